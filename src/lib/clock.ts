@@ -1,0 +1,63 @@
+/**
+ * The only place that reads the time or sets a timer. Everything else is given a Clock, so that a test can move time
+ * forward and the two stores can each tell their own.
+ */
+export interface Clock {
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
+  /** Resolves after `milliseconds` of real time, or at once when `signal` aborts (it never rejects). */
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
+  /** Calls `callback` once after `milliseconds`; the returned function cancels it. Does not keep the process alive. */
+  after(milliseconds: number, callback: () => void): () => void;
+}
+
+/** The longest delay that setTimeout keeps (2^31 - 1 ms, about 24.8 days); a longer one would fire at once. */
+const LONGEST_TIMER_MILLISECONDS = 2_147_483_647;
+
+function after(milliseconds: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, Math.min(Math.max(0, milliseconds), LONGEST_TIMER_MILLISECONDS));
+  // Node returns an object that can be told not to keep the process alive; a browser returns a number.
+  if (typeof timer === "object") timer.unref();
+  return () => clearTimeout(timer);
+}
+
+function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, Math.min(Math.max(0, milliseconds), LONGEST_TIMER_MILLISECONDS));
+    signal?.addEventListener("abort", done, { once: true });
+  });
+}
+
+/** The clock of the machine. */
+export const systemClock: Clock = { now: () => Date.now(), sleep, after };
+
+/**
+ * The machine's clock plus an offset that only grows: the clock of tests and of the simulator. Time goes on by itself
+ * as well, so nothing may assume that it stands still between two calls.
+ *
+ * @example
+ * const clock = new OffsetClock();
+ * clock.advance(60_000); // a minute later
+ */
+export class OffsetClock implements Clock {
+  /** Milliseconds ahead of the machine's clock. */
+  offset = 0;
+  readonly sleep = sleep;
+  readonly after = after;
+
+  now(): number {
+    return Date.now() + this.offset;
+  }
+
+  /** Moves time forward. @throws RangeError for a negative step: time never goes back. */
+  advance(milliseconds: number): void {
+    if (!(milliseconds >= 0)) throw new RangeError("time only moves forward");
+    this.offset += milliseconds;
+  }
+}

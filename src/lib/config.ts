@@ -1,0 +1,137 @@
+import { z } from "zod";
+
+/** Settings are read once, validated together, and every error is reported at once and by name. */
+
+const seconds = z.coerce.number().positive().max(31_536_000);
+const days = z.coerce.number().positive().max(36_500);
+
+/** NCRONTAB of six fields: second minute hour day month weekday. */
+const ncrontab = z
+  .string()
+  .regex(/^\S+ \S+ \S+ \S+ \S+ \S+$/, "must be six NCRONTAB fields: second minute hour day month weekday");
+
+const settingsSchema = z.object({
+  AGENT_COMMUNICATION_MODE: z.enum(["sql", "mock"]).default("mock"),
+  AGENT_MOCK_DATABASE: z.string().min(1).default(".data/agents.db"),
+  AGENT_HTTP_HOST: z.string().min(1).default("127.0.0.1"),
+  AGENT_HTTP_PORT: z.coerce.number().int().min(0).max(65_535).default(7071),
+  AGENT_AUTH_MODE: z.enum(["required", "none"]).optional(),
+  AGENT_DEFAULT_TIMEOUT: seconds.default(300),
+  AGENT_MAX_RETRIES: z.coerce.number().int().min(0).max(100).default(3),
+  AGENT_HEARTBEAT_INTERVAL: seconds.default(30),
+  AGENT_HEARTBEAT_TIMEOUT: seconds.optional(),
+  AGENT_MAX_MAILBOX: z.coerce.number().int().min(1).default(100_000),
+  AGENT_SWEEP_SCHEDULE: ncrontab.default("*/15 * * * * *"),
+  AGENT_MAINTENANCE_SCHEDULE: ncrontab.default("0 0 3 * * *"),
+  AGENT_MESSAGE_RETENTION_DAYS: days.default(7),
+  AGENT_DEAD_LETTER_RETENTION_DAYS: days.default(30),
+  AGENT_INACTIVE_RETENTION_DAYS: days.default(30),
+  AGENT_TASK_RETENTION_DAYS: days.default(30),
+});
+
+type Settings = z.output<typeof settingsSchema>;
+
+/** What a process runs with. */
+export interface Config {
+  mode: Settings["AGENT_COMMUNICATION_MODE"];
+  mockDatabase: string;
+  httpHost: string;
+  httpPort: number;
+  authMode: "required" | "none";
+  defaultTimeoutSeconds: number;
+  maxRetries: number;
+  heartbeatIntervalSeconds: number;
+  heartbeatTimeoutSeconds: number;
+  maxMailbox: number;
+  sweepSchedule: string;
+  maintenanceSchedule: string;
+  messageRetentionDays: number;
+  deadLetterRetentionDays: number;
+  inactiveRetentionDays: number;
+  taskRetentionDays: number;
+}
+
+/** All that is wrong with the settings, one line each. */
+export class ConfigError extends Error {
+  constructor(readonlyProblems: readonly string[]) {
+    super(`bad settings: ${readonlyProblems.join("; ")}`);
+    this.name = "ConfigError";
+  }
+}
+
+const LOOPBACK_HOSTS = new Set(["localhost", "127.0.0.1", "::1", "[::1]"]);
+
+/** True for a name or address that only this machine can reach: localhost, 127.0.0.0/8, ::1. */
+export function isLoopback(host: string): boolean {
+  return LOOPBACK_HOSTS.has(host.toLowerCase()) || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+}
+
+/** Variables that the Azure platform sets on every function app, and that a laptop does not have. */
+const AZURE_VARIABLES = ["WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "CONTAINER_NAME", "WEBSITE_HOSTNAME"] as const;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+function onAzure(environment: Environment): boolean {
+  // `func start` sets WEBSITE_HOSTNAME=localhost:port and says that it is a development machine.
+  if (environment.AZURE_FUNCTIONS_ENVIRONMENT === "Development") return false;
+  return AZURE_VARIABLES.some((name) => environment[name] !== undefined);
+}
+
+function authenticationProblems(settings: Settings, environment: Environment, underFunctions: boolean): string[] {
+  const problems: string[] = [];
+  const azure = onAzure(environment);
+  if (azure && environment.AGENT_COMMUNICATION_MODE === undefined) {
+    problems.push("AGENT_COMMUNICATION_MODE: must be set on Azure");
+  }
+  const loopback = underFunctions
+    ? environment.AZURE_FUNCTIONS_ENVIRONMENT === "Development"
+    : isLoopback(settings.AGENT_HTTP_HOST);
+  if (settings.AGENT_AUTH_MODE === "none" && (azure || !loopback)) {
+    problems.push("AGENT_AUTH_MODE: none is only for a loopback address, never on Azure");
+  }
+  const required = settings.AGENT_AUTH_MODE === "required" || (settings.AGENT_AUTH_MODE === undefined && (azure || !loopback || settings.AGENT_COMMUNICATION_MODE === "sql"));
+  if (required) {
+    problems.push("AGENT_AUTH_MODE: required is not available in this version; run on a loopback address with none");
+  }
+  if (settings.AGENT_COMMUNICATION_MODE === "sql") {
+    problems.push("AGENT_COMMUNICATION_MODE: sql is not available in this version; use mock");
+  }
+  return problems;
+}
+
+/**
+ * Reads the settings. An empty variable counts as absent.
+ *
+ * @param options.underFunctions true under the Functions host, where the platform binds the address
+ * @throws ConfigError naming every bad setting
+ * @example
+ * const config = readConfig(process.env);
+ */
+export function readConfig(environment: Environment, options: { underFunctions?: boolean } = {}): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ""));
+  const parsed = settingsSchema.safeParse(given);
+  if (!parsed.success) {
+    throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.map(String).join(".")}: ${issue.message}`));
+  }
+  const settings = parsed.data;
+  const problems = authenticationProblems(settings, given, options.underFunctions ?? false);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return {
+    mode: settings.AGENT_COMMUNICATION_MODE,
+    mockDatabase: settings.AGENT_MOCK_DATABASE,
+    httpHost: settings.AGENT_HTTP_HOST,
+    httpPort: settings.AGENT_HTTP_PORT,
+    authMode: "none",
+    defaultTimeoutSeconds: settings.AGENT_DEFAULT_TIMEOUT,
+    maxRetries: settings.AGENT_MAX_RETRIES,
+    heartbeatIntervalSeconds: settings.AGENT_HEARTBEAT_INTERVAL,
+    heartbeatTimeoutSeconds: settings.AGENT_HEARTBEAT_TIMEOUT ?? 3 * settings.AGENT_HEARTBEAT_INTERVAL,
+    maxMailbox: settings.AGENT_MAX_MAILBOX,
+    sweepSchedule: settings.AGENT_SWEEP_SCHEDULE,
+    maintenanceSchedule: settings.AGENT_MAINTENANCE_SCHEDULE,
+    messageRetentionDays: settings.AGENT_MESSAGE_RETENTION_DAYS,
+    deadLetterRetentionDays: settings.AGENT_DEAD_LETTER_RETENTION_DAYS,
+    inactiveRetentionDays: settings.AGENT_INACTIVE_RETENTION_DAYS,
+    taskRetentionDays: settings.AGENT_TASK_RETENTION_DAYS,
+  };
+}

@@ -1,0 +1,77 @@
+import type { z } from "zod";
+import type { AgentRole } from "../agents/agent.ts";
+import type { Services } from "../services.ts";
+
+/**
+ * The route table's vocabulary. A route is declared once, in src/functions/, by `defineRoute`; from that declaration
+ * come the Azure Functions registration, the local host's route, the OpenAPI document and the client's types.
+ */
+
+export type HttpMethod = "GET" | "POST" | "PUT" | "DELETE";
+
+/** A reply: JSON in `body`, or text of another type in `text`. */
+export type Reply<Body> =
+  | { status: number; body: Body; headers?: Record<string, string> }
+  | { status: number; text: string; contentType: string };
+
+/** What a handler gets: parsed input, and nothing by which it could tell the host. */
+export interface RouteInput<Params, Query, Body> {
+  params: Params;
+  query: Query;
+  body: Body;
+  /** Lower-case names. */
+  headers: Readonly<Record<string, string | undefined>>;
+  /** Aborts when the caller has gone or the host stops; a long poll must then end without claiming. */
+  signal: AbortSignal;
+}
+
+type Shape = z.ZodType | undefined;
+type Out<S extends Shape> = S extends z.ZodType ? z.output<S> : undefined;
+
+/** One route. `path` has no `/api` prefix and names parameters as `{agentId}`; `reply` is the JSON of every 2xx. */
+export interface Route<
+  Key extends `${HttpMethod} /${string}` = `${HttpMethod} /${string}`,
+  Params extends Shape = Shape,
+  Query extends Shape = Shape,
+  Body extends Shape = Shape,
+  ReplySchema extends z.ZodType = z.ZodType,
+> {
+  /** Method and path, the route's name in the table: `POST /agents/{agentId}/heartbeat`. */
+  key: Key;
+  /** The Functions registration's name and the OpenAPI operationId. Must not sort a parameterised path before a literal one. */
+  name: string;
+  summary: string;
+  /** Roles that may call it, for the security rules; "anyone" needs no credential. */
+  allow: readonly AgentRole[] | "anyone";
+  params: Params;
+  query: Query;
+  body: Body;
+  reply: ReplySchema;
+  /** The 2xx statuses that it answers with. */
+  statuses: readonly number[];
+  /** Bytes; REQUEST_MAX_BYTES unless it is a batch. */
+  maxBodyBytes?: number;
+  handler(
+    services: Services,
+    input: RouteInput<Out<Params>, Out<Query>, Out<Body>>,
+  ): Promise<Reply<z.output<ReplySchema>>>;
+}
+
+/** Declares a route; only for its types. */
+export function defineRoute<
+  Key extends `${HttpMethod} /${string}`,
+  ReplySchema extends z.ZodType,
+  Params extends Shape = undefined,
+  Query extends Shape = undefined,
+  Body extends Shape = undefined,
+>(route: Route<Key, Params, Query, Body, ReplySchema>): Route<Key, Params, Query, Body, ReplySchema> {
+  return route;
+}
+
+/** Exactly two timers, declared the same way. */
+export interface Timer {
+  name: "sweep" | "maintenance";
+  /** Six-field NCRONTAB, from the settings. */
+  schedule(services: Services): string;
+  handler(services: Services): Promise<void>;
+}

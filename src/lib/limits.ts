@@ -1,0 +1,48 @@
+/** Every size and count that a caller can run into, in one place. Bytes are bytes of UTF-8. */
+
+/** Characters of an id, ordering key, correlation id, task type or capability. */
+export const ID_MAX_CHARACTERS = 128;
+/** Characters of a message type. */
+export const MESSAGE_TYPE_MAX_CHARACTERS = 64;
+export const DESCRIPTION_MAX_BYTES = 8 * 1024;
+/** A payload, the parameters or the result of a task, as JSON text. */
+export const PAYLOAD_MAX_BYTES = 256 * 1024;
+/** An error, a reason or a note. */
+export const NOTE_MAX_BYTES = 4 * 1024;
+export const METADATA_MAX_BYTES = 16 * 1024;
+export const MESSAGE_SCHEMA_MAX_BYTES = 64 * 1024;
+export const REQUEST_MAX_BYTES = 1024 * 1024;
+export const BATCH_REQUEST_MAX_BYTES = 4 * 1024 * 1024;
+/** Nesting of a JSON value: deeper ones would overflow the stack of a recursive reader on either side. */
+export const JSON_MAX_DEPTH = 64;
+
+export const CAPABILITIES_MAX = 64;
+export const CONCURRENT_TASKS_MAX = 10_000;
+export const BATCH_MAX_MESSAGES = 100;
+export const SETTLE_MAX = 100;
+export const RECEIVE_MAX_MESSAGES = 50;
+export const RECEIVE_MAX_TYPES = 10;
+export const RECEIVE_DEFAULT_BYTES = 1024 * 1024;
+export const WAIT_MAX_SECONDS = 20;
+export const LEASE_DEFAULT_SECONDS = 60;
+export const LEASE_MAX_SECONDS = 43_200;
+export const ATTEMPTS_MAX = 100;
+export const ATTEMPTS_DEFAULT = 5;
+/** Delays, time to live and task timeouts: a year. */
+export const DURATION_MAX_SECONDS = 31_536_000;
+export const RETRIES_MAX = 100;
+export const DEPENDENCIES_MAX = 100;
+export const PAGE_DEFAULT = 50;
+export const PAGE_MAX = 200;
+/** Dead letters that one redrive or purge call may touch. */
+export const DEAD_LETTER_BATCH_MAX = 1_000;
+/** Workers that one assignment weighs against each other. */
+export const CANDIDATES_MAX = 64;
+/** Dependents that one call settles, and waiting tasks that one call hands out, before it answers. */
+export const DEPENDENTS_PER_CALL = 100;
+export const HANDOUTS_PER_CALL = 10;
+/** A heartbeat counts waiting messages up to this many. */
+export const PENDING_COUNT_MAX = 1_000;
+/** Rows that one maintenance or sweep transaction may touch. */
+export const MAINTENANCE_BATCH_ROWS = 1_000;
+export const MAINTENANCE_BUDGET_MILLISECONDS = 60_000;

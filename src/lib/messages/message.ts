@@ -1,0 +1,214 @@
+import { z } from "zod";
+import {
+  ATTEMPTS_DEFAULT,
+  ATTEMPTS_MAX,
+  BATCH_MAX_MESSAGES,
+  DEAD_LETTER_BATCH_MAX,
+  LEASE_DEFAULT_SECONDS,
+  MESSAGE_TYPE_MAX_CHARACTERS,
+  RECEIVE_DEFAULT_BYTES,
+  RECEIVE_MAX_MESSAGES,
+  RECEIVE_MAX_TYPES,
+  REQUEST_MAX_BYTES,
+  SETTLE_MAX,
+  WAIT_MAX_SECONDS,
+} from "../limits.ts";
+import {
+  attemptSchema,
+  delaySecondsSchema,
+  durationSecondsSchema,
+  idSchema,
+  instantSchema,
+  jsonSchema,
+  leaseSecondsSchema,
+  nextCursorSchema,
+  noteSchema,
+  pageQueryShape,
+  prioritySchema,
+} from "../values.ts";
+
+/** The vocabulary of messages: sends, leases, settlements, dead letters. */
+
+export const BUILT_IN_MESSAGE_TYPES = [
+  "heartbeat",
+  "task_assignment",
+  "task_update",
+  "task_result",
+  "task_cancel",
+  "query",
+  "response",
+  "notification",
+  "broadcast",
+  "error",
+] as const;
+
+/** A built-in type, or a custom one of lower-case letters, digits, dots and underscores. */
+export const messageTypeSchema = z
+  .string()
+  .regex(
+    new RegExp(`^[a-z0-9._]{1,${MESSAGE_TYPE_MAX_CHARACTERS}}$`),
+    "must be 1–64 lower-case letters, digits, dots or underscores",
+  );
+
+export const MESSAGE_STATUSES = ["queued", "leased", "completed", "dead_lettered", "expired"] as const;
+export const messageStatusSchema = z.enum(MESSAGE_STATUSES);
+export type MessageStatus = z.infer<typeof messageStatusSchema>;
+
+/** `POST /messages`. `deliverAt` in the past means now; it and `delaySeconds` exclude each other. */
+export const sendMessageSchema = z
+  .strictObject({
+    messageId: idSchema.optional(),
+    sender: idSchema,
+    receiver: idSchema,
+    type: messageTypeSchema,
+    priority: prioritySchema.default("normal"),
+    payload: jsonSchema().default(null),
+    correlationId: idSchema.optional(),
+    replyTo: idSchema.optional(),
+    orderingKey: idSchema.optional(),
+    deliverAt: instantSchema.optional(),
+    delaySeconds: delaySecondsSchema.optional(),
+    /** Counted from acceptance, not from `deliverAt`. */
+    ttlSeconds: durationSecondsSchema.optional(),
+    maxAttempts: z.int().min(1).max(ATTEMPTS_MAX).default(ATTEMPTS_DEFAULT),
+  })
+  .refine((message) => message.deliverAt === undefined || message.delaySeconds === undefined, {
+    error: "deliverAt and delaySeconds exclude each other",
+    path: ["delaySeconds"],
+  });
+export type SendMessageInput = z.input<typeof sendMessageSchema>;
+export type SendMessage = z.output<typeof sendMessageSchema>;
+
+export const sendMessageReplySchema = z.object({ messageId: idSchema, duplicate: z.boolean() });
+export type SendMessageReply = z.infer<typeof sendMessageReplySchema>;
+
+export const sendBatchSchema = z.strictObject({ messages: z.array(sendMessageSchema).min(1).max(BATCH_MAX_MESSAGES) });
+export const sendBatchReplySchema = z.object({ results: z.array(sendMessageReplySchema) });
+
+/** A message as `GET /messages/{messageId}` and the lists show it. Fields without a value are absent. */
+export const messageSchema = z.object({
+  messageId: idSchema,
+  sender: idSchema,
+  receiver: idSchema,
+  type: messageTypeSchema,
+  priority: prioritySchema,
+  payload: z.json(),
+  correlationId: idSchema.optional(),
+  replyTo: idSchema.optional(),
+  orderingKey: idSchema.optional(),
+  status: messageStatusSchema,
+  /** The fencing number: how often the message was claimed. Never decreases. */
+  attempt: z.int(),
+  /** The attempt after which it is dead-lettered; a redrive moves it up by the original `maxAttempts`. */
+  maxAttempts: z.int(),
+  acceptedAt: instantSchema,
+  availableAt: instantSchema,
+  expiresAt: instantSchema.optional(),
+  leaseExpiresAt: instantSchema.optional(),
+  /** When it was completed, dead-lettered or expired. */
+  endedAt: instantSchema.optional(),
+  /** Why it was returned or dead-lettered last: the caller's words, or MAX_ATTEMPTS, RECEIVER_DEREGISTERED. */
+  reason: z.string().optional(),
+});
+export type Message = z.infer<typeof messageSchema>;
+
+/** A message as a receive hands it out. */
+export const leasedMessageSchema = messageSchema.extend({ leaseExpiresAt: instantSchema });
+export type LeasedMessage = z.infer<typeof leasedMessageSchema>;
+
+/** `POST /agents/{agentId}/messages/receive` */
+export const receiveMessagesSchema = z.strictObject({
+  maxMessages: z.int().min(1).max(RECEIVE_MAX_MESSAGES).default(1),
+  waitSeconds: z.number().min(0).max(WAIT_MAX_SECONDS).default(0),
+  leaseSeconds: leaseSecondsSchema.default(LEASE_DEFAULT_SECONDS),
+  types: z.array(messageTypeSchema).min(1).max(RECEIVE_MAX_TYPES).optional(),
+  /** Bytes of payload in one reply; the first message is never held back. */
+  maxBytes: z.int().min(1).max(REQUEST_MAX_BYTES * 16).default(RECEIVE_DEFAULT_BYTES),
+  /** Repeating a receive with the same claim id first returns what that id already leased. */
+  claimId: idSchema.optional(),
+});
+export type ReceiveMessagesInput = z.input<typeof receiveMessagesSchema>;
+export type ReceiveMessages = z.output<typeof receiveMessagesSchema>;
+export const receiveMessagesReplySchema = z.object({ messages: z.array(leasedMessageSchema) });
+
+/** `GET /agents/{agentId}/messages`: what waits, in delivery order, without leasing it. */
+export const peekMessagesQuerySchema = z.strictObject({ ...pageQueryShape });
+export const listMessagesReplySchema = z.object({ messages: z.array(messageSchema), nextCursor: nextCursorSchema });
+
+const settlementShape = { agentId: idSchema, attempt: attemptSchema };
+export const completeMessageSchema = z.strictObject(settlementShape);
+export const retryMessageSchema = z.strictObject({
+  ...settlementShape,
+  delaySeconds: delaySecondsSchema.optional(),
+  reason: noteSchema.optional(),
+});
+export const deadLetterMessageSchema = z.strictObject({ ...settlementShape, reason: noteSchema.optional() });
+export const renewLeaseSchema = z.strictObject({
+  ...settlementShape,
+  leaseSeconds: leaseSecondsSchema.default(LEASE_DEFAULT_SECONDS),
+});
+export const settleReplySchema = z.object({
+  messageId: idSchema,
+  status: messageStatusSchema,
+  leaseExpiresAt: instantSchema.optional(),
+});
+export type SettleReply = z.infer<typeof settleReplySchema>;
+
+export const SETTLEMENT_OUTCOMES = ["complete", "retry", "dead_letter"] as const;
+export const settlementOutcomeSchema = z.enum(SETTLEMENT_OUTCOMES);
+export type SettlementOutcome = z.infer<typeof settlementOutcomeSchema>;
+
+/** One of `POST /messages/settle`; `delaySeconds` belongs to retry, `reason` to retry and dead_letter. */
+export const settlementSchema = z.strictObject({
+  messageId: idSchema,
+  attempt: attemptSchema,
+  outcome: settlementOutcomeSchema,
+  delaySeconds: delaySecondsSchema.optional(),
+  reason: noteSchema.optional(),
+});
+export type Settlement = z.output<typeof settlementSchema>;
+export const settleMessagesSchema = z.strictObject({
+  agentId: idSchema,
+  settlements: z.array(settlementSchema).min(1).max(SETTLE_MAX),
+});
+export const settleResultSchema = z.object({
+  messageId: idSchema,
+  status: z.enum(["completed", "queued", "dead_lettered", "lease_lost", "not_found"]),
+});
+export const settleMessagesReplySchema = z.object({ results: z.array(settleResultSchema) });
+
+/** Which dead letters; an absent field matches all. `before` compares with the time of dead-lettering. */
+export const deadLetterFilterSchema = z.strictObject({
+  receiver: idSchema.optional(),
+  type: messageTypeSchema.optional(),
+  reason: noteSchema.optional(),
+  before: instantSchema.optional(),
+});
+export type DeadLetterFilter = z.output<typeof deadLetterFilterSchema>;
+export const listDeadLettersQuerySchema = z.strictObject({
+  receiver: idSchema.optional(),
+  type: messageTypeSchema.optional(),
+  reason: noteSchema.optional(),
+  ...pageQueryShape,
+});
+
+/** Redrive and purge: exactly one of ids and filter. */
+export const selectDeadLettersSchema = z
+  .strictObject({
+    messageIds: z.array(idSchema).min(1).max(DEAD_LETTER_BATCH_MAX).optional(),
+    filter: deadLetterFilterSchema.optional(),
+    dryRun: z.boolean().default(false),
+  })
+  .refine((selection) => (selection.messageIds === undefined) !== (selection.filter === undefined), {
+    error: "give exactly one of messageIds and filter",
+  });
+export type SelectDeadLetters = z.output<typeof selectDeadLettersSchema>;
+export const countReplySchema = z.object({ count: z.int() });
+
+/** A registered custom type and the JSON Schema (2020-12) that its payloads must satisfy. */
+export const messageTypeDefinitionSchema = z.object({
+  type: messageTypeSchema,
+  schema: z.union([z.boolean(), z.record(z.string(), z.json())]),
+  updatedAt: instantSchema,
+});
+export type MessageTypeDefinition = z.infer<typeof messageTypeDefinitionSchema>;

@@ -1,0 +1,98 @@
+import { z } from "zod";
+import { exceedsBytes, type JsonValue, jsonProblem } from "./json.ts";
+import {
+  DURATION_MAX_SECONDS,
+  ID_MAX_CHARACTERS,
+  LEASE_MAX_SECONDS,
+  NOTE_MAX_BYTES,
+  PAGE_DEFAULT,
+  PAGE_MAX,
+  PAYLOAD_MAX_BYTES,
+} from "./limits.ts";
+
+/** The small vocabulary that every resource's schema is made of. */
+
+const ID_PATTERN = new RegExp(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,${ID_MAX_CHARACTERS - 1}}$`);
+const CAPABILITY_PATTERN = new RegExp(`^[A-Za-z0-9][A-Za-z0-9._:+#/@-]{0,${ID_MAX_CHARACTERS - 1}}$`);
+
+/** 1–128 of `A-Za-z0-9._:-`, starting alphanumeric, compared byte for byte. */
+export const idSchema = z.string().regex(ID_PATTERN, "must be 1–128 of A-Z a-z 0-9 . _ : - and start alphanumeric");
+
+/** As an id, and also `+ # / @`: `python@3.12`, `c++`. */
+export const capabilitySchema = z
+  .string()
+  .regex(CAPABILITY_PATTERN, "must be 1–128 of A-Z a-z 0-9 . _ : - + # / @ and start alphanumeric");
+
+/** Marks a refinement whose failure is 413 PAYLOAD_TOO_LARGE, not 400. */
+export const TOO_LARGE = { tooLarge: true } as const;
+
+/** Free text of at most `maxBytes` bytes of UTF-8; well-formed Unicode without NUL, so that both stores keep it as it is. */
+export function textSchema(maxBytes: number) {
+  return z
+    .string()
+    .refine((text) => text.isWellFormed() && !text.includes("\u0000"), "must be well-formed Unicode without NUL")
+    .refine((text) => !exceedsBytes(text, maxBytes), { error: `must be at most ${maxBytes} bytes`, params: TOO_LARGE });
+}
+
+/** An error, a reason or a note. */
+export const noteSchema = textSchema(NOTE_MAX_BYTES);
+
+/** Any JSON value whose text is at most `maxBytes` bytes. */
+export function jsonSchema(maxBytes: number = PAYLOAD_MAX_BYTES) {
+  return z
+    .custom<JsonValue>((value) => value !== undefined, "is required")
+    .superRefine((value, context) => {
+      const problem = jsonProblem(value);
+      if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+      else if (jsonExceeds(value, maxBytes)) {
+        context.addIssue({ code: "custom", message: `must be at most ${maxBytes} bytes of JSON`, params: TOO_LARGE });
+      }
+    });
+}
+
+function jsonExceeds(value: JsonValue, maxBytes: number): boolean {
+  return exceedsBytes(JSON.stringify(value), maxBytes);
+}
+
+/** A JSON object whose text is at most `maxBytes` bytes. */
+export function jsonObjectSchema(maxBytes: number) {
+  return jsonSchema(maxBytes).refine(
+    (value): value is { [key: string]: JsonValue } =>
+      typeof value === "object" && value !== null && !Array.isArray(value),
+    "must be an object",
+  );
+}
+
+/** ISO 8601 with a zone; kept as milliseconds since the epoch inside. */
+export const instantSchema = z.iso.datetime({ offset: true });
+
+/** Attempts start at 1 (0: never claimed or assigned). */
+export const attemptSchema = z.int().min(1).max(2_147_483_647);
+
+export const delaySecondsSchema = z.number().min(0).max(DURATION_MAX_SECONDS);
+export const durationSecondsSchema = z.number().positive().max(DURATION_MAX_SECONDS);
+export const leaseSecondsSchema = z.number().min(1).max(LEASE_MAX_SECONDS);
+
+export const PRIORITIES = ["low", "normal", "high", "urgent"] as const;
+export const prioritySchema = z.enum(PRIORITIES);
+export type Priority = z.infer<typeof prioritySchema>;
+
+/**
+ * How much earlier than its availability a priority ranks, in milliseconds: low 0, normal 1 min, high 10 min,
+ * urgent 60 min. What has waited longer than the difference of two head starts goes first, so nothing starves.
+ */
+export const HEAD_START_MILLISECONDS: Readonly<Record<Priority, number>> = {
+  low: 0,
+  normal: 60_000,
+  high: 600_000,
+  urgent: 3_600_000,
+};
+
+/** Query parameters of every list. */
+export const pageQueryShape = {
+  limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_DEFAULT),
+  cursor: z.string().max(1_024).optional(),
+};
+
+/** `nextCursor` is null at the end of a list. */
+export const nextCursorSchema = z.string().nullable();
