@@ -1,0 +1,146 @@
+import type { AgentRole, AgentStatus } from "../../agents/agent.ts";
+import { AgentCommunicationError } from "../../errors.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** The row of an agent, and the one function that changes it, so that every count follows every change. */
+
+export interface AgentRow {
+  agent_no: number;
+  agent_id: string;
+  role: AgentRole;
+  status: AgentStatus;
+  set_no: number;
+  max_concurrent_tasks: number;
+  active_tasks: number;
+  registered_at: number;
+  last_heartbeat_at: number;
+  status_changed_at: number;
+  last_assigned_at: number;
+  completed: number;
+  failed: number;
+  completed_milliseconds: number;
+  p95_milliseconds: number | null;
+}
+
+/** Columns of an AgentRow, for SELECT. */
+export const AGENT_COLUMNS =
+  "agent_no, agent_id, role, status, set_no, max_concurrent_tasks, active_tasks, registered_at, last_heartbeat_at, status_changed_at, last_assigned_at, completed, failed, completed_milliseconds, p95_milliseconds";
+
+const BY_ID = `SELECT ${AGENT_COLUMNS} FROM agents WHERE agent_id = ?`;
+const BY_NO = `SELECT ${AGENT_COLUMNS} FROM agents WHERE agent_no = ?`;
+
+export function findAgent(transaction: Transaction, agentId: string): AgentRow | undefined {
+  return transaction.get<AgentRow>(BY_ID, agentId);
+}
+
+/** The agent of a number that another row refers to, so it exists. */
+export function agentByNo(transaction: Transaction, agentNo: number): AgentRow {
+  const agent = transaction.get<AgentRow>(BY_NO, agentNo);
+  if (agent === undefined) throw new Error(`agent number ${agentNo} is referred to but does not exist`);
+  return agent;
+}
+
+/** @throws AGENT_NOT_FOUND */
+export function requireAgent(transaction: Transaction, agentId: string): AgentRow {
+  const agent = findAgent(transaction, agentId);
+  if (agent === undefined) throw new AgentCommunicationError("AGENT_NOT_FOUND", `No agent ${agentId} is registered.`);
+  return agent;
+}
+
+/** @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED */
+export function requireRegistered(transaction: Transaction, agentId: string): AgentRow {
+  const agent = requireAgent(transaction, agentId);
+  if (agent.status === "deregistered") {
+    throw new AgentCommunicationError("AGENT_DEREGISTERED", `Agent ${agentId} is deregistered; it must register again.`);
+  }
+  return agent;
+}
+
+/** What may change of an agent. */
+export type AgentChanges = Partial<Omit<AgentRow, "agent_no" | "agent_id" | "registered_at" | "p95_milliseconds">>;
+
+const UPDATE = `UPDATE agents SET role = ?, status = ?, set_no = ?, max_concurrent_tasks = ?, active_tasks = ?,
+  last_heartbeat_at = ?, status_changed_at = ?, last_assigned_at = ?, completed = ?, failed = ?, completed_milliseconds = ?
+  WHERE agent_no = ?`;
+
+/**
+ * Writes the changes to the row, to `agent` itself, and to every count that depends on them: by role and status, load,
+ * and the workers of its capability set. The status change is stamped with the time.
+ */
+export function changeAgent(transaction: Transaction, agent: AgentRow, changes: AgentChanges): void {
+  const before = { ...agent };
+  Object.assign(agent, changes);
+  if (agent.status !== before.status) agent.status_changed_at = transaction.now;
+  transaction.run(
+    UPDATE,
+    agent.role,
+    agent.status,
+    agent.set_no,
+    agent.max_concurrent_tasks,
+    agent.active_tasks,
+    agent.last_heartbeat_at,
+    agent.status_changed_at,
+    agent.last_assigned_at,
+    agent.completed,
+    agent.failed,
+    agent.completed_milliseconds,
+    agent.agent_no,
+  );
+  countAgent(transaction, before, -1);
+  countAgent(transaction, agent, 1);
+  moveSetCounts(transaction, before, agent);
+}
+
+/** Adds `sign` times what the agent contributes to the counters. */
+export function countAgent(transaction: Transaction, agent: AgentRow, sign: 1 | -1): void {
+  if (agent.status === "deregistered") return;
+  transaction.count(`agents:role:${agent.role}`, sign);
+  transaction.count(`agents:status:${agent.status}`, sign);
+  if (agent.role !== "worker" || agent.status !== "active" || agent.max_concurrent_tasks === 0) return;
+  transaction.count(`load:workers:${agent.max_concurrent_tasks}`, sign);
+  transaction.count(`load:tasks:${agent.max_concurrent_tasks}`, sign * agent.active_tasks);
+}
+
+/** True when a task may be assigned to it now. */
+export function hasFreeSlot(agent: AgentRow): boolean {
+  return agent.role === "worker" && agent.status === "active" && agent.active_tasks < agent.max_concurrent_tasks;
+}
+
+interface SetCounts {
+  workers: number;
+  active: number;
+  free: number;
+}
+
+function setCounts(agent: AgentRow | undefined): SetCounts {
+  const worker = agent !== undefined && agent.role === "worker" && agent.status !== "deregistered";
+  const active = worker && agent.status === "active";
+  return { workers: Number(worker), active: Number(active), free: Number(active && hasFreeSlot(agent)) };
+}
+
+/** Moves the counts of workers per capability set; `before` is undefined for a new agent. */
+export function moveSetCounts(transaction: Transaction, before: AgentRow | undefined, after: AgentRow | undefined): void {
+  const old = setCounts(before);
+  const now = setCounts(after);
+  if (before !== undefined && after !== undefined && before.set_no === after.set_no) {
+    const delta = { workers: now.workers - old.workers, active: now.active - old.active, free: now.free - old.free };
+    addSetCounts(transaction, after.set_no, delta);
+    return;
+  }
+  if (before !== undefined) {
+    addSetCounts(transaction, before.set_no, { workers: -old.workers, active: -old.active, free: -old.free });
+  }
+  if (after !== undefined) addSetCounts(transaction, after.set_no, now);
+}
+
+function addSetCounts(transaction: Transaction, setNo: number, delta: SetCounts): void {
+  if (delta.workers === 0 && delta.active === 0 && delta.free === 0) return;
+  transaction.run(
+    `UPDATE capability_sets SET workers = workers + ?, active_workers = active_workers + ?, free_workers = free_workers + ?
+     WHERE set_no = ?`,
+    delta.workers,
+    delta.active,
+    delta.free,
+    setNo,
+  );
+}

@@ -1,0 +1,230 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import type { Clock } from "../../clock.ts";
+import { AgentCommunicationError, isAgentCommunicationError } from "../../errors.ts";
+import type { StoreSettings } from "../store.ts";
+import { applyMigrations } from "./migrate.ts";
+import { Transaction } from "./transaction.ts";
+
+/**
+ * One SQLite file, one connection, and group commit: calls made in the same turn of the event loop share one
+ * transaction and one fsync, and each is answered only after that commit. https://www.sqlite.org/wal.html
+ */
+
+/** Calls that share one commit: enough to make the fsync cheap, few enough that a group holds the event loop ~5 ms. */
+const GROUP_MAX = 256;
+/** How long BEGIN waits inside SQLite for another process's transaction, and how often we then ask again, growing. */
+const BUSY_TIMEOUT_MILLISECONDS = 20;
+const BUSY_BUDGET_MILLISECONDS = 5_000;
+/** A WAL of 4,000 pages (16 MiB) between checkpoints: each costs an fsync of the main file, 1,000 pages cost 4 times as many. */
+const CHECKPOINT_PAGES = 4_000;
+const CACHE_KIBIBYTES = 64 * 1_024;
+
+/** SQLite result codes that mean the file cannot be used now: busy, locked, read-only, I/O, corrupt, full, cannot open. */
+const UNAVAILABLE_CODES = new Set([5, 6, 8, 10, 11, 13, 14]);
+
+interface Operation {
+  run(transaction: Transaction): unknown;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+  outcome?: { value: unknown } | { refusal: AgentCommunicationError };
+}
+
+export interface Prepared {
+  statement: StatementSync;
+  writes: boolean;
+}
+
+function sqliteCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
+  return error.errcode & 0xff;
+}
+
+/** A driver error as the caller may see it: STORE_UNAVAILABLE when the file is at fault, itself otherwise. */
+export function storeError(error: unknown): unknown {
+  const code = sqliteCode(error);
+  if (code === undefined || !UNAVAILABLE_CODES.has(code)) return error;
+  return new AgentCommunicationError("STORE_UNAVAILABLE", "The database file cannot be used now; try again.", {
+    retryAfterSeconds: 1,
+    cause: error,
+  });
+}
+
+/** The connection of a process to its database file. */
+export class Connection {
+  readonly #database: DatabaseSync;
+  readonly #clock: Clock;
+  readonly #prepared = new Map<string, Prepared>();
+  readonly #transaction: Transaction;
+  readonly #listeners = new Set<(agentId: string) => void>();
+  #queue: Operation[] = [];
+  #scheduled = false;
+  #closed = false;
+  #busySince: number | undefined;
+  #idle: (() => void) | undefined;
+
+  /** Opens or creates the file and brings its schema up to date. @throws whatever SQLite says of a file it cannot use */
+  constructor(file: string, settings: StoreSettings, clock: Clock) {
+    if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true });
+    this.#clock = clock;
+    this.#database = new DatabaseSync(file, { timeout: BUSY_BUDGET_MILLISECONDS });
+    try {
+      this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+      this.#database.exec(`PRAGMA cache_size = -${CACHE_KIBIBYTES}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+      applyMigrations(this.#database, clock);
+      this.#database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MILLISECONDS}`);
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
+    this.#transaction = new Transaction((sql) => this.#prepare(sql), settings, clock);
+  }
+
+  /** Runs a transition in the next group. Its refusal leaves the others of the group alone. */
+  write<T>(run: (transaction: Transaction) => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#closed) return reject(closedError());
+      // The queue holds operations of many result types; each resolves only the promise made here, with its own value.
+      this.#queue.push({ run, resolve: resolve as (value: unknown) => void, reject });
+      this.#schedule();
+    });
+  }
+
+  /** Reads the committed state, at once: nothing of this process is uncommitted between two turns. */
+  async read<T>(run: (transaction: Transaction) => T): Promise<T> {
+    if (this.#closed) throw closedError();
+    try {
+      return this.#transaction.reading(run);
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+
+  onDeliverable(listener: (agentId: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Finishes what is queued, then closes the file. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#queue.length > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    this.#database.close();
+  }
+
+  #prepare(sql: string): Prepared {
+    const known = this.#prepared.get(sql);
+    if (known !== undefined) return known;
+    const prepared = { statement: this.#database.prepare(sql), writes: !/^\s*(SELECT|WITH)\b/i.test(sql) };
+    this.#prepared.set(sql, prepared);
+    return prepared;
+  }
+
+  #exec(sql: string, ...parameters: SQLInputValue[]): void {
+    this.#prepare(sql).statement.run(...parameters);
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    // After the I/O of this turn: every request that came in together is then in the queue.
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const group = this.#queue.splice(0, GROUP_MAX);
+    if (group.length > 0) {
+      if (!this.#begin(group)) return;
+      if (!this.#runGroup(group)) for (const operation of group) this.#runAlone(operation);
+    }
+    if (this.#queue.length > 0) this.#schedule();
+    else this.#idle?.();
+  }
+
+  /** BEGIN IMMEDIATE takes the write lock, so nothing later in the transaction can fail for want of it. */
+  #begin(group: Operation[]): boolean {
+    try {
+      this.#exec("BEGIN IMMEDIATE");
+      this.#busySince = undefined;
+      return true;
+    } catch (error) {
+      this.#retryLater(group, error);
+      return false;
+    }
+  }
+
+  #retryLater(group: Operation[], error: unknown): void {
+    const now = this.#clock.now();
+    this.#busySince ??= now;
+    const waited = now - this.#busySince;
+    if (sqliteCode(error) === 5 && waited < BUSY_BUDGET_MILLISECONDS) {
+      this.#queue.unshift(...group);
+      this.#scheduled = true;
+      void this.#clock.sleep(5 + waited / 10).then(() => {
+        this.#scheduled = false;
+        this.#flush();
+      });
+      return;
+    }
+    this.#busySince = undefined;
+    for (const operation of group) operation.reject(storeError(error));
+    if (this.#queue.length > 0) this.#schedule();
+    else this.#idle?.();
+  }
+
+  /** False when the group was rolled back because one of it failed after writing, or the commit itself failed. */
+  #runGroup(group: Operation[]): boolean {
+    const transaction = this.#transaction;
+    transaction.begin();
+    try {
+      for (const operation of group) operation.outcome = runOperation(transaction, operation);
+      transaction.flush();
+      this.#exec("COMMIT");
+    } catch (error) {
+      this.#rollback();
+      if (group.length > 1) return false;
+      group[0]?.reject(isAgentCommunicationError(error) ? error : storeError(error));
+      return true;
+    }
+    const deliverable = transaction.takeDeliverable();
+    for (const operation of group) settle(operation);
+    for (const agentId of deliverable) for (const listener of this.#listeners) listener(agentId);
+    return true;
+  }
+
+  #runAlone(operation: Operation): void {
+    if (this.#begin([operation])) this.#runGroup([operation]);
+  }
+
+  #rollback(): void {
+    // SQLite has already rolled back by itself after some errors (full disk, I/O).
+    if (this.#database.isTransaction) this.#exec("ROLLBACK");
+  }
+}
+
+function runOperation(transaction: Transaction, operation: Operation): Operation["outcome"] {
+  transaction.beginOperation();
+  try {
+    return { value: operation.run(transaction) };
+  } catch (error) {
+    // A refusal before the first write is an answer; anything else undoes the group, and each is tried alone.
+    if (isAgentCommunicationError(error) && !transaction.dirty) return { refusal: error };
+    throw error;
+  }
+}
+
+function settle(operation: Operation): void {
+  const outcome = operation.outcome;
+  if (outcome === undefined) return;
+  if ("refusal" in outcome) operation.reject(outcome.refusal);
+  else operation.resolve(outcome.value);
+}
+
+function closedError(): AgentCommunicationError {
+  return new AgentCommunicationError("STORE_UNAVAILABLE", "The store is closed.", { retryAfterSeconds: 1 });
+}

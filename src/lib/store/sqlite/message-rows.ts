@@ -1,0 +1,195 @@
+import type { LeasedMessage, Message, MessageStatus } from "../../messages/message.ts";
+import type { JsonValue } from "../../json.ts";
+import { PRIORITIES } from "../../values.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** The row of a message: how it reads, how it ends, and how its ordering key moves on. */
+
+export type StoredSettlement = "complete" | "retry_queued" | "retry_dead_lettered" | "dead_letter" | "task_ended";
+
+export interface MessageRow {
+  arrival: number;
+  message_id: string;
+  sender_no: number | null;
+  receiver_no: number;
+  type: string;
+  priority: number;
+  status: MessageStatus;
+  held: number;
+  attempt: number;
+  attempt_limit: number;
+  max_attempts: number;
+  accepted_at: number;
+  available_at: number;
+  expires_at: number | null;
+  lease_expires_at: number | null;
+  ended_at: number | null;
+  settlement: StoredSettlement | null;
+  claim_id: string | null;
+  reason: string | null;
+  correlation_id: string | null;
+  reply_to: string | null;
+  ordering_key: string | null;
+  task_no: number | null;
+  task_attempt: number | null;
+}
+
+export const MESSAGE_COLUMNS =
+  "arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt, attempt_limit, max_attempts, accepted_at, available_at, expires_at, lease_expires_at, ended_at, settlement, claim_id, reason, correlation_id, reply_to, ordering_key, task_no, task_attempt";
+
+/** A row with all that its reader sees. */
+export interface ReadableMessageRow extends MessageRow {
+  payload: string | null;
+  sender_id: string | null;
+  receiver_id: string;
+}
+
+/** FROM and columns of a ReadableMessageRow; the table is `m`. */
+export const READABLE_COLUMNS = `${MESSAGE_COLUMNS.split(", ")
+  .map((column) => `m.${column}`)
+  .join(", ")}, m.payload, (SELECT agent_id FROM agents WHERE agent_no = m.sender_no) AS sender_id`;
+
+/** Above this many characters a payload is stored apart, so that leasing and settling do not rewrite it. */
+const INLINE_CHARACTERS = 2_048;
+
+/** Where a payload's JSON text goes: into the row, or apart. */
+export function storePayload(text: string): { inline: string | null; apart: string | null } {
+  return text.length <= INLINE_CHARACTERS ? { inline: text, apart: null } : { inline: null, apart: text };
+}
+
+/** The JSON text of a payload, wherever it is. */
+export function payloadText(transaction: Transaction, row: ReadableMessageRow): string {
+  if (row.payload !== null) return row.payload;
+  const sql = "SELECT payload FROM message_payloads WHERE arrival = ?";
+  return transaction.get<{ payload: string }>(sql, row.arrival)?.payload ?? "null";
+}
+
+const OF_TASK = `SELECT t.task_id, t.task_type, b.description, b.parameters FROM tasks t JOIN task_bodies b USING (task_no)
+  WHERE t.task_no = ?`;
+
+interface TaskPart {
+  task_id: string;
+  task_type: string;
+  description: string;
+  parameters: string;
+}
+
+/** The payload as its reader gets it; that of an assignment is joined with its task, unless that is in the archive. */
+function readPayload(transaction: Transaction, row: ReadableMessageRow, text: string): JsonValue {
+  const payload = JSON.parse(text) as JsonValue;
+  if (row.task_no === null || row.type !== "task_assignment") return payload;
+  const task = transaction.get<TaskPart>(OF_TASK, row.task_no);
+  if (task === undefined) return payload;
+  const stored = payload as { [key: string]: JsonValue };
+  return { ...stored, description: task.description, parameters: JSON.parse(task.parameters) as JsonValue };
+}
+
+const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
+
+/** What the message reads as: one past its time to live reads as expired before the store has recorded it. */
+function readStatus(transaction: Transaction, row: MessageRow): MessageStatus {
+  const past = row.expires_at !== null && row.expires_at <= transaction.now;
+  return row.status === "queued" && past ? "expired" : row.status;
+}
+
+/** The message as callers see it. */
+export function readMessage(transaction: Transaction, row: ReadableMessageRow, text?: string): Message {
+  const message: Message = {
+    messageId: row.message_id,
+    sender: row.sender_id ?? "system",
+    receiver: row.receiver_id,
+    type: row.type,
+    priority: PRIORITIES[row.priority] ?? "normal",
+    payload: readPayload(transaction, row, text ?? payloadText(transaction, row)),
+    status: readStatus(transaction, row),
+    attempt: row.attempt,
+    maxAttempts: row.attempt_limit,
+    acceptedAt: iso(row.accepted_at),
+    availableAt: iso(row.available_at),
+  };
+  if (row.correlation_id !== null) message.correlationId = row.correlation_id;
+  if (row.reply_to !== null) message.replyTo = row.reply_to;
+  if (row.ordering_key !== null) message.orderingKey = row.ordering_key;
+  if (row.expires_at !== null) message.expiresAt = iso(row.expires_at);
+  if (row.lease_expires_at !== null) message.leaseExpiresAt = iso(row.lease_expires_at);
+  if (row.ended_at !== null) message.endedAt = iso(row.ended_at);
+  if (row.reason !== null) message.reason = row.reason;
+  return message;
+}
+
+/** A leased message as a receive hands it out. */
+export function readLeased(
+  transaction: Transaction,
+  row: ReadableMessageRow & { lease_expires_at: number },
+  text: string,
+): LeasedMessage {
+  const leaseExpiresAt = iso(row.lease_expires_at);
+  return { ...readMessage(transaction, row, text), leaseExpiresAt };
+}
+
+/** Why and how a message ends. */
+export interface Ending {
+  settlement?: StoredSettlement;
+  reason?: string | undefined;
+}
+
+const END = `UPDATE messages SET status = ?, held = 0, lease_expires_at = NULL, claim_id = NULL, ended_at = ?, settlement = ?,
+  reason = coalesce(?, reason) WHERE arrival = ?`;
+
+/** Ends a message, once: the row, the counts, and the next of its ordering key. The caller has checked that it may end. */
+export function endMessage(
+  transaction: Transaction,
+  message: MessageRow,
+  status: "completed" | "dead_lettered" | "expired",
+  ending: Ending = {},
+): void {
+  const settlement = ending.settlement ?? null;
+  transaction.run(END, status, transaction.now, settlement, ending.reason ?? null, message.arrival);
+  transaction.count(`messages:${message.status}`, -1);
+  transaction.count(`messages:${status}`, 1);
+  if (message.status === "queued" || message.status === "leased") {
+    transaction.addToMailbox(message.receiver_no, -1);
+    if (message.ordering_key !== null) freeNextOfKey(transaction, message.receiver_no, message.ordering_key);
+  }
+  message.status = status;
+}
+
+const NEXT_OF_KEY = `SELECT arrival, held FROM messages
+  WHERE receiver_no = ? AND ordering_key = ? AND status IN ('queued', 'leased') ORDER BY arrival LIMIT 1`;
+
+/** The lowest unsettled number of a key is no longer held behind another. */
+function freeNextOfKey(transaction: Transaction, receiverNo: number, key: string): void {
+  const next = transaction.get<{ arrival: number; held: number }>(NEXT_OF_KEY, receiverNo, key);
+  if (next === undefined || next.held === 0) return;
+  transaction.run("UPDATE messages SET held = 0 WHERE arrival = ?", next.arrival);
+  transaction.deliverableNo(receiverNo);
+}
+
+/** Whether an unsettled message of the key is in front. */
+export function keyIsBusy(transaction: Transaction, receiverNo: number, key: string): boolean {
+  return transaction.get(NEXT_OF_KEY, receiverNo, key) !== undefined;
+}
+
+const REQUEUE = `UPDATE messages SET status = 'queued', lease_expires_at = NULL, claim_id = NULL, available_at = ?,
+  settlement = ?, reason = coalesce(?, reason) WHERE arrival = ?`;
+
+/** Returns a leased message to its mailbox, to become available at `availableAt`. */
+export function requeueMessage(transaction: Transaction, message: MessageRow, availableAt: number, ending: Ending): void {
+  transaction.run(REQUEUE, availableAt, ending.settlement ?? null, ending.reason ?? null, message.arrival);
+  transaction.count("messages:leased", -1);
+  transaction.count("messages:queued", 1);
+  transaction.deliverableNo(message.receiver_no);
+}
+
+/** The reason of a message whose attempts are used up. */
+export const MAX_ATTEMPTS_REASON = "MAX_ATTEMPTS";
+
+/** A lease that has ended: the message returns to its old place, or is dead-lettered after its last attempt. */
+export function takeBack(transaction: Transaction, message: MessageRow): "queued" | "dead_lettered" {
+  if (message.attempt >= message.attempt_limit) {
+    endMessage(transaction, message, "dead_lettered", { reason: MAX_ATTEMPTS_REASON });
+    return "dead_lettered";
+  }
+  requeueMessage(transaction, message, message.available_at, {});
+  return "queued";
+}

@@ -1,0 +1,59 @@
+import type { JsonValue } from "../../json.ts";
+import { newId } from "../../ids.ts";
+import { ATTEMPTS_DEFAULT } from "../../limits.ts";
+import { PRIORITIES, type Priority } from "../../values.ts";
+import type { AgentRow } from "./agent-rows.ts";
+import { endMessage, MESSAGE_COLUMNS, type MessageRow, storePayload } from "./message-rows.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Messages that the switchboard writes itself: sender `system`, past any mailbox limit. */
+
+export interface SystemMessage {
+  type: "task_assignment" | "task_result" | "task_cancel";
+  priority: Priority;
+  payload: JsonValue;
+  /** For task_assignment: the payload is joined from the task when it is read. */
+  task?: { taskNo: number; attempt: number };
+}
+
+const INSERT = `INSERT INTO messages (message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
+  max_attempts, accepted_at, available_at, task_no, task_attempt, payload)
+  VALUES (?, NULL, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, ?, ?, ?)`;
+
+/** Puts it into the mailbox, in this transaction; left out when the receiver is deregistered. */
+export function writeSystemMessage(transaction: Transaction, receiver: AgentRow, message: SystemMessage): void {
+  if (receiver.status === "deregistered") return;
+  const now = transaction.now;
+  const payload = JSON.stringify(message.payload);
+  const { inline, apart } = storePayload(payload);
+  const inserted = transaction.run(
+    INSERT,
+    newId(now),
+    receiver.agent_no,
+    message.type,
+    PRIORITIES.indexOf(message.priority),
+    ATTEMPTS_DEFAULT,
+    ATTEMPTS_DEFAULT,
+    now,
+    now,
+    message.task?.taskNo ?? null,
+    message.task?.attempt ?? null,
+    inline,
+  );
+  if (apart !== null) {
+    transaction.run("INSERT INTO message_payloads VALUES (?, ?)", inserted.lastInsertRowid, apart);
+  }
+  transaction.count("messages:queued", 1);
+  transaction.addToMailbox(receiver.agent_no, 1);
+  transaction.countAccepted();
+  transaction.deliverable(receiver.agent_id);
+}
+
+const OF_ATTEMPT = `SELECT ${MESSAGE_COLUMNS} FROM messages WHERE task_no = ? AND task_attempt = ? AND type = 'task_assignment'`;
+
+/** Completes the assignment message of an attempt, in whatever state it is: the attempt has started, ended or moved on. */
+export function completeAssignmentMessage(transaction: Transaction, taskNo: number, attempt: number): void {
+  const message = transaction.get<MessageRow>(OF_ATTEMPT, taskNo, attempt);
+  if (message === undefined || message.status === "completed" || message.status === "expired") return;
+  endMessage(transaction, message, "completed", { settlement: "task_ended" });
+}

@@ -1,0 +1,154 @@
+import type { SQLInputValue } from "node:sqlite";
+import type { Clock } from "../../clock.ts";
+import type { StoreSettings } from "../store.ts";
+import type { Prepared } from "./connection.ts";
+
+/** Counters kept as signed additions; a name per thing counted. */
+export type CounterName =
+  | `messages:${string}`
+  | `tasks:${string}`
+  | `agents:${string}`
+  | `load:tasks:${number}`
+  | `load:workers:${number}`;
+
+/**
+ * What a transition works with: statements, the time, and the sums that a group of transitions writes once, at its end.
+ * A transition refuses before its first write, or the whole group is undone and run one by one.
+ */
+export class Transaction {
+  readonly settings: StoreSettings;
+  /** Milliseconds since the epoch, fixed for one transition. */
+  now = 0;
+  /** Whether the current transition has written. */
+  dirty = false;
+  readonly #prepare: (sql: string) => Prepared;
+  readonly #clock: Clock;
+  readonly #counters = new Map<CounterName, number>();
+  readonly #depths = new Map<number, { stored: number; added: number }>();
+  readonly #deliverable = new Set<string>();
+  readonly #deliverableNos = new Set<number>();
+  readonly #accepted = new Map<number, number>();
+
+  constructor(prepare: (sql: string) => Prepared, settings: StoreSettings, clock: Clock) {
+    this.#prepare = prepare;
+    this.settings = settings;
+    this.#clock = clock;
+  }
+
+  begin(): void {
+    this.#counters.clear();
+    this.#depths.clear();
+    this.#deliverable.clear();
+    this.#deliverableNos.clear();
+    this.#accepted.clear();
+  }
+
+  beginOperation(): void {
+    this.dirty = false;
+    this.now = this.#clock.now();
+  }
+
+  /** Runs a read of the committed state. */
+  reading<T>(run: (transaction: Transaction) => T): T {
+    this.begin();
+    this.beginOperation();
+    return run(this);
+  }
+
+  /**
+   * The first row, if any. The row type is the caller's word for the column list in `sql`: tables are STRICT and the
+   * text is a constant beside the type, so a parse of every row would only cost (measured: 2 µs of a 10 µs claim).
+   */
+  get<Row>(sql: string, ...parameters: SQLInputValue[]): Row | undefined {
+    const prepared = this.#prepare(sql);
+    if (prepared.writes) this.dirty = true;
+    return prepared.statement.get(...parameters) as Row | undefined;
+  }
+
+  /** Every row; see `get` for the row type. */
+  all<Row>(sql: string, ...parameters: SQLInputValue[]): Row[] {
+    const prepared = this.#prepare(sql);
+    if (prepared.writes) this.dirty = true;
+    return prepared.statement.all(...parameters) as Row[];
+  }
+
+  /** Writes. @returns rows changed, and the rowid of an insert */
+  run(sql: string, ...parameters: SQLInputValue[]): { changes: number; lastInsertRowid: number } {
+    this.dirty = true;
+    const result = this.#prepare(sql).statement.run(...parameters);
+    return { changes: Number(result.changes), lastInsertRowid: Number(result.lastInsertRowid) };
+  }
+
+  /** Adds to a counter, at the end of the group. */
+  count(name: CounterName, delta: number): void {
+    this.dirty = true;
+    this.#counters.set(name, (this.#counters.get(name) ?? 0) + delta);
+  }
+
+  /** Notes one accepted message for the rate of the last minute. */
+  countAccepted(): void {
+    const second = Math.floor(this.now / 1_000);
+    this.#accepted.set(second, (this.#accepted.get(second) ?? 0) + 1);
+  }
+
+  /** Queued and leased messages of a mailbox, with what this group has added so far. */
+  mailboxDepth(agentNo: number): number {
+    const depth = this.#depth(agentNo);
+    return depth.stored + depth.added;
+  }
+
+  /** Adds to the depth of a mailbox, at the end of the group. */
+  addToMailbox(agentNo: number, delta: number): void {
+    this.dirty = true;
+    this.#depth(agentNo).added += delta;
+  }
+
+  /** Tells those who wait in a long poll, after the commit. */
+  deliverable(agentId: string): void {
+    this.#deliverable.add(agentId);
+  }
+
+  /** As `deliverable`, for a caller that has only the number: the id is looked up once, at the end of the group. */
+  deliverableNo(agentNo: number): void {
+    this.#deliverableNos.add(agentNo);
+  }
+
+  takeDeliverable(): string[] {
+    const agentIds = [...this.#deliverable];
+    this.#deliverable.clear();
+    return agentIds;
+  }
+
+  /** Writes the sums of the group. */
+  flush(): void {
+    for (const agentNo of this.#deliverableNos) {
+      const agent = this.get<{ agent_id: string }>("SELECT agent_id FROM agents WHERE agent_no = ?", agentNo);
+      if (agent !== undefined) this.#deliverable.add(agent.agent_id);
+    }
+    for (const [name, delta] of this.#counters) {
+      if (delta !== 0) {
+        this.run("INSERT INTO counters VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value", name, delta);
+      }
+    }
+    for (const [agentNo, { stored, added }] of this.#depths) {
+      if (added !== 0) {
+        const sql = "INSERT INTO mailboxes VALUES (?, ?) ON CONFLICT DO UPDATE SET depth = excluded.depth";
+        this.run(sql, agentNo, stored + added);
+      }
+    }
+    for (const [second, accepted] of this.#accepted) {
+      const sql = "INSERT INTO accepted_per_second VALUES (?, ?) ON CONFLICT DO UPDATE SET accepted = accepted + excluded.accepted";
+      this.run(sql, second, accepted);
+    }
+  }
+
+  #depth(agentNo: number): { stored: number; added: number } {
+    let depth = this.#depths.get(agentNo);
+    if (depth === undefined) {
+      const row = this.get<{ depth: number }>("SELECT depth FROM mailboxes WHERE agent_no = ?", agentNo);
+      depth = { stored: row?.depth ?? 0, added: 0 };
+      this.#depths.set(agentNo, depth);
+    }
+    return depth;
+  }
+}
