@@ -1,0 +1,49 @@
+import { createHash } from "node:crypto";
+import { stringify } from "safe-stable-stringify";
+import { z } from "zod";
+import { AgentCommunicationError } from "../errors.ts";
+
+/** A cursor is opaque to callers: the position of the last row of a page, and a hash of the filters it belongs to. */
+
+const cursorSchema = z.tuple([z.string(), z.array(z.union([z.string(), z.int()])).min(1).max(4)]);
+
+/** Nine bytes tell one set of filters from another; the cursor is a bookmark, not a credential. */
+const HASH_CHARACTERS = 12;
+
+function filtersHash(filters: unknown): string {
+  return createHash("sha256").update(stringify(filters) ?? "").digest("base64url").slice(0, HASH_CHARACTERS);
+}
+
+/**
+ * The cursor after `position` of a list with `filters`.
+ *
+ * @example
+ * encodeCursor({ list: "tasks", status: "pending" }, [42]);
+ */
+export function encodeCursor(filters: unknown, position: readonly (string | number)[]): string {
+  return Buffer.from(JSON.stringify([filtersHash(filters), position])).toString("base64url");
+}
+
+/**
+ * The position inside a cursor, undefined without one.
+ *
+ * @throws INVALID_REQUEST for anything that this list, with these filters, did not give
+ */
+export function decodeCursor(filters: unknown, cursor: string | undefined): (string | number)[] | undefined {
+  if (cursor === undefined) return undefined;
+  const parsed = cursorSchema.safeParse(parseJson(Buffer.from(cursor, "base64url").toString("utf8")));
+  if (!parsed.success || parsed.data[0] !== filtersHash(filters)) {
+    throw new AgentCommunicationError("INVALID_REQUEST", "The cursor does not belong to this list and its filters.", {
+      errors: [{ path: "cursor", message: "does not belong to this list and its filters" }],
+    });
+  }
+  return parsed.data[1];
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,180 @@
+import type { Agent, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../../agents/agent.ts";
+import { PENDING_COUNT_MAX } from "../../limits.ts";
+import { decodeCursor, encodeCursor } from "../cursor.ts";
+import type { Heartbeat, Page, Paged } from "../store.ts";
+import {
+  AGENT_COLUMNS,
+  type AgentRow,
+  agentByNo,
+  changeAgent,
+  countAgent,
+  findAgent,
+  hasFreeSlot,
+  moveSetCounts,
+  requireAgent,
+  requireRegistered,
+} from "./agent-rows.ts";
+import { capabilitiesOfSet, internCapabilitySet, setsThatMeet } from "./capability-sets.ts";
+import { handOutToAgent } from "./hand-out.ts";
+import { releaseTasks } from "./release-tasks.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Creates, or updates and reactivates; then hands waiting work to a worker that has room. */
+export function registerAgent(transaction: Transaction, input: RegisterAgent): { agent: Agent; created: boolean } {
+  const setNo = internCapabilitySet(transaction, input.capabilities);
+  const known = findAgent(transaction, input.agentId);
+  const agent = known ?? insertAgent(transaction, input, setNo);
+  if (known !== undefined) {
+    changeAgent(transaction, known, {
+      role: input.role,
+      status: "active",
+      set_no: setNo,
+      max_concurrent_tasks: input.maxConcurrentTasks,
+      last_heartbeat_at: transaction.now,
+    });
+  }
+  writeMetadata(transaction, agent.agent_no, input.metadata);
+  if (hasFreeSlot(agent)) handOutToAgent(transaction, agent);
+  return { agent: readAgent(transaction, agentByNo(transaction, agent.agent_no)), created: known === undefined };
+}
+
+const INSERT = `INSERT INTO agents (agent_id, role, status, set_no, max_concurrent_tasks, registered_at, last_heartbeat_at,
+  status_changed_at) VALUES (?, ?, 'active', ?, ?, ?, ?, ?) RETURNING ${AGENT_COLUMNS}`;
+
+function insertAgent(transaction: Transaction, input: RegisterAgent, setNo: number): AgentRow {
+  const { now } = transaction;
+  const { agentId, role, maxConcurrentTasks } = input;
+  const agent = transaction.get<AgentRow>(INSERT, agentId, role, setNo, maxConcurrentTasks, now, now, now);
+  if (agent === undefined) throw new Error("the new agent's row was not returned");
+  countAgent(transaction, agent, 1);
+  moveSetCounts(transaction, undefined, agent);
+  return agent;
+}
+
+function writeMetadata(transaction: Transaction, agentNo: number, metadata: RegisterAgent["metadata"]): void {
+  if (metadata === undefined) {
+    transaction.run("DELETE FROM agent_metadata WHERE agent_no = ?", agentNo);
+    return;
+  }
+  const sql = "INSERT INTO agent_metadata VALUES (?, ?) ON CONFLICT DO UPDATE SET metadata = excluded.metadata";
+  transaction.run(sql, agentNo, JSON.stringify(metadata));
+}
+
+/** @throws AGENT_NOT_FOUND */
+export function getAgent(transaction: Transaction, agentId: string): Agent {
+  return readAgent(transaction, requireAgent(transaction, agentId));
+}
+
+const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
+
+function readAgent(transaction: Transaction, row: AgentRow): Agent {
+  const agent: Agent = {
+    agentId: row.agent_id,
+    role: row.role,
+    capabilities: capabilitiesOfSet(transaction, row.set_no),
+    maxConcurrentTasks: row.max_concurrent_tasks,
+    status: row.status,
+    activeTasks: row.active_tasks,
+    registeredAt: iso(row.registered_at),
+    lastHeartbeatAt: iso(row.last_heartbeat_at),
+    performance: readPerformance(row),
+  };
+  const sql = "SELECT metadata FROM agent_metadata WHERE agent_no = ?";
+  const metadata = transaction.get<{ metadata: string }>(sql, row.agent_no);
+  if (metadata !== undefined) agent.metadata = JSON.parse(metadata.metadata) as NonNullable<Agent["metadata"]>;
+  return agent;
+}
+
+function readPerformance(row: AgentRow): Agent["performance"] {
+  const ended = row.completed + row.failed;
+  return {
+    completed: row.completed,
+    failed: row.failed,
+    successRate: ended === 0 ? null : row.completed / ended,
+    meanDurationSeconds: row.completed === 0 ? null : row.completed_milliseconds / row.completed / 1_000,
+    p95DurationSeconds: row.p95_milliseconds === null ? null : row.p95_milliseconds / 1_000,
+  };
+}
+
+/** By id. Each filter has an index in the order of the list; the rarer ones are checked on its rows. */
+export function listAgents(
+  transaction: Transaction,
+  query: Page & Pick<ListAgentsQuery, "role" | "capability" | "status">,
+): Paged<Agent> {
+  const { role, capability, status, limit } = query;
+  const filters = { list: "agents", role, capability, status };
+  const after = String(decodeCursor(filters, query.cursor)?.[0] ?? "");
+  const where = ["agent_id > ?"];
+  const parameters: (string | number)[] = [after];
+  if (role !== undefined) where.push("role = ?") && parameters.push(role);
+  if (status !== undefined) where.push("status = ?") && parameters.push(status);
+  if (capability !== undefined) {
+    where.push("set_no IN (SELECT value FROM json_each(?))");
+    parameters.push(JSON.stringify(setsThatMeet(transaction, [capability])));
+  }
+  const sql = `SELECT ${AGENT_COLUMNS} FROM agents WHERE ${where.join(" AND ")} ORDER BY agent_id LIMIT ?`;
+  const rows = transaction.all<AgentRow>(sql, ...parameters, limit + 1);
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return {
+    items: page.map((row) => readAgent(transaction, row)),
+    nextCursor: rows.length > limit && last !== undefined ? encodeCursor(filters, [last.agent_id]) : null,
+  };
+}
+
+/** Releases its tasks without using a retry; repeating it changes nothing. @throws AGENT_NOT_FOUND */
+export function deregisterAgent(transaction: Transaction, agentId: string): Agent {
+  const agent = requireAgent(transaction, agentId);
+  if (agent.status !== "deregistered") {
+    // First out of the candidates, so that its own tasks do not come back to it.
+    if (agent.status !== "draining") changeAgent(transaction, agent, { status: "draining" });
+    releaseTasks(transaction, agent, "released");
+    changeAgent(transaction, agentByNo(transaction, agent.agent_no), { status: "deregistered" });
+  }
+  return readAgent(transaction, agentByNo(transaction, agent.agent_no));
+}
+
+/** @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED */
+export function heartbeat(
+  transaction: Transaction,
+  beat: Heartbeat,
+): Omit<HeartbeatReply, "heartbeatIntervalSeconds"> {
+  const agent = requireRegistered(transaction, beat.agentId);
+  const status = beat.status ?? (agent.status === "inactive" ? "active" : agent.status);
+  const max = beat.maxConcurrentTasks ?? agent.max_concurrent_tasks;
+  const gainsRoom = (status === "active" && agent.status !== "active") || max > agent.max_concurrent_tasks;
+  if (status === agent.status && max === agent.max_concurrent_tasks) {
+    // The common beat: no count depends on its time.
+    transaction.run("UPDATE agents SET last_heartbeat_at = ? WHERE agent_no = ?", transaction.now, agent.agent_no);
+  } else {
+    changeAgent(transaction, agent, { status, max_concurrent_tasks: max, last_heartbeat_at: transaction.now });
+  }
+  if (gainsRoom && hasFreeSlot(agent)) handOutToAgent(transaction, agent);
+  return { status, pendingMessages: countPending(transaction, agent.agent_no), tasks: liveTasks(transaction, agent) };
+}
+
+const PENDING = `SELECT count(*) AS pending FROM (SELECT 1 FROM messages
+  WHERE receiver_no = ? AND priority = ? AND status = 'queued' AND held = 0 AND available_at <= ?
+    AND (expires_at IS NULL OR expires_at > ?) LIMIT ?)`;
+
+/** Messages that could be received now, counted up to PENDING_COUNT_MAX: a capped walk of the streams. */
+function countPending(transaction: Transaction, agentNo: number): number {
+  // Most mailboxes of a fleet are empty, and the depth answers for those at once.
+  if (transaction.mailboxDepth(agentNo) === 0) return 0;
+  let pending = 0;
+  for (let priority = 3; priority >= 0 && pending < PENDING_COUNT_MAX; priority -= 1) {
+    const { now } = transaction;
+    const row = transaction.get<{ pending: number }>(PENDING, agentNo, priority, now, now, PENDING_COUNT_MAX - pending);
+    pending += row?.pending ?? 0;
+  }
+  return pending;
+}
+
+const LIVE_TASKS = `SELECT task_id, attempt, cancel_requested FROM tasks
+  WHERE agent_no = ? AND status IN ('assigned', 'running') ORDER BY task_no`;
+
+function liveTasks(transaction: Transaction, agent: AgentRow): HeartbeatReply["tasks"] {
+  return transaction
+    .all<{ task_id: string; attempt: number; cancel_requested: number }>(LIVE_TASKS, agent.agent_no)
+    .map((row) => ({ taskId: row.task_id, attempt: row.attempt, cancelRequested: row.cancel_requested === 1 }));
+}

@@ -1,0 +1,146 @@
+import { AgentCommunicationError } from "../../errors.ts";
+import type { SendMessageReply } from "../../messages/message.ts";
+import { PRIORITIES } from "../../values.ts";
+import type { NewMessage } from "../store.ts";
+import { type AgentRow, requireRegistered } from "./agent-rows.ts";
+import { keyIsBusy, storePayload } from "./message-rows.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** What a send needs of the rows it meets, read before anything is written. */
+interface Checked {
+  message: NewMessage;
+  sender: AgentRow;
+  receiver: AgentRow;
+  /** The id of the first result, when this is a repeat. */
+  repeatOf: string | undefined;
+}
+
+interface Earlier {
+  message_id: string;
+  sender_no: number | null;
+  request_hash: string | null;
+}
+
+/**
+ * Accepts all or none, in order: everything is checked before the first row is written.
+ *
+ * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, MAILBOX_FULL, ID_TAKEN, IDEMPOTENCY_MISMATCH
+ */
+export function sendMessages(transaction: Transaction, messages: readonly NewMessage[]): SendMessageReply[] {
+  const single = messages.length === 1 ? messages[0] : undefined;
+  // One message is the hot path: no bookkeeping of what else the batch holds.
+  const checked = single !== undefined ? [checkMessage(transaction, single)] : checkBatch(transaction, messages);
+  return checked.map((item) => {
+    if (item.repeatOf !== undefined) return { messageId: item.repeatOf, duplicate: true };
+    insertMessage(transaction, item);
+    return { messageId: item.message.messageId, duplicate: false };
+  });
+}
+
+function checkBatch(transaction: Transaction, messages: readonly NewMessage[]): Checked[] {
+  const seen = new Map<string, NewMessage>();
+  const added = new Map<number, number>();
+  return messages.map((message) => {
+    const twin = seen.get(message.messageId);
+    if (twin !== undefined) return { ...checkTwin(transaction, message, twin), repeatOf: message.messageId };
+    const checked = checkMessage(transaction, message, added);
+    if (checked.repeatOf === undefined) {
+      seen.set(message.messageId, message);
+      added.set(checked.receiver.agent_no, (added.get(checked.receiver.agent_no) ?? 0) + 1);
+    }
+    return checked;
+  });
+}
+
+/** The same id twice in one batch: a repeat if it says the same. */
+function checkTwin(transaction: Transaction, message: NewMessage, twin: NewMessage): Omit<Checked, "repeatOf"> {
+  if (twin.sender !== message.sender) throw idTaken(message.messageId);
+  if (twin.requestHash !== message.requestHash) throw mismatch(message.messageId);
+  const sender = requireRegistered(transaction, message.sender);
+  return { message, sender, receiver: requireRegistered(transaction, message.receiver) };
+}
+
+function checkMessage(transaction: Transaction, message: NewMessage, added?: ReadonlyMap<number, number>): Checked {
+  const sender = requireRegistered(transaction, message.sender);
+  const repeatOf = findRepeat(transaction, message, sender);
+  // A repeat gets the first result even when the receiver has gone since.
+  if (repeatOf !== undefined) return { message, sender, receiver: sender, repeatOf };
+  const receiver = message.receiver === message.sender ? sender : requireRegistered(transaction, message.receiver);
+  const depth = transaction.mailboxDepth(receiver.agent_no) + (added?.get(receiver.agent_no) ?? 0);
+  if (depth >= transaction.settings.maxMailbox) {
+    const detail = `The mailbox of ${message.receiver} holds ${depth} messages, its limit.`;
+    throw new AgentCommunicationError("MAILBOX_FULL", detail, { retryAfterSeconds: 5 });
+  }
+  return { message, sender, receiver, repeatOf };
+}
+
+const BY_ID = "SELECT message_id, sender_no, request_hash FROM messages WHERE message_id = ?";
+const BY_KEY = "SELECT message_id, sender_no, request_hash FROM messages WHERE idempotency_key = ?";
+
+/** The id of the message that this one repeats. The key is looked up first: it names the caller's intent. */
+function findRepeat(transaction: Transaction, message: NewMessage, sender: AgentRow): string | undefined {
+  if (message.idempotencyKey !== undefined) {
+    const earlier = transaction.get<Earlier>(BY_KEY, message.idempotencyKey);
+    if (earlier !== undefined) {
+      if (earlier.request_hash !== message.requestHash) throw mismatch("its Idempotency-Key");
+      return earlier.message_id;
+    }
+  }
+  const earlier = transaction.get<Earlier>(BY_ID, message.messageId);
+  if (earlier === undefined) return undefined;
+  if (earlier.sender_no !== sender.agent_no) throw idTaken(message.messageId);
+  if (earlier.request_hash !== message.requestHash) throw mismatch(message.messageId);
+  return earlier.message_id;
+}
+
+function idTaken(messageId: string): AgentCommunicationError {
+  return new AgentCommunicationError("ID_TAKEN", `The id ${messageId} is in use; choose another.`);
+}
+
+function mismatch(what: string): AgentCommunicationError {
+  const detail = `A message with ${what} was already sent with a different body.`;
+  return new AgentCommunicationError("IDEMPOTENCY_MISMATCH", detail);
+}
+
+const INSERT = `INSERT INTO messages (message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
+  max_attempts, accepted_at, available_at, expires_at, correlation_id, reply_to, ordering_key, idempotency_key,
+  request_hash, payload) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+function insertMessage(transaction: Transaction, { message, sender, receiver }: Checked): void {
+  const { now } = transaction;
+  const receiverNo = receiver.agent_no;
+  const availableAt = availability(message, now);
+  const held = message.orderingKey !== undefined && keyIsBusy(transaction, receiverNo, message.orderingKey) ? 1 : 0;
+  const { inline, apart } = storePayload(JSON.stringify(message.payload));
+  const inserted = transaction.run(
+    INSERT,
+    message.messageId,
+    sender.agent_no,
+    receiverNo,
+    message.type,
+    PRIORITIES.indexOf(message.priority),
+    held,
+    message.maxAttempts,
+    message.maxAttempts,
+    now,
+    availableAt,
+    message.ttlSeconds === undefined ? null : now + Math.ceil(message.ttlSeconds * 1_000),
+    message.correlationId ?? null,
+    message.replyTo ?? null,
+    message.orderingKey ?? null,
+    message.idempotencyKey ?? null,
+    message.requestHash,
+    inline,
+  );
+  if (apart !== null) transaction.run("INSERT INTO message_payloads VALUES (?, ?)", inserted.lastInsertRowid, apart);
+  transaction.count("messages:queued", 1);
+  transaction.addToMailbox(receiverNo, 1);
+  transaction.countAccepted();
+  if (held === 0 && availableAt <= now) transaction.deliverable(receiver.agent_id);
+}
+
+/** When it may be delivered: never before now. */
+function availability(message: NewMessage, now: number): number {
+  if (message.deliverAt !== undefined) return Math.max(now, Date.parse(message.deliverAt));
+  return now + Math.ceil((message.delaySeconds ?? 0) * 1_000);
+}

@@ -1,0 +1,106 @@
+import { backoffMilliseconds } from "../../backoff.ts";
+import { AgentCommunicationError } from "../../errors.ts";
+import type { SettleReply } from "../../messages/message.ts";
+import type { NewSettlement, Renewal, SettleResult } from "../store.ts";
+import { countAsHeartbeat } from "./activity.ts";
+import { requireRegistered } from "./agent-rows.ts";
+import {
+  endMessage,
+  MAX_ATTEMPTS_REASON,
+  MESSAGE_COLUMNS,
+  type MessageRow,
+  requeueMessage,
+  type StoredSettlement,
+} from "./message-rows.ts";
+import type { Transaction } from "./transaction.ts";
+
+const BY_ID = `SELECT ${MESSAGE_COLUMNS} FROM messages WHERE message_id = ?`;
+
+/** What a stored settlement answers when it is repeated, and which outcome repeats it. */
+const REPEATS: Readonly<Record<StoredSettlement, { outcome: NewSettlement["outcome"] | "any"; status: "completed" | "queued" | "dead_lettered" }>> = {
+  complete: { outcome: "complete", status: "completed" },
+  retry_queued: { outcome: "retry", status: "queued" },
+  retry_dead_lettered: { outcome: "retry", status: "dead_lettered" },
+  dead_letter: { outcome: "dead_letter", status: "dead_lettered" },
+  // The task moved on and took its assignment message along: however the holder settles it, it is done.
+  task_ended: { outcome: "any", status: "completed" },
+};
+
+/**
+ * Settles one by one, in order, as if sent alone. Only the current attempt of the mailbox's own agent writes.
+ *
+ * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED
+ */
+export function settleMessages(
+  transaction: Transaction,
+  agentId: string,
+  settlements: readonly NewSettlement[],
+): SettleResult[] {
+  const agent = requireRegistered(transaction, agentId);
+  const results = settlements.map((settlement) => settleOne(transaction, agent.agent_no, settlement));
+  const accepted = results.some((result) => result.status !== "lease_lost" && result.status !== "not_found");
+  if (accepted) countAsHeartbeat(transaction, agent);
+  return results;
+}
+
+function settleOne(transaction: Transaction, agentNo: number, settlement: NewSettlement): SettleResult {
+  const { messageId, outcome } = settlement;
+  const message = transaction.get<MessageRow>(BY_ID, messageId);
+  if (message === undefined) return { messageId, status: "not_found" };
+  if (message.receiver_no !== agentNo || message.attempt !== settlement.attempt) return { messageId, status: "lease_lost" };
+  if (message.status !== "leased") {
+    const repeat = message.settlement === null ? undefined : REPEATS[message.settlement];
+    if (repeat === undefined || (repeat.outcome !== "any" && repeat.outcome !== outcome)) {
+      return { messageId, status: "lease_lost" };
+    }
+    return { messageId, status: repeat.status };
+  }
+  switch (outcome) {
+    case "complete":
+      endMessage(transaction, message, "completed", { settlement: "complete" });
+      return { messageId, status: "completed" };
+    case "dead_letter":
+      endMessage(transaction, message, "dead_lettered", { settlement: "dead_letter", reason: settlement.reason ?? "" });
+      return { messageId, status: "dead_lettered" };
+    case "retry":
+      return { messageId, status: retry(transaction, message, settlement) };
+  }
+}
+
+function retry(transaction: Transaction, message: MessageRow, settlement: NewSettlement): "queued" | "dead_lettered" {
+  const { reason } = settlement;
+  if (message.attempt >= message.attempt_limit) {
+    const ending = { settlement: "retry_dead_lettered" as const, reason: reason ?? MAX_ATTEMPTS_REASON };
+    endMessage(transaction, message, "dead_lettered", ending);
+    return "dead_lettered";
+  }
+  const delay = settlement.delayMilliseconds ?? backoffMilliseconds(message.attempt);
+  // Without a delay it returns to its old place.
+  const availableAt = delay === 0 ? message.available_at : transaction.now + Math.ceil(delay);
+  requeueMessage(transaction, message, availableAt, { settlement: "retry_queued", reason });
+  return "queued";
+}
+
+/**
+ * Moves the end of a lease to now + `leaseMilliseconds`. A lease that has ended, but has not been taken back, is renewed.
+ *
+ * @throws MESSAGE_NOT_FOUND, LEASE_LOST, AGENT_NOT_FOUND, AGENT_DEREGISTERED
+ */
+export function renewLease(transaction: Transaction, renewal: Renewal): SettleReply {
+  const agent = requireRegistered(transaction, renewal.agentId);
+  const { messageId } = renewal;
+  const message = transaction.get<MessageRow>(BY_ID, messageId);
+  if (message === undefined) {
+    throw new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
+  }
+  const current = message.receiver_no === agent.agent_no && message.attempt === renewal.attempt;
+  if (current && message.settlement === "task_ended") return { messageId, status: "completed" };
+  if (!current || message.status !== "leased") {
+    const detail = `Message ${messageId} is not leased by ${renewal.agentId} in attempt ${renewal.attempt}.`;
+    throw new AgentCommunicationError("LEASE_LOST", detail);
+  }
+  const leaseExpiresAt = transaction.now + Math.ceil(renewal.leaseMilliseconds);
+  transaction.run("UPDATE messages SET lease_expires_at = ? WHERE arrival = ?", leaseExpiresAt, message.arrival);
+  countAsHeartbeat(transaction, agent);
+  return { messageId, status: "leased", leaseExpiresAt: new Date(leaseExpiresAt).toISOString() };
+}
