@@ -60,7 +60,7 @@ function settleOne(transaction: Transaction, agentNo: number, settlement: NewSet
       endMessage(transaction, message, "completed", { settlement: "complete" });
       return { messageId, status: "completed" };
     case "dead_letter":
-      endMessage(transaction, message, "dead_lettered", { settlement: "dead_letter", reason: settlement.reason ?? "" });
+      endMessage(transaction, message, "dead_lettered", { settlement: "dead_letter", reason: settlement.reason });
       return { messageId, status: "dead_lettered" };
     case "retry":
       return { messageId, status: retry(transaction, message, settlement) };

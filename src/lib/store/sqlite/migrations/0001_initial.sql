@@ -253,6 +253,7 @@ CREATE UNIQUE INDEX messages_idempotency ON messages (idempotency_key) WHERE ide
 CREATE INDEX messages_of_tasks ON messages (task_no, task_attempt) WHERE task_no IS NOT NULL;
 -- For maintenance: an agent may be deleted only when no row names it.
 CREATE INDEX messages_by_sender ON messages (sender_no);
+CREATE INDEX messages_by_receiver ON messages (receiver_no);
 
 -- Payloads over 2 KiB: apart, so that leasing and settling do not rewrite them.
 CREATE TABLE message_payloads (

@@ -1,0 +1,232 @@
+import { CANDIDATES_MAX } from "../../limits.ts";
+import type { Exclusions } from "../../tasks/task.ts";
+import { type AgentRow, hasFreeSlot } from "./agent-rows.ts";
+import { capabilitiesOfSet, expandCapabilities } from "./capability-sets.ts";
+import type { Transaction } from "./transaction.ts";
+
+/**
+ * Who may take a task: at most 64 workers, found by seeking in the index of each capability set that meets the demand.
+ * The cost depends on how many different sets meet it, not on how many agents there are.
+ */
+
+/** A capability set that meets a demand, with its workers: all, the active ones, those with a free slot. */
+export interface MeetingSet {
+  set_no: number;
+  workers: number;
+  active_workers: number;
+  free_workers: number;
+}
+
+const SETS_OF_DEMAND = `SELECT c.set_no, c.workers, c.active_workers, c.free_workers
+  FROM demand_sets s CROSS JOIN capability_sets c ON c.set_no = s.set_no WHERE s.demand_no = ?`;
+const SET = "SELECT set_no, workers, active_workers, free_workers FROM capability_sets WHERE set_no = ?";
+
+/** The sets that meet an interned demand. */
+export function setsOfDemand(transaction: Transaction, demandNo: number): MeetingSet[] {
+  return transaction.all<MeetingSet>(SETS_OF_DEMAND, demandNo);
+}
+
+/** The same for set numbers that the caller has found. */
+export function setsByNo(transaction: Transaction, setNos: readonly number[]): MeetingSet[] {
+  return setNos.flatMap((setNo) => transaction.all<MeetingSet>(SET, setNo));
+}
+
+/** What a task asks of its agent. */
+export interface Wanted {
+  sets: readonly MeetingSet[];
+  preferred: readonly string[];
+  /** The agent whose attempt just ended: taken only if nobody else fits. */
+  endedBy: number | null;
+  /** The one agent that `assignTo` names. */
+  named?: AgentRow | undefined;
+}
+
+interface FreeWorker {
+  agent_no: number;
+  agent_id: string;
+  set_no: number;
+  active_tasks: number;
+  max_concurrent_tasks: number;
+  last_assigned_at: number;
+  completed: number;
+  failed: number;
+  load: number;
+}
+
+/** A worker that was weighed. */
+export interface WeighedWorker extends FreeWorker {
+  /** How many of the preferred capabilities it has. */
+  preferred: number;
+  reliability: number;
+  endedLastAttempt: boolean;
+}
+
+export interface Weighed {
+  /** Best first. */
+  considered: WeighedWorker[];
+  excluded: Exclusions;
+}
+
+/** Weighs the workers that can take the task now; writes nothing. */
+export function weigh(transaction: Transaction, wanted: Wanted): Weighed {
+  const { named } = wanted;
+  const free = named === undefined ? leastLoaded(transaction, wanted.sets) : namedIfFree(wanted.sets, named);
+  const preferred = preferenceCounter(transaction, wanted.preferred);
+  const considered = free.map((worker) => ({
+    ...worker,
+    preferred: preferred(worker.set_no),
+    reliability: (worker.completed + 1) / (worker.completed + worker.failed + 1),
+    endedLastAttempt: worker.agent_no === wanted.endedBy,
+  }));
+  considered.sort(byPreference);
+  const excluded =
+    named === undefined ? exclusions(transaction, wanted.sets, free.length) : namedExclusions(transaction, wanted.sets, named);
+  return { considered, excluded };
+}
+
+/** Not who just ended an attempt, lowest load, most preferred capabilities, most reliable, least recently assigned, id. */
+function byPreference(a: WeighedWorker, b: WeighedWorker): number {
+  return (
+    Number(a.endedLastAttempt) - Number(b.endedLastAttempt) ||
+    a.load - b.load ||
+    b.preferred - a.preferred ||
+    b.reliability - a.reliability ||
+    a.last_assigned_at - b.last_assigned_at ||
+    (a.agent_id < b.agent_id ? -1 : 1)
+  );
+}
+
+const FREE = `SELECT agent_no, agent_id, set_no, active_tasks, max_concurrent_tasks, last_assigned_at, completed, failed, load
+  FROM agents INDEXED BY agents_assignable
+  WHERE set_no = ? AND role = 'worker' AND status = 'active' AND active_tasks < max_concurrent_tasks`;
+const FIRST_OF_SET = `${FREE} ORDER BY load, last_assigned_at, agent_id LIMIT ?`;
+const NEXT_OF_SET = `${FREE} AND (load, last_assigned_at, agent_id) > (?, ?, ?)
+  ORDER BY load, last_assigned_at, agent_id LIMIT ?`;
+
+/** One set's free workers, read a few at a time. */
+interface Stream {
+  setNo: number;
+  rows: FreeWorker[];
+  next: number;
+  head: FreeWorker;
+}
+
+function earlier(a: FreeWorker, b: FreeWorker): boolean {
+  const order = a.load - b.load || a.last_assigned_at - b.last_assigned_at;
+  return order === 0 ? a.agent_id < b.agent_id : order < 0;
+}
+
+/** The 64 free workers of all sets with the lowest (load, last assigned, id): the sets' streams, merged head by head. */
+function leastLoaded(transaction: Transaction, sets: readonly MeetingSet[]): FreeWorker[] {
+  const open = sets.filter((set) => set.free_workers > 0);
+  const only = open[0];
+  if (only === undefined) return [];
+  if (open.length === 1) return transaction.all<FreeWorker>(FIRST_OF_SET, only.set_no, CANDIDATES_MAX);
+  const chunk = Math.ceil(CANDIDATES_MAX / open.length);
+  // Worst first, so that the best is popped from the end.
+  const streams: Stream[] = [];
+  for (const { set_no } of open) {
+    const rows = transaction.all<FreeWorker>(FIRST_OF_SET, set_no, chunk);
+    const head = rows[0];
+    if (head !== undefined) streams.push({ setNo: set_no, rows, next: 1, head });
+  }
+  streams.sort((a, b) => (earlier(a.head, b.head) ? 1 : -1));
+  const found: FreeWorker[] = [];
+  while (found.length < CANDIDATES_MAX) {
+    const best = streams.pop();
+    if (best === undefined) break;
+    found.push(best.head);
+    if (advance(transaction, best, chunk)) reinsert(streams, best);
+  }
+  return found;
+}
+
+/** Moves to the next worker of the set. @returns whether there is one */
+function advance(transaction: Transaction, stream: Stream, chunk: number): boolean {
+  if (stream.next === stream.rows.length) {
+    if (stream.rows.length < chunk) return false;
+    const { load, last_assigned_at, agent_id } = stream.head;
+    stream.rows = transaction.all<FreeWorker>(NEXT_OF_SET, stream.setNo, load, last_assigned_at, agent_id, chunk);
+    stream.next = 0;
+  }
+  const head = stream.rows[stream.next];
+  if (head === undefined) return false;
+  stream.head = head;
+  stream.next += 1;
+  return true;
+}
+
+function reinsert(streams: Stream[], stream: Stream): void {
+  let low = 0;
+  let high = streams.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const other = streams[middle];
+    if (other !== undefined && earlier(stream.head, other.head)) low = middle + 1;
+    else high = middle;
+  }
+  streams.splice(low, 0, stream);
+}
+
+function meets(sets: readonly MeetingSet[], agent: AgentRow): boolean {
+  return sets.some((set) => set.set_no === agent.set_no);
+}
+
+function namedIfFree(sets: readonly MeetingSet[], agent: AgentRow): FreeWorker[] {
+  if (!hasFreeSlot(agent) || !meets(sets, agent)) return [];
+  return [{ ...agent, load: agent.active_tasks / agent.max_concurrent_tasks }];
+}
+
+function preferenceCounter(transaction: Transaction, preferred: readonly string[]): (setNo: number) => number {
+  if (preferred.length === 0) return () => 0;
+  const wanted = [...new Set(preferred)];
+  const counts = new Map<number, number>();
+  return (setNo) => {
+    let count = counts.get(setNo);
+    if (count === undefined) {
+      const has = expandCapabilities(capabilitiesOfSet(transaction, setNo));
+      count = wanted.filter((capability) => has.has(capability)).length;
+      counts.set(setNo, count);
+    }
+    return count;
+  };
+}
+
+/** Registered workers: a counter, so that nothing is scanned. It lacks what the current group has not committed yet. */
+function totalWorkers(transaction: Transaction): number {
+  const sql = "SELECT value FROM counters WHERE name = 'agents:role:worker'";
+  return transaction.get<{ value: number }>(sql)?.value ?? 0;
+}
+
+function exclusions(transaction: Transaction, sets: readonly MeetingSet[], considered: number): Exclusions {
+  let workers = 0;
+  let active = 0;
+  let free = 0;
+  for (const set of sets) {
+    workers += set.workers;
+    active += set.active_workers;
+    free += set.free_workers;
+  }
+  return {
+    missingCapability: Math.max(0, totalWorkers(transaction) - workers),
+    notActive: workers - active,
+    noFreeSlot: active - free,
+    beyondLimit: free - considered,
+    notNamed: 0,
+  };
+}
+
+/** Everyone but the named agent is out; it itself is out for the first reason that holds. */
+function namedExclusions(transaction: Transaction, sets: readonly MeetingSet[], named: AgentRow): Exclusions {
+  const isWorker = named.role === "worker" && named.status !== "deregistered";
+  const lacks = isWorker && !meets(sets, named);
+  const idle = isWorker && !lacks && named.status !== "active";
+  const full = isWorker && !lacks && !idle && !hasFreeSlot(named);
+  return {
+    missingCapability: Number(lacks),
+    notActive: Number(idle),
+    noFreeSlot: Number(full),
+    beyondLimit: 0,
+    notNamed: Math.max(0, totalWorkers(transaction) - Number(isWorker)),
+  };
+}

@@ -1,0 +1,103 @@
+import { DEAD_LETTER_BATCH_MAX } from "../../limits.ts";
+import type { DeadLetterFilter, Message } from "../../messages/message.ts";
+import { decodeCursor, encodeCursor } from "../cursor.ts";
+import type { DeadLetterSelection, Page, Paged } from "../store.ts";
+import { findAgent } from "./agent-rows.ts";
+import { keyIsBusy, MESSAGE_COLUMNS, type MessageRow, READABLE_COLUMNS, type ReadableMessageRow, readMessage } from "./message-rows.ts";
+import type { Transaction } from "./transaction.ts";
+
+interface Condition {
+  sql: string;
+  parameters: (string | number)[];
+}
+
+/** The WHERE of a filter; undefined when it names an agent that does not exist, so that nothing can match. */
+function condition(transaction: Transaction, filter: DeadLetterFilter): Condition | undefined {
+  const parts = ["m.status = 'dead_lettered'"];
+  const parameters: (string | number)[] = [];
+  if (filter.receiver !== undefined) {
+    const receiver = findAgent(transaction, filter.receiver);
+    if (receiver === undefined) return undefined;
+    parts.push("m.receiver_no = ?");
+    parameters.push(receiver.agent_no);
+  }
+  if (filter.type !== undefined) parts.push("m.type = ?") && parameters.push(filter.type);
+  if (filter.reason !== undefined) parts.push("m.reason = ?") && parameters.push(filter.reason);
+  if (filter.before !== undefined) parts.push("m.ended_at < ?") && parameters.push(Date.parse(filter.before));
+  return { sql: parts.join(" AND "), parameters };
+}
+
+/** Newest first by the time of dead-lettering. */
+export function listDeadLetters(transaction: Transaction, query: Page & Omit<DeadLetterFilter, "before">): Paged<Message> {
+  const { limit, cursor, ...filter } = query;
+  const filters = { list: "dead-letters", ...filter };
+  const [endedAt, arrival] = decodeCursor(filters, cursor) ?? [Number.MAX_SAFE_INTEGER, 0];
+  const where = condition(transaction, filter);
+  if (where === undefined) return { items: [], nextCursor: null };
+  const sql = `SELECT ${READABLE_COLUMNS}, r.agent_id AS receiver_id FROM messages m JOIN agents r ON r.agent_no = m.receiver_no
+    WHERE ${where.sql} AND (m.ended_at, m.arrival) < (?, ?) ORDER BY m.ended_at DESC, m.arrival DESC LIMIT ?`;
+  const position = [Number(endedAt), Number(arrival), limit + 1];
+  const rows = transaction.all<ReadableMessageRow>(sql, ...where.parameters, ...position);
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  const more = rows.length > limit && last?.ended_at != null;
+  return {
+    items: shown.map((row) => readMessage(transaction, row)),
+    nextCursor: more ? encodeCursor(filters, [last.ended_at ?? 0, last.arrival]) : null,
+  };
+}
+
+/** The chosen dead letters, oldest first; ids that are no dead letters are passed over. */
+function select(transaction: Transaction, selection: DeadLetterSelection): MessageRow[] {
+  const where: Condition | undefined =
+    selection.messageIds === undefined
+      ? condition(transaction, selection.filter ?? {})
+      : {
+          sql: "m.status = 'dead_lettered' AND m.message_id IN (SELECT value FROM json_each(?))",
+          parameters: [JSON.stringify(selection.messageIds)],
+        };
+  if (where === undefined) return [];
+  const sql = `SELECT ${MESSAGE_COLUMNS} FROM messages m WHERE ${where.sql} ORDER BY ended_at, arrival LIMIT ?`;
+  return transaction.all<MessageRow>(sql, ...where.parameters, DEAD_LETTER_BATCH_MAX);
+}
+
+const REDRIVE = `UPDATE messages SET arrival = (SELECT max(arrival) + 1 FROM messages), status = 'queued', held = ?,
+  attempt_limit = attempt + max_attempts, available_at = ?, expires_at = NULL, ended_at = NULL, settlement = NULL
+  WHERE arrival = ? RETURNING arrival`;
+
+/**
+ * Queues dead letters again: new arrival number, the same attempt, `maxAttempts` more of them, no time to live any more
+ * (an operator's redrive of an old message would otherwise expire at once). Those of deregistered agents stay.
+ *
+ * @returns how many
+ */
+export function redriveDeadLetters(transaction: Transaction, selection: DeadLetterSelection): number {
+  const live = "SELECT 1 FROM agents WHERE agent_no = ? AND status <> 'deregistered'";
+  const messages = select(transaction, selection).filter(
+    (message) => transaction.get(live, message.receiver_no) !== undefined,
+  );
+  if (selection.dryRun) return messages.length;
+  for (const message of messages) {
+    const { ordering_key: key, receiver_no: receiverNo } = message;
+    const held = key !== null && keyIsBusy(transaction, receiverNo, key) ? 1 : 0;
+    transaction.get(REDRIVE, held, transaction.now, message.arrival);
+    transaction.count("messages:dead_lettered", -1);
+    transaction.count("messages:queued", 1);
+    transaction.addToMailbox(receiverNo, 1);
+    transaction.deliverableNo(receiverNo);
+  }
+  return messages.length;
+}
+
+/** Deletes dead letters. @returns how many */
+export function purgeDeadLetters(transaction: Transaction, selection: DeadLetterSelection): number {
+  const messages = select(transaction, selection);
+  if (!selection.dryRun) for (const message of messages) deleteMessage(transaction, message);
+  return messages.length;
+}
+
+/** Deletes an ended message; its payload goes with it. */
+export function deleteMessage(transaction: Transaction, message: Pick<MessageRow, "arrival" | "status">): void {
+  transaction.run("DELETE FROM messages WHERE arrival = ?", message.arrival);
+  transaction.count(`messages:${message.status}`, -1);
+}

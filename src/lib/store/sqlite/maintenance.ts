@@ -1,0 +1,81 @@
+import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import { AGENT_COLUMNS, type AgentRow, changeAgent } from "./agent-rows.ts";
+import { deleteMessage } from "./dead-letters.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** The daily upkeep of messages and agents, in steps of at most MAINTENANCE_BATCH_ROWS rows. */
+
+const DAY = 86_400_000;
+
+interface OldMessage {
+  arrival: number;
+  status: "queued" | "leased" | "completed" | "dead_lettered" | "expired";
+  accepted_at: number;
+  ended_at: number | null;
+}
+
+/** In order of arrival, so no index has to be kept for the purge: what is older than the cutoff is at the front. */
+const OLDEST = "SELECT arrival, status, accepted_at, ended_at FROM messages WHERE arrival > ? ORDER BY arrival LIMIT ?";
+
+export interface PurgeStep {
+  purged: number;
+  deadLetters: number;
+  /** Where the next step goes on; undefined at the end. */
+  next: number | undefined;
+}
+
+/** Purges completed and expired messages, and dead letters, past their retention. */
+export function purgeMessages(transaction: Transaction, after: number): PurgeStep {
+  const { messageRetentionDays, deadLetterRetentionDays } = transaction.settings;
+  const ended = transaction.now - messageRetentionDays * DAY;
+  const dead = transaction.now - deadLetterRetentionDays * DAY;
+  const rows = transaction.all<OldMessage>(OLDEST, after, MAINTENANCE_BATCH_ROWS);
+  const step: PurgeStep = { purged: 0, deadLetters: 0, next: undefined };
+  for (const row of rows) {
+    // Accepted later than both cutoffs, so it cannot have ended before them, nor can what came after it (redriven
+    // messages have old acceptance times and are merely passed).
+    if (row.accepted_at > Math.max(ended, dead)) return step;
+    if ((row.status === "completed" || row.status === "expired") && (row.ended_at ?? 0) <= ended) step.purged += 1;
+    else if (row.status === "dead_lettered" && (row.ended_at ?? 0) <= dead) step.deadLetters += 1;
+    else continue;
+    deleteMessage(transaction, row);
+  }
+  const last = rows.at(-1);
+  return rows.length < MAINTENANCE_BATCH_ROWS || last === undefined ? step : { ...step, next: last.arrival };
+}
+
+const LONG_INACTIVE = `SELECT ${AGENT_COLUMNS} FROM agents
+  WHERE status = 'inactive' AND status_changed_at <= ? ORDER BY status_changed_at LIMIT ?`;
+
+/** Deregisters agents that have been inactive for longer than the retention; the sweep has taken their tasks already. */
+export function deregisterInactive(transaction: Transaction): { done: number; more: boolean } {
+  const limit = transaction.now - transaction.settings.inactiveRetentionDays * DAY;
+  const agents = transaction.all<AgentRow>(LONG_INACTIVE, limit, MAINTENANCE_BATCH_ROWS);
+  for (const agent of agents) changeAgent(transaction, agent, { status: "deregistered" });
+  return { done: agents.length, more: agents.length === MAINTENANCE_BATCH_ROWS };
+}
+
+const LONG_GONE = `SELECT agent_no FROM agents
+  WHERE status = 'deregistered' AND status_changed_at <= ? AND agent_no > ? ORDER BY agent_no LIMIT ?`;
+
+/** Every reference to an agent has an index, so each probe is a seek. */
+const NAMED = `SELECT 1 WHERE EXISTS (SELECT 1 FROM messages WHERE sender_no = ?1)
+  OR EXISTS (SELECT 1 FROM messages WHERE receiver_no = ?1)
+  OR EXISTS (SELECT 1 FROM tasks WHERE supervisor_no = ?1)
+  OR EXISTS (SELECT 1 FROM tasks WHERE agent_no = ?1)
+  OR EXISTS (SELECT 1 FROM tasks WHERE assign_to_no = ?1)
+  OR EXISTS (SELECT 1 FROM task_attempts WHERE agent_no = ?1)
+  OR EXISTS (SELECT 1 FROM task_events WHERE agent_no = ?1)`;
+
+/** Deletes agents deregistered for longer than the retention that no row names. */
+export function deleteGone(transaction: Transaction, after: number): { done: number; next: number | undefined } {
+  const limit = transaction.now - transaction.settings.inactiveRetentionDays * DAY;
+  const agents = transaction.all<{ agent_no: number }>(LONG_GONE, limit, after, MAINTENANCE_BATCH_ROWS);
+  let done = 0;
+  for (const { agent_no: agentNo } of agents) {
+    if (transaction.get(NAMED, agentNo) !== undefined) continue;
+    transaction.run("DELETE FROM agents WHERE agent_no = ?", agentNo);
+    done += 1;
+  }
+  return { done, next: agents.length === MAINTENANCE_BATCH_ROWS ? agents.at(-1)?.agent_no : undefined };
+}

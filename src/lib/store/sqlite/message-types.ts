@@ -1,0 +1,60 @@
+import type { MessageTypeDefinition } from "../../messages/message.ts";
+import { decodeCursor, encodeCursor } from "../cursor.ts";
+import type { Page, Paged } from "../store.ts";
+import type { Transaction } from "./transaction.ts";
+
+interface TypeRow {
+  type: string;
+  schema: string;
+  updated_at: number;
+}
+
+function readType(row: TypeRow): MessageTypeDefinition {
+  const schema = JSON.parse(row.schema) as MessageTypeDefinition["schema"];
+  return { type: row.type, schema, updatedAt: new Date(row.updated_at).toISOString() };
+}
+
+const BY_TYPE = "SELECT type, schema, updated_at FROM message_types WHERE type = ?";
+
+/** Creates or replaces. A replacement is always stamped later than what it replaces, so that caches see it. */
+export function putMessageType(
+  transaction: Transaction,
+  type: string,
+  schema: MessageTypeDefinition["schema"],
+): { definition: MessageTypeDefinition; created: boolean } {
+  const known = transaction.get<TypeRow>(BY_TYPE, type);
+  const updatedAt = Math.max(transaction.now, (known?.updated_at ?? 0) + 1);
+  const text = JSON.stringify(schema);
+  transaction.run(
+    `INSERT INTO message_types VALUES (?, ?, ?)
+     ON CONFLICT DO UPDATE SET schema = excluded.schema, updated_at = excluded.updated_at`,
+    type,
+    text,
+    updatedAt,
+  );
+  return { definition: readType({ type, schema: text, updated_at: updatedAt }), created: known === undefined };
+}
+
+export function findMessageType(transaction: Transaction, type: string): MessageTypeDefinition | undefined {
+  const row = transaction.get<TypeRow>(BY_TYPE, type);
+  return row === undefined ? undefined : readType(row);
+}
+
+/** By type name. */
+export function listMessageTypes(transaction: Transaction, page: Page): Paged<MessageTypeDefinition> {
+  const filters = { list: "message-types" };
+  const after = String(decodeCursor(filters, page.cursor)?.[0] ?? "");
+  const sql = "SELECT type, schema, updated_at FROM message_types WHERE type > ? ORDER BY type LIMIT ?";
+  const rows = transaction.all<TypeRow>(sql, after, page.limit + 1);
+  const shown = rows.slice(0, page.limit);
+  const last = shown.at(-1);
+  return {
+    items: shown.map(readType),
+    nextCursor: rows.length > page.limit && last !== undefined ? encodeCursor(filters, [last.type]) : null,
+  };
+}
+
+/** @returns whether it was registered */
+export function deleteMessageType(transaction: Transaction, type: string): boolean {
+  return transaction.run("DELETE FROM message_types WHERE type = ?", type).changes > 0;
+}

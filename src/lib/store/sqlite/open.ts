@@ -1,0 +1,103 @@
+import type { Clock } from "../../clock.ts";
+import type { Store, StoreSettings } from "../store.ts";
+import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
+import { claimMessages } from "./claim-messages.ts";
+import { Connection } from "./connection.ts";
+import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
+import { deleteMessageType, findMessageType, listMessageTypes, putMessageType } from "./message-types.ts";
+import { getMessage, peekMessages } from "./messages.ts";
+import { sendMessages } from "./send-messages.ts";
+import { renewLease, settleMessages } from "./settle-messages.ts";
+import { checkHealth, coordinationStatistics, queueStatistics, registryStatistics } from "./statistics.ts";
+import { maintain, sweep } from "./upkeep.ts";
+
+/** How to open the embedded store. */
+export interface SqliteStoreOptions {
+  /** Path of the database file, made with its folder when missing. */
+  file: string;
+  settings: StoreSettings;
+  clock: Clock;
+}
+
+/**
+ * The embedded store on Node's own SQLite.
+ *
+ * @throws whatever SQLite says of a file that it cannot open or that is no database of ours
+ * @example
+ * const store = openSqliteStore({ file: ".data/agents.db", settings, clock: systemClock });
+ */
+export function openSqliteStore({ file, settings, clock }: SqliteStoreOptions): Store {
+  const connection = new Connection(file, settings, clock);
+  return {
+    ...agentVerbs(connection),
+    ...messageVerbs(connection),
+    ...taskVerbs(connection),
+    ...statisticsVerbs(connection),
+    sweep: () => sweep(connection),
+    maintain: () => maintain(connection, clock),
+    now: () => clock.now(),
+    onDeliverable: (listener) => connection.onDeliverable(listener),
+    close: () => connection.close(),
+  };
+}
+
+function agentVerbs(connection: Connection) {
+  return {
+    registerAgent: (agent) => connection.write((tx) => registerAgent(tx, agent)),
+    getAgent: (agentId) => connection.read((tx) => getAgent(tx, agentId)),
+    listAgents: (query) => connection.read((tx) => listAgents(tx, query)),
+    deregisterAgent: (agentId) => connection.write((tx) => deregisterAgent(tx, agentId)),
+    heartbeat: (beat) => connection.write((tx) => heartbeat(tx, beat)),
+  } satisfies Partial<Store>;
+}
+
+function messageVerbs(connection: Connection) {
+  return {
+    sendMessages: (messages) => connection.write((tx) => sendMessages(tx, messages)),
+    getMessage: (messageId) => connection.read((tx) => getMessage(tx, messageId)),
+    peekMessages: (agentId, page) => connection.read((tx) => peekMessages(tx, agentId, page)),
+    claimMessages: (claim) => connection.write((tx) => claimMessages(tx, claim)),
+    settleMessages: (agentId, settlements) => connection.write((tx) => settleMessages(tx, agentId, settlements)),
+    renewLease: (renewal) => connection.write((tx) => renewLease(tx, renewal)),
+    listDeadLetters: (query) => connection.read((tx) => listDeadLetters(tx, query)),
+    redriveDeadLetters: (selection) => connection.write((tx) => redriveDeadLetters(tx, selection)),
+    purgeDeadLetters: (selection) => connection.write((tx) => purgeDeadLetters(tx, selection)),
+    putMessageType: (type, schema) => connection.write((tx) => putMessageType(tx, type, schema)),
+    findMessageType: (type) => connection.read((tx) => findMessageType(tx, type)),
+    listMessageTypes: (page) => connection.read((tx) => listMessageTypes(tx, page)),
+    deleteMessageType: (type) => connection.write((tx) => deleteMessageType(tx, type)),
+  } satisfies Partial<Store>;
+}
+
+function statisticsVerbs(connection: Connection) {
+  return {
+    queueStatistics: () => connection.read(queueStatistics),
+    registryStatistics: () => connection.read(registryStatistics),
+    coordinationStatistics: () => connection.read(coordinationStatistics),
+    checkHealth: () =>
+      connection.read(checkHealth).catch(() => ({
+        databaseConnection: false,
+        messageQueueOperational: false,
+        agentRegistryAccessible: false,
+        recentActivity: false,
+      })),
+  } satisfies Partial<Store>;
+}
+
+/** The task verbs are being wired; until then they refuse. */
+function taskVerbs(_connection: Connection) {
+  const refuse = () => Promise.reject(new Error("task verbs are not wired yet"));
+  return {
+    assignTask: refuse,
+    previewAssignment: refuse,
+    getTask: refuse,
+    listTasks: refuse,
+    getAssignments: refuse,
+    getTaskHistory: refuse,
+    startTask: refuse,
+    progressTask: refuse,
+    completeTask: refuse,
+    failTask: refuse,
+    cancelTask: refuse,
+  } satisfies Partial<Store>;
+}

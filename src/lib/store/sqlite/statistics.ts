@@ -1,0 +1,100 @@
+import { AGENT_ROLES, type AgentRole } from "../../agents/agent.ts";
+import { MESSAGE_STATUSES, type MessageStatus } from "../../messages/message.ts";
+import type { CoordinationStatistics, Health, QueueStatistics, RegistryStatistics } from "../../statistics/statistics.ts";
+import { TASK_STATUSES, type TaskStatus } from "../../tasks/task.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Read from counters that every transition keeps exact; nothing here counts rows. */
+
+const COUNTERS = "SELECT name, value FROM counters WHERE name >= ? AND name < ?";
+
+/** Counters whose name starts with `prefix`, without it. */
+function counters(transaction: Transaction, prefix: string): Map<string, number> {
+  const rows = transaction.all<{ name: string; value: number }>(COUNTERS, prefix, `${prefix}\uffff`);
+  return new Map(rows.map((row) => [row.name.slice(prefix.length), row.value]));
+}
+
+function countsOf<Name extends string>(names: readonly Name[], counted: ReadonlyMap<string, number>): Record<Name, number> {
+  const entries = names.map((name) => [name, counted.get(name) ?? 0] as const);
+  return Object.fromEntries(entries) as Record<Name, number>;
+}
+
+const RATE = "SELECT coalesce(sum(accepted), 0) AS accepted FROM accepted_per_second WHERE second > ? AND second <= ?";
+
+/** The streams' oldest due message: one seek per priority of each mailbox that is not empty. */
+const OLDEST = `SELECT min(available_at) AS oldest FROM (
+  SELECT (SELECT min(available_at) FROM messages
+          WHERE receiver_no = b.agent_no AND priority = p.value AND status = 'queued' AND held = 0) AS available_at
+  FROM mailboxes b, json_each('[0,1,2,3]') p WHERE b.depth > 0)`;
+
+export function queueStatistics(transaction: Transaction): QueueStatistics {
+  const byStatus: Record<MessageStatus, number> = countsOf(MESSAGE_STATUSES, counters(transaction, "messages:"));
+  const second = Math.floor(transaction.now / 1_000);
+  const oldest = transaction.get<{ oldest: number | null }>(OLDEST)?.oldest ?? null;
+  return {
+    totalMessages: Object.values(byStatus).reduce((sum, count) => sum + count, 0),
+    messagesPerMinute: transaction.get<{ accepted: number }>(RATE, second - 60, second)?.accepted ?? 0,
+    byStatus,
+    oldestAgeSeconds: oldest === null ? 0 : Math.max(0, transaction.now - oldest) / 1_000,
+    deadLetters: byStatus.dead_lettered,
+  };
+}
+
+export function registryStatistics(transaction: Transaction): RegistryStatistics {
+  const byRole: Record<AgentRole, number> = countsOf(AGENT_ROLES, counters(transaction, "agents:role:"));
+  const byStatus = counters(transaction, "agents:status:");
+  return {
+    totalAgents: Object.values(byRole).reduce((sum, count) => sum + count, 0),
+    activeAgents: byStatus.get("active") ?? 0,
+    averageLoad: averageLoad(transaction),
+    byRole,
+  };
+}
+
+/** Exact without scanning agents: per capacity, the sum of active tasks over it is the sum of loads. */
+function averageLoad(transaction: Transaction): number {
+  const workersByCapacity = counters(transaction, "load:workers:");
+  const tasksByCapacity = counters(transaction, "load:tasks:");
+  let workers = 0;
+  let load = 0;
+  for (const [capacity, count] of workersByCapacity) {
+    workers += count;
+    load += (tasksByCapacity.get(capacity) ?? 0) / Number(capacity);
+  }
+  return workers === 0 ? 0 : load / workers;
+}
+
+export function coordinationStatistics(transaction: Transaction): CoordinationStatistics {
+  const tasks = counters(transaction, "tasks:");
+  const byStatus: Record<TaskStatus, number> = countsOf(TASK_STATUSES, tasks);
+  return {
+    activeAgents: counters(transaction, "agents:status:").get("active") ?? 0,
+    metrics: {
+      tasksAssigned: tasks.get("assigned_once") ?? 0,
+      tasksCompleted: tasks.get("completed_total") ?? 0,
+      tasksFailed: tasks.get("failed_total") ?? 0,
+    },
+    byStatus,
+  };
+}
+
+function answers(probe: () => unknown): boolean {
+  try {
+    probe();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function checkHealth(transaction: Transaction): Health["checks"] {
+  let registered = false;
+  return {
+    databaseConnection: answers(() => transaction.get("SELECT 1")),
+    messageQueueOperational: answers(() => transaction.get("SELECT arrival FROM messages LIMIT 1")),
+    agentRegistryAccessible: answers(() => {
+      registered = transaction.get("SELECT 1 FROM agents WHERE status <> 'deregistered' LIMIT 1") !== undefined;
+    }),
+    recentActivity: registered,
+  };
+}

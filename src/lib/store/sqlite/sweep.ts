@@ -1,0 +1,86 @@
+import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import { AGENT_COLUMNS, type AgentRow, changeAgent } from "./agent-rows.ts";
+import { endMessage, MESSAGE_COLUMNS, type MessageRow, takeBack } from "./message-rows.ts";
+import { releaseTasks } from "./release-tasks.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** What the sweep does to agents and messages, in transactions of bounded size. Each returns what it did and whether to go on. */
+
+/** Agents inactivated in one transaction: each may hold many tasks. */
+const AGENTS_PER_TRANSACTION = 20;
+
+const SILENT = `SELECT ${AGENT_COLUMNS} FROM agents
+  WHERE status IN ('active', 'draining') AND last_heartbeat_at <= ? ORDER BY last_heartbeat_at LIMIT ?`;
+
+/** Agents whose last heartbeat is older than the timeout become inactive, and their tasks go to others at once. */
+export function inactivateSilentAgents(transaction: Transaction): { done: number; more: boolean } {
+  const limit = transaction.now - transaction.settings.heartbeatTimeoutSeconds * 1_000;
+  const silent = transaction.all<AgentRow>(SILENT, limit, AGENTS_PER_TRANSACTION);
+  // All of them first, so that none of them is handed the work of another.
+  for (const agent of silent) changeAgent(transaction, agent, { status: "inactive" });
+  for (const agent of silent) releaseTasks(transaction, agent, "agent_inactive");
+  return { done: silent.length, more: silent.length === AGENTS_PER_TRANSACTION };
+}
+
+/** Mailboxes with leases, by a loose walk of the index: one seek per mailbox, whatever the number of messages. */
+const NEXT_RECEIVER = "SELECT min(receiver_no) AS receiver_no FROM messages WHERE status = 'leased' AND receiver_no > ?";
+const ENDED = `SELECT ${MESSAGE_COLUMNS} FROM messages
+  WHERE receiver_no = ? AND status = 'leased' AND lease_expires_at <= ? ORDER BY lease_expires_at LIMIT ?`;
+
+export interface LeaseSweep {
+  ended: number;
+  deadLettered: number;
+  /** Where the next call goes on; undefined at the end. */
+  next: number | undefined;
+}
+
+/** Ends the leases that have run out, mailbox by mailbox from `after` on. */
+export function takeBackLeases(transaction: Transaction, after: number): LeaseSweep {
+  const sweep: LeaseSweep = { ended: 0, deadLettered: 0, next: undefined };
+  let receiverNo = after;
+  for (let probed = 0; ; probed += 1) {
+    const next = transaction.get<{ receiver_no: number | null }>(NEXT_RECEIVER, receiverNo)?.receiver_no;
+    if (next === null || next === undefined) return sweep;
+    if (sweep.ended >= MAINTENANCE_BATCH_ROWS || probed >= MAINTENANCE_BATCH_ROWS) return { ...sweep, next: receiverNo };
+    const ended = transaction.all<MessageRow>(ENDED, next, transaction.now, MAINTENANCE_BATCH_ROWS - sweep.ended);
+    for (const message of ended) {
+      if (takeBack(transaction, message) === "dead_lettered") sweep.deadLettered += 1;
+    }
+    sweep.ended += ended.length;
+    receiverNo = next;
+  }
+}
+
+const EXPIRED = `SELECT ${MESSAGE_COLUMNS} FROM messages
+  WHERE status = 'queued' AND expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?`;
+
+/** Records messages past their time to live. */
+export function expireMessages(transaction: Transaction): { done: number; more: boolean } {
+  const expired = transaction.all<MessageRow>(EXPIRED, transaction.now, MAINTENANCE_BATCH_ROWS);
+  for (const message of expired) endMessage(transaction, message, "expired");
+  return { done: expired.length, more: expired.length === MAINTENANCE_BATCH_ROWS };
+}
+
+/** Deregistered agents with something in their mailbox: the depth tells. */
+const LEFT_BEHIND = `SELECT b.agent_no FROM mailboxes b JOIN agents a USING (agent_no)
+  WHERE b.depth > 0 AND a.status = 'deregistered' LIMIT 1`;
+const LEASED = `SELECT ${MESSAGE_COLUMNS} FROM messages WHERE receiver_no = ? AND status = 'leased' LIMIT ?`;
+/** Those held behind an ordering key come up as the ones before them end. */
+const READY = `SELECT ${MESSAGE_COLUMNS} FROM messages WHERE receiver_no = ? AND status = 'queued' AND held = 0 LIMIT ?`;
+
+/** Dead-letters the mailboxes of deregistered agents. */
+export function deadLetterLeftBehind(transaction: Transaction): { done: number; more: boolean } {
+  const agent = transaction.get<{ agent_no: number }>(LEFT_BEHIND);
+  if (agent === undefined) return { done: 0, more: false };
+  const leased = transaction.all<MessageRow>(LEASED, agent.agent_no, MAINTENANCE_BATCH_ROWS);
+  const messages =
+    leased.length > 0 ? leased : transaction.all<MessageRow>(READY, agent.agent_no, MAINTENANCE_BATCH_ROWS);
+  for (const message of messages) endMessage(transaction, message, "dead_lettered", { reason: "RECEIVER_DEREGISTERED" });
+  return { done: messages.length, more: messages.length > 0 };
+}
+
+/** Drops the rate's seconds that no minute looks at any more. */
+export function dropOldRates(transaction: Transaction): void {
+  const oldest = Math.floor(transaction.now / 1_000) - 120;
+  transaction.run("DELETE FROM accepted_per_second WHERE second < ?", oldest);
+}

@@ -1,0 +1,176 @@
+import type { SQLInputValue } from "node:sqlite";
+import { AgentCommunicationError } from "../../errors.ts";
+import type { TASK_EVENTS, TaskStatus } from "../../tasks/task.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** The row of a task, and the one function that changes it, so that every count follows every change. */
+
+export interface TaskRow {
+  task_no: number;
+  task_id: string;
+  supervisor_no: number;
+  task_type: string;
+  priority: number;
+  status: TaskStatus;
+  demand_no: number;
+  assign_to_no: number | null;
+  /** The agent of the current attempt, or of the last one. */
+  agent_no: number | null;
+  attempt: number;
+  retries_used: number;
+  max_retries: number;
+  timeout_milliseconds: number;
+  unmet_dependencies: number;
+  cancel_requested: number;
+  percent: number | null;
+  created_at: number;
+  available_at: number;
+  assigned_at: number | null;
+  started_at: number | null;
+  deadline_at: number | null;
+  ended_at: number | null;
+  parent_task_id: string | null;
+}
+
+/** A task that an agent holds: the table guarantees these of assigned and running ones. */
+export type LiveTask = TaskRow & { agent_no: number; assigned_at: number; deadline_at: number };
+
+const COLUMNS = [
+  "task_no",
+  "task_id",
+  "supervisor_no",
+  "task_type",
+  "priority",
+  "status",
+  "demand_no",
+  "assign_to_no",
+  "agent_no",
+  "attempt",
+  "retries_used",
+  "max_retries",
+  "timeout_milliseconds",
+  "unmet_dependencies",
+  "cancel_requested",
+  "percent",
+  "created_at",
+  "available_at",
+  "assigned_at",
+  "started_at",
+  "deadline_at",
+  "ended_at",
+  "parent_task_id",
+] as const satisfies readonly (keyof TaskRow)[];
+
+/** Columns of a TaskRow, for SELECT. */
+export const TASK_COLUMNS = COLUMNS.join(", ");
+
+const BY_ID = `SELECT ${TASK_COLUMNS} FROM tasks WHERE task_id = ?`;
+const BY_NO = `SELECT ${TASK_COLUMNS} FROM tasks WHERE task_no = ?`;
+
+export function findTask(transaction: Transaction, taskId: string): TaskRow | undefined {
+  return transaction.get<TaskRow>(BY_ID, taskId);
+}
+
+/** The task of a number that another row refers to, so it exists. */
+export function taskByNo(transaction: Transaction, taskNo: number): TaskRow {
+  const task = transaction.get<TaskRow>(BY_NO, taskNo);
+  if (task === undefined) throw new Error(`task number ${taskNo} is referred to but does not exist`);
+  return task;
+}
+
+export function taskNotFound(taskId: string): AgentCommunicationError {
+  return new AgentCommunicationError("TASK_NOT_FOUND", `There is no task ${taskId}.`);
+}
+
+/** Whether an agent holds it now. */
+export function isLive(task: TaskRow): task is LiveTask {
+  return (task.status === "assigned" || task.status === "running") && task.agent_no !== null;
+}
+
+/** Whether it has reached a final status. */
+export function hasEnded(task: TaskRow): boolean {
+  return task.ended_at !== null;
+}
+
+/** How it is identified when it is sent again. */
+export interface TaskIdentity {
+  idempotencyKey: string | undefined;
+  requestHash: string;
+}
+
+const INSERTED = COLUMNS.filter((column) => column !== "task_no");
+const INSERT = `INSERT INTO tasks (${INSERTED.join(", ")}, idempotency_key, request_hash)
+  VALUES (${INSERTED.map(() => "?").join(", ")}, ?, ?)`;
+
+/** Inserts the row with its counts, and gives it its number. */
+export function insertTask(transaction: Transaction, row: Omit<TaskRow, "task_no">, identity: TaskIdentity): TaskRow {
+  const values: SQLInputValue[] = INSERTED.map((column) => row[column]);
+  const inserted = transaction.run(INSERT, ...values, identity.idempotencyKey ?? null, identity.requestHash);
+  const task = { ...row, task_no: inserted.lastInsertRowid };
+  transaction.count(`tasks:${task.status}`, 1);
+  if (waitsForAnyone(task)) addWaiting(transaction, task.demand_no, 1);
+  return task;
+}
+
+/** What may change of a task. */
+export type TaskChanges = Partial<
+  Pick<
+    TaskRow,
+    | "status"
+    | "agent_no"
+    | "attempt"
+    | "retries_used"
+    | "unmet_dependencies"
+    | "cancel_requested"
+    | "percent"
+    | "available_at"
+    | "assigned_at"
+    | "started_at"
+    | "deadline_at"
+    | "ended_at"
+  >
+>;
+
+/**
+ * Writes the changes to the row, to `task` itself, and to every count that depends on them. Only the columns that are
+ * given are named in the UPDATE: SQLite rewrites the entries of every index that a named column is in.
+ */
+export function changeTask(transaction: Transaction, task: TaskRow, changes: TaskChanges): void {
+  const status = task.status;
+  const waited = waitsForAnyone(task);
+  Object.assign(task, changes);
+  const columns = Object.keys(changes).map((column) => `${column} = ?`);
+  transaction.run(`UPDATE tasks SET ${columns.join(", ")} WHERE task_no = ?`, ...Object.values(changes), task.task_no);
+  if (task.status !== status) {
+    transaction.count(`tasks:${status}`, -1);
+    transaction.count(`tasks:${task.status}`, 1);
+  }
+  const waits = waitsForAnyone(task);
+  if (waits !== waited) addWaiting(transaction, task.demand_no, waits ? 1 : -1);
+}
+
+function waitsForAnyone(task: Omit<TaskRow, "task_no">): boolean {
+  return task.status === "pending" && task.assign_to_no === null;
+}
+
+function addWaiting(transaction: Transaction, demandNo: number, delta: number): void {
+  transaction.run("UPDATE demands SET waiting = waiting + ? WHERE demand_no = ?", delta, demandNo);
+}
+
+export type TaskEventName = (typeof TASK_EVENTS)[number];
+
+const EVENT = `INSERT INTO task_events (task_no, event_no, event, at, attempt, agent_no, detail)
+  VALUES (?1, coalesce((SELECT max(event_no) FROM task_events WHERE task_no = ?1), 0) + 1, ?2, ?3, ?4, ?5, ?6)`;
+
+/** Adds to the history of a task. `agentNo`: the agent that the event is about, if any. */
+export function addEvent(
+  transaction: Transaction,
+  task: TaskRow,
+  event: TaskEventName,
+  agentNo: number | null = null,
+  detail?: string,
+): void {
+  transaction.run(EVENT, task.task_no, event, transaction.now, task.attempt, agentNo, detail ?? null);
+}
+
+export const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
