@@ -1,0 +1,226 @@
+import { problemToError } from "./problem.ts";
+import { type CallOptions, RouteCaller } from "./route-caller.ts";
+import type { BodyOf, QueryOf, ReplyOf } from "./route-types.ts";
+
+/**
+ * Every route of the switchboard as a typed method. Runs in Node 20 and newer and in browsers: it needs fetch only.
+ *
+ * Every method may throw AgentCommunicationError with the code that the server gave. Lost connections, 429 and 503 are
+ * repeated within the retry budget, and a repeat does nothing twice.
+ *
+ * @example
+ * const client = new AgentClient({ baseUrl: "http://127.0.0.1:7071/api" });
+ * await client.registerAgent({ agentId: "reviewer", role: "worker", capabilities: ["review"] });
+ * await client.sendMessage({ sender: "reviewer", receiver: "planner", type: "query", payload: { about: "plan" } });
+ */
+export class AgentClient extends RouteCaller {
+  // agents ----------------------------------------------------------------------------------------------------------
+
+  /** Creates the agent, or updates and reactivates it. */
+  registerAgent(agent: BodyOf<"POST /agents">, options?: CallOptions) {
+    return this.call("POST /agents", { body: agent }, options);
+  }
+
+  getAgent(agentId: string, options?: CallOptions) {
+    return this.call("GET /agents/{agentId}", { params: { agentId } }, options);
+  }
+
+  /** By id; `nextCursor` is null at the end. */
+  listAgents(query: QueryOf<"GET /agents"> = {}, options?: CallOptions) {
+    return this.call("GET /agents", { query }, options);
+  }
+
+  /** Gives its tasks back without using a retry; its mailbox is dead-lettered by the next sweep. */
+  deregisterAgent(agentId: string, options?: CallOptions) {
+    return this.call("DELETE /agents/{agentId}", { params: { agentId } }, options);
+  }
+
+  heartbeat(agentId: string, body: BodyOf<"POST /agents/{agentId}/heartbeat"> = {}, options?: CallOptions) {
+    return this.call("POST /agents/{agentId}/heartbeat", { params: { agentId }, body }, options);
+  }
+
+  // messages --------------------------------------------------------------------------------------------------------
+
+  /** Durable once it resolves. Without `messageId` (and Idempotency-Key) one is made, so a repeat sends nothing twice. */
+  sendMessage(message: BodyOf<"POST /messages">, options?: CallOptions) {
+    return this.call("POST /messages", { body: message }, options);
+  }
+
+  /** Up to 100, all or nothing. */
+  sendMessages(messages: BodyOf<"POST /messages/batch">["messages"], options?: CallOptions) {
+    return this.call("POST /messages/batch", { body: { messages } }, options);
+  }
+
+  getMessage(messageId: string, options?: CallOptions) {
+    return this.call("GET /messages/{messageId}", { params: { messageId } }, options);
+  }
+
+  /** Leases what is due. Each call has a claim id, so an answer lost on the way loses no lease. */
+  receiveMessages(
+    agentId: string,
+    body: BodyOf<"POST /agents/{agentId}/messages/receive"> = {},
+    options?: CallOptions,
+  ) {
+    return this.call("POST /agents/{agentId}/messages/receive", { params: { agentId }, body }, options);
+  }
+
+  /** What waits in the mailbox, in delivery order, without leasing it. */
+  peekMessages(agentId: string, query: QueryOf<"GET /agents/{agentId}/messages"> = {}, options?: CallOptions) {
+    return this.call("GET /agents/{agentId}/messages", { params: { agentId }, query }, options);
+  }
+
+  completeMessage(messageId: string, body: BodyOf<"POST /messages/{messageId}/complete">, options?: CallOptions) {
+    return this.call("POST /messages/{messageId}/complete", { params: { messageId }, body }, options);
+  }
+
+  /** Returns the message, to be delivered again after `delaySeconds`. */
+  retryMessage(messageId: string, body: BodyOf<"POST /messages/{messageId}/retry">, options?: CallOptions) {
+    return this.call("POST /messages/{messageId}/retry", { params: { messageId }, body }, options);
+  }
+
+  deadLetterMessage(messageId: string, body: BodyOf<"POST /messages/{messageId}/dead-letter">, options?: CallOptions) {
+    return this.call("POST /messages/{messageId}/dead-letter", { params: { messageId }, body }, options);
+  }
+
+  /** Moves the end of the lease to now + `leaseSeconds`. */
+  renewMessage(messageId: string, body: BodyOf<"POST /messages/{messageId}/renew">, options?: CallOptions) {
+    return this.call("POST /messages/{messageId}/renew", { params: { messageId }, body }, options);
+  }
+
+  /** Settles up to 100, each as if sent alone. */
+  settleMessages(body: BodyOf<"POST /messages/settle">, options?: CallOptions) {
+    return this.call("POST /messages/settle", { body }, options);
+  }
+
+  // dead letters ----------------------------------------------------------------------------------------------------
+
+  listDeadLetters(query: QueryOf<"GET /dead-letters"> = {}, options?: CallOptions) {
+    return this.call("GET /dead-letters", { query }, options);
+  }
+
+  /** Queues up to 1,000 again. Not repeated after a lost connection: a repeat would take the next ones. */
+  redriveDeadLetters(selection: BodyOf<"POST /dead-letters/redrive">, options?: CallOptions) {
+    return this.call("POST /dead-letters/redrive", { body: selection }, options);
+  }
+
+  /** Deletes up to 1,000. Not repeated after a lost connection: a repeat would take the next ones. */
+  purgeDeadLetters(selection: BodyOf<"POST /dead-letters/purge">, options?: CallOptions) {
+    return this.call("POST /dead-letters/purge", { body: selection }, options);
+  }
+
+  // tasks -----------------------------------------------------------------------------------------------------------
+
+  /** Gives the task to the best worker, or lets it wait for one. */
+  assignTask(task: BodyOf<"POST /tasks">, options?: CallOptions) {
+    return this.call("POST /tasks", { body: task }, options);
+  }
+
+  /** Whom `assignTask` would choose now, and why. Writes nothing. */
+  previewTask(task: BodyOf<"POST /tasks/preview">, options?: CallOptions) {
+    return this.call("POST /tasks/preview", { body: task }, options);
+  }
+
+  /** Newest first. */
+  listTasks(query: QueryOf<"GET /tasks"> = {}, options?: CallOptions) {
+    return this.call("GET /tasks", { query }, options);
+  }
+
+  getTask(taskId: string, options?: CallOptions) {
+    return this.call("GET /tasks/{taskId}", { params: { taskId } }, options);
+  }
+
+  /** Every attempt, oldest first: who was considered, who was chosen and why. */
+  getAssignments(taskId: string, options?: CallOptions) {
+    return this.call("GET /tasks/{taskId}/assignment", { params: { taskId } }, options);
+  }
+
+  /** What happened to the task, newest first. */
+  getTaskHistory(taskId: string, query: QueryOf<"GET /tasks/{taskId}/history"> = {}, options?: CallOptions) {
+    return this.call("GET /tasks/{taskId}/history", { params: { taskId }, query }, options);
+  }
+
+  startTask(taskId: string, body: BodyOf<"POST /tasks/{taskId}/start">, options?: CallOptions) {
+    return this.call("POST /tasks/{taskId}/start", { params: { taskId }, body }, options);
+  }
+
+  /** Also tells whether somebody asked to cancel. */
+  progressTask(taskId: string, body: BodyOf<"POST /tasks/{taskId}/progress">, options?: CallOptions) {
+    return this.call("POST /tasks/{taskId}/progress", { params: { taskId }, body }, options);
+  }
+
+  completeTask(taskId: string, body: BodyOf<"POST /tasks/{taskId}/complete">, options?: CallOptions) {
+    return this.call("POST /tasks/{taskId}/complete", { params: { taskId }, body }, options);
+  }
+
+  failTask(taskId: string, body: BodyOf<"POST /tasks/{taskId}/fail">, options?: CallOptions) {
+    return this.call("POST /tasks/{taskId}/fail", { params: { taskId }, body }, options);
+  }
+
+  /** Ends a waiting or assigned task; asks a running one to stop. */
+  cancelTask(taskId: string, reason?: string, options?: CallOptions) {
+    return this.call("POST /tasks/{taskId}/cancel", { params: { taskId }, body: { reason } }, options);
+  }
+
+  // what is going on ------------------------------------------------------------------------------------------------
+
+  queueStatistics(options?: CallOptions) {
+    return this.call("GET /stats/queue", {}, options);
+  }
+
+  registryStatistics(options?: CallOptions) {
+    return this.call("GET /stats/registry", {}, options);
+  }
+
+  coordinationStatistics(options?: CallOptions) {
+    return this.call("GET /stats/coordination", {}, options);
+  }
+
+  metrics(options?: CallOptions) {
+    return this.call("GET /metrics", {}, options);
+  }
+
+  /** The metrics as Prometheus text. */
+  async metricsText(options: CallOptions = {}): Promise<string> {
+    const answer = await this.exchange("GET /metrics", {}, "text/plain", options);
+    if (!answer.ok) throw problemToError("GET /metrics", answer.status, answer.text, answer.retryAfterSeconds);
+    return answer.text;
+  }
+
+  /** Also resolves when the service is unhealthy; see `status`. */
+  health(options?: CallOptions): Promise<ReplyOf<"GET /health">> {
+    return this.call("GET /health", {}, options);
+  }
+
+  /** Whether the process answers at all. */
+  live(options?: CallOptions) {
+    return this.call("GET /health/live", {}, options);
+  }
+
+  openapi(options?: CallOptions) {
+    return this.call("GET /openapi.json", {}, options);
+  }
+
+  // upkeep ----------------------------------------------------------------------------------------------------------
+
+  /** Runs the daily upkeep now; may take its whole budget of 60 s. */
+  runMaintenance(options?: CallOptions) {
+    return this.call("POST /maintenance", { body: {} }, options);
+  }
+
+  /** Creates or replaces the JSON Schema that payloads of a custom type must satisfy. */
+  putMessageType(type: string, schema: BodyOf<"PUT /message-types/{type}">["schema"], options?: CallOptions) {
+    return this.call("PUT /message-types/{type}", { params: { type }, body: { schema } }, options);
+  }
+
+  getMessageType(type: string, options?: CallOptions) {
+    return this.call("GET /message-types/{type}", { params: { type } }, options);
+  }
+
+  listMessageTypes(query: QueryOf<"GET /message-types"> = {}, options?: CallOptions) {
+    return this.call("GET /message-types", { query }, options);
+  }
+
+  deleteMessageType(type: string, options?: CallOptions) {
+    return this.call("DELETE /message-types/{type}", { params: { type } }, options);
+  }
+}

@@ -1,0 +1,163 @@
+import type { HeartbeatReply, RegisterAgentInput } from "../lib/agents/agent.ts";
+import type { Clock } from "../lib/clock.ts";
+import { isAgentCommunicationError } from "../lib/errors.ts";
+import type { LeasedMessage } from "../lib/messages/message.ts";
+import type { AgentClient } from "./agent-client.ts";
+import { waitMilliseconds } from "./retry-policy.ts";
+
+/** What a session asks of, and tells, the Worker or Supervisor that it belongs to. */
+export interface SessionHooks {
+  /** What the next receive may ask for. */
+  wanted(): { maxMessages: number; types?: string[] };
+  /** Takes the message over; must not throw. */
+  onMessage(message: LeasedMessage): void;
+  /** `askedAt`: the client's time at which the heartbeat was sent. */
+  onHeartbeat?(reply: HeartbeatReply, askedAt: number): void;
+  /** All that was leased or assigned before is lost; the session registers again by itself. */
+  onDeregistered?(): void;
+  /** A call failed for now; the session goes on. */
+  onError(error: unknown, during: "register" | "heartbeat" | "receive"): void;
+}
+
+const LONG_POLL_SECONDS = 20;
+/** While draining, so that the end of the drain is never far. */
+const SHORT_POLL_SECONDS = 0.2;
+/** Long enough for a slow start of a handler, short enough that another process soon gets what a crash left. */
+const LEASE_SECONDS = 30;
+
+/**
+ * Keeps one agent present: registers it, sends heartbeats at the interval that the server says, and receives its
+ * messages, until stopped. What fails is tried again with backoff for as long as it takes; an agent that was
+ * deregistered meanwhile registers again.
+ */
+export class AgentSession {
+  readonly #client: AgentClient;
+  readonly #clock: Clock;
+  readonly #agent: RegisterAgentInput;
+  readonly #hooks: SessionHooks;
+  readonly #stop = new AbortController();
+  /** Ends the long poll under way when draining begins. */
+  #poll = new AbortController();
+  #draining = false;
+  #intervalMilliseconds = 30_000;
+  #registration = 0;
+  #registering: Promise<void> | undefined;
+  #loops: Promise<unknown> = Promise.resolve();
+
+  constructor(client: AgentClient, agent: RegisterAgentInput, hooks: SessionHooks) {
+    this.#client = client;
+    this.#clock = client.clock;
+    this.#agent = agent;
+    this.#hooks = hooks;
+  }
+
+  /** Registers and beats once, then goes on by itself. @throws what the client throws when that is refused */
+  async start(): Promise<HeartbeatReply> {
+    await this.#client.registerAgent(this.#agent, { signal: this.#stop.signal });
+    const reply = await this.beat();
+    this.#loops = Promise.all([this.#beatLoop(), this.#receiveLoop()]);
+    return reply;
+  }
+
+  /** One heartbeat now. */
+  async beat(): Promise<HeartbeatReply> {
+    const askedAt = this.#clock.now();
+    const reply = await this.#client.heartbeat(this.#agent.agentId, this.#draining ? { status: "draining" } : {}, {
+      signal: this.#stop.signal,
+      retryBudgetMilliseconds: this.#intervalMilliseconds,
+    });
+    this.#intervalMilliseconds = reply.heartbeatIntervalSeconds * 1_000;
+    this.#hooks.onHeartbeat?.(reply, askedAt);
+    return reply;
+  }
+
+  /** Takes no new work from now on; what is assigned already still arrives. */
+  drain(): void {
+    this.#draining = true;
+    this.#poll.abort();
+  }
+
+  /** Ends both loops. What is leased and not settled comes back to the mailbox when its lease ends. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#poll.abort();
+    await this.#loops;
+  }
+
+  async #beatLoop(): Promise<void> {
+    let failures = 0;
+    while (!this.#stop.signal.aborted) {
+      await this.#clock.sleep(failures === 0 ? this.#intervalMilliseconds : this.#backoff(failures), this.#stop.signal);
+      if (this.#stop.signal.aborted) return;
+      const registration = this.#registration;
+      try {
+        await this.beat();
+        failures = 0;
+      } catch (error) {
+        failures++;
+        await this.#recover(error, "heartbeat", registration);
+      }
+    }
+  }
+
+  async #receiveLoop(): Promise<void> {
+    let failures = 0;
+    // Kept until it is answered, so that a receive that was broken off loses no lease.
+    let claimId = this.#client.newId();
+    while (!this.#stop.signal.aborted) {
+      const registration = this.#registration;
+      this.#poll = new AbortController();
+      try {
+        const { messages } = await this.#client.receiveMessages(
+          this.#agent.agentId,
+          {
+            ...this.#hooks.wanted(),
+            claimId,
+            leaseSeconds: LEASE_SECONDS,
+            waitSeconds: this.#draining ? SHORT_POLL_SECONDS : LONG_POLL_SECONDS,
+          },
+          { signal: this.#poll.signal },
+        );
+        claimId = this.#client.newId();
+        failures = 0;
+        for (const message of messages) this.#hooks.onMessage(message);
+      } catch (error) {
+        if (this.#poll.signal.aborted) continue;
+        failures++;
+        await this.#recover(error, "receive", registration);
+        await this.#clock.sleep(this.#backoff(failures), this.#stop.signal);
+      }
+    }
+  }
+
+  #backoff(failures: number): number {
+    return Math.min(this.#intervalMilliseconds, waitMilliseconds(failures, undefined, Math.random()));
+  }
+
+  /** @param registration the one that the failed call was made under: if there is a newer one, nothing is to be done */
+  async #recover(error: unknown, during: "heartbeat" | "receive", registration: number): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    const gone =
+      isAgentCommunicationError(error, "AGENT_DEREGISTERED") || isAgentCommunicationError(error, "AGENT_NOT_FOUND");
+    if (!gone) {
+      this.#hooks.onError(error, during);
+      return;
+    }
+    // An agent that is on its way out does not come back by itself.
+    if (this.#draining || registration !== this.#registration) return;
+    this.#registering ??= this.#registerAgain().finally(() => {
+      this.#registering = undefined;
+    });
+    await this.#registering;
+  }
+
+  async #registerAgain(): Promise<void> {
+    this.#hooks.onDeregistered?.();
+    try {
+      await this.#client.registerAgent(this.#agent, { signal: this.#stop.signal });
+      this.#registration++;
+    } catch (error) {
+      if (!this.#stop.signal.aborted) this.#hooks.onError(error, "register");
+    }
+  }
+}

@@ -1,0 +1,20 @@
+/** What agents import: `agent-communication/client`. No Node module is reached from here. */
+
+export {
+  AgentCommunicationError,
+  ERRORS,
+  type ErrorCode,
+  type FieldError,
+  isAgentCommunicationError,
+} from "../lib/errors.ts";
+export type { JsonValue } from "../lib/json.ts";
+export { AgentClient } from "./agent-client.ts";
+export { type AbortCause, HandlerAborted, PermanentError } from "./handler-errors.ts";
+export type { MessageHandler } from "./message-runner.ts";
+export type { AssignedTask, TaskOutcome } from "./payloads.ts";
+export type { AgentClientOptions, CallOptions } from "./route-caller.ts";
+export type { BodyOf, InputOf, ParamsOf, QueryOf, ReplyOf, RouteKey } from "./route-types.ts";
+export { type Assignable, Supervisor, type SupervisorOptions } from "./supervisor.ts";
+export type { TaskContext, TaskHandler } from "./task-run.ts";
+export { isUnreachable } from "./transport.ts";
+export { type StopOptions, Worker, type WorkerEvent, type WorkerOptions } from "./worker.ts";

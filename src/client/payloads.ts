@@ -1,0 +1,43 @@
+import type { JsonValue } from "../lib/json.ts";
+import type { TaskAssignmentPayload, TaskResultPayload } from "../lib/tasks/task.ts";
+
+/** Reads the payloads that the switchboard itself writes, by hand: the client carries no schema library. */
+
+/** One attempt at a task, as the worker gets it. */
+export type AssignedTask = Omit<TaskAssignmentPayload, "parameters"> & { parameters: JsonValue };
+
+/** How a task ended. */
+export type TaskOutcome = Omit<TaskResultPayload, "result"> & { result?: JsonValue | undefined };
+
+function members(payload: JsonValue): { [key: string]: JsonValue } {
+  return typeof payload === "object" && payload !== null && !Array.isArray(payload) ? payload : {};
+}
+
+/** The assignment in a `task_assignment`, or undefined when the payload is not one. */
+export function readAssignment(payload: JsonValue): AssignedTask | undefined {
+  const { taskId, attempt, taskType, description, parameters = null, deadline } = members(payload);
+  if (typeof taskId !== "string" || typeof attempt !== "number" || typeof taskType !== "string") return undefined;
+  if (typeof description !== "string" || typeof deadline !== "string") return undefined;
+  return { taskId, attempt, taskType, description, parameters, deadline };
+}
+
+/** The task that a `task_cancel` names. */
+export function readCancel(payload: JsonValue): string | undefined {
+  const { taskId } = members(payload);
+  return typeof taskId === "string" ? taskId : undefined;
+}
+
+/** The outcome in a `task_result`, or undefined when the payload is not one. */
+export function readResult(payload: JsonValue): TaskOutcome | undefined {
+  const { taskId, taskType, status, attempt, result, error } = members(payload);
+  if (typeof taskId !== "string" || typeof taskType !== "string" || typeof attempt !== "number") return undefined;
+  if (status !== "completed" && status !== "failed" && status !== "cancelled") return undefined;
+  return {
+    taskId,
+    taskType,
+    status,
+    attempt,
+    ...(result === undefined ? {} : { result }),
+    ...(typeof error === "string" ? { error } : {}),
+  };
+}

@@ -1,0 +1,80 @@
+import { AgentCommunicationError, ERRORS, type ErrorCode, type FieldError } from "../lib/errors.ts";
+
+/** Reads an answer that is not a success as one of our errors. */
+
+type Members = Readonly<Record<string, unknown>>;
+
+function isMembers(value: unknown): value is Members {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isErrorCode(value: unknown): value is ErrorCode {
+  return typeof value === "string" && Object.hasOwn(ERRORS, value);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function fieldErrors(value: unknown): FieldError[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  return value
+    .filter(isMembers)
+    .map((error) => ({ path: String(error.path ?? ""), message: String(error.message ?? "") }));
+}
+
+/** The code that fits a status which came without a problem document: from a gateway, or a host that we do not write. */
+function codeOfStatus(status: number): ErrorCode {
+  switch (status) {
+    case 400:
+      return "INVALID_REQUEST";
+    case 401:
+      return "UNAUTHENTICATED";
+    case 403:
+      return "FORBIDDEN";
+    case 404:
+      return "NOT_FOUND";
+    case 405:
+      return "METHOD_NOT_ALLOWED";
+    case 413:
+      return "PAYLOAD_TOO_LARGE";
+    case 415:
+      return "UNSUPPORTED_MEDIA_TYPE";
+    case 429:
+      return "RATE_LIMITED";
+    case 502:
+    case 503:
+    case 504:
+      return "STORE_UNAVAILABLE";
+    default:
+      return "INTERNAL";
+  }
+}
+
+/**
+ * The error that an answer stands for. A code that this client does not know (a newer server) falls back to the one of
+ * its status.
+ *
+ * @param what the route, named in the detail when the answer brings none
+ */
+export function problemToError(
+  what: string,
+  status: number,
+  text: string,
+  retryAfterSeconds: number | undefined,
+): AgentCommunicationError {
+  const parsed = parseJson(text);
+  const problem: Members = isMembers(parsed) ? parsed : {};
+  const code = isErrorCode(problem.code) ? problem.code : codeOfStatus(status);
+  const detail =
+    typeof problem.detail === "string" ? problem.detail : `${what} answered ${status} without a problem document.`;
+  const errors = fieldErrors(problem.errors);
+  return new AgentCommunicationError(code, detail, {
+    ...(errors === undefined ? {} : { errors }),
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+  });
+}

@@ -1,0 +1,40 @@
+/** When a request is repeated, and how long to wait before. */
+
+/** The first wait is up to this long, and each further one up to twice the one before. */
+const FIRST_WAIT_MILLISECONDS = 100;
+const LONGEST_WAIT_MILLISECONDS = 5_000;
+
+/**
+ * Milliseconds to wait before repeat number `repeat` (1 for the first): anything from 0 to the bound ("full jitter"),
+ * so that callers who failed together do not return together. A Retry-After is waited in full, and the jitter on top.
+ *
+ * @param random a number in [0, 1), for tests
+ */
+export function waitMilliseconds(repeat: number, retryAfterSeconds: number | undefined, random: number): number {
+  const bound = Math.min(FIRST_WAIT_MILLISECONDS * 2 ** Math.min(repeat - 1, 16), LONGEST_WAIT_MILLISECONDS);
+  return Math.round((retryAfterSeconds ?? 0) * 1_000 + bound * random);
+}
+
+/** Reads a Retry-After header: seconds, or a date. Undefined when it is neither. */
+export function parseRetryAfter(header: string | null, now: number): number | undefined {
+  if (header === null) return undefined;
+  if (/^\d{1,9}(\.\d{1,3})?$/.test(header.trim())) return Number(header);
+  const date = Date.parse(header);
+  return Number.isNaN(date) ? undefined : Math.max(0, (date - now) / 1_000);
+}
+
+/** Answers that say "not now": ours (429, 503) and those of a gateway that did not reach us (502, 504). */
+export function isTransient(status: number): boolean {
+  return status === 429 || status === 502 || status === 503 || status === 504;
+}
+
+/**
+ * Routes whose repeat would do something more: the second call takes the next dead letters of the filter. They are
+ * repeated only after 429, which says that nothing was done.
+ */
+const NOT_REPEATABLE: ReadonlySet<string> = new Set(["POST /dead-letters/redrive", "POST /dead-letters/purge"]);
+
+/** True when a repeat of the route with the same ids, attempt or claim id does nothing twice. */
+export function isRepeatable(key: string): boolean {
+  return !NOT_REPEATABLE.has(key);
+}

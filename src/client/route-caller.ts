@@ -1,0 +1,174 @@
+import { v7 } from "uuid";
+import { type Clock, systemClock } from "../lib/clock.ts";
+import { AgentCommunicationError } from "../lib/errors.ts";
+import { MAINTENANCE_BUDGET_MILLISECONDS } from "../lib/limits.ts";
+import { problemToError } from "./problem.ts";
+import { withRequestIds } from "./request-ids.ts";
+import { isRepeatable } from "./retry-policy.ts";
+import type { InputOf, ReplyOf, RouteKey } from "./route-types.ts";
+import { type Fetch, Transport, type WireAnswer } from "./transport.ts";
+
+/** How a client reaches its switchboard. */
+export interface AgentClientOptions {
+  /** With the `/api`: `http://127.0.0.1:7071/api`. */
+  baseUrl: string;
+  /** Sent as a bearer token. */
+  token?: string | undefined;
+  /** Instead of the global fetch. */
+  fetch?: Fetch | undefined;
+  clock?: Clock | undefined;
+  /** How long after the first try another one may begin; 0: never repeat. Default 30,000. */
+  retryBudgetMilliseconds?: number | undefined;
+  /** How long one try may take, beside the wait of a long poll. Default 30,000. */
+  requestTimeoutMilliseconds?: number | undefined;
+}
+
+/** What any single call may set. */
+export interface CallOptions {
+  /** Ends the call, waits and repeats included; it then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** For sends and assignments, instead of an id in the body. */
+  idempotencyKey?: string | undefined;
+  /** Instead of the client's own. */
+  retryBudgetMilliseconds?: number | undefined;
+}
+
+const DEFAULT_BUDGET_MILLISECONDS = 30_000;
+const DEFAULT_TRY_MILLISECONDS = 30_000;
+
+/** The parts of a call without their types: `InputOf` has checked them where the call was written. */
+interface LooseInput {
+  params?: Readonly<Record<string, unknown>> | undefined;
+  query?: Readonly<Record<string, unknown>> | undefined;
+  body?: unknown;
+}
+
+function fillPath(key: string, params: LooseInput["params"]): { method: string; path: string } {
+  const [method = "", template = ""] = key.split(" ", 2);
+  const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+    const value = params?.[name];
+    // "." and ".." would be resolved away by the URL parser and reach another route.
+    if (typeof value !== "string" || value === "" || value === "." || value === "..") {
+      throw new AgentCommunicationError("INVALID_REQUEST", `${name}: must be an id to be part of the path of ${key}.`);
+    }
+    return encodeURIComponent(value);
+  });
+  return { method, path };
+}
+
+function addQuery(url: URL, query: LooseInput["query"]): void {
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value !== undefined) url.searchParams.append(name, String(value));
+  }
+}
+
+function toJson(body: unknown): string {
+  try {
+    return JSON.stringify(body ?? {});
+  } catch (cause) {
+    throw new AgentCommunicationError("INVALID_REQUEST", "The body cannot be written as JSON.", { cause });
+  }
+}
+
+/** What a route may take beside the time of any request: a long poll its wait, maintenance its budget. */
+function patienceOf(key: string, body: unknown): number {
+  if (key === "POST /maintenance") return MAINTENANCE_BUDGET_MILLISECONDS;
+  if (typeof body !== "object" || body === null || !("waitSeconds" in body)) return 0;
+  return typeof body.waitSeconds === "number" ? body.waitSeconds * 1_000 : 0;
+}
+
+/** Calls any route by its name; AgentClient has a method for each. */
+export class RouteCaller {
+  readonly clock: Clock;
+  readonly #options: AgentClientOptions;
+  readonly #baseUrl: string;
+  readonly #transport: Transport;
+
+  /** @throws AgentCommunicationError INVALID_REQUEST when `baseUrl` is no http(s) URL */
+  constructor(options: AgentClientOptions) {
+    const base = URL.canParse(options.baseUrl) ? new URL(options.baseUrl) : undefined;
+    if (base === undefined || !/^https?:$/.test(base.protocol)) {
+      throw new AgentCommunicationError("INVALID_REQUEST", "baseUrl: must be an http or https URL, with its /api.");
+    }
+    this.#options = options;
+    this.#baseUrl = `${base.origin}${base.pathname.replace(/\/+$/, "")}`;
+    this.clock = options.clock ?? systemClock;
+    this.#transport = new Transport(options.fetch ?? ((url, init) => fetch(url, init)), this.clock);
+  }
+
+  /** A new id, a UUIDv7. */
+  newId(): string {
+    return v7({ msecs: this.clock.now() });
+  }
+
+  /**
+   * Calls the route `key`. What its types do not allow does not compile.
+   *
+   * Waits and repeats on 429, 503 and lost connections, with jitter, honouring Retry-After, within the retry budget;
+   * the ids that make this harmless are added to the body when it has none.
+   *
+   * @throws AgentCommunicationError with the code of the problem document; STORE_UNAVAILABLE when nothing answered
+   * @throws the reason of `options.signal` when that aborts
+   * @example
+   * const { tasks } = await client.call("POST /agents/{agentId}/heartbeat", { params: { agentId: "w-1" }, body: {} });
+   */
+  async call<Key extends RouteKey>(
+    key: Key,
+    input: InputOf<Key> & LooseInput,
+    options: CallOptions = {},
+  ): Promise<ReplyOf<Key>> {
+    const answer = await this.exchange(key, input, "application/json", options);
+    if (!answer.ok && !(key === "GET /health" && isHealthReport(answer))) {
+      throw problemToError(key, answer.status, answer.text, answer.retryAfterSeconds);
+    }
+    return this.#parse(key, answer);
+  }
+
+  /** The answer as it came, for the routes that can also give text. */
+  protected async exchange(key: string, input: LooseInput, accept: string, options: CallOptions): Promise<WireAnswer> {
+    const { method, path } = fillPath(key, input.params);
+    const url = new URL(`${this.#baseUrl}${path}`);
+    addQuery(url, input.query);
+    const headers = new Headers({ accept });
+    if (this.#options.token !== undefined) headers.set("authorization", `Bearer ${this.#options.token}`);
+    if (options.idempotencyKey !== undefined) headers.set("idempotency-key", options.idempotencyKey);
+    let body: string | undefined;
+    if (method !== "GET") headers.set("content-type", "application/json");
+    if (method === "POST" || method === "PUT") {
+      body = toJson(withRequestIds(key, input.body, options.idempotencyKey !== undefined, () => this.newId()));
+    }
+    return this.#transport.send({
+      key,
+      method,
+      url: url.href,
+      headers,
+      body,
+      // A 503 of the health route is its answer, not a reason to ask again.
+      repeatable: isRepeatable(key) && !key.startsWith("GET /health"),
+      tryMilliseconds:
+        (this.#options.requestTimeoutMilliseconds ?? DEFAULT_TRY_MILLISECONDS) + patienceOf(key, input.body),
+      budgetMilliseconds:
+        options.retryBudgetMilliseconds ?? this.#options.retryBudgetMilliseconds ?? DEFAULT_BUDGET_MILLISECONDS,
+      signal: options.signal,
+    });
+  }
+
+  #parse<Key extends RouteKey>(key: Key, answer: WireAnswer): ReplyOf<Key> {
+    try {
+      // The one place where the wire is trusted: the same declaration that types this reply shapes it on the server.
+      return JSON.parse(answer.text) as ReplyOf<Key>;
+    } catch (cause) {
+      throw new AgentCommunicationError(
+        "INTERNAL",
+        `${key} answered ${answer.status} with something that is not JSON.`,
+        {
+          cause,
+        },
+      );
+    }
+  }
+}
+
+function isHealthReport(answer: WireAnswer): boolean {
+  return answer.status === 503 && answer.contentType.startsWith("application/json") && answer.text.includes('"checks"');
+}

@@ -1,0 +1,246 @@
+import { isAgentCommunicationError } from "../lib/errors.ts";
+import type { LeasedMessage } from "../lib/messages/message.ts";
+import type { AgentClient } from "./agent-client.ts";
+import { AgentSession } from "./agent-session.ts";
+import { type MessageHandler, MessageRunner } from "./message-runner.ts";
+import { readResult, type TaskOutcome } from "./payloads.ts";
+import type { CallOptions } from "./route-caller.ts";
+import type { BodyOf, ReplyOf } from "./route-types.ts";
+
+/** What a supervisor is made of. */
+export interface SupervisorOptions {
+  client: AgentClient;
+  agentId: string;
+  capabilities?: string[] | undefined;
+  /** Default 1; a supervisor is not given tasks, so this only says how it reads in listings. */
+  maxConcurrentTasks?: number | undefined;
+  metadata?: Record<string, string | number | boolean | null> | undefined;
+  /** Handles every message but task results; without it they stay in the mailbox. */
+  onMessage?: MessageHandler | undefined;
+  /** Told of every result as it arrives, waited for or not; must not throw. */
+  onResult?: ((outcome: TaskOutcome) => void) | undefined;
+  /** Told what failed and is being tried again; must not throw. */
+  onError?: ((error: unknown, during: string) => void) | undefined;
+  /** How often to ask for tasks whose result message has not come. Default 15,000. */
+  pollMilliseconds?: number | undefined;
+}
+
+/** A task as `assign` takes it: the supervisor is filled in. */
+export type Assignable = Omit<BodyOf<"POST /tasks">, "supervisor">;
+
+interface Waiter {
+  resolve(outcome: TaskOutcome): void;
+  reject(error: unknown): void;
+}
+
+const DEFAULT_POLL_MILLISECONDS = 15_000;
+const RECEIVE_MESSAGES = 50;
+
+type TaskReply = ReplyOf<"GET /tasks/{taskId}">;
+
+function outcomeOf(task: TaskReply): TaskOutcome | undefined {
+  const { taskId, taskType, status, attempt, result, error } = task;
+  if (status !== "completed" && status !== "failed" && status !== "cancelled") return undefined;
+  return {
+    taskId,
+    taskType,
+    status,
+    attempt,
+    ...(result === undefined ? {} : { result }),
+    ...(error === undefined ? {} : { error }),
+  };
+}
+
+/**
+ * An agent that hands out tasks and collects their results, from its own mailbox.
+ *
+ * @example
+ * const supervisor = new Supervisor({ client, agentId: "planner" });
+ * await supervisor.start();
+ * const { taskId } = await supervisor.assign({ taskType: "resize", requiredCapabilities: ["images"] });
+ * const outcome = await supervisor.waitFor(taskId);
+ * await supervisor.stop();
+ */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #client: AgentClient;
+  readonly #session: AgentSession;
+  readonly #messages: MessageRunner | undefined;
+  readonly #waiters = new Map<string, Set<Waiter>>();
+  /** Tasks to ask for, in turn: a supervisor that waits for a thousand does not ask a thousand times at once. */
+  readonly #toCheck = new Set<string>();
+  readonly #stopped = new AbortController();
+  #checking: Promise<void> | undefined;
+  #polling: Promise<void> = Promise.resolve();
+  readonly #settling = new Set<Promise<unknown>>();
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#client = options.client;
+    const onError = (error: unknown) => this.#report(error, "message");
+    this.#messages =
+      options.onMessage && new MessageRunner(options.client, options.agentId, options.onMessage, onError);
+    this.#session = new AgentSession(
+      options.client,
+      {
+        agentId: options.agentId,
+        role: "supervisor",
+        capabilities: options.capabilities ?? [],
+        maxConcurrentTasks: options.maxConcurrentTasks ?? 1,
+        ...(options.metadata === undefined ? {} : { metadata: options.metadata }),
+      },
+      {
+        wanted: () => this.#wanted(),
+        onMessage: (message) => this.#take(message),
+        onError: (error, during) => this.#report(error, during),
+      },
+    );
+  }
+
+  /** Registers and begins to receive. @throws AgentCommunicationError when registering is refused */
+  async start(): Promise<void> {
+    await this.#session.start();
+    this.#polling = this.#poll();
+  }
+
+  /** Stops receiving and beating. Waits that are open reject with an AbortError. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#session.stop();
+    await this.#messages?.idle();
+    await Promise.all([this.#polling, ...this.#settling]);
+    for (const waiters of this.#waiters.values()) {
+      for (const waiter of waiters) waiter.reject(this.#stopped.signal.reason);
+    }
+    this.#waiters.clear();
+  }
+
+  /** Gives a task to the best worker, or lets it wait for one. A repeat with the same `taskId` assigns it once. */
+  assign(task: Assignable, options?: CallOptions): Promise<ReplyOf<"POST /tasks">> {
+    return this.#client.assignTask({ ...task, supervisor: this.#options.agentId }, options);
+  }
+
+  /** Ends a waiting task; asks the worker of a running one to stop. */
+  cancel(taskId: string, reason?: string, options?: CallOptions): Promise<ReplyOf<"POST /tasks/{taskId}/cancel">> {
+    return this.#client.cancelTask(taskId, reason, options);
+  }
+
+  /** How many agents and tasks there are, and how they fare. */
+  statistics(options?: CallOptions): Promise<ReplyOf<"GET /stats/coordination">> {
+    return this.#client.coordinationStatistics(options);
+  }
+
+  /**
+   * Resolves when the task has ended, in whatever way: see `status`. The result comes with the `task_result` message;
+   * should another process of this supervisor have taken that, asking for the task finds it.
+   *
+   * @throws AgentCommunicationError TASK_NOT_FOUND
+   * @throws the reason of `signal` when that aborts; `AbortSignal.timeout(ms)` makes a time limit
+   */
+  waitFor(taskId: string, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<TaskOutcome> {
+    return new Promise((resolve, reject) => {
+      const ended = this.#stopped.signal.aborted ? this.#stopped.signal : signal;
+      if (ended?.aborted) return reject(ended.reason);
+      const onAbort = () => waiter.reject(signal?.reason);
+      const leave = () => {
+        signal?.removeEventListener("abort", onAbort);
+        const waiters = this.#waiters.get(taskId);
+        waiters?.delete(waiter);
+        if (waiters?.size === 0) this.#waiters.delete(taskId);
+      };
+      const waiter: Waiter = {
+        resolve: (outcome) => {
+          leave();
+          resolve(outcome);
+        },
+        reject: (error) => {
+          leave();
+          reject(error);
+        },
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      const waiters = this.#waiters.get(taskId) ?? new Set<Waiter>();
+      this.#waiters.set(taskId, waiters.add(waiter));
+      // It may have ended before anybody waited: the message is then gone.
+      this.#check([taskId]);
+    });
+  }
+
+  /** As waitFor, for several; the outcomes are in the order of the ids. */
+  waitForAll(taskIds: readonly string[], options?: { signal?: AbortSignal | undefined }): Promise<TaskOutcome[]> {
+    return Promise.all(taskIds.map((taskId) => this.waitFor(taskId, options)));
+  }
+
+  #report(error: unknown, during: string): void {
+    this.#options.onError?.(error, during);
+  }
+
+  #wanted(): { maxMessages: number; types?: string[] } {
+    const room = RECEIVE_MESSAGES - (this.#messages?.size ?? 0);
+    if (this.#messages === undefined || room <= 0) return { maxMessages: RECEIVE_MESSAGES, types: ["task_result"] };
+    return { maxMessages: room };
+  }
+
+  #take(message: LeasedMessage): void {
+    if (message.type !== "task_result") {
+      this.#messages?.take(message);
+      return;
+    }
+    const outcome = readResult(message.payload);
+    if (outcome !== undefined) this.#deliver(outcome);
+    const { messageId, attempt } = message;
+    const settlements = [{ messageId, attempt, outcome: outcome ? ("complete" as const) : ("dead_letter" as const) }];
+    const settling = this.#client
+      .settleMessages({ agentId: this.#options.agentId, settlements })
+      .catch((error: unknown) => this.#report(error, "settle"));
+    this.#settling.add(settling);
+    void settling.then(() => this.#settling.delete(settling));
+  }
+
+  #deliver(outcome: TaskOutcome): void {
+    this.#options.onResult?.(outcome);
+    this.#resolve(outcome);
+  }
+
+  #resolve(outcome: TaskOutcome): void {
+    for (const waiter of [...(this.#waiters.get(outcome.taskId) ?? [])]) waiter.resolve(outcome);
+  }
+
+  async #poll(): Promise<void> {
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      await this.#client.clock.sleep(this.#options.pollMilliseconds ?? DEFAULT_POLL_MILLISECONDS, signal);
+      if (!signal.aborted) this.#check(this.#waiters.keys());
+    }
+    await this.#checking;
+  }
+
+  #check(taskIds: Iterable<string>): void {
+    for (const taskId of taskIds) this.#toCheck.add(taskId);
+    this.#checking ??= this.#checkAll().finally(() => {
+      this.#checking = undefined;
+    });
+  }
+
+  async #checkAll(): Promise<void> {
+    const { signal } = this.#stopped;
+    // A set gives what is added while it is walked, too.
+    for (const taskId of this.#toCheck) {
+      this.#toCheck.delete(taskId);
+      if (signal.aborted) return;
+      if (!this.#waiters.has(taskId)) continue;
+      try {
+        const outcome = outcomeOf(await this.#client.getTask(taskId, { signal }));
+        if (outcome !== undefined) this.#resolve(outcome);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (isAgentCommunicationError(error, "TASK_NOT_FOUND")) this.#rejectAll(taskId, error);
+        else this.#report(error, "wait");
+      }
+    }
+  }
+
+  #rejectAll(taskId: string, error: unknown): void {
+    for (const waiter of [...(this.#waiters.get(taskId) ?? [])]) waiter.reject(error);
+  }
+}
