@@ -162,7 +162,7 @@ export interface Heartbeat {
 
 /** How a repeat is recognised: by the id the caller gave, or by its Idempotency-Key. */
 export interface Idempotency {
-  /** SHA-256 (hex) of the parsed request with sorted keys, the id left out. */
+  /** SHA-256 (base64url) of the parsed request with sorted keys, the id left out. */
   requestHash: string;
   /** Caller, route and Idempotency-Key (and index in a batch) as one text; absent when the caller gave an id or nothing. */
   idempotencyKey?: string | undefined;

@@ -30,14 +30,19 @@ const BY_ID = `SELECT ${AGENT_COLUMNS} FROM agents WHERE agent_id = ?`;
 const BY_NO = `SELECT ${AGENT_COLUMNS} FROM agents WHERE agent_no = ?`;
 
 export function findAgent(transaction: Transaction, agentId: string): AgentRow | undefined {
-  return transaction.get<AgentRow>(BY_ID, agentId);
+  const cached = transaction.cachedAgent(agentId);
+  if (cached !== undefined) return cached;
+  const agent = transaction.get<AgentRow>(BY_ID, agentId);
+  return agent === undefined ? undefined : transaction.cacheAgent(agent);
 }
 
 /** The agent of a number that another row refers to, so it exists. */
 export function agentByNo(transaction: Transaction, agentNo: number): AgentRow {
+  const cached = transaction.cachedAgentByNo(agentNo);
+  if (cached !== undefined) return cached;
   const agent = transaction.get<AgentRow>(BY_NO, agentNo);
   if (agent === undefined) throw new Error(`agent number ${agentNo} is referred to but does not exist`);
-  return agent;
+  return transaction.cacheAgent(agent);
 }
 
 /** @throws AGENT_NOT_FOUND */
@@ -71,7 +76,9 @@ export function changeAgent(transaction: Transaction, agent: AgentRow, changes: 
   const before = { ...agent };
   Object.assign(agent, changes);
   if (agent.status !== before.status) agent.status_changed_at = transaction.now;
-  transaction.run(
+  // A caller may hold a row read apart from the cache; the cache must not keep the older one.
+  transaction.cacheAgent(agent);
+  transaction.runOnAgent(
     UPDATE,
     agent.role,
     agent.status,

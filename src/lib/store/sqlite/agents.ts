@@ -145,7 +145,8 @@ export function heartbeat(
   const gainsRoom = (status === "active" && agent.status !== "active") || max > agent.max_concurrent_tasks;
   if (status === agent.status && max === agent.max_concurrent_tasks) {
     // The common beat: no count depends on its time.
-    transaction.run("UPDATE agents SET last_heartbeat_at = ? WHERE agent_no = ?", transaction.now, agent.agent_no);
+    transaction.runOnAgent("UPDATE agents SET last_heartbeat_at = ? WHERE agent_no = ?", transaction.now, agent.agent_no);
+    agent.last_heartbeat_at = transaction.now;
   } else {
     changeAgent(transaction, agent, { status, max_concurrent_tasks: max, last_heartbeat_at: transaction.now });
   }

@@ -6,8 +6,8 @@ import { countAsHeartbeat } from "./activity.ts";
 import { type AgentRow, requireRegistered } from "./agent-rows.ts";
 import {
   endMessage,
-  MESSAGE_COLUMNS,
-  type MessageRow,
+  LIVE_COLUMNS,
+  type LiveMessageRow,
   payloadText,
   READABLE_COLUMNS,
   type ReadableMessageRow,
@@ -39,46 +39,52 @@ export function claimMessages(transaction: Transaction, claim: Claim): Claimed {
   return { messages: walk.leased, unfinished: unfinished && walk.leased.length < claim.maxMessages };
 }
 
-const OF_CLAIM = `SELECT ${READABLE_COLUMNS}, ?2 AS receiver_id FROM messages m
-  WHERE receiver_no = ?1 AND claim_id = ?3 AND status = 'leased' ORDER BY arrival`;
+const OF_CLAIM = `SELECT ${READABLE_COLUMNS} FROM messages m
+  WHERE receiver_no = ? AND claim_id = ? AND status = 'leased' ORDER BY arrival`;
 
 type LeasedRow = ReadableMessageRow & { lease_expires_at: number };
 
 function claimedBefore(transaction: Transaction, agent: AgentRow, claimId: string): LeasedMessage[] {
   return transaction
-    .all<LeasedRow>(OF_CLAIM, agent.agent_no, agent.agent_id, claimId)
+    .all<LeasedRow>(OF_CLAIM, agent.agent_no, claimId)
     .filter((row) => row.lease_expires_at > transaction.now)
     .map((row) => readLeased(transaction, row, payloadText(transaction, row)));
 }
 
-const ENDED_LEASES = `SELECT ${MESSAGE_COLUMNS} FROM messages
+const ENDED_LEASES = `SELECT ${LIVE_COLUMNS} FROM messages
   WHERE receiver_no = ? AND status = 'leased' AND lease_expires_at <= ? ORDER BY lease_expires_at LIMIT ?`;
 
 /** Returns what the agent's own ended leases hold to the mailbox. @returns how many */
 function takeBackEndedLeases(transaction: Transaction, agentNo: number): number {
-  const ended = transaction.all<MessageRow>(ENDED_LEASES, agentNo, transaction.now, UPKEEP_MAX);
+  const ended = transaction.all<LiveMessageRow>(ENDED_LEASES, agentNo, transaction.now, UPKEEP_MAX);
   for (const message of ended) takeBack(transaction, message);
   return ended.length;
 }
 
-/** One priority's stream: its due head, without types and with one type. ?1 receiver ?2 id ?3 now ?4 limit ?5 type */
-function streamSql(priority: number, typed: boolean): string {
-  const headStart = HEAD_START_MILLISECONDS[PRIORITIES[priority] ?? "low"];
-  return `SELECT * FROM (SELECT ${READABLE_COLUMNS}, ?2 AS receiver_id, available_at - ${headStart} AS rank FROM messages m
-    INDEXED BY ${typed ? "messages_ready_by_type" : "messages_ready"}
-    WHERE receiver_no = ?1 ${typed ? "AND type = ?5" : ""} AND priority = ${priority} AND status = 'queued' AND held = 0
-      AND available_at <= ?3 ORDER BY available_at, arrival LIMIT ?4)`;
+/** The due head of one stream, read from its index alone. Written without a union: that sorts, for 90 µs instead of 4. */
+function headSql(priority: number, typed: boolean): string {
+  return `SELECT arrival, available_at FROM messages INDEXED BY ${typed ? "messages_ready_by_type" : "messages_ready"}
+    WHERE receiver_no = ? ${typed ? "AND type = ?" : ""} AND priority = ${priority} AND status = 'queued' AND held = 0
+      AND available_at <= ? ORDER BY available_at, arrival LIMIT ?`;
 }
 
-const STREAMS = PRIORITIES.map((_, priority) => streamSql(priority, false)).join(" UNION ALL ");
-const HEADS = `${STREAMS} ORDER BY rank, arrival LIMIT ?4`;
-const TYPED_STREAMS = PRIORITIES.map((_, priority) => streamSql(priority, true)).join(" UNION ALL ");
-const TYPED_HEADS = `${TYPED_STREAMS} ORDER BY rank, arrival LIMIT ?4`;
+const HEADS = PRIORITIES.map((_, priority) => headSql(priority, false));
+const TYPED_HEADS = PRIORITIES.map((_, priority) => headSql(priority, true));
+
+const BY_ARRIVAL = `SELECT ${READABLE_COLUMNS} FROM messages m WHERE arrival = ?`;
 
 const LEASE = `UPDATE messages SET status = 'leased', attempt = attempt + 1, lease_expires_at = ?, claim_id = ?, settlement = NULL
   WHERE arrival = ?`;
 
-type RankedRow = ReadableMessageRow & { rank: number };
+interface Head {
+  arrival: number;
+  available_at: number;
+}
+
+interface Ranked {
+  arrival: number;
+  rank: number;
+}
 
 /** A walk along the merged streams that leases what it may and expires what it must. */
 class Walk {
@@ -99,28 +105,46 @@ class Walk {
     while (this.leased.length < this.#claim.maxMessages && this.expired < UPKEEP_MAX) {
       const wanted = this.#claim.maxMessages - this.leased.length;
       const rows = this.#heads(wanted);
-      for (const row of rows) if (!this.#take(row)) return;
+      for (const { arrival } of rows) if (!this.#take(arrival)) return;
       // Fewer than asked for, none of which was expired (freeing others): the streams are at their end.
       if (rows.length === 0) return;
     }
   }
 
-  #heads(limit: number): RankedRow[] {
-    const { agent_no: agentNo, agent_id: agentId } = this.#agent;
-    const now = this.#transaction.now;
-    const types = this.#claim.types;
-    if (types === undefined) return this.#transaction.all<RankedRow>(HEADS, agentNo, agentId, now, limit);
-    const rows = [...new Set(types)].flatMap((type) =>
-      this.#transaction.all<RankedRow>(TYPED_HEADS, agentNo, agentId, now, limit, type),
+  /** The first `limit` of the merged streams, by rank, then arrival. */
+  #heads(limit: number): Ranked[] {
+    const { types } = this.#claim;
+    const ranked: Ranked[] = [];
+    for (const [priority, name] of PRIORITIES.entries()) {
+      const headStart = HEAD_START_MILLISECONDS[name];
+      for (const head of types === undefined ? this.#stream(priority, limit) : this.#typedStreams(priority, limit, types)) {
+        ranked.push({ arrival: head.arrival, rank: head.available_at - headStart });
+      }
+    }
+    if (ranked.length > 1) ranked.sort((a, b) => a.rank - b.rank || a.arrival - b.arrival);
+    return ranked.length > limit ? ranked.slice(0, limit) : ranked;
+  }
+
+  #stream(priority: number, limit: number): Head[] {
+    const sql = HEADS[priority] ?? "";
+    return this.#transaction.all<Head>(sql, this.#agent.agent_no, this.#transaction.now, limit);
+  }
+
+  #typedStreams(priority: number, limit: number, types: readonly string[]): Head[] {
+    const sql = TYPED_HEADS[priority] ?? "";
+    const { now } = this.#transaction;
+    return [...new Set(types)].flatMap((type) =>
+      this.#transaction.all<Head>(sql, this.#agent.agent_no, type, now, limit),
     );
-    return rows.sort((a, b) => a.rank - b.rank || a.arrival - b.arrival).slice(0, limit);
   }
 
   /** Leases or expires the row. @returns false when the reply is full */
-  #take(row: RankedRow): boolean {
+  #take(arrival: number): boolean {
     const transaction = this.#transaction;
+    const row = transaction.get<ReadableMessageRow>(BY_ARRIVAL, arrival);
+    if (row === undefined) throw new Error(`message number ${arrival} is in a stream but does not exist`);
     if (row.expires_at !== null && row.expires_at <= transaction.now) {
-      endMessage(transaction, row, "expired");
+      endMessage(transaction, { ...row, settlement: null }, "expired");
       this.expired += 1;
       return true;
     }

@@ -34,6 +34,8 @@ interface Operation {
 export interface Prepared {
   statement: StatementSync;
   writes: boolean;
+  /** Whether it writes to the agents table, rows of which are cached. */
+  changesAgents: boolean;
 }
 
 function sqliteCode(error: unknown): number | undefined {
@@ -117,7 +119,11 @@ export class Connection {
   #prepare(sql: string): Prepared {
     const known = this.#prepared.get(sql);
     if (known !== undefined) return known;
-    const prepared = { statement: this.#database.prepare(sql), writes: !/^\s*(SELECT|WITH)\b/i.test(sql) };
+    const prepared = {
+      statement: this.#database.prepare(sql),
+      writes: !/^\s*(SELECT|WITH|PRAGMA)\b/i.test(sql),
+      changesAgents: /^\s*(UPDATE|DELETE FROM|INSERT INTO|REPLACE INTO)\s+agents\b/i.test(sql),
+    };
     this.#prepared.set(sql, prepared);
     return prepared;
   }
@@ -204,6 +210,7 @@ export class Connection {
   #rollback(): void {
     // SQLite has already rolled back by itself after some errors (full disk, I/O).
     if (this.#database.isTransaction) this.#exec("ROLLBACK");
+    this.#transaction.forgetAgents();
   }
 }
 

@@ -34,7 +34,7 @@ export function listDeadLetters(transaction: Transaction, query: Page & Omit<Dea
   const [endedAt, arrival] = decodeCursor(filters, cursor) ?? [Number.MAX_SAFE_INTEGER, 0];
   const where = condition(transaction, filter);
   if (where === undefined) return { items: [], nextCursor: null };
-  const sql = `SELECT ${READABLE_COLUMNS}, r.agent_id AS receiver_id FROM messages m JOIN agents r ON r.agent_no = m.receiver_no
+  const sql = `SELECT ${READABLE_COLUMNS} FROM messages m
     WHERE ${where.sql} AND (m.ended_at, m.arrival) < (?, ?) ORDER BY m.ended_at DESC, m.arrival DESC LIMIT ?`;
   const position = [Number(endedAt), Number(arrival), limit + 1];
   const rows = transaction.all<ReadableMessageRow>(sql, ...where.parameters, ...position);

@@ -1,6 +1,8 @@
+import { SYSTEM_SENDER } from "../../agents/agent.ts";
 import type { LeasedMessage, Message, MessageStatus } from "../../messages/message.ts";
 import type { JsonValue } from "../../json.ts";
 import { PRIORITIES } from "../../values.ts";
+import { agentByNo } from "./agent-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The row of a message: how it reads, how it ends, and how its ordering key moves on. */
@@ -37,17 +39,27 @@ export interface MessageRow {
 export const MESSAGE_COLUMNS =
   "arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt, attempt_limit, max_attempts, accepted_at, available_at, expires_at, lease_expires_at, ended_at, settlement, claim_id, reason, correlation_id, reply_to, ordering_key, task_no, task_attempt";
 
-/** A row with all that its reader sees. */
-export interface ReadableMessageRow extends MessageRow {
-  payload: string | null;
-  sender_id: string | null;
-  receiver_id: string;
-}
+/** What a transition needs of a row: each column read costs 0.15 µs, so the hot path reads these alone. */
+export type LiveMessageRow = Pick<
+  MessageRow,
+  | "arrival"
+  | "receiver_no"
+  | "status"
+  | "attempt"
+  | "attempt_limit"
+  | "available_at"
+  | "settlement"
+  | "ordering_key"
+>;
+export const LIVE_COLUMNS =
+  "arrival, receiver_no, status, attempt, attempt_limit, available_at, settlement, ordering_key";
 
-/** FROM and columns of a ReadableMessageRow; the table is `m`. */
-export const READABLE_COLUMNS = `${MESSAGE_COLUMNS.split(", ")
-  .map((column) => `m.${column}`)
-  .join(", ")}, m.payload, (SELECT agent_id FROM agents WHERE agent_no = m.sender_no) AS sender_id`;
+/** What its reader sees of a row; the table is `m`. */
+export interface ReadableMessageRow extends Omit<MessageRow, "held" | "max_attempts" | "settlement" | "claim_id" | "task_attempt"> {
+  payload: string | null;
+}
+export const READABLE_COLUMNS =
+  "m.arrival, m.message_id, m.sender_no, m.receiver_no, m.type, m.priority, m.status, m.attempt, m.attempt_limit, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.task_no, m.payload";
 
 /** Above this many characters a payload is stored apart, so that leasing and settling do not rewrite it. */
 const INLINE_CHARACTERS = 2_048;
@@ -87,7 +99,7 @@ function readPayload(transaction: Transaction, row: ReadableMessageRow, text: st
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
 /** What the message reads as: one past its time to live reads as expired before the store has recorded it. */
-function readStatus(transaction: Transaction, row: MessageRow): MessageStatus {
+function readStatus(transaction: Transaction, row: ReadableMessageRow): MessageStatus {
   const past = row.expires_at !== null && row.expires_at <= transaction.now;
   return row.status === "queued" && past ? "expired" : row.status;
 }
@@ -96,8 +108,8 @@ function readStatus(transaction: Transaction, row: MessageRow): MessageStatus {
 export function readMessage(transaction: Transaction, row: ReadableMessageRow, text?: string): Message {
   const message: Message = {
     messageId: row.message_id,
-    sender: row.sender_id ?? "system",
-    receiver: row.receiver_id,
+    sender: row.sender_no === null ? SYSTEM_SENDER : agentByNo(transaction, row.sender_no).agent_id,
+    receiver: agentByNo(transaction, row.receiver_no).agent_id,
     type: row.type,
     priority: PRIORITIES[row.priority] ?? "normal",
     payload: readPayload(transaction, row, text ?? payloadText(transaction, row)),
@@ -139,7 +151,7 @@ const END = `UPDATE messages SET status = ?, held = 0, lease_expires_at = NULL, 
 /** Ends a message, once: the row, the counts, and the next of its ordering key. The caller has checked that it may end. */
 export function endMessage(
   transaction: Transaction,
-  message: MessageRow,
+  message: LiveMessageRow,
   status: "completed" | "dead_lettered" | "expired",
   ending: Ending = {},
 ): void {
@@ -174,7 +186,7 @@ const REQUEUE = `UPDATE messages SET status = 'queued', lease_expires_at = NULL,
   settlement = ?, reason = coalesce(?, reason) WHERE arrival = ?`;
 
 /** Returns a leased message to its mailbox, to become available at `availableAt`. */
-export function requeueMessage(transaction: Transaction, message: MessageRow, availableAt: number, ending: Ending): void {
+export function requeueMessage(transaction: Transaction, message: LiveMessageRow, availableAt: number, ending: Ending): void {
   transaction.run(REQUEUE, availableAt, ending.settlement ?? null, ending.reason ?? null, message.arrival);
   transaction.count("messages:leased", -1);
   transaction.count("messages:queued", 1);
@@ -185,7 +197,7 @@ export function requeueMessage(transaction: Transaction, message: MessageRow, av
 export const MAX_ATTEMPTS_REASON = "MAX_ATTEMPTS";
 
 /** A lease that has ended: the message returns to its old place, or is dead-lettered after its last attempt. */
-export function takeBack(transaction: Transaction, message: MessageRow): "queued" | "dead_lettered" {
+export function takeBack(transaction: Transaction, message: LiveMessageRow): "queued" | "dead_lettered" {
   if (message.attempt >= message.attempt_limit) {
     endMessage(transaction, message, "dead_lettered", { reason: MAX_ATTEMPTS_REASON });
     return "dead_lettered";

@@ -7,7 +7,7 @@ import { requireAgent } from "./agent-rows.ts";
 import { READABLE_COLUMNS, type ReadableMessageRow, readMessage } from "./message-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
-const BY_ID = `SELECT ${READABLE_COLUMNS}, r.agent_id AS receiver_id FROM messages m JOIN agents r ON r.agent_no = m.receiver_no
+const BY_ID = `SELECT ${READABLE_COLUMNS} FROM messages m
   WHERE m.message_id = ?`;
 
 /** @throws MESSAGE_NOT_FOUND */
@@ -17,18 +17,18 @@ export function getMessage(transaction: Transaction, messageId: string): Message
   return readMessage(transaction, row);
 }
 
-/** One stream from a position on. ?1 receiver ?2 id ?3 now ?4 limit ?5 rank ?6 arrival of the last row before */
+/** One stream from a position on. ?1 receiver ?2 now ?3 limit ?4 rank ?5 arrival of the last row before */
 function streamSql(priority: number): string {
   const headStart = HEAD_START_MILLISECONDS[PRIORITIES[priority] ?? "low"];
-  return `SELECT * FROM (SELECT ${READABLE_COLUMNS}, ?2 AS receiver_id, available_at - ${headStart} AS rank FROM messages m
+  return `SELECT * FROM (SELECT ${READABLE_COLUMNS}, available_at - ${headStart} AS rank FROM messages m
     INDEXED BY messages_ready
     WHERE receiver_no = ?1 AND priority = ${priority} AND status = 'queued' AND held = 0
-      AND (available_at, arrival) > (?5 + ${headStart}, ?6) AND (expires_at IS NULL OR expires_at > ?3)
-    ORDER BY available_at, arrival LIMIT ?4)`;
+      AND (available_at, arrival) > (?4 + ${headStart}, ?5) AND (expires_at IS NULL OR expires_at > ?2)
+    ORDER BY available_at, arrival LIMIT ?3)`;
 }
 
 const STREAMS = PRIORITIES.map((_, priority) => streamSql(priority)).join(" UNION ALL ");
-const WAITING = `${STREAMS} ORDER BY rank, arrival LIMIT ?4`;
+const WAITING = `${STREAMS} ORDER BY rank, arrival LIMIT ?3`;
 
 /**
  * What waits in a mailbox, in delivery order, without leasing it: due and delayed messages; of an ordering key the one
@@ -40,7 +40,7 @@ export function peekMessages(transaction: Transaction, agentId: string, page: Pa
   const agent = requireAgent(transaction, agentId);
   const filters = { list: "mailbox", agentId };
   const [rank, arrival] = decodeCursor(filters, page.cursor) ?? [Number.MIN_SAFE_INTEGER / 2, 0];
-  const parameters = [agent.agent_no, agentId, transaction.now, page.limit + 1, Number(rank), Number(arrival)];
+  const parameters = [agent.agent_no, transaction.now, page.limit + 1, Number(rank), Number(arrival)];
   const rows = transaction.all<ReadableMessageRow & { rank: number }>(WAITING, ...parameters);
   const shown = rows.slice(0, page.limit);
   const last = shown.at(-1);

@@ -7,14 +7,14 @@ import { requireRegistered } from "./agent-rows.ts";
 import {
   endMessage,
   MAX_ATTEMPTS_REASON,
-  MESSAGE_COLUMNS,
-  type MessageRow,
+  LIVE_COLUMNS,
+  type LiveMessageRow,
   requeueMessage,
   type StoredSettlement,
 } from "./message-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
-const BY_ID = `SELECT ${MESSAGE_COLUMNS} FROM messages WHERE message_id = ?`;
+const BY_ID = `SELECT ${LIVE_COLUMNS} FROM messages WHERE message_id = ?`;
 
 /** What a stored settlement answers when it is repeated, and which outcome repeats it. */
 const REPEATS: Readonly<Record<StoredSettlement, { outcome: NewSettlement["outcome"] | "any"; status: "completed" | "queued" | "dead_lettered" }>> = {
@@ -45,7 +45,7 @@ export function settleMessages(
 
 function settleOne(transaction: Transaction, agentNo: number, settlement: NewSettlement): SettleResult {
   const { messageId, outcome } = settlement;
-  const message = transaction.get<MessageRow>(BY_ID, messageId);
+  const message = transaction.get<LiveMessageRow>(BY_ID, messageId);
   if (message === undefined) return { messageId, status: "not_found" };
   if (message.receiver_no !== agentNo || message.attempt !== settlement.attempt) return { messageId, status: "lease_lost" };
   if (message.status !== "leased") {
@@ -67,7 +67,7 @@ function settleOne(transaction: Transaction, agentNo: number, settlement: NewSet
   }
 }
 
-function retry(transaction: Transaction, message: MessageRow, settlement: NewSettlement): "queued" | "dead_lettered" {
+function retry(transaction: Transaction, message: LiveMessageRow, settlement: NewSettlement): "queued" | "dead_lettered" {
   const { reason } = settlement;
   if (message.attempt >= message.attempt_limit) {
     const ending = { settlement: "retry_dead_lettered" as const, reason: reason ?? MAX_ATTEMPTS_REASON };
@@ -89,7 +89,7 @@ function retry(transaction: Transaction, message: MessageRow, settlement: NewSet
 export function renewLease(transaction: Transaction, renewal: Renewal): SettleReply {
   const agent = requireRegistered(transaction, renewal.agentId);
   const { messageId } = renewal;
-  const message = transaction.get<MessageRow>(BY_ID, messageId);
+  const message = transaction.get<LiveMessageRow>(BY_ID, messageId);
   if (message === undefined) {
     throw new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
   }

@@ -1,6 +1,6 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
 import { AGENT_COLUMNS, type AgentRow, changeAgent } from "./agent-rows.ts";
-import { endMessage, MESSAGE_COLUMNS, type MessageRow, takeBack } from "./message-rows.ts";
+import { endMessage, LIVE_COLUMNS, type LiveMessageRow, takeBack } from "./message-rows.ts";
 import { releaseTasks } from "./release-tasks.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -24,7 +24,7 @@ export function inactivateSilentAgents(transaction: Transaction): { done: number
 
 /** Mailboxes with leases, by a loose walk of the index: one seek per mailbox, whatever the number of messages. */
 const NEXT_RECEIVER = "SELECT min(receiver_no) AS receiver_no FROM messages WHERE status = 'leased' AND receiver_no > ?";
-const ENDED = `SELECT ${MESSAGE_COLUMNS} FROM messages
+const ENDED = `SELECT ${LIVE_COLUMNS} FROM messages
   WHERE receiver_no = ? AND status = 'leased' AND lease_expires_at <= ? ORDER BY lease_expires_at LIMIT ?`;
 
 export interface LeaseSweep {
@@ -42,7 +42,7 @@ export function takeBackLeases(transaction: Transaction, after: number): LeaseSw
     const next = transaction.get<{ receiver_no: number | null }>(NEXT_RECEIVER, receiverNo)?.receiver_no;
     if (next === null || next === undefined) return sweep;
     if (sweep.ended >= MAINTENANCE_BATCH_ROWS || probed >= MAINTENANCE_BATCH_ROWS) return { ...sweep, next: receiverNo };
-    const ended = transaction.all<MessageRow>(ENDED, next, transaction.now, MAINTENANCE_BATCH_ROWS - sweep.ended);
+    const ended = transaction.all<LiveMessageRow>(ENDED, next, transaction.now, MAINTENANCE_BATCH_ROWS - sweep.ended);
     for (const message of ended) {
       if (takeBack(transaction, message) === "dead_lettered") sweep.deadLettered += 1;
     }
@@ -51,12 +51,12 @@ export function takeBackLeases(transaction: Transaction, after: number): LeaseSw
   }
 }
 
-const EXPIRED = `SELECT ${MESSAGE_COLUMNS} FROM messages
+const EXPIRED = `SELECT ${LIVE_COLUMNS} FROM messages
   WHERE status = 'queued' AND expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?`;
 
 /** Records messages past their time to live. */
 export function expireMessages(transaction: Transaction): { done: number; more: boolean } {
-  const expired = transaction.all<MessageRow>(EXPIRED, transaction.now, MAINTENANCE_BATCH_ROWS);
+  const expired = transaction.all<LiveMessageRow>(EXPIRED, transaction.now, MAINTENANCE_BATCH_ROWS);
   for (const message of expired) endMessage(transaction, message, "expired");
   return { done: expired.length, more: expired.length === MAINTENANCE_BATCH_ROWS };
 }
@@ -64,17 +64,17 @@ export function expireMessages(transaction: Transaction): { done: number; more: 
 /** Deregistered agents with something in their mailbox: the depth tells. */
 const LEFT_BEHIND = `SELECT b.agent_no FROM mailboxes b JOIN agents a USING (agent_no)
   WHERE b.depth > 0 AND a.status = 'deregistered' LIMIT 1`;
-const LEASED = `SELECT ${MESSAGE_COLUMNS} FROM messages WHERE receiver_no = ? AND status = 'leased' LIMIT ?`;
+const LEASED = `SELECT ${LIVE_COLUMNS} FROM messages WHERE receiver_no = ? AND status = 'leased' LIMIT ?`;
 /** Those held behind an ordering key come up as the ones before them end. */
-const READY = `SELECT ${MESSAGE_COLUMNS} FROM messages WHERE receiver_no = ? AND status = 'queued' AND held = 0 LIMIT ?`;
+const READY = `SELECT ${LIVE_COLUMNS} FROM messages WHERE receiver_no = ? AND status = 'queued' AND held = 0 LIMIT ?`;
 
 /** Dead-letters the mailboxes of deregistered agents. */
 export function deadLetterLeftBehind(transaction: Transaction): { done: number; more: boolean } {
   const agent = transaction.get<{ agent_no: number }>(LEFT_BEHIND);
   if (agent === undefined) return { done: 0, more: false };
-  const leased = transaction.all<MessageRow>(LEASED, agent.agent_no, MAINTENANCE_BATCH_ROWS);
+  const leased = transaction.all<LiveMessageRow>(LEASED, agent.agent_no, MAINTENANCE_BATCH_ROWS);
   const messages =
-    leased.length > 0 ? leased : transaction.all<MessageRow>(READY, agent.agent_no, MAINTENANCE_BATCH_ROWS);
+    leased.length > 0 ? leased : transaction.all<LiveMessageRow>(READY, agent.agent_no, MAINTENANCE_BATCH_ROWS);
   for (const message of messages) endMessage(transaction, message, "dead_lettered", { reason: "RECEIVER_DEREGISTERED" });
   return { done: messages.length, more: messages.length > 0 };
 }

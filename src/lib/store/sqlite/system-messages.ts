@@ -3,7 +3,7 @@ import { newId } from "../../ids.ts";
 import { ATTEMPTS_DEFAULT } from "../../limits.ts";
 import { PRIORITIES, type Priority } from "../../values.ts";
 import type { AgentRow } from "./agent-rows.ts";
-import { endMessage, MESSAGE_COLUMNS, type MessageRow, storePayload } from "./message-rows.ts";
+import { endMessage, LIVE_COLUMNS, type LiveMessageRow, storePayload } from "./message-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Messages that the switchboard writes itself: sender `system`, past any mailbox limit. */
@@ -49,11 +49,11 @@ export function writeSystemMessage(transaction: Transaction, receiver: AgentRow,
   transaction.deliverable(receiver.agent_id);
 }
 
-const OF_ATTEMPT = `SELECT ${MESSAGE_COLUMNS} FROM messages WHERE task_no = ? AND task_attempt = ? AND type = 'task_assignment'`;
+const OF_ATTEMPT = `SELECT ${LIVE_COLUMNS} FROM messages WHERE task_no = ? AND task_attempt = ? AND type = 'task_assignment'`;
 
 /** Completes the assignment message of an attempt, in whatever state it is: the attempt has started, ended or moved on. */
 export function completeAssignmentMessage(transaction: Transaction, taskNo: number, attempt: number): void {
-  const message = transaction.get<MessageRow>(OF_ATTEMPT, taskNo, attempt);
+  const message = transaction.get<LiveMessageRow>(OF_ATTEMPT, taskNo, attempt);
   if (message === undefined || message.status === "completed" || message.status === "expired") return;
   endMessage(transaction, message, "completed", { settlement: "task_ended" });
 }

@@ -1,7 +1,11 @@
 import type { SQLInputValue } from "node:sqlite";
 import type { Clock } from "../../clock.ts";
 import type { StoreSettings } from "../store.ts";
+import type { AgentRow } from "./agent-rows.ts";
 import type { Prepared } from "./connection.ts";
+
+/** Agents kept in memory at most; beyond it the cache starts anew (a row is about 400 bytes, so 8 MB). */
+const CACHED_AGENTS_MAX = 20_000;
 
 /** Counters kept as signed additions; a name per thing counted. */
 export type CounterName =
@@ -28,6 +32,14 @@ export class Transaction {
   readonly #deliverable = new Set<string>();
   readonly #deliverableNos = new Set<number>();
   readonly #accepted = new Map<number, number>();
+  /**
+   * Rows of agents as this connection last saw them: every send and settlement needs two, which costs more than a third
+   * of its statements. Valid while no other process has written (PRAGMA data_version, asked in every transaction) and
+   * nothing was rolled back; every write to the table goes through `runOnAgent` or empties the cache.
+   */
+  readonly #agents = new Map<string, AgentRow>();
+  readonly #agentIds = new Map<number, string>();
+  #dataVersion = -1;
 
   constructor(prepare: (sql: string) => Prepared, settings: StoreSettings, clock: Clock) {
     this.#prepare = prepare;
@@ -41,6 +53,33 @@ export class Transaction {
     this.#deliverable.clear();
     this.#deliverableNos.clear();
     this.#accepted.clear();
+    const version = this.get<{ data_version: number }>("PRAGMA data_version")?.data_version ?? -1;
+    if (version !== this.#dataVersion) this.forgetAgents();
+    this.#dataVersion = version;
+  }
+
+  /** Empties the cache: after a rollback, or a write by another process. */
+  forgetAgents(): void {
+    this.#agents.clear();
+    this.#agentIds.clear();
+  }
+
+  /** The cached row, to be changed only through changeAgent. */
+  cachedAgent(agentId: string): AgentRow | undefined {
+    return this.#agents.get(agentId);
+  }
+
+  /** As `cachedAgent`, by number. */
+  cachedAgentByNo(agentNo: number): AgentRow | undefined {
+    const agentId = this.#agentIds.get(agentNo);
+    return agentId === undefined ? undefined : this.#agents.get(agentId);
+  }
+
+  cacheAgent(agent: AgentRow): AgentRow {
+    if (this.#agents.size >= CACHED_AGENTS_MAX) this.forgetAgents();
+    this.#agents.set(agent.agent_id, agent);
+    this.#agentIds.set(agent.agent_no, agent.agent_id);
+    return agent;
   }
 
   beginOperation(): void {
@@ -75,8 +114,16 @@ export class Transaction {
   /** Writes. @returns rows changed, and the rowid of an insert */
   run(sql: string, ...parameters: SQLInputValue[]): { changes: number; lastInsertRowid: number } {
     this.dirty = true;
-    const result = this.#prepare(sql).statement.run(...parameters);
+    const prepared = this.#prepare(sql);
+    if (prepared.changesAgents) this.forgetAgents();
+    const result = prepared.statement.run(...parameters);
     return { changes: Number(result.changes), lastInsertRowid: Number(result.lastInsertRowid) };
+  }
+
+  /** Writes to the row of one agent whose cached row the caller changes in the same way. */
+  runOnAgent(sql: string, ...parameters: SQLInputValue[]): void {
+    this.dirty = true;
+    this.#prepare(sql).statement.run(...parameters);
   }
 
   /** Adds to a counter, at the end of the group. */
