@@ -80,7 +80,9 @@ export function weigh(transaction: Transaction, wanted: Wanted): Weighed {
   }));
   considered.sort(byPreference);
   const excluded =
-    named === undefined ? exclusions(transaction, wanted.sets, free.length) : namedExclusions(transaction, wanted.sets, named);
+    named === undefined
+      ? exclusions(transaction, wanted.sets, free.length)
+      : namedExclusions(transaction, wanted.sets, named);
   return { considered, excluded };
 }
 

@@ -94,7 +94,7 @@ export function hasEnded(task: TaskRow): boolean {
 
 /** How it is identified when it is sent again. */
 export interface TaskIdentity {
-  idempotencyKey: string | undefined;
+  idempotencyKey?: string | undefined;
   requestHash: string;
 }
 

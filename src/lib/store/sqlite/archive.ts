@@ -1,0 +1,67 @@
+import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import { newestEvents, readTask, storedAttempts } from "./task-reading.ts";
+import { TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Moves finished tasks past their retention to the archive, and drops what then nobody names any more. */
+
+const DAY = 86_400_000;
+/** A task takes about ten rows with it. */
+const TASKS_PER_TRANSACTION = MAINTENANCE_BATCH_ROWS / 10;
+/** The newest events that the archive keeps of a task: one that reported progress every second has a great many. */
+const EVENTS_MAX = 1_000;
+
+const OLD = `SELECT ${TASK_COLUMNS}, idempotency_key, request_hash FROM tasks t INDEXED BY tasks_ended
+  WHERE ended_at IS NOT NULL AND ended_at <= ?
+    AND NOT EXISTS (SELECT 1 FROM task_dependencies d WHERE d.depends_on = t.task_id AND d.settled = 0)
+  ORDER BY ended_at, task_no LIMIT ?`;
+const INSERT = `INSERT INTO task_archive (task_id, status, supervisor_id, ended_at, attempt, idempotency_key, request_hash, task,
+  assignments, events) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+type OldTask = TaskRow & { idempotency_key: string | null; request_hash: string };
+
+/** Archives finished tasks older than the retention whose dependents have all been told. */
+export function archiveTasks(transaction: Transaction): { done: number; more: boolean } {
+  const limit = transaction.now - transaction.settings.taskRetentionDays * DAY;
+  const old = transaction.all<OldTask>(OLD, limit, TASKS_PER_TRANSACTION);
+  for (const task of old) archiveTask(transaction, task);
+  for (const demandNo of new Set(old.map((task) => task.demand_no))) dropDemand(transaction, demandNo);
+  return { done: old.length, more: old.length === TASKS_PER_TRANSACTION };
+}
+
+function archiveTask(transaction: Transaction, row: OldTask): void {
+  const task = readTask(transaction, row);
+  transaction.run(
+    INSERT,
+    row.task_id,
+    row.status,
+    task.supervisor,
+    row.ended_at,
+    row.attempt,
+    row.idempotency_key,
+    row.request_hash,
+    JSON.stringify(task),
+    JSON.stringify(storedAttempts(transaction, row.task_no)),
+    JSON.stringify(newestEvents(transaction, row.task_no, EVENTS_MAX).reverse()),
+  );
+  // Its parts go with it; messages about it lose the reference and keep their text.
+  transaction.run("DELETE FROM tasks WHERE task_no = ?", row.task_no);
+  transaction.count(`tasks:${row.status}`, -1);
+}
+
+const DROP_DEMAND =
+  "DELETE FROM demands WHERE demand_no = ?1 AND NOT EXISTS (SELECT 1 FROM tasks WHERE demand_no = ?1)";
+
+function dropDemand(transaction: Transaction, demandNo: number): void {
+  transaction.run(DROP_DEMAND, demandNo);
+}
+
+const UNUSED_SETS = `SELECT set_no FROM capability_sets c WHERE set_no > ?1 AND workers = 0
+  AND NOT EXISTS (SELECT 1 FROM agents a WHERE a.set_no = c.set_no) ORDER BY set_no LIMIT ?2`;
+
+/** Drops capability sets that no agent has any more: each costs every assignment that it meets a look. */
+export function dropUnusedSets(transaction: Transaction, after: number): { done: number; next: number | undefined } {
+  const sets = transaction.all<{ set_no: number }>(UNUSED_SETS, after, TASKS_PER_TRANSACTION);
+  for (const { set_no: setNo } of sets) transaction.run("DELETE FROM capability_sets WHERE set_no = ?", setNo);
+  return { done: sets.length, next: sets.length === TASKS_PER_TRANSACTION ? sets.at(-1)?.set_no : undefined };
+}

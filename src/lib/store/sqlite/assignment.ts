@@ -1,0 +1,100 @@
+import type { Explanation } from "../../tasks/task.ts";
+import { PRIORITIES } from "../../values.ts";
+import type { NewTask } from "../store.ts";
+import { type AgentRow, agentByNo, changeAgent } from "./agent-rows.ts";
+import { setsByNo, setsOfDemand, type Wanted, type Weighed, weigh } from "./candidates.ts";
+import { findDemand, setsThatMeet } from "./capability-sets.ts";
+import { explain, storeExplanation } from "./explanations.ts";
+import { checkNewTask } from "./new-tasks.ts";
+import { writeSystemMessage } from "./system-messages.ts";
+import { addEvent, changeTask, iso, type LiveTask, type TaskChanges, type TaskRow } from "./task-rows.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Who gets a task, and the one way in which an agent gets it. */
+
+/**
+ * What assignTask would weigh and choose now, as if every dependency had completed; writes nothing.
+ *
+ * @throws what assignTask throws
+ */
+export function previewAssignment(transaction: Transaction, task: NewTask): Explanation {
+  const { assignTo } = checkNewTask(transaction, task);
+  const demandNo = findDemand(transaction, task.requiredCapabilities);
+  const sets =
+    demandNo === undefined
+      ? setsByNo(transaction, setsThatMeet(transaction, task.requiredCapabilities))
+      : setsOfDemand(transaction, demandNo);
+  return explain(weigh(transaction, { sets, preferred: task.preferredCapabilities, endedBy: null, named: assignTo }));
+}
+
+/** Weighs who can take a task now. `named`: the agent of `assignTo`, when the caller has its row. */
+export function weighFor(
+  transaction: Transaction,
+  task: Omit<TaskRow, "task_no">,
+  preferred: readonly string[],
+  named?: AgentRow,
+): Weighed {
+  const wanted: Wanted = {
+    sets: setsOfDemand(transaction, task.demand_no),
+    preferred,
+    endedBy: task.attempt > 0 ? task.agent_no : null,
+  };
+  if (task.assign_to_no !== null) wanted.named = named ?? agentByNo(transaction, task.assign_to_no);
+  return weigh(transaction, wanted);
+}
+
+/** How the row of a task changes when an agent gets it. */
+export function assignedTo(task: Omit<TaskRow, "task_no">, agentNo: number, now: number) {
+  return {
+    status: "assigned",
+    agent_no: agentNo,
+    attempt: task.attempt + 1,
+    assigned_at: now,
+    deadline_at: now + task.timeout_milliseconds,
+  } as const satisfies TaskChanges;
+}
+
+const ATTEMPT =
+  "INSERT INTO task_attempts (task_no, attempt, agent_no, assigned_at, explanation) VALUES (?, ?, ?, ?, ?)";
+
+/** Writes what follows from an assignment that the task's row already shows: attempt, load, message, history, counts. */
+export function recordAssignment(transaction: Transaction, task: LiveTask, agent: AgentRow, weighed: Weighed): void {
+  const { now } = transaction;
+  transaction.run(ATTEMPT, task.task_no, task.attempt, agent.agent_no, now, storeExplanation(weighed));
+  changeAgent(transaction, agent, { active_tasks: agent.active_tasks + 1, last_assigned_at: now });
+  // Description and parameters are joined when the message is read.
+  writeSystemMessage(transaction, agent, {
+    type: "task_assignment",
+    priority: PRIORITIES[task.priority] ?? "normal",
+    payload: {
+      taskId: task.task_id,
+      attempt: task.attempt,
+      taskType: task.task_type,
+      deadline: iso(task.deadline_at),
+    },
+    task: { taskNo: task.task_no, attempt: task.attempt },
+  });
+  addEvent(transaction, task, "assigned", agent.agent_no);
+  if (task.attempt === 1) transaction.count("tasks:assigned_once", 1);
+}
+
+const PREFERRED = "SELECT preferred_capabilities FROM task_bodies WHERE task_no = ?";
+
+/**
+ * Gives a waiting task to the best of those who can take it.
+ *
+ * @param agentOf the row of an agent: every transition keeps one row per agent, so that no change is lost
+ * @returns whether somebody could take it
+ */
+export function giveToBest(transaction: Transaction, task: TaskRow, agentOf: (agentNo: number) => AgentRow): boolean {
+  const body = transaction.get<{ preferred_capabilities: string }>(PREFERRED, task.task_no);
+  const preferred: string[] = JSON.parse(body?.preferred_capabilities ?? "[]");
+  const named = task.assign_to_no === null ? undefined : agentOf(task.assign_to_no);
+  const weighed = weighFor(transaction, task, preferred, named);
+  const best = weighed.considered[0];
+  if (best === undefined) return false;
+  const changes = assignedTo(task, best.agent_no, transaction.now);
+  changeTask(transaction, task, changes);
+  recordAssignment(transaction, { ...task, ...changes }, agentOf(best.agent_no), weighed);
+  return true;
+}

@@ -1,0 +1,81 @@
+import { AgentCommunicationError } from "../../errors.ts";
+import type { JsonValue } from "../../json.ts";
+import type { TaskReply } from "../../tasks/task.ts";
+import { PRIORITIES } from "../../values.ts";
+import { type AgentRow, agentByNo, changeAgent } from "./agent-rows.ts";
+import { statusOfArchived } from "./archived-tasks.ts";
+import { settleDependents } from "./dependencies.ts";
+import { handOutAfter } from "./hand-out.ts";
+import { writeSystemMessage } from "./system-messages.ts";
+import { afterAttempt, endAttempt, endTask } from "./task-endings.ts";
+import {
+  addEvent,
+  changeTask,
+  findTask,
+  hasEnded,
+  isLive,
+  type LiveTask,
+  type TaskRow,
+  taskNotFound,
+} from "./task-rows.ts";
+import { replyOf } from "./task-transitions.ts";
+import type { Transaction } from "./transaction.ts";
+
+/**
+ * Ends a blocked, pending or assigned task at once; of a running one it is a request. Cancelling again answers again.
+ *
+ * @throws TASK_NOT_FOUND, TASK_ENDED
+ */
+export function cancelTask(transaction: Transaction, taskId: string, reason: string | undefined): TaskReply {
+  const task = findTask(transaction, taskId);
+  if (task === undefined) return cancelArchived(transaction, taskId);
+  if (hasEnded(task)) {
+    if (task.status !== "cancelled") throw taskEnded(taskId, task.status);
+    return replyOf(task);
+  }
+  if (task.status === "running" && isLive(task)) requestCancel(transaction, task, reason);
+  else endNow(transaction, task, reason);
+  return replyOf(task);
+}
+
+function taskEnded(taskId: string, status: string): AgentCommunicationError {
+  return new AgentCommunicationError("TASK_ENDED", `Task ${taskId} is ${status} and cannot be cancelled.`);
+}
+
+function cancelArchived(transaction: Transaction, taskId: string): TaskReply {
+  const status = statusOfArchived(transaction, taskId);
+  if (status === undefined) throw taskNotFound(taskId);
+  if (status !== "cancelled") throw taskEnded(taskId, status);
+  return { taskId, status, cancelRequested: true };
+}
+
+const REASON =
+  "INSERT INTO task_outcomes (task_no, error) VALUES (?, ?) ON CONFLICT DO UPDATE SET error = excluded.error";
+
+function requestCancel(transaction: Transaction, task: LiveTask, reason: string | undefined): void {
+  if (task.cancel_requested === 1) return;
+  changeTask(transaction, task, { cancel_requested: 1 });
+  // Kept where the error will be: the task reads as cancelled for this reason, unless it completes.
+  if (reason !== undefined) transaction.run(REASON, task.task_no, reason);
+  addEvent(transaction, task, "cancel_requested", task.agent_no, reason);
+  const payload: { [key: string]: JsonValue } = { taskId: task.task_id, attempt: task.attempt };
+  if (reason !== undefined) payload.reason = reason;
+  const priority = PRIORITIES[task.priority] ?? "normal";
+  writeSystemMessage(transaction, agentByNo(transaction, task.agent_no), { type: "task_cancel", priority, payload });
+}
+
+function endNow(transaction: Transaction, task: TaskRow, reason: string | undefined): void {
+  const agent = isLive(task) ? callOff(transaction, task) : undefined;
+  changeTask(transaction, task, { cancel_requested: 1 });
+  endTask(transaction, task, "cancelled", { error: reason });
+  const { unblocked } = settleDependents(transaction, [{ taskId: task.task_id, completed: false }]);
+  if (agent !== undefined || unblocked.length > 0) handOutAfter(transaction, agent, unblocked);
+}
+
+/** Takes an assignment back that has not been started: its message ends, so the worker never sees it or loses the lease. */
+function callOff(transaction: Transaction, task: LiveTask): AgentRow {
+  const agent = agentByNo(transaction, task.agent_no);
+  endAttempt(transaction, task, "cancelled");
+  changeAgent(transaction, agent, afterAttempt(agent, task, "cancelled", transaction.now));
+  return agent;
+}

@@ -1,0 +1,105 @@
+import { AgentCommunicationError } from "../../errors.ts";
+import type { TaskStatus } from "../../tasks/task.ts";
+import type { NewTask } from "../store.ts";
+import { type AgentRow, findAgent, requireRegistered } from "./agent-rows.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Whether a task may be created, and whether it has been already; reads only. */
+
+/** What a new task depends on, in the order given, each once. */
+export interface Dependency {
+  taskId: string;
+  status: TaskStatus;
+}
+
+/** A task that may be created, or a repeat of one that was. */
+export interface CheckedTask {
+  supervisor: AgentRow;
+  /** The id of the task that this request created before. */
+  repeatOf: string | undefined;
+  assignTo: AgentRow | undefined;
+  dependencies: Dependency[];
+}
+
+/**
+ * All refusals of assignTask. A repeat is recognised before the things that the request names are looked up: they may
+ * have gone since.
+ *
+ * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, FORBIDDEN, ID_TAKEN, IDEMPOTENCY_MISMATCH, DEPENDENCY_INVALID
+ */
+export function checkNewTask(transaction: Transaction, task: NewTask): CheckedTask {
+  const supervisor = requireRegistered(transaction, task.supervisor);
+  if (supervisor.role !== "supervisor" && supervisor.role !== "admin") {
+    throw new AgentCommunicationError(
+      "FORBIDDEN",
+      `Agent ${task.supervisor} is a ${supervisor.role}; only a supervisor or admin assigns tasks.`,
+    );
+  }
+  const repeatOf = findRepeat(transaction, task);
+  if (repeatOf !== undefined) return { supervisor, repeatOf, assignTo: undefined, dependencies: [] };
+  const assignTo = task.assignTo === undefined ? undefined : requireAssignee(transaction, task.assignTo);
+  return { supervisor, repeatOf, assignTo, dependencies: findDependencies(transaction, task) };
+}
+
+function requireAssignee(transaction: Transaction, agentId: string): AgentRow {
+  const agent = findAgent(transaction, agentId);
+  if (agent === undefined || agent.status === "deregistered") {
+    throw new AgentCommunicationError("AGENT_NOT_FOUND", `assignTo names ${agentId}, which is not registered.`);
+  }
+  return agent;
+}
+
+interface Known {
+  task_id: string;
+  supervisor_id: string;
+  request_hash: string;
+}
+
+const KEPT = `SELECT t.task_id, a.agent_id AS supervisor_id, t.request_hash
+  FROM tasks t CROSS JOIN agents a ON a.agent_no = t.supervisor_no`;
+const ARCHIVED = "SELECT task_id, supervisor_id, request_hash FROM task_archive";
+
+function findKnown(transaction: Transaction, task: NewTask): Known | undefined {
+  const { idempotencyKey: key, taskId } = task;
+  if (key !== undefined) {
+    const byKey =
+      transaction.get<Known>(`${KEPT} WHERE t.idempotency_key = ?`, key) ??
+      transaction.get<Known>(`${ARCHIVED} WHERE idempotency_key = ?`, key);
+    if (byKey !== undefined) return byKey;
+  }
+  return (
+    transaction.get<Known>(`${KEPT} WHERE t.task_id = ?`, taskId) ??
+    transaction.get<Known>(`${ARCHIVED} WHERE task_id = ?`, taskId)
+  );
+}
+
+function findRepeat(transaction: Transaction, task: NewTask): string | undefined {
+  const known = findKnown(transaction, task);
+  if (known === undefined) return undefined;
+  if (known.supervisor_id !== task.supervisor) {
+    throw new AgentCommunicationError("ID_TAKEN", `The task id ${task.taskId} is in use.`);
+  }
+  if (known.request_hash !== task.requestHash) {
+    const what = task.idempotencyKey === undefined ? `The task id ${task.taskId}` : "The idempotency key";
+    throw new AgentCommunicationError("IDEMPOTENCY_MISMATCH", `${what} was used with a different request.`);
+  }
+  return known.task_id;
+}
+
+function findDependencies(transaction: Transaction, task: NewTask): Dependency[] {
+  return [...new Set(task.dependsOn)].map((taskId) => {
+    const status = taskId === task.taskId ? undefined : statusOf(transaction, taskId);
+    if (status === undefined) {
+      const why = taskId === task.taskId ? "cannot depend on itself" : `depends on ${taskId}, which does not exist`;
+      throw new AgentCommunicationError("DEPENDENCY_INVALID", `Task ${task.taskId} ${why}.`);
+    }
+    return { taskId, status };
+  });
+}
+
+function statusOf(transaction: Transaction, taskId: string): TaskStatus | undefined {
+  const row =
+    transaction.get<{ status: TaskStatus }>("SELECT status FROM tasks WHERE task_id = ?", taskId) ??
+    transaction.get<{ status: TaskStatus }>("SELECT status FROM task_archive WHERE task_id = ?", taskId);
+  return row?.status;
+}

@@ -1,0 +1,132 @@
+import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import { agentByNo, changeAgent } from "./agent-rows.ts";
+import { settleDependents, settleLeft } from "./dependencies.ts";
+import { handOut } from "./hand-out.ts";
+import { afterAttempt, endAttempt, fateOf, type Loss, meetFate } from "./task-endings.ts";
+import { isLive, TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** What the sweep does to tasks, in transactions of bounded size. */
+
+export interface TaskSweep {
+  tasksTimedOut: number;
+  tasksRequeued: number;
+  tasksUnblocked: number;
+  tasksAssigned: number;
+  /** Where the next call goes on; undefined at the end. */
+  next: SweepPosition | undefined;
+}
+
+/** The three steps, in order; hand-outs come last, for all that the others have freed. */
+export type SweepPosition =
+  | { step: "deadlines" }
+  | { step: "dependents" }
+  | { step: "demands"; after: number }
+  | { step: "named"; after: number };
+
+/**
+ * One bounded transaction of the sweep. Call it again with `next` until that is undefined:
+ *
+ * @example
+ * let position: SweepPosition | undefined;
+ * do { const swept = sweepTasks(transaction, position); position = swept.next; } while (position !== undefined);
+ */
+export function sweepTasks(transaction: Transaction, position: SweepPosition = { step: "deadlines" }): TaskSweep {
+  switch (position.step) {
+    case "deadlines":
+      return timeOut(transaction);
+    case "dependents":
+      return tellDependents(transaction);
+    case "demands":
+      return handOutDemands(transaction, position.after);
+    case "named":
+      return handOutNamed(transaction, position.after);
+  }
+}
+
+function swept(counts: Partial<Omit<TaskSweep, "next">>, next: SweepPosition | undefined): TaskSweep {
+  return { tasksTimedOut: 0, tasksRequeued: 0, tasksUnblocked: 0, tasksAssigned: 0, ...counts, next };
+}
+
+/** Attempts ended in one transaction: each writes about ten rows. */
+const TIMEOUTS_PER_TRANSACTION = MAINTENANCE_BATCH_ROWS / 10;
+
+const OVERDUE = `SELECT ${TASK_COLUMNS} FROM tasks INDEXED BY tasks_deadlines
+  WHERE status IN ('assigned', 'running') AND deadline_at <= ? ORDER BY deadline_at LIMIT ?`;
+const TIMED_OUT: Loss = { outcome: "timed_out", error: "TIMED_OUT", retryable: true };
+
+/** Takes back attempts past their deadline. */
+function timeOut(transaction: Transaction): TaskSweep {
+  const overdue = transaction.all<TaskRow>(OVERDUE, transaction.now, TIMEOUTS_PER_TRANSACTION);
+  let tasksRequeued = 0;
+  for (const task of overdue) {
+    if (!isLive(task)) continue;
+    const fate = fateOf(task, TIMED_OUT);
+    const agent = agentByNo(transaction, task.agent_no);
+    const changes = afterAttempt(agent, task, fate.outcome, transaction.now);
+    endAttempt(transaction, task, fate.outcome);
+    changeAgent(transaction, agent, changes);
+    meetFate(transaction, task, TIMED_OUT, fate);
+    if (fate.status === "pending") tasksRequeued += 1;
+    // Leaves its dependents to the next step.
+    else settleDependents(transaction, [{ taskId: task.task_id, completed: false }], 0);
+  }
+  const more = overdue.length === TIMEOUTS_PER_TRANSACTION;
+  return swept({ tasksTimedOut: overdue.length, tasksRequeued }, { step: more ? "deadlines" : "dependents" });
+}
+
+/** Works off the dependents that calls have left; handing out what that unblocks is the next step. */
+function tellDependents(transaction: Transaction): TaskSweep {
+  const { unblocked, more } = settleLeft(transaction, MAINTENANCE_BATCH_ROWS / 10);
+  const next: SweepPosition = more ? { step: "dependents" } : { step: "demands", after: 0 };
+  return swept({ tasksUnblocked: unblocked.length }, next);
+}
+
+/** Demands, or named agents, looked at in one transaction; and tasks handed out in one. */
+const SOURCES_PER_TRANSACTION = 250;
+const HANDOUTS_PER_TRANSACTION = 100;
+
+/** Demands with a task that is due and somebody free to take it: a few seeks per demand with waiting tasks. */
+const TAKEABLE = `SELECT d.demand_no FROM demands d INDEXED BY demands_waiting
+  WHERE d.waiting > 0 AND d.demand_no > ?1
+    AND EXISTS (SELECT 1 FROM demand_sets s CROSS JOIN capability_sets c ON c.set_no = s.set_no
+      WHERE s.demand_no = d.demand_no AND c.free_workers > 0)
+    AND (${[0, 1, 2, 3].map(dueWithPriority).join(" OR ")})
+  ORDER BY d.demand_no LIMIT ?3`;
+
+function dueWithPriority(priority: number): string {
+  return `EXISTS (SELECT 1 FROM tasks t INDEXED BY tasks_waiting WHERE t.demand_no = d.demand_no AND t.priority = ${priority}
+    AND t.status = 'pending' AND t.assign_to_no IS NULL AND t.available_at <= ?2)`;
+}
+
+function handOutDemands(transaction: Transaction, after: number): TaskSweep {
+  const rows = transaction.all<{ demand_no: number }>(TAKEABLE, after, transaction.now, SOURCES_PER_TRANSACTION);
+  const demandNos = rows.map((row) => row.demand_no);
+  const tasksAssigned = handOut(transaction, { demandNos, namedNos: [] }, HANDOUTS_PER_TRANSACTION);
+  const last = demandNos.at(-1);
+  // Stopped at the limit: the same demands again, for they may have more.
+  if (tasksAssigned === HANDOUTS_PER_TRANSACTION) return swept({ tasksAssigned }, { step: "demands", after });
+  const through = last === undefined || demandNos.length < SOURCES_PER_TRANSACTION;
+  return swept({ tasksAssigned }, through ? { step: "named", after: 0 } : { step: "demands", after: last });
+}
+
+/** Agents that waiting tasks name, by a loose walk of the index: one seek per agent, whatever the number of tasks. */
+const NEXT_NAMED = `SELECT min(assign_to_no) AS agent_no FROM tasks INDEXED BY tasks_waiting_for_agent
+  WHERE status = 'pending' AND assign_to_no > ?`;
+
+function handOutNamed(transaction: Transaction, after: number): TaskSweep {
+  const namedNos: number[] = [];
+  let last = after;
+  while (namedNos.length < SOURCES_PER_TRANSACTION) {
+    const agentNo = transaction.get<{ agent_no: number | null }>(NEXT_NAMED, last)?.agent_no ?? undefined;
+    if (agentNo === undefined) break;
+    namedNos.push(agentNo);
+    last = agentNo;
+  }
+  const tasksAssigned = handOut(transaction, { demandNos: [], namedNos }, HANDOUTS_PER_TRANSACTION);
+  if (tasksAssigned === HANDOUTS_PER_TRANSACTION) return swept({ tasksAssigned }, { step: "named", after });
+  return swept(
+    { tasksAssigned },
+    namedNos.length < SOURCES_PER_TRANSACTION ? undefined : { step: "named", after: last },
+  );
+}

@@ -1,0 +1,131 @@
+import { backoffMilliseconds } from "../../backoff.ts";
+import type { JsonValue } from "../../json.ts";
+import type { AttemptOutcome, TaskReply } from "../../tasks/task.ts";
+import { PRIORITIES } from "../../values.ts";
+import { type AgentChanges, type AgentRow, agentByNo } from "./agent-rows.ts";
+import { completeAssignmentMessage, writeSystemMessage } from "./system-messages.ts";
+import { addEvent, changeTask, type LiveTask, type TaskChanges, type TaskRow } from "./task-rows.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** How attempts end, and how tasks end: each once, with everything that follows. */
+
+export type FinalStatus = "completed" | "failed" | "cancelled";
+
+/** What a task ends with. */
+export interface Ending {
+  result?: JsonValue | undefined;
+  error?: string | undefined;
+  /** For the history, where it is more than the error. */
+  detail?: string | undefined;
+}
+
+const OUTCOME = `INSERT INTO task_outcomes (task_no, result, error) VALUES (?, ?, ?)
+  ON CONFLICT DO UPDATE SET result = excluded.result, error = excluded.error`;
+
+/**
+ * Ends a task: its row, outcome, history, counts and the supervisor's task_result. The caller has ended a live attempt,
+ * and tells the dependents.
+ */
+export function endTask(transaction: Transaction, task: TaskRow, status: FinalStatus, ending: Ending): void {
+  const { result, error } = ending;
+  const agentNo = task.status === "assigned" || task.status === "running" ? task.agent_no : null;
+  changeTask(transaction, task, { status, ended_at: transaction.now });
+  if (status === "completed") transaction.count("tasks:completed_total", 1);
+  if (status === "failed") transaction.count("tasks:failed_total", 1);
+  if (result !== undefined || error !== undefined || task.cancel_requested === 1) {
+    const text = result === undefined ? null : JSON.stringify(result);
+    transaction.run(OUTCOME, task.task_no, text, error ?? null);
+  }
+  addEvent(transaction, task, status, agentNo, ending.detail ?? error);
+  const payload: { [key: string]: JsonValue } = {
+    taskId: task.task_id,
+    taskType: task.task_type,
+    status,
+    attempt: task.attempt,
+  };
+  if (result !== undefined) payload.result = result;
+  if (error !== undefined) payload.error = error;
+  const supervisor = agentByNo(transaction, task.supervisor_no);
+  const priority = PRIORITIES[task.priority] ?? "normal";
+  writeSystemMessage(transaction, supervisor, { type: "task_result", priority, payload });
+}
+
+/** What the call that ended an attempt was answered, for its repeat. */
+export type StoredAnswer = Pick<TaskReply, "status" | "cancelRequested">;
+
+const END_ATTEMPT = "UPDATE task_attempts SET ended_at = ?, outcome = ?, answer = ? WHERE task_no = ? AND attempt = ?";
+
+/** Ends the current attempt: its row, and the assignment message in whatever state. The agent's load is the caller's. */
+export function endAttempt(
+  transaction: Transaction,
+  task: LiveTask,
+  outcome: AttemptOutcome,
+  answer?: StoredAnswer,
+): void {
+  const text = answer === undefined ? null : JSON.stringify(answer);
+  transaction.run(END_ATTEMPT, transaction.now, outcome, text, task.task_no, task.attempt);
+  completeAssignmentMessage(transaction, task.task_no, task.attempt);
+}
+
+/** Whether an ended attempt speaks against its agent: it failed, timed out or fell silent; not when it was called off. */
+function speaksAgainst(outcome: AttemptOutcome): boolean {
+  return outcome === "failed" || outcome === "timed_out" || outcome === "agent_inactive";
+}
+
+/** What an ended attempt changes of its agent: the load, and what it has done. */
+export function afterAttempt(agent: AgentRow, task: LiveTask, outcome: AttemptOutcome, now: number): AgentChanges {
+  const changes: AgentChanges = { active_tasks: agent.active_tasks - 1 };
+  if (outcome === "completed") {
+    changes.completed = agent.completed + 1;
+    changes.completed_milliseconds = agent.completed_milliseconds + Math.max(0, now - task.assigned_at);
+  } else if (speaksAgainst(outcome)) changes.failed = agent.failed + 1;
+  return changes;
+}
+
+/** How an attempt was lost without completing. */
+export interface Loss {
+  outcome: Exclude<AttemptOutcome, "completed" | "cancelled">;
+  /** What the task fails with when no retry is left. */
+  error: string;
+  retryable: boolean;
+}
+
+/** What becomes of a task that loses its attempt. A requested cancel wins over everything. */
+export interface Fate {
+  status: "pending" | "failed" | "cancelled";
+  /** How the attempt is recorded: the worker of a cancelled task did nothing wrong. */
+  outcome: AttemptOutcome;
+}
+
+export function fateOf(task: TaskRow, loss: Loss): Fate {
+  if (task.cancel_requested === 1) return { status: "cancelled", outcome: "cancelled" };
+  const costsRetry = loss.outcome !== "released";
+  const again = loss.retryable && (!costsRetry || task.retries_used < task.max_retries);
+  return { status: again ? "pending" : "failed", outcome: loss.outcome };
+}
+
+/** Lets the fate happen. What was failed or timed out waits for its backoff; what lost its agent keeps its old place. */
+export function meetFate(transaction: Transaction, task: TaskRow, loss: Loss, fate: Fate): void {
+  if (fate.status === "pending") requeue(transaction, task, loss);
+  else if (fate.status === "failed") endTask(transaction, task, "failed", { error: loss.error });
+  else endTask(transaction, task, "cancelled", { error: cancelReason(transaction, task.task_no), detail: loss.error });
+}
+
+/** The reason that came with the request to cancel a running task; kept where the error will be. */
+function cancelReason(transaction: Transaction, taskNo: number): string | undefined {
+  const sql = "SELECT error FROM task_outcomes WHERE task_no = ?";
+  return transaction.get<{ error: string | null }>(sql, taskNo)?.error ?? undefined;
+}
+
+function requeue(transaction: Transaction, task: TaskRow, loss: Loss): void {
+  addEvent(transaction, task, "requeued", task.agent_no, loss.error);
+  const changes: TaskChanges = { status: "pending", assigned_at: null, deadline_at: null };
+  if (task.started_at !== null) changes.started_at = null;
+  if (task.percent !== null) changes.percent = null;
+  if (loss.outcome !== "released") changes.retries_used = task.retries_used + 1;
+  if (loss.outcome === "failed" || loss.outcome === "timed_out") {
+    changes.available_at = transaction.now + backoffMilliseconds(task.retries_used + 1);
+  }
+  changeTask(transaction, task, changes);
+  transaction.run("DELETE FROM task_outcomes WHERE task_no = ?", task.task_no);
+}

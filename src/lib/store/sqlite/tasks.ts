@@ -1,0 +1,110 @@
+import type { AssignTaskReply } from "../../tasks/task.ts";
+import { PRIORITIES } from "../../values.ts";
+import type { NewTask } from "../store.ts";
+import { countAsHeartbeat } from "./activity.ts";
+import { agentByNo } from "./agent-rows.ts";
+import { assignedTo, recordAssignment, weighFor } from "./assignment.ts";
+import type { Weighed } from "./candidates.ts";
+import { internDemand } from "./capability-sets.ts";
+import { failForDependency } from "./dependencies.ts";
+import { type CheckedTask, checkNewTask, type Dependency } from "./new-tasks.ts";
+import { getTask } from "./task-reading.ts";
+import { addEvent, insertTask, isLive, type TaskRow } from "./task-rows.ts";
+import type { Transaction } from "./transaction.ts";
+
+export { getAssignments, getTask, getTaskHistory, listTasks } from "./task-reading.ts";
+
+/**
+ * Creates the task and gives it to the best worker that can take it, or lets it wait; one that depends on a task that did
+ * not complete fails at once.
+ *
+ * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, FORBIDDEN, DEPENDENCY_INVALID, ID_TAKEN, IDEMPOTENCY_MISMATCH
+ */
+export function assignTask(transaction: Transaction, input: NewTask): AssignTaskReply & { duplicate: boolean } {
+  const checked = checkNewTask(transaction, input);
+  countAsHeartbeat(transaction, checked.supervisor);
+  if (checked.repeatOf !== undefined) return repeatedReply(transaction, checked.repeatOf);
+  const row = newRow(transaction, input, checked, internDemand(transaction, input.requiredCapabilities));
+  const weighed =
+    row.status === "pending" ? weighFor(transaction, row, input.preferredCapabilities, checked.assignTo) : undefined;
+  const best = weighed?.considered[0];
+  if (best !== undefined) Object.assign(row, assignedTo(row, best.agent_no, transaction.now));
+  const task = insertTask(transaction, row, input);
+  insertParts(transaction, task, input, checked.dependencies);
+  addEvent(transaction, { ...task, attempt: 0 }, "created");
+  if (weighed !== undefined && isLive(task)) {
+    recordAssignment(transaction, task, checked.assignTo ?? agentByNo(transaction, task.agent_no), weighed);
+    return {
+      taskId: task.task_id,
+      status: task.status,
+      assignedTo: chosenId(weighed),
+      attempt: task.attempt,
+      duplicate: false,
+    };
+  }
+  const lost = checked.dependencies.find(({ status }) => status === "failed" || status === "cancelled");
+  if (lost !== undefined) failForDependency(transaction, task, lost.taskId);
+  return { taskId: task.task_id, status: task.status, attempt: task.attempt, duplicate: false };
+}
+
+function chosenId(weighed: Weighed): string | undefined {
+  return weighed.considered[0]?.agent_id;
+}
+
+function repeatedReply(transaction: Transaction, taskId: string): AssignTaskReply & { duplicate: boolean } {
+  const task = getTask(transaction, taskId);
+  const reply = { taskId, status: task.status, attempt: task.attempt, duplicate: true };
+  return task.assignedTo === undefined ? reply : { ...reply, assignedTo: task.assignedTo };
+}
+
+function newRow(
+  transaction: Transaction,
+  input: NewTask,
+  checked: CheckedTask,
+  demandNo: number,
+): Omit<TaskRow, "task_no"> {
+  const { now } = transaction;
+  const unmet = checked.dependencies.filter(({ status }) => status !== "completed").length;
+  return {
+    task_id: input.taskId,
+    supervisor_no: checked.supervisor.agent_no,
+    task_type: input.taskType,
+    priority: PRIORITIES.indexOf(input.priority),
+    status: unmet > 0 ? "blocked" : "pending",
+    demand_no: demandNo,
+    assign_to_no: checked.assignTo?.agent_no ?? null,
+    agent_no: null,
+    attempt: 0,
+    retries_used: 0,
+    max_retries: input.maxRetries,
+    timeout_milliseconds: Math.ceil(input.timeoutSeconds * 1_000),
+    unmet_dependencies: unmet,
+    cancel_requested: 0,
+    percent: null,
+    created_at: now,
+    available_at: now,
+    assigned_at: null,
+    started_at: null,
+    deadline_at: null,
+    ended_at: null,
+    parent_task_id: input.parentTaskId ?? null,
+  };
+}
+
+const BODY = "INSERT INTO task_bodies (task_no, description, parameters, preferred_capabilities) VALUES (?, ?, ?, ?)";
+const DEPENDENCY = "INSERT INTO task_dependencies (task_no, position, depends_on, settled) VALUES (?, ?, ?, ?)";
+
+function insertParts(
+  transaction: Transaction,
+  task: TaskRow,
+  input: NewTask,
+  dependencies: readonly Dependency[],
+): void {
+  const parameters = JSON.stringify(input.parameters);
+  const preferred = JSON.stringify([...new Set(input.preferredCapabilities)]);
+  transaction.run(BODY, task.task_no, input.description, parameters, preferred);
+  for (const [position, { taskId, status }] of dependencies.entries()) {
+    const ended = status === "completed" || status === "failed" || status === "cancelled";
+    transaction.run(DEPENDENCY, task.task_no, position, taskId, Number(ended));
+  }
+}
