@@ -156,7 +156,7 @@ export function heartbeat(
 
 const PENDING = `SELECT count(*) AS pending FROM (SELECT 1 FROM messages
   WHERE receiver_no = ? AND priority = ? AND status = 'queued' AND held = 0 AND available_at <= ?
-    AND (expires_at IS NULL OR expires_at > ?) LIMIT ?)`;
+    AND (expires_at IS NULL OR expires_at > ?) LIMIT ${PENDING_COUNT_MAX})`;
 
 /** Messages that could be received now, counted up to PENDING_COUNT_MAX: a capped walk of the streams. */
 function countPending(transaction: Transaction, agentNo: number): number {
@@ -165,10 +165,10 @@ function countPending(transaction: Transaction, agentNo: number): number {
   let pending = 0;
   for (let priority = 3; priority >= 0 && pending < PENDING_COUNT_MAX; priority -= 1) {
     const { now } = transaction;
-    const row = transaction.get<{ pending: number }>(PENDING, agentNo, priority, now, now, PENDING_COUNT_MAX - pending);
+    const row = transaction.get<{ pending: number }>(PENDING, agentNo, priority, now, now);
     pending += row?.pending ?? 0;
   }
-  return pending;
+  return Math.min(pending, PENDING_COUNT_MAX);
 }
 
 const LIVE_TASKS = `SELECT task_id, attempt, cancel_requested FROM tasks

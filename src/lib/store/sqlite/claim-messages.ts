@@ -1,5 +1,6 @@
 import type { LeasedMessage } from "../../messages/message.ts";
 import { utf8Bytes } from "../../json.ts";
+import { RECEIVE_MAX_MESSAGES } from "../../limits.ts";
 import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
 import type { Claim, Claimed } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";
@@ -52,24 +53,36 @@ function claimedBefore(transaction: Transaction, agent: AgentRow, claimId: strin
 }
 
 const ENDED_LEASES = `SELECT ${LIVE_COLUMNS} FROM messages
-  WHERE receiver_no = ? AND status = 'leased' AND lease_expires_at <= ? ORDER BY lease_expires_at LIMIT ?`;
+  WHERE receiver_no = ? AND status = 'leased' AND lease_expires_at <= ? ORDER BY lease_expires_at LIMIT ${UPKEEP_MAX}`;
 
 /** Returns what the agent's own ended leases hold to the mailbox. @returns how many */
 function takeBackEndedLeases(transaction: Transaction, agentNo: number): number {
-  const ended = transaction.all<LiveMessageRow>(ENDED_LEASES, agentNo, transaction.now, UPKEEP_MAX);
+  const ended = transaction.all<LiveMessageRow>(ENDED_LEASES, agentNo, transaction.now);
   for (const message of ended) takeBack(transaction, message);
   return ended.length;
 }
 
-/** The due head of one stream, read from its index alone. Written without a union: that sorts, for 90 µs instead of 4. */
-function headSql(priority: number, typed: boolean): string {
+/**
+ * The due head of one stream, read from its index alone. Written without a union, which sorts (90 µs instead of 1), and
+ * with the limit as a literal: SQLite plans again whenever a bound LIMIT is bound anew (5.6 µs instead of 0.2).
+ */
+function headSql(priority: number, typed: boolean, limit: number): string {
   return `SELECT arrival, available_at FROM messages INDEXED BY ${typed ? "messages_ready_by_type" : "messages_ready"}
     WHERE receiver_no = ? ${typed ? "AND type = ?" : ""} AND priority = ${priority} AND status = 'queued' AND held = 0
-      AND available_at <= ? ORDER BY available_at, arrival LIMIT ?`;
+      AND available_at <= ? ORDER BY available_at, arrival LIMIT ${limit}`;
 }
 
-const HEADS = PRIORITIES.map((_, priority) => headSql(priority, false));
-const TYPED_HEADS = PRIORITIES.map((_, priority) => headSql(priority, true));
+/** The limits that statements exist for: one message is the common receive. */
+const LIMITS = [1, 10, RECEIVE_MAX_MESSAGES] as const;
+
+const HEADS = LIMITS.map((limit) => PRIORITIES.map((_, priority) => headSql(priority, false, limit)));
+const TYPED_HEADS = LIMITS.map((limit) => PRIORITIES.map((_, priority) => headSql(priority, true, limit)));
+
+/** The statement of the smallest limit that suffices; what it reads too much is cut off after the merge. */
+function headOf(heads: readonly (readonly string[])[], limit: number, priority: number): string {
+  const index = LIMITS.findIndex((known) => known >= limit);
+  return heads[index]?.[priority] ?? headSql(priority, heads === TYPED_HEADS, limit);
+}
 
 const BY_ARRIVAL = `SELECT ${READABLE_COLUMNS} FROM messages m WHERE arrival = ?`;
 
@@ -126,15 +139,15 @@ class Walk {
   }
 
   #stream(priority: number, limit: number): Head[] {
-    const sql = HEADS[priority] ?? "";
-    return this.#transaction.all<Head>(sql, this.#agent.agent_no, this.#transaction.now, limit);
+    const sql = headOf(HEADS, limit, priority);
+    return this.#transaction.all<Head>(sql, this.#agent.agent_no, this.#transaction.now);
   }
 
   #typedStreams(priority: number, limit: number, types: readonly string[]): Head[] {
-    const sql = TYPED_HEADS[priority] ?? "";
+    const sql = headOf(TYPED_HEADS, limit, priority);
     const { now } = this.#transaction;
     return [...new Set(types)].flatMap((type) =>
-      this.#transaction.all<Head>(sql, this.#agent.agent_no, type, now, limit),
+      this.#transaction.all<Head>(sql, this.#agent.agent_no, type, now),
     );
   }
 
