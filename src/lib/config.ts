@@ -89,7 +89,9 @@ function authenticationProblems(settings: Settings, environment: Environment, un
   if (settings.AGENT_AUTH_MODE === "none" && (azure || !loopback)) {
     problems.push("AGENT_AUTH_MODE: none is only for a loopback address, never on Azure");
   }
-  const required = settings.AGENT_AUTH_MODE === "required" || (settings.AGENT_AUTH_MODE === undefined && (azure || !loopback || settings.AGENT_COMMUNICATION_MODE === "sql"));
+  const required =
+    settings.AGENT_AUTH_MODE === "required" ||
+    (settings.AGENT_AUTH_MODE === undefined && (azure || !loopback || settings.AGENT_COMMUNICATION_MODE === "sql"));
   if (required) {
     problems.push("AGENT_AUTH_MODE: required is not available in this version; run on a loopback address with none");
   }
@@ -108,7 +110,9 @@ function authenticationProblems(settings: Settings, environment: Environment, un
  * const config = readConfig(process.env);
  */
 export function readConfig(environment: Environment, options: { underFunctions?: boolean } = {}): Config {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ""));
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ""),
+  );
   const parsed = settingsSchema.safeParse(given);
   if (!parsed.success) {
     throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.map(String).join(".")}: ${issue.message}`));

@@ -99,7 +99,7 @@ export const messageSchema = z.object({
   status: messageStatusSchema,
   /** The fencing number: how often the message was claimed. Never decreases. */
   attempt: z.int(),
-  /** The attempt after which it is dead-lettered; a redrive moves it up by the original `maxAttempts`. */
+  /** The attempt after which it is dead-lettered; a redrive sets it to `attempt` plus the original `maxAttempts`. */
   maxAttempts: z.int(),
   acceptedAt: instantSchema,
   availableAt: instantSchema,

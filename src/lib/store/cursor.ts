@@ -5,13 +5,22 @@ import { AgentCommunicationError } from "../errors.ts";
 
 /** A cursor is opaque to callers: the position of the last row of a page, and a hash of the filters it belongs to. */
 
-const cursorSchema = z.tuple([z.string(), z.array(z.union([z.string(), z.int()])).min(1).max(4)]);
+const cursorSchema = z.tuple([
+  z.string(),
+  z
+    .array(z.union([z.string(), z.int()]))
+    .min(1)
+    .max(4),
+]);
 
 /** Nine bytes tell one set of filters from another; the cursor is a bookmark, not a credential. */
 const HASH_CHARACTERS = 12;
 
 function filtersHash(filters: unknown): string {
-  return createHash("sha256").update(stringify(filters) ?? "").digest("base64url").slice(0, HASH_CHARACTERS);
+  return createHash("sha256")
+    .update(stringify(filters) ?? "")
+    .digest("base64url")
+    .slice(0, HASH_CHARACTERS);
 }
 
 /**

@@ -6,8 +6,8 @@ import type {
   MessageTypeDefinition,
   SendMessage,
   SendMessageReply,
-  SettleReply,
   SettlementOutcome,
+  SettleReply,
 } from "../messages/message.ts";
 import type {
   CoordinationStatistics,
@@ -73,7 +73,10 @@ export interface Store {
   /** Deletes dead letters, oldest first. @returns how many */
   purgeDeadLetters(selection: DeadLetterSelection): Promise<number>;
   /** Creates or replaces. @returns whether it was new */
-  putMessageType(type: string, schema: MessageTypeDefinition["schema"]): Promise<{ definition: MessageTypeDefinition; created: boolean }>;
+  putMessageType(
+    type: string,
+    schema: MessageTypeDefinition["schema"],
+  ): Promise<{ definition: MessageTypeDefinition; created: boolean }>;
   /** undefined when not registered. May be cached up to 5 s by a store that others write to. */
   findMessageType(type: string): Promise<MessageTypeDefinition | undefined>;
   /** By type name. */

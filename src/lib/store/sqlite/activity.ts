@@ -15,7 +15,11 @@ export function countAsHeartbeat(transaction: Transaction, agent: AgentRow): voi
   if (!wakes && age <= transaction.settings.heartbeatIntervalSeconds * 1_000 * RENEWAL_SHARE) return;
   if (!wakes) {
     // No count depends on the time of the heartbeat, so the narrow update will do.
-    transaction.runOnAgent("UPDATE agents SET last_heartbeat_at = ? WHERE agent_no = ?", transaction.now, agent.agent_no);
+    transaction.runOnAgent(
+      "UPDATE agents SET last_heartbeat_at = ? WHERE agent_no = ?",
+      transaction.now,
+      agent.agent_no,
+    );
     agent.last_heartbeat_at = transaction.now;
     return;
   }

@@ -56,7 +56,10 @@ export function requireAgent(transaction: Transaction, agentId: string): AgentRo
 export function requireRegistered(transaction: Transaction, agentId: string): AgentRow {
   const agent = requireAgent(transaction, agentId);
   if (agent.status === "deregistered") {
-    throw new AgentCommunicationError("AGENT_DEREGISTERED", `Agent ${agentId} is deregistered; it must register again.`);
+    throw new AgentCommunicationError(
+      "AGENT_DEREGISTERED",
+      `Agent ${agentId} is deregistered; it must register again.`,
+    );
   }
   return agent;
 }
@@ -126,7 +129,11 @@ function setCounts(agent: AgentRow | undefined): SetCounts {
 }
 
 /** Moves the counts of workers per capability set; `before` is undefined for a new agent. */
-export function moveSetCounts(transaction: Transaction, before: AgentRow | undefined, after: AgentRow | undefined): void {
+export function moveSetCounts(
+  transaction: Transaction,
+  before: AgentRow | undefined,
+  after: AgentRow | undefined,
+): void {
   const old = setCounts(before);
   const now = setCounts(after);
   if (before !== undefined && after !== undefined && before.set_no === after.set_no) {

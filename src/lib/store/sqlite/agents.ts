@@ -135,17 +135,18 @@ export function deregisterAgent(transaction: Transaction, agentId: string): Agen
 }
 
 /** @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED */
-export function heartbeat(
-  transaction: Transaction,
-  beat: Heartbeat,
-): Omit<HeartbeatReply, "heartbeatIntervalSeconds"> {
+export function heartbeat(transaction: Transaction, beat: Heartbeat): Omit<HeartbeatReply, "heartbeatIntervalSeconds"> {
   const agent = requireRegistered(transaction, beat.agentId);
   const status = beat.status ?? (agent.status === "inactive" ? "active" : agent.status);
   const max = beat.maxConcurrentTasks ?? agent.max_concurrent_tasks;
   const gainsRoom = (status === "active" && agent.status !== "active") || max > agent.max_concurrent_tasks;
   if (status === agent.status && max === agent.max_concurrent_tasks) {
     // The common beat: no count depends on its time.
-    transaction.runOnAgent("UPDATE agents SET last_heartbeat_at = ? WHERE agent_no = ?", transaction.now, agent.agent_no);
+    transaction.runOnAgent(
+      "UPDATE agents SET last_heartbeat_at = ? WHERE agent_no = ?",
+      transaction.now,
+      agent.agent_no,
+    );
     agent.last_heartbeat_at = transaction.now;
   } else {
     changeAgent(transaction, agent, { status, max_concurrent_tasks: max, last_heartbeat_at: transaction.now });

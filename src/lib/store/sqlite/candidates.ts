@@ -101,9 +101,10 @@ function byPreference(a: WeighedWorker, b: WeighedWorker): number {
 const FREE = `SELECT agent_no, agent_id, set_no, active_tasks, max_concurrent_tasks, last_assigned_at, completed, failed, load
   FROM agents INDEXED BY agents_assignable
   WHERE set_no = ? AND role = 'worker' AND status = 'active' AND active_tasks < max_concurrent_tasks`;
-const FIRST_OF_SET = `${FREE} ORDER BY load, last_assigned_at, agent_id LIMIT ?`;
-const NEXT_OF_SET = `${FREE} AND (load, last_assigned_at, agent_id) > (?, ?, ?)
-  ORDER BY load, last_assigned_at, agent_id LIMIT ?`;
+/** The limit is part of the text: SQLite plans a statement anew whenever a bound one changes. */
+const firstOfSet = (limit: number): string => `${FREE} ORDER BY load, last_assigned_at, agent_id LIMIT ${limit}`;
+const nextOfSet = (limit: number): string => `${FREE} AND (load, last_assigned_at, agent_id) > (?, ?, ?)
+  ORDER BY load, last_assigned_at, agent_id LIMIT ${limit}`;
 
 /** One set's free workers, read a few at a time. */
 interface Stream {
@@ -123,12 +124,12 @@ function leastLoaded(transaction: Transaction, sets: readonly MeetingSet[]): Fre
   const open = sets.filter((set) => set.free_workers > 0);
   const only = open[0];
   if (only === undefined) return [];
-  if (open.length === 1) return transaction.all<FreeWorker>(FIRST_OF_SET, only.set_no, CANDIDATES_MAX);
+  if (open.length === 1) return transaction.all<FreeWorker>(firstOfSet(CANDIDATES_MAX), only.set_no);
   const chunk = Math.ceil(CANDIDATES_MAX / open.length);
   // Worst first, so that the best is popped from the end.
   const streams: Stream[] = [];
   for (const { set_no } of open) {
-    const rows = transaction.all<FreeWorker>(FIRST_OF_SET, set_no, chunk);
+    const rows = transaction.all<FreeWorker>(firstOfSet(chunk), set_no);
     const head = rows[0];
     if (head !== undefined) streams.push({ setNo: set_no, rows, next: 1, head });
   }
@@ -148,7 +149,7 @@ function advance(transaction: Transaction, stream: Stream, chunk: number): boole
   if (stream.next === stream.rows.length) {
     if (stream.rows.length < chunk) return false;
     const { load, last_assigned_at, agent_id } = stream.head;
-    stream.rows = transaction.all<FreeWorker>(NEXT_OF_SET, stream.setNo, load, last_assigned_at, agent_id, chunk);
+    stream.rows = transaction.all<FreeWorker>(nextOfSet(chunk), stream.setNo, load, last_assigned_at, agent_id);
     stream.next = 0;
   }
   const head = stream.rows[stream.next];

@@ -1,6 +1,6 @@
-import type { LeasedMessage } from "../../messages/message.ts";
 import { utf8Bytes } from "../../json.ts";
 import { RECEIVE_MAX_MESSAGES } from "../../limits.ts";
+import type { LeasedMessage } from "../../messages/message.ts";
 import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
 import type { Claim, Claimed } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";
@@ -130,7 +130,9 @@ class Walk {
     const ranked: Ranked[] = [];
     for (const [priority, name] of PRIORITIES.entries()) {
       const headStart = HEAD_START_MILLISECONDS[name];
-      for (const head of types === undefined ? this.#stream(priority, limit) : this.#typedStreams(priority, limit, types)) {
+      for (const head of types === undefined
+        ? this.#stream(priority, limit)
+        : this.#typedStreams(priority, limit, types)) {
         ranked.push({ arrival: head.arrival, rank: head.available_at - headStart });
       }
     }
@@ -146,9 +148,7 @@ class Walk {
   #typedStreams(priority: number, limit: number, types: readonly string[]): Head[] {
     const sql = headOf(TYPED_HEADS, limit, priority);
     const { now } = this.#transaction;
-    return [...new Set(types)].flatMap((type) =>
-      this.#transaction.all<Head>(sql, this.#agent.agent_no, type, now),
-    );
+    return [...new Set(types)].flatMap((type) => this.#transaction.all<Head>(sql, this.#agent.agent_no, type, now));
   }
 
   /** Leases or expires the row. @returns false when the reply is full */

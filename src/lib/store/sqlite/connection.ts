@@ -199,7 +199,7 @@ export class Connection {
     }
     const deliverable = transaction.takeDeliverable();
     for (const operation of group) settle(operation);
-    for (const agentId of deliverable) for (const listener of this.#listeners) listener(agentId);
+    for (const agentId of deliverable) for (const listener of this.#listeners) notify(listener, agentId);
     return true;
   }
 
@@ -230,6 +230,15 @@ function settle(operation: Operation): void {
   if (outcome === undefined) return;
   if ("refusal" in outcome) operation.reject(outcome.refusal);
   else operation.resolve(outcome.value);
+}
+
+/** A listener that throws harms neither the others nor the store. */
+function notify(listener: (agentId: string) => void, agentId: string): void {
+  try {
+    listener(agentId);
+  } catch {
+    // Waking a long poll is a courtesy; the poll finds the message by itself.
+  }
 }
 
 function closedError(): AgentCommunicationError {

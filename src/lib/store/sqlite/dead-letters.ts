@@ -3,7 +3,14 @@ import type { DeadLetterFilter, Message } from "../../messages/message.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import type { DeadLetterSelection, Page, Paged } from "../store.ts";
 import { findAgent } from "./agent-rows.ts";
-import { keyIsBusy, MESSAGE_COLUMNS, type MessageRow, READABLE_COLUMNS, type ReadableMessageRow, readMessage } from "./message-rows.ts";
+import {
+  keyIsBusy,
+  MESSAGE_COLUMNS,
+  type MessageRow,
+  READABLE_COLUMNS,
+  type ReadableMessageRow,
+  readMessage,
+} from "./message-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
 interface Condition {
@@ -28,7 +35,10 @@ function condition(transaction: Transaction, filter: DeadLetterFilter): Conditio
 }
 
 /** Newest first by the time of dead-lettering. */
-export function listDeadLetters(transaction: Transaction, query: Page & Omit<DeadLetterFilter, "before">): Paged<Message> {
+export function listDeadLetters(
+  transaction: Transaction,
+  query: Page & Omit<DeadLetterFilter, "before">,
+): Paged<Message> {
   const { limit, cursor, ...filter } = query;
   const filters = { list: "dead-letters", ...filter };
   const [endedAt, arrival] = decodeCursor(filters, cursor) ?? [Number.MAX_SAFE_INTEGER, 0];

@@ -19,13 +19,13 @@ export interface Settled {
 }
 
 const NEXT = `SELECT d.task_no, d.position FROM task_dependencies d INDEXED BY task_dependents
-  WHERE d.depends_on = ? AND d.settled = 0 ORDER BY d.task_no LIMIT ?`;
+  WHERE d.depends_on = ? AND d.settled = 0 ORDER BY d.task_no LIMIT ${DEPENDENTS_PER_CALL + 1}`;
 const SETTLE = "UPDATE task_dependencies SET settled = 1 WHERE task_no = ? AND position = ?";
 const LEAVE = "INSERT INTO ended_dependencies (task_id, completed) VALUES (?, ?) ON CONFLICT DO NOTHING";
 
 /**
- * Tells the dependents of tasks that have just ended, and of those that fail because of it, at most `budget` in all;
- * the rest is left to the sweep.
+ * Tells the dependents of tasks that have just ended, and of those that fail because of it, at most `budget`
+ * (≤ DEPENDENTS_PER_CALL) in all; the rest is left to the sweep.
  */
 export function settleDependents(
   transaction: Transaction,
@@ -36,7 +36,7 @@ export function settleDependents(
   const queue = [...ended];
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     const left = budget - settled.told;
-    const rows = transaction.all<{ task_no: number; position: number }>(NEXT, next.taskId, left + 1);
+    const rows = transaction.all<{ task_no: number; position: number }>(NEXT, next.taskId);
     for (const row of rows.slice(0, left)) {
       transaction.run(SETTLE, row.task_no, row.position);
       const task = taskByNo(transaction, row.task_no);
@@ -78,14 +78,14 @@ export function failForDependency(transaction: Transaction, task: TaskRow, depen
   });
 }
 
-const LEFT = "SELECT task_id, completed FROM ended_dependencies LIMIT ?";
+const LEFT = `SELECT task_id, completed FROM ended_dependencies LIMIT ${DEPENDENTS_PER_CALL}`;
 
-/** Works off what calls have left, at most `budget` dependents. @returns what was done, and whether more is left */
-export function settleLeft(transaction: Transaction, budget: number): Settled & { more: boolean } {
-  const left = transaction.all<{ task_id: string; completed: number }>(LEFT, budget);
+/** Works off what calls have left, at most DEPENDENTS_PER_CALL dependents. @returns what was done, and whether more is left */
+export function settleLeft(transaction: Transaction): Settled & { more: boolean } {
+  const left = transaction.all<{ task_id: string; completed: number }>(LEFT);
   if (left.length === 0) return { told: 0, unblocked: [], more: false };
   for (const row of left) transaction.run("DELETE FROM ended_dependencies WHERE task_id = ?", row.task_id);
   const ended = left.map((row) => ({ taskId: row.task_id, completed: row.completed === 1 }));
-  const settled = settleDependents(transaction, ended, budget);
+  const settled = settleDependents(transaction, ended);
   return { ...settled, more: transaction.get("SELECT 1 FROM ended_dependencies LIMIT 1") !== undefined };
 }

@@ -1,6 +1,6 @@
 import { SYSTEM_SENDER } from "../../agents/agent.ts";
-import type { LeasedMessage, Message, MessageStatus } from "../../messages/message.ts";
 import type { JsonValue } from "../../json.ts";
+import type { LeasedMessage, Message, MessageStatus } from "../../messages/message.ts";
 import { PRIORITIES } from "../../values.ts";
 import { agentByNo } from "./agent-rows.ts";
 import type { Transaction } from "./transaction.ts";
@@ -42,20 +42,14 @@ export const MESSAGE_COLUMNS =
 /** What a transition needs of a row: each column read costs 0.15 µs, so the hot path reads these alone. */
 export type LiveMessageRow = Pick<
   MessageRow,
-  | "arrival"
-  | "receiver_no"
-  | "status"
-  | "attempt"
-  | "attempt_limit"
-  | "available_at"
-  | "settlement"
-  | "ordering_key"
+  "arrival" | "receiver_no" | "status" | "attempt" | "attempt_limit" | "available_at" | "settlement" | "ordering_key"
 >;
 export const LIVE_COLUMNS =
   "arrival, receiver_no, status, attempt, attempt_limit, available_at, settlement, ordering_key";
 
 /** What its reader sees of a row; the table is `m`. */
-export interface ReadableMessageRow extends Omit<MessageRow, "held" | "max_attempts" | "settlement" | "claim_id" | "task_attempt"> {
+export interface ReadableMessageRow
+  extends Omit<MessageRow, "held" | "max_attempts" | "settlement" | "claim_id" | "task_attempt"> {
   payload: string | null;
 }
 export const READABLE_COLUMNS =
@@ -186,7 +180,12 @@ const REQUEUE = `UPDATE messages SET status = 'queued', lease_expires_at = NULL,
   settlement = ?, reason = coalesce(?, reason) WHERE arrival = ?`;
 
 /** Returns a leased message to its mailbox, to become available at `availableAt`. */
-export function requeueMessage(transaction: Transaction, message: LiveMessageRow, availableAt: number, ending: Ending): void {
+export function requeueMessage(
+  transaction: Transaction,
+  message: LiveMessageRow,
+  availableAt: number,
+  ending: Ending,
+): void {
   transaction.run(REQUEUE, availableAt, ending.settlement ?? null, ending.reason ?? null, message.arrival);
   transaction.count("messages:leased", -1);
   transaction.count("messages:queued", 1);

@@ -46,6 +46,7 @@ export function peekMessages(transaction: Transaction, agentId: string, page: Pa
   const last = shown.at(-1);
   return {
     items: shown.map((row) => readMessage(transaction, row)),
-    nextCursor: rows.length > page.limit && last !== undefined ? encodeCursor(filters, [last.rank, last.arrival]) : null,
+    nextCursor:
+      rows.length > page.limit && last !== undefined ? encodeCursor(filters, [last.rank, last.arrival]) : null,
   };
 }

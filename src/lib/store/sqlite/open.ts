@@ -1,6 +1,8 @@
 import type { Clock } from "../../clock.ts";
 import type { Store, StoreSettings } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
+import { previewAssignment } from "./assignment.ts";
+import { cancelTask } from "./cancel-task.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { Connection } from "./connection.ts";
 import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
@@ -9,6 +11,9 @@ import { getMessage, peekMessages } from "./messages.ts";
 import { sendMessages } from "./send-messages.ts";
 import { renewLease, settleMessages } from "./settle-messages.ts";
 import { checkHealth, coordinationStatistics, queueStatistics, registryStatistics } from "./statistics.ts";
+import { getAssignments, getTask, getTaskHistory, listTasks } from "./task-reading.ts";
+import { completeTask, failTask, progressTask, startTask } from "./task-transitions.ts";
+import { assignTask } from "./tasks.ts";
 import { maintain, sweep } from "./upkeep.ts";
 
 /** How to open the embedded store. */
@@ -84,20 +89,18 @@ function statisticsVerbs(connection: Connection) {
   } satisfies Partial<Store>;
 }
 
-/** The task verbs are being wired; until then they refuse. */
-function taskVerbs(_connection: Connection) {
-  const refuse = () => Promise.reject(new Error("task verbs are not wired yet"));
+function taskVerbs(connection: Connection) {
   return {
-    assignTask: refuse,
-    previewAssignment: refuse,
-    getTask: refuse,
-    listTasks: refuse,
-    getAssignments: refuse,
-    getTaskHistory: refuse,
-    startTask: refuse,
-    progressTask: refuse,
-    completeTask: refuse,
-    failTask: refuse,
-    cancelTask: refuse,
+    assignTask: (task) => connection.write((tx) => assignTask(tx, task)),
+    previewAssignment: (task) => connection.read((tx) => previewAssignment(tx, task)),
+    getTask: (taskId) => connection.read((tx) => getTask(tx, taskId)),
+    listTasks: (query) => connection.read((tx) => listTasks(tx, query)),
+    getAssignments: (taskId) => connection.read((tx) => getAssignments(tx, taskId)),
+    getTaskHistory: (taskId, page) => connection.read((tx) => getTaskHistory(tx, taskId, page)),
+    startTask: (taskId, start) => connection.write((tx) => startTask(tx, taskId, start)),
+    progressTask: (taskId, progress) => connection.write((tx) => progressTask(tx, taskId, progress)),
+    completeTask: (taskId, completion) => connection.write((tx) => completeTask(tx, taskId, completion)),
+    failTask: (taskId, failure) => connection.write((tx) => failTask(tx, taskId, failure)),
+    cancelTask: (taskId, reason) => connection.write((tx) => cancelTask(tx, taskId, reason)),
   } satisfies Partial<Store>;
 }

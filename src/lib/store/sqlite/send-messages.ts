@@ -38,26 +38,29 @@ export function sendMessages(transaction: Transaction, messages: readonly NewMes
 }
 
 function checkBatch(transaction: Transaction, messages: readonly NewMessage[]): Checked[] {
+  // By id and by key: both name an earlier message of the same batch.
   const seen = new Map<string, NewMessage>();
   const added = new Map<number, number>();
   return messages.map((message) => {
-    const twin = seen.get(message.messageId);
-    if (twin !== undefined) return { ...checkTwin(transaction, message, twin), repeatOf: message.messageId };
+    const key = message.idempotencyKey === undefined ? undefined : `key ${message.idempotencyKey}`;
+    const twin = (key === undefined ? undefined : seen.get(key)) ?? seen.get(message.messageId);
+    if (twin !== undefined) return checkTwin(transaction, message, twin);
     const checked = checkMessage(transaction, message, added);
     if (checked.repeatOf === undefined) {
       seen.set(message.messageId, message);
+      if (key !== undefined) seen.set(key, message);
       added.set(checked.receiver.agent_no, (added.get(checked.receiver.agent_no) ?? 0) + 1);
     }
     return checked;
   });
 }
 
-/** The same id twice in one batch: a repeat if it says the same. */
-function checkTwin(transaction: Transaction, message: NewMessage, twin: NewMessage): Omit<Checked, "repeatOf"> {
+/** The same id or key twice in one batch: a repeat if it says the same. */
+function checkTwin(transaction: Transaction, message: NewMessage, twin: NewMessage): Checked {
   if (twin.sender !== message.sender) throw idTaken(message.messageId);
   if (twin.requestHash !== message.requestHash) throw mismatch(message.messageId);
   const sender = requireRegistered(transaction, message.sender);
-  return { message, sender, receiver: requireRegistered(transaction, message.receiver) };
+  return { message, sender, receiver: requireRegistered(transaction, message.receiver), repeatOf: twin.messageId };
 }
 
 function checkMessage(transaction: Transaction, message: NewMessage, added?: ReadonlyMap<number, number>): Checked {

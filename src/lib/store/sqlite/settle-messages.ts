@@ -6,9 +6,9 @@ import { countAsHeartbeat } from "./activity.ts";
 import { requireRegistered } from "./agent-rows.ts";
 import {
   endMessage,
-  MAX_ATTEMPTS_REASON,
   LIVE_COLUMNS,
   type LiveMessageRow,
+  MAX_ATTEMPTS_REASON,
   requeueMessage,
   type StoredSettlement,
 } from "./message-rows.ts";
@@ -17,7 +17,12 @@ import type { Transaction } from "./transaction.ts";
 const BY_ID = `SELECT ${LIVE_COLUMNS} FROM messages WHERE message_id = ?`;
 
 /** What a stored settlement answers when it is repeated, and which outcome repeats it. */
-const REPEATS: Readonly<Record<StoredSettlement, { outcome: NewSettlement["outcome"] | "any"; status: "completed" | "queued" | "dead_lettered" }>> = {
+const REPEATS: Readonly<
+  Record<
+    StoredSettlement,
+    { outcome: NewSettlement["outcome"] | "any"; status: "completed" | "queued" | "dead_lettered" }
+  >
+> = {
   complete: { outcome: "complete", status: "completed" },
   retry_queued: { outcome: "retry", status: "queued" },
   retry_dead_lettered: { outcome: "retry", status: "dead_lettered" },
@@ -47,7 +52,8 @@ function settleOne(transaction: Transaction, agentNo: number, settlement: NewSet
   const { messageId, outcome } = settlement;
   const message = transaction.get<LiveMessageRow>(BY_ID, messageId);
   if (message === undefined) return { messageId, status: "not_found" };
-  if (message.receiver_no !== agentNo || message.attempt !== settlement.attempt) return { messageId, status: "lease_lost" };
+  if (message.receiver_no !== agentNo || message.attempt !== settlement.attempt)
+    return { messageId, status: "lease_lost" };
   if (message.status !== "leased") {
     const repeat = message.settlement === null ? undefined : REPEATS[message.settlement];
     if (repeat === undefined || (repeat.outcome !== "any" && repeat.outcome !== outcome)) {
@@ -67,7 +73,11 @@ function settleOne(transaction: Transaction, agentNo: number, settlement: NewSet
   }
 }
 
-function retry(transaction: Transaction, message: LiveMessageRow, settlement: NewSettlement): "queued" | "dead_lettered" {
+function retry(
+  transaction: Transaction,
+  message: LiveMessageRow,
+  settlement: NewSettlement,
+): "queued" | "dead_lettered" {
   const { reason } = settlement;
   if (message.attempt >= message.attempt_limit) {
     const ending = { settlement: "retry_dead_lettered" as const, reason: reason ?? MAX_ATTEMPTS_REASON };

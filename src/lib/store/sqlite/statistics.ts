@@ -1,6 +1,11 @@
 import { AGENT_ROLES, type AgentRole } from "../../agents/agent.ts";
 import { MESSAGE_STATUSES, type MessageStatus } from "../../messages/message.ts";
-import type { CoordinationStatistics, Health, QueueStatistics, RegistryStatistics } from "../../statistics/statistics.ts";
+import type {
+  CoordinationStatistics,
+  Health,
+  QueueStatistics,
+  RegistryStatistics,
+} from "../../statistics/statistics.ts";
 import { TASK_STATUSES, type TaskStatus } from "../../tasks/task.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -14,7 +19,10 @@ function counters(transaction: Transaction, prefix: string): Map<string, number>
   return new Map(rows.map((row) => [row.name.slice(prefix.length), row.value]));
 }
 
-function countsOf<Name extends string>(names: readonly Name[], counted: ReadonlyMap<string, number>): Record<Name, number> {
+function countsOf<Name extends string>(
+  names: readonly Name[],
+  counted: ReadonlyMap<string, number>,
+): Record<Name, number> {
   const entries = names.map((name) => [name, counted.get(name) ?? 0] as const);
   return Object.fromEntries(entries) as Record<Name, number>;
 }

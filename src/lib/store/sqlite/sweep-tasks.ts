@@ -77,7 +77,7 @@ function timeOut(transaction: Transaction): TaskSweep {
 
 /** Works off the dependents that calls have left; handing out what that unblocks is the next step. */
 function tellDependents(transaction: Transaction): TaskSweep {
-  const { unblocked, more } = settleLeft(transaction, MAINTENANCE_BATCH_ROWS / 10);
+  const { unblocked, more } = settleLeft(transaction);
   const next: SweepPosition = more ? { step: "dependents" } : { step: "demands", after: 0 };
   return swept({ tasksUnblocked: unblocked.length }, next);
 }

@@ -23,7 +23,8 @@ export function inactivateSilentAgents(transaction: Transaction): { done: number
 }
 
 /** Mailboxes with leases, by a loose walk of the index: one seek per mailbox, whatever the number of messages. */
-const NEXT_RECEIVER = "SELECT min(receiver_no) AS receiver_no FROM messages WHERE status = 'leased' AND receiver_no > ?";
+const NEXT_RECEIVER =
+  "SELECT min(receiver_no) AS receiver_no FROM messages WHERE status = 'leased' AND receiver_no > ?";
 const ENDED = `SELECT ${LIVE_COLUMNS} FROM messages
   WHERE receiver_no = ? AND status = 'leased' AND lease_expires_at <= ? ORDER BY lease_expires_at LIMIT ?`;
 
@@ -41,7 +42,8 @@ export function takeBackLeases(transaction: Transaction, after: number): LeaseSw
   for (let probed = 0; ; probed += 1) {
     const next = transaction.get<{ receiver_no: number | null }>(NEXT_RECEIVER, receiverNo)?.receiver_no;
     if (next === null || next === undefined) return sweep;
-    if (sweep.ended >= MAINTENANCE_BATCH_ROWS || probed >= MAINTENANCE_BATCH_ROWS) return { ...sweep, next: receiverNo };
+    if (sweep.ended >= MAINTENANCE_BATCH_ROWS || probed >= MAINTENANCE_BATCH_ROWS)
+      return { ...sweep, next: receiverNo };
     const ended = transaction.all<LiveMessageRow>(ENDED, next, transaction.now, MAINTENANCE_BATCH_ROWS - sweep.ended);
     for (const message of ended) {
       if (takeBack(transaction, message) === "dead_lettered") sweep.deadLettered += 1;
@@ -75,7 +77,8 @@ export function deadLetterLeftBehind(transaction: Transaction): { done: number; 
   const leased = transaction.all<LiveMessageRow>(LEASED, agent.agent_no, MAINTENANCE_BATCH_ROWS);
   const messages =
     leased.length > 0 ? leased : transaction.all<LiveMessageRow>(READY, agent.agent_no, MAINTENANCE_BATCH_ROWS);
-  for (const message of messages) endMessage(transaction, message, "dead_lettered", { reason: "RECEIVER_DEREGISTERED" });
+  for (const message of messages)
+    endMessage(transaction, message, "dead_lettered", { reason: "RECEIVER_DEREGISTERED" });
   return { done: messages.length, more: messages.length > 0 };
 }
 

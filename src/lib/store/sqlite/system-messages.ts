@@ -1,5 +1,5 @@
-import type { JsonValue } from "../../json.ts";
 import { newId } from "../../ids.ts";
+import type { JsonValue } from "../../json.ts";
 import { ATTEMPTS_DEFAULT } from "../../limits.ts";
 import { PRIORITIES, type Priority } from "../../values.ts";
 import type { AgentRow } from "./agent-rows.ts";

@@ -174,7 +174,11 @@ export class Transaction {
     }
     for (const [name, delta] of this.#counters) {
       if (delta !== 0) {
-        this.run("INSERT INTO counters VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value", name, delta);
+        this.run(
+          "INSERT INTO counters VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
+          name,
+          delta,
+        );
       }
     }
     for (const [agentNo, { stored, added }] of this.#depths) {
@@ -184,7 +188,8 @@ export class Transaction {
       }
     }
     for (const [second, accepted] of this.#accepted) {
-      const sql = "INSERT INTO accepted_per_second VALUES (?, ?) ON CONFLICT DO UPDATE SET accepted = accepted + excluded.accepted";
+      const sql =
+        "INSERT INTO accepted_per_second VALUES (?, ?) ON CONFLICT DO UPDATE SET accepted = accepted + excluded.accepted";
       this.run(sql, second, accepted);
     }
   }

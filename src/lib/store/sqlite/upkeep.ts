@@ -1,9 +1,13 @@
 import type { Clock } from "../../clock.ts";
 import { MAINTENANCE_BUDGET_MILLISECONDS } from "../../limits.ts";
 import type { MaintenanceReport, SweepReport } from "../../statistics/statistics.ts";
+import { archiveTasks, dropUnusedSets } from "./archive.ts";
 import type { Connection } from "./connection.ts";
 import { deleteGone, deregisterInactive, purgeMessages } from "./maintenance.ts";
+import { refreshPerformance } from "./performance.ts";
 import { deadLetterLeftBehind, dropOldRates, expireMessages, inactivateSilentAgents, takeBackLeases } from "./sweep.ts";
+import { type SweepPosition, sweepTasks } from "./sweep-tasks.ts";
+import type { Transaction } from "./transaction.ts";
 
 /**
  * The sweep and the maintenance as a series of bounded transactions. Between two of them other calls get their turn, and
@@ -26,8 +30,22 @@ export async function sweep(connection: Connection): Promise<SweepReport> {
   await takeBack(connection, report);
   report.messagesExpired = await repeat(() => connection.write(expireMessages));
   report.messagesDeadLettered += await repeat(() => connection.write(deadLetterLeftBehind));
+  await sweepAllTasks(connection, report);
   await connection.write(dropOldRates);
   return report;
+}
+
+async function sweepAllTasks(connection: Connection, report: SweepReport): Promise<void> {
+  let position: SweepPosition | undefined;
+  do {
+    const from: SweepPosition | undefined = position;
+    const step = await connection.write((tx) => sweepTasks(tx, from));
+    report.tasksTimedOut += step.tasksTimedOut;
+    report.tasksRequeued += step.tasksRequeued;
+    report.tasksUnblocked += step.tasksUnblocked;
+    report.tasksAssigned += step.tasksAssigned;
+    position = step.next;
+  } while (position !== undefined);
 }
 
 async function takeBack(connection: Connection, report: SweepReport): Promise<void> {
@@ -64,7 +82,7 @@ export async function maintain(connection: Connection, clock: Clock): Promise<Ma
     durationSeconds: 0,
   };
   const late = () => clock.now() - startedAt > MAINTENANCE_BUDGET_MILLISECONDS;
-  for (const step of [purge, deregister, deleteAgents]) {
+  for (const step of STEPS) {
     if (late()) report.finished = false;
     else await step(connection, report, late);
   }
@@ -82,26 +100,59 @@ const purge: Step = async (connection, report, late) => {
     report.messagesPurged += step.purged;
     report.deadLettersPurged += step.deadLetters;
     next = step.next;
-    if (next !== undefined && late()) return void (report.finished = false);
+    if (next !== undefined && late()) return leaveUnfinished(report);
   }
 };
 
-const deregister: Step = async (connection, report, late) => {
-  for (let more = true; more; ) {
-    const step = await connection.write(deregisterInactive);
-    report.agentsDeregistered += step.done;
-    more = step.more;
-    if (more && late()) return void (report.finished = false);
-  }
-};
+function leaveUnfinished(report: MaintenanceReport): void {
+  report.finished = false;
+}
 
-const deleteAgents: Step = async (connection, report, late) => {
-  let next: number | undefined = 0;
-  while (next !== undefined) {
-    const after: number = next;
-    const step = await connection.write((tx) => deleteGone(tx, after));
-    report.agentsDeleted += step.done;
-    next = step.next;
-    if (next !== undefined && late()) return void (report.finished = false);
-  }
-};
+/** Repeats a step that works from the front until it has no more. */
+function untilDone(
+  act: (transaction: Transaction) => { done: number; more: boolean },
+  count: (report: MaintenanceReport, done: number) => void,
+): Step {
+  return async (connection, report, late) => {
+    for (let more = true; more; ) {
+      const step = await connection.write(act);
+      count(report, step.done);
+      more = step.more;
+      if (more && late()) return leaveUnfinished(report);
+    }
+  };
+}
+
+/** Repeats a step that walks on from where it stopped. */
+function walk(
+  act: (transaction: Transaction, after: number) => { done: number; next: number | undefined },
+  count: (report: MaintenanceReport, done: number) => void,
+): Step {
+  return async (connection, report, late) => {
+    let next: number | undefined = 0;
+    while (next !== undefined) {
+      const after: number = next;
+      const step = await connection.write((tx) => act(tx, after));
+      count(report, step.done);
+      next = step.next;
+      if (next !== undefined && late()) return leaveUnfinished(report);
+    }
+  };
+}
+
+const deregister = untilDone(deregisterInactive, (report, done) => {
+  report.agentsDeregistered += done;
+});
+const archive = untilDone(archiveTasks, (report, done) => {
+  report.tasksArchived += done;
+});
+const deleteAgents = walk(deleteGone, (report, done) => {
+  report.agentsDeleted += done;
+});
+const dropSets = walk(dropUnusedSets, () => {});
+const refresh = walk(refreshPerformance, (report, done) => {
+  report.agentsRefreshed += done;
+});
+
+/** In this order: archiving lets go of agents that may then be deleted, and these of their capability sets. */
+const STEPS: readonly Step[] = [purge, deregister, archive, deleteAgents, dropSets, refresh];
