@@ -1,0 +1,91 @@
+import type { Command } from "commander";
+import { AGENT_ROLES, AGENT_STATUSES, type Agent, type AgentRole, type AgentStatus } from "../lib/agents/agent.ts";
+import type { Runner } from "./context.ts";
+import { type PageOptions, page, withPage } from "./list.ts";
+import { given, readJson, toList, toNumber, toOneOf } from "./options.ts";
+import { type Column, properties } from "./table.ts";
+
+const COLUMNS: readonly Column<Agent>[] = [
+  { title: "agent", value: (agent) => agent.agentId },
+  { title: "role", value: (agent) => agent.role },
+  { title: "status", value: (agent) => agent.status },
+  { title: "tasks", value: (agent) => `${agent.activeTasks}/${agent.maxConcurrentTasks}`, right: true },
+  { title: "done", value: (agent) => agent.performance.completed, right: true },
+  { title: "failed", value: (agent) => agent.performance.failed, right: true },
+  { title: "last heartbeat", value: (agent) => agent.lastHeartbeatAt },
+  { title: "capabilities", value: (agent) => agent.capabilities.join(",") },
+];
+
+/** agents: list, show, register, deregister, heartbeat. */
+export function addAgentCommands(program: Command, runner: Runner): void {
+  const agents = program.command("agents").description("who is there");
+
+  withPage(agents.command("list").description("agents, by id"))
+    .option("--role <role>", AGENT_ROLES.join(" | "), toOneOf(AGENT_ROLES))
+    .option("--capability <capability>", "only those that meet it")
+    .option("--status <status>", AGENT_STATUSES.join(" | "), toOneOf(AGENT_STATUSES))
+    .action(
+      (options: PageOptions & { role?: AgentRole; capability?: string; status?: AgentStatus }, command: Command) =>
+        runner.run(command, async ({ client, print }) => {
+          const query = { role: options.role, capability: options.capability, status: options.status };
+          const reply = await client.listAgents({ ...query, limit: options.limit, cursor: options.cursor });
+          print(reply, ({ agents: rows, nextCursor }) => page(COLUMNS, rows, nextCursor));
+        }),
+    );
+
+  agents
+    .command("show <agentId>")
+    .description("one agent with its performance")
+    .action((agentId: string, _options: object, command: Command) =>
+      runner.run(command, async ({ client, print }) => print(await client.getAgent(agentId), properties)),
+    );
+
+  addRegister(agents, runner);
+
+  agents
+    .command("deregister <agentId>")
+    .description("take it out; its tasks go to others")
+    .action((agentId: string, _options: object, command: Command) =>
+      runner.run(command, async ({ client, print }) => print(await client.deregisterAgent(agentId), properties)),
+    );
+
+  agents
+    .command("heartbeat <agentId>")
+    .description("one heartbeat in its name")
+    .option("--status <status>", "active | draining", toOneOf(["active", "draining"]))
+    .action((agentId: string, options: { status?: "active" | "draining" }, command: Command) =>
+      runner.run(command, async ({ client, print }) =>
+        print(await client.heartbeat(agentId, given({ status: options.status })), properties),
+      ),
+    );
+}
+
+interface RegisterOptions {
+  role: AgentRole;
+  capabilities?: string[];
+  maxConcurrentTasks?: number;
+  metadata?: string;
+}
+
+function addRegister(agents: Command, runner: Runner): void {
+  agents
+    .command("register <agentId>")
+    .description("create, update or reactivate an agent")
+    .option("--role <role>", AGENT_ROLES.join(" | "), toOneOf(AGENT_ROLES), "worker")
+    .option("--capabilities <list>", "separated by commas", toList)
+    .option("--max-concurrent-tasks <n>", "its capacity (default: 1)", toNumber)
+    .option("--metadata <json>", "an object; @file or - for standard input")
+    .action((agentId: string, options: RegisterOptions, command: Command) =>
+      runner.run(command, async ({ client, print, terminal }) => {
+        const { role, capabilities, maxConcurrentTasks, metadata } = options;
+        const parsed = metadata === undefined ? undefined : await readJson(terminal, metadata, "--metadata");
+        const reply = await client.call("POST /agents", {
+          // Whatever JSON was given: the service says precisely what an object of metadata must be.
+          body: { agentId, role, ...given({ capabilities, maxConcurrentTasks, metadata: parsed as Metadata }) },
+        });
+        print(reply, ({ agent }) => properties(agent));
+      }),
+    );
+}
+
+type Metadata = NonNullable<Agent["metadata"]>;

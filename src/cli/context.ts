@@ -1,0 +1,59 @@
+import type { Command } from "commander";
+import { AgentClient } from "../client/agent-client.ts";
+import { EXIT, UsageError } from "./exit-codes.ts";
+
+/** Where the command line finds the service unless told otherwise: the port of `npm start` and of `func start`. */
+export const DEFAULT_URL = "http://127.0.0.1:7071/api";
+/** A person waits: repeats end soon. */
+const RETRY_BUDGET_MILLISECONDS = 3_000;
+
+/** The process around the command line. */
+export interface Terminal {
+  write(text: string): void;
+  writeError(text: string): void;
+  readInput(): Promise<string>;
+  readFile(path: string): Promise<string>;
+  environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** What a command works with. */
+export interface Context {
+  client: AgentClient;
+  terminal: Terminal;
+  /** Prints the reply: as JSON with --json, otherwise as `text` makes it. */
+  print<Reply>(reply: Reply, text: (reply: Reply) => string): void;
+}
+
+/** What a command does; a number that it resolves to is the exit code. */
+export type Work = (context: Context) => Promise<unknown>;
+
+/** Runs the work of the command that commander chose. */
+export class Runner {
+  readonly #terminal: Terminal;
+  exitCode: number = EXIT.OK;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  async run(command: Command, work: Work): Promise<void> {
+    const { url, json = false } = command.optsWithGlobals<{ url?: string; json?: boolean }>();
+    const { environment } = this.#terminal;
+    const baseUrl = url ?? environment.AGENT_COMMUNICATION_URL ?? DEFAULT_URL;
+    if (!/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl)) {
+      throw new UsageError(`${baseUrl} is not the URL of a service, such as ${DEFAULT_URL}.`);
+    }
+    const client = new AgentClient({
+      baseUrl,
+      // Not an option: what stands on a command line can be read by every user of the machine.
+      token: environment.AGENT_COMMUNICATION_TOKEN,
+      retryBudgetMilliseconds: RETRY_BUDGET_MILLISECONDS,
+    });
+    const code = await work({
+      client,
+      terminal: this.#terminal,
+      print: (reply, text) => this.#terminal.write(`${json ? JSON.stringify(reply, null, 2) : text(reply)}\n`),
+    });
+    if (typeof code === "number") this.exitCode = code;
+  }
+}

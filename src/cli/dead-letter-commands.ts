@@ -1,0 +1,82 @@
+import type { Command } from "commander";
+import type { DeadLetterFilter, Message } from "../lib/messages/message.ts";
+import type { Runner } from "./context.ts";
+import { UsageError } from "./exit-codes.ts";
+import { type PageOptions, page, withPage } from "./list.ts";
+import { given, toList } from "./options.ts";
+import { type Column, properties } from "./table.ts";
+
+const COLUMNS: readonly Column<Message>[] = [
+  { title: "message", value: (message) => message.messageId },
+  { title: "from", value: (message) => message.sender },
+  { title: "to", value: (message) => message.receiver },
+  { title: "type", value: (message) => message.type },
+  { title: "attempts", value: (message) => message.attempt, right: true },
+  { title: "since", value: (message) => message.endedAt },
+  { title: "reason", value: (message) => message.reason },
+];
+
+/** dead-letters: list, redrive, purge. */
+export function addDeadLetterCommands(program: Command, runner: Runner): void {
+  const deadLetters = program.command("dead-letters").description("messages that nobody could handle");
+
+  withFilter(withPage(deadLetters.command("list").description("dead letters, newest first"))).action(
+    (options: PageOptions & FilterOptions, command: Command) =>
+      runner.run(command, async ({ client, print }) => {
+        const { receiver, type, reason, limit, cursor } = options;
+        const reply = await client.listDeadLetters({ receiver, type, reason, limit, cursor });
+        print(reply, ({ messages, nextCursor }) => page(COLUMNS, messages, nextCursor));
+      }),
+  );
+
+  withSelection(deadLetters.command("redrive").description("queue them again, up to 1,000 a call")).action(
+    (options: SelectionOptions, command: Command) =>
+      runner.run(command, async ({ client, print }) =>
+        print(await client.redriveDeadLetters(selectionOf(options)), properties),
+      ),
+  );
+
+  withSelection(deadLetters.command("purge").description("delete them, up to 1,000 a call")).action(
+    (options: SelectionOptions, command: Command) =>
+      runner.run(command, async ({ client, print }) =>
+        print(await client.purgeDeadLetters(selectionOf(options)), properties),
+      ),
+  );
+}
+
+interface FilterOptions {
+  receiver?: string;
+  type?: string;
+  reason?: string;
+}
+
+interface SelectionOptions extends FilterOptions {
+  ids?: string[];
+  before?: string;
+  all?: boolean;
+  dryRun?: boolean;
+}
+
+function withFilter(command: Command): Command {
+  return command
+    .option("--receiver <agentId>")
+    .option("--type <type>")
+    .option("--reason <reason>", "MAX_ATTEMPTS, RECEIVER_DEREGISTERED, or the words that were given");
+}
+
+function withSelection(command: Command): Command {
+  return withFilter(command)
+    .option("--ids <list>", "these messages, separated by commas", toList)
+    .option("--before <time>", "dead since before this time (ISO 8601)")
+    .option("--all", "every dead letter; needed when no id and no filter is given")
+    .option("--dry-run", "only count");
+}
+
+function selectionOf({ ids, all, dryRun = false, receiver, type, reason, before }: SelectionOptions) {
+  const filter: DeadLetterFilter = given({ receiver, type, reason, before });
+  const filtered = Object.keys(filter).length > 0;
+  if ([ids !== undefined, filtered, all === true].filter(Boolean).length !== 1) {
+    throw new UsageError("give exactly one of: --ids, a filter (--receiver, --type, --reason, --before), --all.");
+  }
+  return ids === undefined ? { filter, dryRun } : { messageIds: ids, dryRun };
+}

@@ -1,0 +1,23 @@
+import type { Command } from "commander";
+import { toNumber } from "./options.ts";
+import { type Column, table } from "./table.ts";
+
+/** What every list has in common. */
+
+export interface PageOptions {
+  limit?: number;
+  cursor?: string;
+}
+
+/** Adds --limit and --cursor. */
+export function withPage(command: Command): Command {
+  return command
+    .option("--limit <n>", "rows, up to 200", toNumber)
+    .option("--cursor <cursor>", "go on where the page before ended");
+}
+
+/** The rows, and how to get the next page when there is one. */
+export function page<Row>(columns: readonly Column<Row>[], rows: readonly Row[], nextCursor: string | null): string {
+  const more = nextCursor === null ? "" : `\n\nmore: --cursor ${nextCursor}`;
+  return table(columns, rows) + more;
+}

@@ -1,0 +1,169 @@
+import type { Command } from "commander";
+import {
+  type LeasedMessage,
+  type Message,
+  SETTLEMENT_OUTCOMES,
+  type SettlementOutcome,
+} from "../lib/messages/message.ts";
+import { PRIORITIES, type Priority } from "../lib/values.ts";
+import type { Runner } from "./context.ts";
+import { EXIT } from "./exit-codes.ts";
+import { type PageOptions, page, withPage } from "./list.ts";
+import { given, readJson, toList, toNumber, toOneOf } from "./options.ts";
+import { type Column, properties, table } from "./table.ts";
+
+const COLUMNS: readonly Column<Message>[] = [
+  { title: "message", value: (message) => message.messageId },
+  { title: "from", value: (message) => message.sender },
+  { title: "type", value: (message) => message.type },
+  { title: "priority", value: (message) => message.priority },
+  { title: "status", value: (message) => message.status },
+  { title: "attempt", value: (message) => message.attempt, right: true },
+  { title: "available", value: (message) => message.availableAt },
+  { title: "payload", value: (message) => message.payload },
+];
+
+const LEASED_COLUMNS: readonly Column<LeasedMessage>[] = [
+  { title: "message", value: (message) => message.messageId },
+  { title: "from", value: (message) => message.sender },
+  { title: "type", value: (message) => message.type },
+  { title: "priority", value: (message) => message.priority },
+  { title: "attempt", value: (message) => message.attempt, right: true },
+  { title: "lease until", value: (message) => message.leaseExpiresAt },
+  { title: "payload", value: (message) => message.payload },
+];
+
+/** send, receive, messages: show, peek, settle. */
+export function addMessageCommands(program: Command, runner: Runner): void {
+  addSend(program, runner);
+  addReceive(program, runner);
+  const messages = program.command("messages").description("single messages and mailboxes");
+
+  messages
+    .command("show <messageId>")
+    .description("one message with its status and payload")
+    .action((messageId: string, _options: object, command: Command) =>
+      runner.run(command, async ({ client, print }) => print(await client.getMessage(messageId), properties)),
+    );
+
+  withPage(messages.command("peek <agentId>").description("what waits, in delivery order, without leasing it")).action(
+    (agentId: string, { limit, cursor }: PageOptions, command: Command) =>
+      runner.run(command, async ({ client, print }) => {
+        const reply = await client.peekMessages(agentId, { limit, cursor });
+        print(reply, ({ messages: rows, nextCursor }) => page(COLUMNS, rows, nextCursor));
+      }),
+  );
+
+  addSettle(messages, runner);
+}
+
+interface SendOptions {
+  from: string;
+  type: string;
+  payload: string;
+  priority?: Priority;
+  messageId?: string;
+  correlationId?: string;
+  replyTo?: string;
+  orderingKey?: string;
+  delaySeconds?: number;
+  ttlSeconds?: number;
+  maxAttempts?: number;
+}
+
+function addSend(program: Command, runner: Runner): void {
+  program
+    .command("send <receiver>")
+    .description("send a message")
+    .requiredOption("--from <agentId>", "the sender, a registered agent")
+    .option("--type <type>", "notification, query, … or one of your own", "notification")
+    .option("--payload <json>", "any JSON; @file or - for standard input", "null")
+    .option("--priority <priority>", PRIORITIES.join(" | "), toOneOf(PRIORITIES))
+    .option("--message-id <id>", "your own id: a repeat with it sends nothing twice")
+    .option("--correlation-id <id>")
+    .option("--reply-to <id>")
+    .option("--ordering-key <key>", "messages of one key are delivered one after the other")
+    .option("--delay-seconds <n>", "deliver later", toNumber)
+    .option("--ttl-seconds <n>", "expire unless delivered by then", toNumber)
+    .option("--max-attempts <n>", "deliveries before it is dead-lettered (default: 5)", toNumber)
+    .action((receiver: string, { from, type, payload, ...rest }: SendOptions, command: Command) =>
+      runner.run(command, async ({ client, print, terminal }) => {
+        const { priority, messageId, correlationId, replyTo, orderingKey, delaySeconds, ttlSeconds, maxAttempts } =
+          rest;
+        const optional = given({ priority, messageId, correlationId, replyTo, orderingKey });
+        const reply = await client.sendMessage({
+          sender: from,
+          receiver,
+          type,
+          payload: await readJson(terminal, payload, "--payload"),
+          ...optional,
+          ...given({ delaySeconds, ttlSeconds, maxAttempts }),
+        });
+        print(reply, properties);
+      }),
+    );
+}
+
+interface ReceiveOptions {
+  max?: number;
+  waitSeconds?: number;
+  leaseSeconds?: number;
+  types?: string[];
+  complete?: boolean;
+}
+
+function addReceive(program: Command, runner: Runner): void {
+  program
+    .command("receive <agentId>")
+    .description("lease messages of a mailbox; without --complete they come back when the lease ends")
+    .option("--max <n>", "messages, up to 50 (default: 1)", toNumber)
+    .option("--wait-seconds <n>", "wait up to 20 s for the first", toNumber)
+    .option("--lease-seconds <n>", "how long they are yours (default: 60)", toNumber)
+    .option("--types <list>", "only these types, separated by commas", toList)
+    .option("--complete", "complete them at once")
+    .action((agentId: string, { max, complete, ...rest }: ReceiveOptions, command: Command) =>
+      runner.run(command, async ({ client, print }) => {
+        const { waitSeconds, leaseSeconds, types } = rest;
+        const wanted = given({ maxMessages: max, waitSeconds, leaseSeconds, types });
+        const reply = await client.receiveMessages(agentId, wanted);
+        // Shown before they are completed: should that fail, nobody has lost what was in them.
+        print(reply, ({ messages }) => table(LEASED_COLUMNS, messages));
+        if (!complete || reply.messages.length === 0) return EXIT.OK;
+        const settlements = reply.messages.map(({ messageId, attempt }) => ({
+          messageId,
+          attempt,
+          outcome: "complete" as const,
+        }));
+        const { results } = await client.settleMessages({ agentId, settlements });
+        return results.every(({ status }) => status === "completed") ? EXIT.OK : EXIT.REFUSED;
+      }),
+    );
+}
+
+interface SettleOptions {
+  agent: string;
+  attempt: number;
+  outcome: SettlementOutcome;
+  delaySeconds?: number;
+  reason?: string;
+}
+
+function addSettle(messages: Command, runner: Runner): void {
+  messages
+    .command("settle <messageId>")
+    .description("complete, return or dead-letter a leased message; exit code 1 when the lease is lost")
+    .requiredOption("--agent <agentId>", "the receiver")
+    .requiredOption("--attempt <n>", "as received", toNumber)
+    .option("--outcome <outcome>", SETTLEMENT_OUTCOMES.join(" | "), toOneOf(SETTLEMENT_OUTCOMES), "complete")
+    .option("--delay-seconds <n>", "for retry", toNumber)
+    .option("--reason <text>", "for retry and dead_letter")
+    .action((messageId: string, { agent, attempt, outcome, delaySeconds, reason }: SettleOptions, command: Command) =>
+      runner.run(command, async ({ client, print }) => {
+        const settlement = { messageId, attempt, outcome, ...given({ delaySeconds, reason }) };
+        const reply = await client.settleMessages({ agentId: agent, settlements: [settlement] });
+        print(reply, ({ results }) => results.map(properties).join("\n"));
+        const lost = reply.results.some(({ status }) => status === "lease_lost" || status === "not_found");
+        return lost ? EXIT.REFUSED : EXIT.OK;
+      }),
+    );
+}

@@ -1,0 +1,53 @@
+import type { Command } from "commander";
+import type { MessageTypeDefinition } from "../lib/messages/message.ts";
+import type { Runner } from "./context.ts";
+import { type PageOptions, page, withPage } from "./list.ts";
+import { readJson } from "./options.ts";
+import { type Column, properties } from "./table.ts";
+
+const COLUMNS: readonly Column<MessageTypeDefinition>[] = [
+  { title: "type", value: (definition) => definition.type },
+  { title: "updated", value: (definition) => definition.updatedAt },
+  { title: "schema", value: (definition) => definition.schema },
+];
+
+/** message-types: list, show, put, delete. */
+export function addMessageTypeCommands(program: Command, runner: Runner): void {
+  const types = program.command("message-types").description("custom message types and their JSON Schemas");
+
+  withPage(types.command("list").description("registered types, by name")).action(
+    ({ limit, cursor }: PageOptions, command: Command) =>
+      runner.run(command, async ({ client, print }) => {
+        const reply = await client.listMessageTypes({ limit, cursor });
+        print(reply, ({ messageTypes, nextCursor }) => page(COLUMNS, messageTypes, nextCursor));
+      }),
+  );
+
+  types
+    .command("show <type>")
+    .description("one type with its schema")
+    .action((type: string, _options: object, command: Command) =>
+      runner.run(command, async ({ client, print }) =>
+        print(await client.getMessageType(type), (definition) => JSON.stringify(definition, null, 2)),
+      ),
+    );
+
+  types
+    .command("put <type>")
+    .description("create or replace")
+    .requiredOption("--schema <json>", "JSON Schema 2020-12; @file or - for standard input")
+    .action((type: string, { schema }: { schema: string }, command: Command) =>
+      runner.run(command, async ({ client, print, terminal }) => {
+        // Whatever JSON was given: the service says precisely what is wrong with a schema.
+        const parsed = (await readJson(terminal, schema, "--schema")) as MessageTypeDefinition["schema"];
+        print(await client.putMessageType(type, parsed), properties);
+      }),
+    );
+
+  types
+    .command("delete <type>")
+    .description("its messages are then accepted unchecked")
+    .action((type: string, _options: object, command: Command) =>
+      runner.run(command, async ({ client, print }) => print(await client.deleteMessageType(type), properties)),
+    );
+}

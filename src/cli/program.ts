@@ -1,0 +1,55 @@
+import { Command, CommanderError } from "commander";
+import { addAgentCommands } from "./agent-commands.ts";
+import { DEFAULT_URL, Runner, type Terminal } from "./context.ts";
+import { addDeadLetterCommands } from "./dead-letter-commands.ts";
+import { describeError, exitCodeOf } from "./exit-codes.ts";
+import { addMessageCommands } from "./message-commands.ts";
+import { addMessageTypeCommands } from "./message-type-commands.ts";
+import { addStatusCommands } from "./status-commands.ts";
+import { addTaskCommands } from "./task-commands.ts";
+
+const EXIT_CODES = `
+Exit codes: 0 done · 1 refused, failed or unhealthy · 2 wrong command line · 3 no service answered.
+A token for services that ask for one is read from AGENT_COMMUNICATION_TOKEN.`;
+
+function buildProgram(runner: Runner, terminal: Terminal): Command {
+  const program = new Command("agent-communication")
+    .description("Look at and work with a running agent-communication service.")
+    .option("--url <url>", `where it is; AGENT_COMMUNICATION_URL, or ${DEFAULT_URL}`)
+    .option("--json", "print the reply as JSON, for programs")
+    .addHelpText("after", EXIT_CODES)
+    .configureOutput({ writeOut: terminal.write, writeErr: terminal.writeError });
+  addStatusCommands(program, runner);
+  addAgentCommands(program, runner);
+  addMessageCommands(program, runner);
+  addTaskCommands(program, runner);
+  addDeadLetterCommands(program, runner);
+  addMessageTypeCommands(program, runner);
+  for (const command of everyCommand(program)) command.exitOverride().showHelpAfterError("(add --help for help)");
+  return program;
+}
+
+/** Settings are inherited only by commands made after them; so they are set on each. */
+function everyCommand(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(everyCommand)];
+}
+
+/**
+ * Runs one command line.
+ *
+ * @param words what stands behind the program's name
+ * @returns the exit code; see EXIT
+ * @example
+ * process.exitCode = await runCommandLine(["health", "--json"], terminal);
+ */
+export async function runCommandLine(words: readonly string[], terminal: Terminal): Promise<number> {
+  const runner = new Runner(terminal);
+  try {
+    await buildProgram(runner, terminal).parseAsync(words, { from: "user" });
+    return runner.exitCode;
+  } catch (error) {
+    // Commander has written its own error, or the help that was asked for.
+    if (!(error instanceof CommanderError)) terminal.writeError(`${describeError(error)}\n`);
+    return exitCodeOf(error);
+  }
+}

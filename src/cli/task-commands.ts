@@ -1,0 +1,195 @@
+import type { Command } from "commander";
+import {
+  type Candidate,
+  type Explanation,
+  TASK_STATUSES,
+  type Task,
+  type TaskEvent,
+  type TaskStatus,
+} from "../lib/tasks/task.ts";
+import { PRIORITIES, type Priority } from "../lib/values.ts";
+import type { Runner } from "./context.ts";
+import { type PageOptions, page, withPage } from "./list.ts";
+import { given, readJson, toList, toNumber, toOneOf } from "./options.ts";
+import { type Column, properties, table } from "./table.ts";
+
+const COLUMNS: readonly Column<Task>[] = [
+  { title: "task", value: (task) => task.taskId },
+  { title: "type", value: (task) => task.taskType },
+  { title: "status", value: (task) => task.status },
+  { title: "priority", value: (task) => task.priority },
+  { title: "%", value: (task) => task.percent, right: true },
+  { title: "attempt", value: (task) => task.attempt, right: true },
+  { title: "worker", value: (task) => task.assignedTo },
+  { title: "created", value: (task) => task.createdAt },
+  { title: "note or error", value: (task) => task.error ?? task.note },
+];
+
+const EVENT_COLUMNS: readonly Column<TaskEvent>[] = [
+  { title: "at", value: (event) => event.at },
+  { title: "event", value: (event) => event.event },
+  { title: "attempt", value: (event) => event.attempt, right: true },
+  { title: "worker", value: (event) => event.agentId },
+  { title: "detail", value: (event) => event.detail },
+];
+
+const CANDIDATE_COLUMNS: readonly Column<Candidate & { chosen: boolean }>[] = [
+  { title: "", value: (candidate) => (candidate.chosen ? "→" : " ") },
+  { title: "worker", value: (candidate) => candidate.agentId },
+  { title: "tasks", value: (candidate) => `${candidate.activeTasks}/${candidate.maxConcurrentTasks}`, right: true },
+  { title: "load", value: (candidate) => candidate.load.toFixed(2), right: true },
+  { title: "preferred", value: (candidate) => candidate.preferredCapabilities, right: true },
+  { title: "reliability", value: (candidate) => candidate.reliability.toFixed(2), right: true },
+  { title: "last assigned", value: (candidate) => candidate.lastAssignedAt },
+];
+
+/** Who was considered, who was chosen, and why the others were not. */
+export function explain({ policy, chosen, considered, excluded }: Explanation): string {
+  const rows = considered.map((candidate) => ({ ...candidate, chosen: candidate.agentId === chosen }));
+  const left = Object.entries(excluded)
+    .filter(([, count]) => count > 0)
+    .map(([reason, count]) => `${reason} ${count}`);
+  return [
+    `policy: ${policy}`,
+    `chosen: ${chosen ?? "nobody; the task waits"}`,
+    table(CANDIDATE_COLUMNS, rows),
+    `not considered: ${left.join(", ") || "nobody"}`,
+  ].join("\n");
+}
+
+/** tasks: assign, preview, list, show, explain, history, cancel. */
+export function addTaskCommands(program: Command, runner: Runner): void {
+  const tasks = program.command("tasks").description("work that is handed out");
+  addAssign(tasks, runner);
+  addList(tasks, runner);
+
+  tasks
+    .command("show <taskId>")
+    .description("one task with its result")
+    .action((taskId: string, _options: object, command: Command) =>
+      runner.run(command, async ({ client, print }) => print(await client.getTask(taskId), properties)),
+    );
+
+  tasks
+    .command("explain <taskId>")
+    .description("every attempt: who was considered, who was chosen and why")
+    .action((taskId: string, _options: object, command: Command) =>
+      runner.run(command, async ({ client, print }) => {
+        const reply = await client.getAssignments(taskId);
+        print(reply, ({ assignments }) =>
+          assignments.length === 0
+            ? "not assigned yet"
+            : assignments
+                .map((attempt) => {
+                  const end =
+                    attempt.outcome === undefined ? "under way" : `${attempt.outcome} ${attempt.endedAt ?? ""}`;
+                  return `attempt ${attempt.attempt}: ${attempt.assignedAt} → ${end}\n${explain(attempt)}`;
+                })
+                .join("\n\n"),
+        );
+      }),
+    );
+
+  withPage(tasks.command("history <taskId>").description("what happened to it, newest first")).action(
+    (taskId: string, { limit, cursor }: PageOptions, command: Command) =>
+      runner.run(command, async ({ client, print }) => {
+        const reply = await client.getTaskHistory(taskId, { limit, cursor });
+        print(reply, ({ events, nextCursor }) => page(EVENT_COLUMNS, events, nextCursor));
+      }),
+  );
+
+  tasks
+    .command("cancel <taskId>")
+    .description("end a waiting task; ask the worker of a running one to stop")
+    .option("--reason <text>")
+    .action((taskId: string, { reason }: { reason?: string }, command: Command) =>
+      runner.run(command, async ({ client, print }) => print(await client.cancelTask(taskId, reason), properties)),
+    );
+}
+
+interface AssignOptions {
+  supervisor: string;
+  description?: string;
+  parameters?: string;
+  require?: string[];
+  prefer?: string[];
+  priority?: Priority;
+  timeoutSeconds?: number;
+  maxRetries?: number;
+  dependsOn?: string[];
+  parent?: string;
+  to?: string;
+  taskId?: string;
+}
+
+function addAssign(tasks: Command, runner: Runner): void {
+  const assign = tasks.command("assign <taskType>").description("hand out a task");
+  const preview = tasks
+    .command("preview <taskType>")
+    .description("whom assign would choose now, and why; writes nothing");
+  for (const command of [assign, preview]) {
+    command
+      .requiredOption("--supervisor <agentId>", "who hands it out")
+      .option("--description <text>")
+      .option("--parameters <json>", "any JSON; @file or - for standard input")
+      .option("--require <list>", "capabilities that the worker must have", toList)
+      .option("--prefer <list>", "capabilities that are welcome", toList)
+      .option("--priority <priority>", PRIORITIES.join(" | "), toOneOf(PRIORITIES))
+      .option("--timeout-seconds <n>", "of one attempt", toNumber)
+      .option("--max-retries <n>", "retries after failures, timeouts and deaths", toNumber)
+      .option("--depends-on <list>", "task ids that must be completed first", toList)
+      .option("--parent <taskId>", "a label for listing")
+      .option("--to <agentId>", "only this worker")
+      .option("--task-id <id>", "your own id: a repeat with it assigns nothing twice");
+  }
+  const bodyOf = async (
+    taskType: string,
+    options: AssignOptions,
+    read: (text: string) => ReturnType<typeof readJson>,
+  ) => ({
+    taskType,
+    supervisor: options.supervisor,
+    ...(options.parameters === undefined ? {} : { parameters: await read(options.parameters) }),
+    ...given({ description: options.description, priority: options.priority, taskId: options.taskId }),
+    ...given({ requiredCapabilities: options.require, preferredCapabilities: options.prefer }),
+    ...given({ timeoutSeconds: options.timeoutSeconds, maxRetries: options.maxRetries }),
+    ...given({ dependsOn: options.dependsOn, parentTaskId: options.parent, assignTo: options.to }),
+  });
+  assign.action((taskType: string, options: AssignOptions, command: Command) =>
+    runner.run(command, async ({ client, print, terminal }) => {
+      const body = await bodyOf(taskType, options, (text) => readJson(terminal, text, "--parameters"));
+      print(await client.assignTask(body), properties);
+    }),
+  );
+  preview.action((taskType: string, options: AssignOptions, command: Command) =>
+    runner.run(command, async ({ client, print, terminal }) => {
+      const body = await bodyOf(taskType, options, (text) => readJson(terminal, text, "--parameters"));
+      print(await client.previewTask(body), explain);
+    }),
+  );
+}
+
+interface ListOptions extends PageOptions {
+  status?: TaskStatus;
+  supervisor?: string;
+  worker?: string;
+  type?: string;
+  parent?: string;
+}
+
+function addList(tasks: Command, runner: Runner): void {
+  withPage(tasks.command("list").description("tasks, newest first"))
+    .option("--status <status>", TASK_STATUSES.join(" | "), toOneOf(TASK_STATUSES))
+    .option("--supervisor <agentId>")
+    .option("--worker <agentId>", "assigned to it")
+    .option("--type <taskType>")
+    .option("--parent <taskId>")
+    .action((options: ListOptions, command: Command) =>
+      runner.run(command, async ({ client, print }) => {
+        const { status, supervisor, limit, cursor } = options;
+        const labels = { assignedTo: options.worker, taskType: options.type, parentTaskId: options.parent };
+        const reply = await client.listTasks({ status, supervisor, limit, cursor, ...labels });
+        print(reply, ({ tasks: rows, nextCursor }) => page(COLUMNS, rows, nextCursor));
+      }),
+    );
+}
