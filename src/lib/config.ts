@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { StoreSettings } from "./store/store.ts";
 
 /** Settings are read once, validated together, and every error is reported at once and by name. */
 
@@ -51,10 +52,27 @@ export interface Config {
   taskRetentionDays: number;
 }
 
+/** What a store needs of the settings. */
+export function storeSettings(config: Config): StoreSettings {
+  const { heartbeatIntervalSeconds, heartbeatTimeoutSeconds, defaultTimeoutSeconds, maxRetries, maxMailbox } = config;
+  const { messageRetentionDays, deadLetterRetentionDays, inactiveRetentionDays, taskRetentionDays } = config;
+  return {
+    heartbeatIntervalSeconds,
+    heartbeatTimeoutSeconds,
+    defaultTimeoutSeconds,
+    maxRetries,
+    maxMailbox,
+    messageRetentionDays,
+    deadLetterRetentionDays,
+    inactiveRetentionDays,
+    taskRetentionDays,
+  };
+}
+
 /** All that is wrong with the settings, one line each. */
 export class ConfigError extends Error {
-  constructor(readonlyProblems: readonly string[]) {
-    super(`bad settings: ${readonlyProblems.join("; ")}`);
+  constructor(problems: readonly string[]) {
+    super(`bad settings: ${problems.join("; ")}`);
     this.name = "ConfigError";
   }
 }

@@ -10,6 +10,9 @@ interface Issue {
   params?: Record<string, unknown> | undefined;
 }
 
+/** Values that came out of a schema, so that the domain does not parse again what the HTTP pipeline has parsed. */
+const parsedBy = new WeakMap<object, z.ZodType>();
+
 function isTooLarge(issue: Issue): boolean {
   return issue.params?.tooLarge === true;
 }
@@ -21,16 +24,19 @@ function fieldErrors(issues: readonly Issue[]): FieldError[] {
 }
 
 /**
- * Parses `value`, or refuses it with every invalid place named: 413 when all that is wrong is size, 400 otherwise.
+ * Parses `value`, or refuses it with every invalid place named: 413 when all that is wrong is size, 400 otherwise. A
+ * value that `parseOnce` got out of this very schema is returned as it is.
  *
  * @throws AgentCommunicationError INVALID_REQUEST or PAYLOAD_TOO_LARGE
  * @example
  * const message = parse(sendMessageSchema, body);
  */
 export function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, what = "request"): z.output<Schema> {
+  // The map says that this schema made the value, which is what the type says.
+  if (typeof value === "object" && value !== null && parsedBy.get(value) === schema) return value as z.output<Schema>;
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues as readonly Issue[];
+  const issues: readonly Issue[] = parsed.error.issues;
   const errors = fieldErrors(issues);
   const summary = errors.map((error) => (error.path === "" ? error.message : `${error.path}: ${error.message}`));
   const tooLarge = issues.every(isTooLarge);
@@ -39,4 +45,11 @@ export function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, 
     `The ${what} is ${tooLarge ? "too large" : "invalid"}: ${summary.slice(0, 3).join("; ")}`,
     { errors },
   );
+}
+
+/** As `parse`, and remembers that the result came out of `schema`: the next `parse` by it is free. */
+export function parseOnce<Schema extends z.ZodType>(schema: Schema, value: unknown, what?: string): z.output<Schema> {
+  const parsed = parse(schema, value, what);
+  if (typeof parsed === "object" && parsed !== null) parsedBy.set(parsed, schema);
+  return parsed;
 }

@@ -1,9 +1,13 @@
-import type { AgentRegistry } from "./agents/agent-registry.ts";
+import { AgentRegistry } from "./agents/agent-registry.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
-import type { MessageQueueManager } from "./messages/message-queue-manager.ts";
+import { DeadLetterOffice } from "./messages/dead-letter-office.ts";
+import { MessageQueueManager } from "./messages/message-queue-manager.ts";
+import { MessageTypeRegistry } from "./messages/message-type-registry.ts";
+import { PayloadSchemas } from "./messages/payload-schemas.ts";
+import { SystemMonitor } from "./statistics/system-monitor.ts";
 import type { Store } from "./store/store.ts";
-import type { SupervisorCoordinator } from "./tasks/supervisor-coordinator.ts";
+import { SupervisorCoordinator } from "./tasks/supervisor-coordinator.ts";
 
 /** Everything a handler may use, made once per process. */
 export interface Services {
@@ -12,5 +16,27 @@ export interface Services {
   store: Store;
   registry: AgentRegistry;
   messages: MessageQueueManager;
+  deadLetters: DeadLetterOffice;
+  messageTypes: MessageTypeRegistry;
   coordinator: SupervisorCoordinator;
+  monitor: SystemMonitor;
+}
+
+/** The composition root: the domain over one store. */
+export function createServices(parts: { config: Config; clock: Clock; store: Store }): Services {
+  const { config, clock, store } = parts;
+  const schemas = new PayloadSchemas();
+  return {
+    ...parts,
+    registry: new AgentRegistry({ store, heartbeatIntervalSeconds: config.heartbeatIntervalSeconds }),
+    messages: new MessageQueueManager({ store, clock, schemas }),
+    deadLetters: new DeadLetterOffice({ store }),
+    messageTypes: new MessageTypeRegistry({ store, schemas }),
+    coordinator: new SupervisorCoordinator({
+      store,
+      defaultTimeoutSeconds: config.defaultTimeoutSeconds,
+      maxRetries: config.maxRetries,
+    }),
+    monitor: new SystemMonitor({ store }),
+  };
 }

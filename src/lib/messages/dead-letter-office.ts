@@ -1,0 +1,31 @@
+import type { z } from "zod";
+import { parse } from "../parse.ts";
+import type { Store } from "../store/store.ts";
+import { listDeadLettersQuerySchema, type Message, selectDeadLettersSchema } from "./message.ts";
+
+/** What could not be delivered: look at it, send it again, or throw it away. */
+export class DeadLetterOffice {
+  readonly #store: Store;
+
+  constructor(options: { store: Store }) {
+    this.#store = options.store;
+  }
+
+  /** Newest first. */
+  async list(
+    query: z.input<typeof listDeadLettersQuerySchema> = {},
+  ): Promise<{ messages: Message[]; nextCursor: string | null }> {
+    const { items, nextCursor } = await this.#store.listDeadLetters(parse(listDeadLettersQuerySchema, query));
+    return { messages: items, nextCursor };
+  }
+
+  /** Queues up to 1,000 again, oldest first. Those of deregistered agents stay. */
+  async redrive(input: z.input<typeof selectDeadLettersSchema>): Promise<{ count: number }> {
+    return { count: await this.#store.redriveDeadLetters(parse(selectDeadLettersSchema, input)) };
+  }
+
+  /** Deletes up to 1,000, oldest first. */
+  async purge(input: z.input<typeof selectDeadLettersSchema>): Promise<{ count: number }> {
+    return { count: await this.#store.purgeDeadLetters(parse(selectDeadLettersSchema, input)) };
+  }
+}
