@@ -93,8 +93,8 @@ export function giveToBest(transaction: Transaction, task: TaskRow, agentOf: (ag
   const weighed = weighFor(transaction, task, preferred, named);
   const best = weighed.considered[0];
   if (best === undefined) return false;
-  const changes = assignedTo(task, best.agent_no, transaction.now);
+  const changes = assignedTo(task, best.agent.agent_no, transaction.now);
   changeTask(transaction, task, changes);
-  recordAssignment(transaction, { ...task, ...changes }, agentOf(best.agent_no), weighed);
+  recordAssignment(transaction, { ...task, ...changes }, agentOf(best.agent.agent_no), weighed);
   return true;
 }

@@ -1,6 +1,6 @@
 import { CANDIDATES_MAX } from "../../limits.ts";
 import type { Exclusions } from "../../tasks/task.ts";
-import { type AgentRow, hasFreeSlot } from "./agent-rows.ts";
+import { type AgentRow, agentByNo, hasFreeSlot } from "./agent-rows.ts";
 import { capabilitiesOfSet, expandCapabilities } from "./capability-sets.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -41,20 +41,11 @@ export interface Wanted {
   named?: AgentRow | undefined;
 }
 
-interface FreeWorker {
-  agent_no: number;
-  agent_id: string;
-  set_no: number;
-  active_tasks: number;
-  max_concurrent_tasks: number;
-  last_assigned_at: number;
-  completed: number;
-  failed: number;
-  load: number;
-}
-
 /** A worker that was weighed. */
-export interface WeighedWorker extends FreeWorker {
+export interface WeighedWorker {
+  /** Its row, which is the transaction's own: an assignment changes it, so explanations are written first. */
+  agent: AgentRow;
+  load: number;
   /** How many of the preferred capabilities it has. */
   preferred: number;
   reliability: number;
@@ -72,11 +63,12 @@ export function weigh(transaction: Transaction, wanted: Wanted): Weighed {
   const { named } = wanted;
   const free = named === undefined ? leastLoaded(transaction, wanted.sets) : namedIfFree(wanted.sets, named);
   const preferred = preferenceCounter(transaction, wanted.preferred);
-  const considered = free.map((worker) => ({
-    ...worker,
-    preferred: preferred(worker.set_no),
-    reliability: (worker.completed + 1) / (worker.completed + worker.failed + 1),
-    endedLastAttempt: worker.agent_no === wanted.endedBy,
+  const considered = free.map((agent) => ({
+    agent,
+    load: loadOf(agent),
+    preferred: preferred(agent.set_no),
+    reliability: (agent.completed + 1) / (agent.completed + agent.failed + 1),
+    endedLastAttempt: agent.agent_no === wanted.endedBy,
   }));
   considered.sort(byPreference);
   const excluded =
@@ -93,53 +85,74 @@ function byPreference(a: WeighedWorker, b: WeighedWorker): number {
     a.load - b.load ||
     b.preferred - a.preferred ||
     b.reliability - a.reliability ||
-    a.last_assigned_at - b.last_assigned_at ||
-    (a.agent_id < b.agent_id ? -1 : 1)
+    a.agent.last_assigned_at - b.agent.last_assigned_at ||
+    (a.agent.agent_id < b.agent.agent_id ? -1 : 1)
   );
 }
 
-const FREE = `SELECT agent_no, agent_id, set_no, active_tasks, max_concurrent_tasks, last_assigned_at, completed, failed, load
-  FROM agents INDEXED BY agents_assignable
+/** The same as the column `load`, to the last bit: both divide two doubles. */
+function loadOf(agent: AgentRow): number {
+  return agent.active_tasks / agent.max_concurrent_tasks;
+}
+
+const FREE = `SELECT agent_no FROM agents INDEXED BY agents_assignable
   WHERE set_no = ? AND role = 'worker' AND status = 'active' AND active_tasks < max_concurrent_tasks`;
-/** The limit is part of the text: SQLite plans a statement anew whenever a bound one changes. */
-const firstOfSet = (limit: number): string => `${FREE} ORDER BY load, last_assigned_at, agent_id LIMIT ${limit}`;
-const nextOfSet = (limit: number): string => `${FREE} AND (load, last_assigned_at, agent_id) > (?, ?, ?)
-  ORDER BY load, last_assigned_at, agent_id LIMIT ${limit}`;
+const ORDER = "ORDER BY load, last_assigned_at, agent_id";
+
+/**
+ * Numbers as one JSON text, from the index alone: 64 result rows cost more than everything else in an assignment. The
+ * limit is part of the text because SQLite plans a statement anew whenever a bound one changes.
+ */
+function firstOfSet(transaction: Transaction, setNo: number, limit: number): AgentRow[] {
+  const sql = `SELECT json_group_array(agent_no) AS nos FROM (${FREE} ${ORDER} LIMIT ${limit})`;
+  return rowsOf(transaction, transaction.get<{ nos: string }>(sql, setNo));
+}
+
+function nextOfSet(transaction: Transaction, after: AgentRow, limit: number): AgentRow[] {
+  const beyond = "AND (load, last_assigned_at, agent_id) > (?, ?, ?)";
+  const sql = `SELECT json_group_array(agent_no) AS nos FROM (${FREE} ${beyond} ${ORDER} LIMIT ${limit})`;
+  const { set_no, last_assigned_at, agent_id } = after;
+  return rowsOf(transaction, transaction.get<{ nos: string }>(sql, set_no, loadOf(after), last_assigned_at, agent_id));
+}
+
+function rowsOf(transaction: Transaction, found: { nos: string } | undefined): AgentRow[] {
+  const nos: number[] = JSON.parse(found?.nos ?? "[]");
+  return nos.map((agentNo) => agentByNo(transaction, agentNo));
+}
 
 /** One set's free workers, read a few at a time. */
 interface Stream {
-  setNo: number;
-  rows: FreeWorker[];
+  rows: AgentRow[];
   next: number;
-  head: FreeWorker;
+  head: AgentRow;
 }
 
-function earlier(a: FreeWorker, b: FreeWorker): boolean {
-  const order = a.load - b.load || a.last_assigned_at - b.last_assigned_at;
+function earlier(a: AgentRow, b: AgentRow): boolean {
+  const order = loadOf(a) - loadOf(b) || a.last_assigned_at - b.last_assigned_at;
   return order === 0 ? a.agent_id < b.agent_id : order < 0;
 }
 
 /** The 64 free workers of all sets with the lowest (load, last assigned, id): the sets' streams, merged head by head. */
-function leastLoaded(transaction: Transaction, sets: readonly MeetingSet[]): FreeWorker[] {
+function leastLoaded(transaction: Transaction, sets: readonly MeetingSet[]): AgentRow[] {
   const open = sets.filter((set) => set.free_workers > 0);
   const only = open[0];
   if (only === undefined) return [];
-  if (open.length === 1) return transaction.all<FreeWorker>(firstOfSet(CANDIDATES_MAX), only.set_no);
+  if (open.length === 1) return firstOfSet(transaction, only.set_no, CANDIDATES_MAX);
   const chunk = Math.ceil(CANDIDATES_MAX / open.length);
   // Worst first, so that the best is popped from the end.
   const streams: Stream[] = [];
   for (const { set_no } of open) {
-    const rows = transaction.all<FreeWorker>(firstOfSet(chunk), set_no);
+    const rows = firstOfSet(transaction, set_no, chunk);
     const head = rows[0];
-    if (head !== undefined) streams.push({ setNo: set_no, rows, next: 1, head });
+    if (head !== undefined) streams.push({ rows, next: 1, head });
   }
   streams.sort((a, b) => (earlier(a.head, b.head) ? 1 : -1));
-  const found: FreeWorker[] = [];
+  const found: AgentRow[] = [];
   while (found.length < CANDIDATES_MAX) {
     const best = streams.pop();
     if (best === undefined) break;
     found.push(best.head);
-    if (advance(transaction, best, chunk)) reinsert(streams, best);
+    if (found.length < CANDIDATES_MAX && advance(transaction, best, chunk)) reinsert(streams, best);
   }
   return found;
 }
@@ -148,8 +161,7 @@ function leastLoaded(transaction: Transaction, sets: readonly MeetingSet[]): Fre
 function advance(transaction: Transaction, stream: Stream, chunk: number): boolean {
   if (stream.next === stream.rows.length) {
     if (stream.rows.length < chunk) return false;
-    const { load, last_assigned_at, agent_id } = stream.head;
-    stream.rows = transaction.all<FreeWorker>(nextOfSet(chunk), stream.setNo, load, last_assigned_at, agent_id);
+    stream.rows = nextOfSet(transaction, stream.head, chunk);
     stream.next = 0;
   }
   const head = stream.rows[stream.next];
@@ -175,9 +187,8 @@ function meets(sets: readonly MeetingSet[], agent: AgentRow): boolean {
   return sets.some((set) => set.set_no === agent.set_no);
 }
 
-function namedIfFree(sets: readonly MeetingSet[], agent: AgentRow): FreeWorker[] {
-  if (!hasFreeSlot(agent) || !meets(sets, agent)) return [];
-  return [{ ...agent, load: agent.active_tasks / agent.max_concurrent_tasks }];
+function namedIfFree(sets: readonly MeetingSet[], agent: AgentRow): AgentRow[] {
+  return hasFreeSlot(agent) && meets(sets, agent) ? [agent] : [];
 }
 
 function preferenceCounter(transaction: Transaction, preferred: readonly string[]): (setNo: number) => number {

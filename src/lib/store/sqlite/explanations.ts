@@ -35,15 +35,15 @@ function compact(weighed: Weighed): Stored {
   return {
     policy: POLICY,
     excluded: [missingCapability, notActive, noFreeSlot, beyondLimit, notNamed],
-    considered: weighed.considered.map((worker) => [
-      worker.agent_id,
-      worker.active_tasks,
-      worker.max_concurrent_tasks,
-      worker.preferred,
-      worker.completed,
-      worker.failed,
-      worker.last_assigned_at,
-      worker.endedLastAttempt ? 1 : 0,
+    considered: weighed.considered.map(({ agent, preferred, endedLastAttempt }) => [
+      agent.agent_id,
+      agent.active_tasks,
+      agent.max_concurrent_tasks,
+      preferred,
+      agent.completed,
+      agent.failed,
+      agent.last_assigned_at,
+      endedLastAttempt ? 1 : 0,
     ]),
   };
 }

@@ -28,7 +28,7 @@ export function assignTask(transaction: Transaction, input: NewTask): AssignTask
   const weighed =
     row.status === "pending" ? weighFor(transaction, row, input.preferredCapabilities, checked.assignTo) : undefined;
   const best = weighed?.considered[0];
-  if (best !== undefined) Object.assign(row, assignedTo(row, best.agent_no, transaction.now));
+  if (best !== undefined) Object.assign(row, assignedTo(row, best.agent.agent_no, transaction.now));
   const task = insertTask(transaction, row, input);
   insertParts(transaction, task, input, checked.dependencies);
   addEvent(transaction, { ...task, attempt: 0 }, "created");
@@ -48,7 +48,7 @@ export function assignTask(transaction: Transaction, input: NewTask): AssignTask
 }
 
 function chosenId(weighed: Weighed): string | undefined {
-  return weighed.considered[0]?.agent_id;
+  return weighed.considered[0]?.agent.agent_id;
 }
 
 function repeatedReply(transaction: Transaction, taskId: string): AssignTaskReply & { duplicate: boolean } {
