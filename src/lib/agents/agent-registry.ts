@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import { parse } from "../parse.ts";
 import type { RegistryStatistics } from "../statistics/statistics.ts";
 import type { Store } from "../store/store.ts";
@@ -11,7 +12,6 @@ import {
   type RegisterAgentInput,
   registerAgentSchema,
 } from "./agent.ts";
-import type { z } from "zod";
 
 /** Who is there: registration, heartbeats, search. */
 export class AgentRegistry {
@@ -40,7 +40,9 @@ export class AgentRegistry {
   }
 
   /** By id. @throws INVALID_REQUEST for a cursor of other filters */
-  async list(query: z.input<typeof listAgentsQuerySchema> = {}): Promise<{ agents: Agent[]; nextCursor: string | null }> {
+  async list(
+    query: z.input<typeof listAgentsQuerySchema> = {},
+  ): Promise<{ agents: Agent[]; nextCursor: string | null }> {
     const { items, nextCursor } = await this.#store.listAgents(parse(listAgentsQuerySchema, query));
     return { agents: items, nextCursor };
   }

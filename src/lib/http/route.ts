@@ -19,8 +19,8 @@ export interface RouteInput<Params, Query, Body> {
   params: Params;
   query: Query;
   body: Body;
-  /** Lower-case names. */
-  headers: Readonly<Record<string, string | undefined>>;
+  /** The value of a header by its lower-case name; repeated ones arrive joined by commas. */
+  header(name: string): string | undefined;
   /** Aborts when the caller has gone or the host stops; a long poll must then end without claiming. */
   signal: AbortSignal;
 }

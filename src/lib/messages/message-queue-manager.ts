@@ -9,7 +9,6 @@ import type { Claim, NewMessage, NewSettlement, SettleResult, Store } from "../s
 import { idSchema } from "../values.ts";
 import { MailboxWaiters } from "./mailbox-waiters.ts";
 import {
-  BUILT_IN_MESSAGE_TYPES,
   completeMessageSchema,
   deadLetterMessageSchema,
   type LeasedMessage,
@@ -28,9 +27,8 @@ import {
   sendMessageSchema,
   settleMessagesSchema,
 } from "./message.ts";
+import { isBuiltInMessageType } from "./message-type.ts";
 import { PayloadSchemas } from "./payload-schemas.ts";
-
-const BUILT_IN: ReadonlySet<string> = new Set(BUILT_IN_MESSAGE_TYPES);
 
 /** The durable mailboxes: send, receive under a lease, settle. */
 export class MessageQueueManager {
@@ -62,7 +60,10 @@ export class MessageQueueManager {
   }
 
   /** Accepts all or none, in order. @throws as send; nothing is written then */
-  async sendBatch(input: z.input<typeof sendBatchSchema>, options: SendOptions = {}): Promise<{ results: SendMessageReply[] }> {
+  async sendBatch(
+    input: z.input<typeof sendBatchSchema>,
+    options: SendOptions = {},
+  ): Promise<{ results: SendMessageReply[] }> {
     const { messages } = parse(sendBatchSchema, input);
     const prepared: NewMessage[] = [];
     for (const [index, message] of messages.entries()) {
@@ -74,12 +75,17 @@ export class MessageQueueManager {
 
   async #prepare(message: SendMessage, idempotencyKey: string | undefined): Promise<NewMessage> {
     // Built-in types have no schema of their own, and are most of the traffic.
-    if (!BUILT_IN.has(message.type)) {
+    if (!isBuiltInMessageType(message.type)) {
       const definition = await this.#store.findMessageType(message.type);
       if (definition !== undefined) this.#schemas.validate(definition, message.payload);
     }
     const { messageId, ...rest } = message;
-    return { ...message, messageId: messageId ?? newId(this.#store.now()), requestHash: requestHash(rest), idempotencyKey };
+    return {
+      ...message,
+      messageId: messageId ?? newId(this.#store.now()),
+      requestHash: requestHash(rest),
+      idempotencyKey,
+    };
   }
 
   /** @throws MESSAGE_NOT_FOUND */
@@ -111,7 +117,14 @@ export class MessageQueueManager {
     const receive = parse(receiveMessagesSchema, input);
     const { maxMessages, maxBytes, types, claimId } = receive;
     const leaseMilliseconds = receive.leaseSeconds * 1_000;
-    const claim = { agentId: parse(idSchema, agentId, "agent id"), maxMessages, leaseMilliseconds, types, maxBytes, claimId };
+    const claim = {
+      agentId: parse(idSchema, agentId, "agent id"),
+      maxMessages,
+      leaseMilliseconds,
+      types,
+      maxBytes,
+      claimId,
+    };
     if (receive.waitSeconds === 0) return { messages: await this.#claim(claim) };
     return { messages: await this.#longPoll(claim, receive, signal) };
   }

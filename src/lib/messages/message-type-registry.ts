@@ -1,22 +1,10 @@
-import { z } from "zod";
+import type { z } from "zod";
 import { AgentCommunicationError } from "../errors.ts";
-import { MESSAGE_SCHEMA_MAX_BYTES } from "../limits.ts";
 import { parse } from "../parse.ts";
 import type { Store } from "../store/store.ts";
-import { jsonSchema, pageQueryShape } from "../values.ts";
-import { BUILT_IN_MESSAGE_TYPES, type MessageTypeDefinition, messageTypeSchema } from "./message.ts";
+import { type MessageTypeDefinition, messageTypeSchema } from "./message.ts";
+import { customMessageTypeSchema, listMessageTypesQuerySchema, putMessageTypeSchema } from "./message-type.ts";
 import { PayloadSchemas } from "./payload-schemas.ts";
-
-/** `PUT /message-types/{type}`: a JSON Schema 2020-12, an object or a boolean. */
-export const putMessageTypeSchema = z.strictObject({
-  schema: jsonSchema(MESSAGE_SCHEMA_MAX_BYTES).refine(
-    (schema): schema is MessageTypeDefinition["schema"] =>
-      typeof schema === "boolean" || (typeof schema === "object" && schema !== null && !Array.isArray(schema)),
-    "must be an object or a boolean",
-  ),
-});
-
-export const listMessageTypesQuerySchema = z.strictObject({ ...pageQueryShape });
 
 /**
  * Custom message types and the schema that their payloads must satisfy. A type without a schema is free. The built-in
@@ -36,10 +24,7 @@ export class MessageTypeRegistry {
     type: string,
     input: z.input<typeof putMessageTypeSchema>,
   ): Promise<{ definition: MessageTypeDefinition; created: boolean }> {
-    const name = parse(messageTypeSchema, type, "message type");
-    if (BUILT_IN_MESSAGE_TYPES.some((builtIn) => builtIn === name)) {
-      throw new AgentCommunicationError("INVALID_REQUEST", `${name} is built in; only custom types take a schema.`);
-    }
+    const name = parse(customMessageTypeSchema, type, "message type");
     const { schema } = parse(putMessageTypeSchema, input);
     this.#schemas.check(schema);
     return this.#store.putMessageType(name, schema);

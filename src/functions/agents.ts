@@ -1,0 +1,87 @@
+import {
+  agentSchema,
+  heartbeatReplySchema,
+  heartbeatSchema,
+  listAgentsQuerySchema,
+  listAgentsReplySchema,
+  registerAgentReplySchema,
+  registerAgentSchema,
+} from "../lib/agents/agent.ts";
+import { defineRoute } from "../lib/http/route.ts";
+import { agentParams, EVERY_ROLE, READER_ROLES } from "./shapes.ts";
+
+export const registerAgent = defineRoute({
+  key: "POST /agents",
+  name: "registerAgent",
+  summary: "Registers an agent, or updates and reactivates a known one",
+  allow: EVERY_ROLE,
+  params: undefined,
+  query: undefined,
+  body: registerAgentSchema,
+  reply: registerAgentReplySchema,
+  statuses: [200, 201],
+  async handler(services, { body }) {
+    const { agent, created } = await services.registry.register(body);
+    return { status: created ? 201 : 200, body: { agent } };
+  },
+});
+
+export const listAgents = defineRoute({
+  key: "GET /agents",
+  name: "listAgents",
+  summary: "Lists agents by id",
+  allow: READER_ROLES,
+  params: undefined,
+  query: listAgentsQuerySchema,
+  body: undefined,
+  reply: listAgentsReplySchema,
+  statuses: [200],
+  async handler(services, { query }) {
+    return { status: 200, body: await services.registry.list(query) };
+  },
+});
+
+export const getAgent = defineRoute({
+  key: "GET /agents/{agentId}",
+  name: "getAgent",
+  summary: "Reads one agent",
+  allow: EVERY_ROLE,
+  params: agentParams,
+  query: undefined,
+  body: undefined,
+  reply: agentSchema,
+  statuses: [200],
+  async handler(services, { params }) {
+    return { status: 200, body: await services.registry.get(params.agentId) };
+  },
+});
+
+export const deregisterAgent = defineRoute({
+  key: "DELETE /agents/{agentId}",
+  name: "deregisterAgent",
+  summary: "Deregisters an agent and gives its tasks back without using a retry",
+  allow: EVERY_ROLE,
+  params: agentParams,
+  query: undefined,
+  body: undefined,
+  reply: agentSchema,
+  statuses: [200],
+  async handler(services, { params }) {
+    return { status: 200, body: await services.registry.deregister(params.agentId) };
+  },
+});
+
+export const heartbeat = defineRoute({
+  key: "POST /agents/{agentId}/heartbeat",
+  name: "heartbeat",
+  summary: "Says that the agent is alive; answers what waits for it and which of its tasks are to be cancelled",
+  allow: EVERY_ROLE,
+  params: agentParams,
+  query: undefined,
+  body: heartbeatSchema,
+  reply: heartbeatReplySchema,
+  statuses: [200],
+  async handler(services, { params, body }) {
+    return { status: 200, body: await services.registry.heartbeat(params.agentId, body) };
+  },
+});

@@ -1,0 +1,82 @@
+import type { Route } from "../lib/http/route.ts";
+import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
+import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
+import { health, healthLive } from "./health.ts";
+import { peekMessages, receiveMessages } from "./mailboxes.ts";
+import { runMaintenance } from "./maintenance.ts";
+import { deleteMessageType, getMessageType, listMessageTypes, putMessageType } from "./message-types.ts";
+import {
+  completeMessage,
+  deadLetterMessage,
+  getMessage,
+  renewMessageLease,
+  retryMessage,
+  sendBatch,
+  sendMessage,
+  settleMessages,
+} from "./messages.ts";
+import { openApi } from "./openapi.ts";
+import { coordinationStatistics, metrics, queueStatistics, registryStatistics } from "./statistics.ts";
+import { completeTask, failTask, progressTask, startTask } from "./task-progress.ts";
+import {
+  assignTask,
+  cancelTask,
+  getTask,
+  getTaskAssignments,
+  getTaskHistory,
+  listTasks,
+  previewTask,
+} from "./tasks.ts";
+
+/** Every route, once. Both hosts, the OpenAPI document and the client's types are made from it. */
+export const routes = [
+  registerAgent,
+  listAgents,
+  getAgent,
+  deregisterAgent,
+  heartbeat,
+  receiveMessages,
+  peekMessages,
+  sendMessage,
+  sendBatch,
+  settleMessages,
+  getMessage,
+  completeMessage,
+  retryMessage,
+  deadLetterMessage,
+  renewMessageLease,
+  listDeadLetters,
+  redriveDeadLetters,
+  purgeDeadLetters,
+  putMessageType,
+  listMessageTypes,
+  getMessageType,
+  deleteMessageType,
+  assignTask,
+  previewTask,
+  listTasks,
+  getTask,
+  getTaskAssignments,
+  getTaskHistory,
+  startTask,
+  progressTask,
+  completeTask,
+  failTask,
+  cancelTask,
+  queueStatistics,
+  registryStatistics,
+  coordinationStatistics,
+  metrics,
+  health,
+  healthLive,
+  runMaintenance,
+  openApi,
+] as const satisfies readonly Route[];
+
+/**
+ * The route of each key, for types made from the table.
+ *
+ * @example
+ * type Body = z.input<RouteTable["POST /messages"]["body"]>;
+ */
+export type RouteTable = { [R in (typeof routes)[number] as R["key"]]: R };

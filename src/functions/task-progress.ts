@@ -1,0 +1,71 @@
+import { defineRoute } from "../lib/http/route.ts";
+import {
+  completeTaskSchema,
+  failTaskSchema,
+  progressTaskSchema,
+  startTaskSchema,
+  taskReplySchema,
+} from "../lib/tasks/task.ts";
+import { taskParams, WORK_ROLES } from "./shapes.ts";
+
+/** What the worker that holds the current attempt says about it. */
+
+export const startTask = defineRoute({
+  key: "POST /tasks/{taskId}/start",
+  name: "startTask",
+  summary: "Moves an assigned task to running",
+  allow: WORK_ROLES,
+  params: taskParams,
+  query: undefined,
+  body: startTaskSchema,
+  reply: taskReplySchema,
+  statuses: [200],
+  async handler(services, { params, body }) {
+    return { status: 200, body: await services.coordinator.start(params.taskId, body) };
+  },
+});
+
+export const progressTask = defineRoute({
+  key: "POST /tasks/{taskId}/progress",
+  name: "progressTask",
+  summary: "Reports progress, may extend the deadline; answers whether a cancel was asked for",
+  allow: WORK_ROLES,
+  params: taskParams,
+  query: undefined,
+  body: progressTaskSchema,
+  reply: taskReplySchema,
+  statuses: [200],
+  async handler(services, { params, body }) {
+    return { status: 200, body: await services.coordinator.progress(params.taskId, body) };
+  },
+});
+
+export const completeTask = defineRoute({
+  key: "POST /tasks/{taskId}/complete",
+  name: "completeTask",
+  summary: "Completes a task and sends its result to the supervisor",
+  allow: WORK_ROLES,
+  params: taskParams,
+  query: undefined,
+  body: completeTaskSchema,
+  reply: taskReplySchema,
+  statuses: [200],
+  async handler(services, { params, body }) {
+    return { status: 200, body: await services.coordinator.complete(params.taskId, body) };
+  },
+});
+
+export const failTask = defineRoute({
+  key: "POST /tasks/{taskId}/fail",
+  name: "failTask",
+  summary: "Reports a failure: requeued with backoff, or failed when final or out of retries",
+  allow: WORK_ROLES,
+  params: taskParams,
+  query: undefined,
+  body: failTaskSchema,
+  reply: taskReplySchema,
+  statuses: [200],
+  async handler(services, { params, body }) {
+    return { status: 200, body: await services.coordinator.fail(params.taskId, body) };
+  },
+});

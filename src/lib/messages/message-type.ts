@@ -1,0 +1,47 @@
+import { z } from "zod";
+import { MESSAGE_SCHEMA_MAX_BYTES } from "../limits.ts";
+import { jsonSchema, nextCursorSchema, pageQueryShape } from "../values.ts";
+import {
+  BUILT_IN_MESSAGE_TYPES,
+  type MessageTypeDefinition,
+  messageTypeDefinitionSchema,
+  messageTypeSchema,
+} from "./message.ts";
+
+/** The vocabulary of custom message types: a name and the JSON Schema that its payloads must satisfy. */
+
+const builtIn: ReadonlySet<string> = new Set(BUILT_IN_MESSAGE_TYPES);
+
+/** True for the types that the switchboard itself knows. */
+export function isBuiltInMessageType(type: string): boolean {
+  return builtIn.has(type);
+}
+
+/**
+ * A type that may be registered: any but the built-in ones. Those carry what the switchboard itself writes
+ * (`task_assignment`, `task_result`, …), and a schema of yours must not be able to refuse it.
+ */
+export const customMessageTypeSchema = messageTypeSchema.refine(
+  (type) => !isBuiltInMessageType(type),
+  "is built in; only custom types can have a schema",
+);
+
+/** `PUT /message-types/{type}`: a JSON Schema 2020-12 of at most 64 KiB, without references to other documents. */
+export const putMessageTypeSchema = z.strictObject({
+  schema: jsonSchema(MESSAGE_SCHEMA_MAX_BYTES).refine(
+    (schema): schema is MessageTypeDefinition["schema"] =>
+      typeof schema === "boolean" || (typeof schema === "object" && schema !== null && !Array.isArray(schema)),
+    "must be an object or a boolean",
+  ),
+});
+export type PutMessageTypeInput = z.input<typeof putMessageTypeSchema>;
+export type PutMessageType = z.output<typeof putMessageTypeSchema>;
+
+export const listMessageTypesQuerySchema = z.strictObject({ ...pageQueryShape });
+export const listMessageTypesReplySchema = z.object({
+  messageTypes: z.array(messageTypeDefinitionSchema),
+  nextCursor: nextCursorSchema,
+});
+
+/** What a deletion answers: the type that is no longer registered. */
+export const deleteMessageTypeReplySchema = z.object({ type: messageTypeSchema });
