@@ -96,33 +96,30 @@ function loadOf(agent: AgentRow): number {
 }
 
 const FREE = `SELECT agent_no FROM agents INDEXED BY agents_assignable
-  WHERE set_no = ? AND role = 'worker' AND status = 'active' AND active_tasks < max_concurrent_tasks`;
+  WHERE role = 'worker' AND status = 'active' AND active_tasks < max_concurrent_tasks`;
 const ORDER = "ORDER BY load, last_assigned_at, agent_id";
 
 /**
- * Numbers as one JSON text, from the index alone: 64 result rows cost more than everything else in an assignment. The
- * limit is part of the text because SQLite plans a statement anew whenever a bound one changes.
+ * The first free workers of each set: numbers, as one JSON text, from the index alone, because result rows cost more
+ * than everything else in an assignment. The limit is part of the text: SQLite plans anew whenever a bound one changes.
  */
-function firstOfSet(transaction: Transaction, setNo: number, limit: number): AgentRow[] {
-  const sql = `SELECT json_group_array(agent_no) AS nos FROM (${FREE} ${ORDER} LIMIT ${limit})`;
-  return rowsOf(transaction, transaction.get<{ nos: string }>(sql, setNo));
+function firstOfSets(transaction: Transaction, setNos: readonly number[], limit: number): number[][] {
+  const ofSet = `SELECT json_group_array(agent_no) FROM (${FREE} AND set_no = s.value ${ORDER} LIMIT ${limit})`;
+  const sql = `SELECT json_group_array(json((${ofSet}))) AS nos FROM json_each(?) s`;
+  return JSON.parse(transaction.get<{ nos: string }>(sql, JSON.stringify(setNos))?.nos ?? "[]");
 }
 
-function nextOfSet(transaction: Transaction, after: AgentRow, limit: number): AgentRow[] {
-  const beyond = "AND (load, last_assigned_at, agent_id) > (?, ?, ?)";
+function nextOfSet(transaction: Transaction, after: AgentRow, limit: number): number[] {
+  const beyond = "AND set_no = ? AND (load, last_assigned_at, agent_id) > (?, ?, ?)";
   const sql = `SELECT json_group_array(agent_no) AS nos FROM (${FREE} ${beyond} ${ORDER} LIMIT ${limit})`;
   const { set_no, last_assigned_at, agent_id } = after;
-  return rowsOf(transaction, transaction.get<{ nos: string }>(sql, set_no, loadOf(after), last_assigned_at, agent_id));
-}
-
-function rowsOf(transaction: Transaction, found: { nos: string } | undefined): AgentRow[] {
-  const nos: number[] = JSON.parse(found?.nos ?? "[]");
-  return nos.map((agentNo) => agentByNo(transaction, agentNo));
+  const row = transaction.get<{ nos: string }>(sql, set_no, loadOf(after), last_assigned_at, agent_id);
+  return JSON.parse(row?.nos ?? "[]");
 }
 
 /** One set's free workers, read a few at a time. */
 interface Stream {
-  rows: AgentRow[];
+  nos: number[];
   next: number;
   head: AgentRow;
 }
@@ -134,17 +131,16 @@ function earlier(a: AgentRow, b: AgentRow): boolean {
 
 /** The 64 free workers of all sets with the lowest (load, last assigned, id): the sets' streams, merged head by head. */
 function leastLoaded(transaction: Transaction, sets: readonly MeetingSet[]): AgentRow[] {
-  const open = sets.filter((set) => set.free_workers > 0);
-  const only = open[0];
-  if (only === undefined) return [];
-  if (open.length === 1) return firstOfSet(transaction, only.set_no, CANDIDATES_MAX);
-  const chunk = Math.ceil(CANDIDATES_MAX / open.length);
+  const open = sets.filter((set) => set.free_workers > 0).map((set) => set.set_no);
+  if (open.length === 0) return [];
+  // Twice its share from each set, so that few have to be asked again.
+  const chunk = open.length === 1 ? CANDIDATES_MAX : Math.ceil(CANDIDATES_MAX / open.length) * 2;
+  const firsts = firstOfSets(transaction, open, chunk);
+  if (open.length === 1) return (firsts[0] ?? []).map((agentNo) => agentByNo(transaction, agentNo));
   // Worst first, so that the best is popped from the end.
   const streams: Stream[] = [];
-  for (const { set_no } of open) {
-    const rows = firstOfSet(transaction, set_no, chunk);
-    const head = rows[0];
-    if (head !== undefined) streams.push({ rows, next: 1, head });
+  for (const nos of firsts) {
+    if (nos[0] !== undefined) streams.push({ nos, next: 1, head: agentByNo(transaction, nos[0]) });
   }
   streams.sort((a, b) => (earlier(a.head, b.head) ? 1 : -1));
   const found: AgentRow[] = [];
@@ -159,14 +155,14 @@ function leastLoaded(transaction: Transaction, sets: readonly MeetingSet[]): Age
 
 /** Moves to the next worker of the set. @returns whether there is one */
 function advance(transaction: Transaction, stream: Stream, chunk: number): boolean {
-  if (stream.next === stream.rows.length) {
-    if (stream.rows.length < chunk) return false;
-    stream.rows = nextOfSet(transaction, stream.head, chunk);
+  if (stream.next === stream.nos.length) {
+    if (stream.nos.length < chunk) return false;
+    stream.nos = nextOfSet(transaction, stream.head, chunk);
     stream.next = 0;
   }
-  const head = stream.rows[stream.next];
-  if (head === undefined) return false;
-  stream.head = head;
+  const agentNo = stream.nos[stream.next];
+  if (agentNo === undefined) return false;
+  stream.head = agentByNo(transaction, agentNo);
   stream.next += 1;
   return true;
 }
