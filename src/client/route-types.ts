@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { RouteTable } from "./route-sketch.ts";
+import type { RouteTable } from "../functions/route-table.ts";
 
 /**
  * What each route takes and gives, inferred from the one declaration of the route. Types only: nothing of the server
