@@ -1,0 +1,67 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { describe, expect, it } from "@jest/globals";
+import { OffsetClock } from "../../src/lib/clock.ts";
+import { openSqliteStore } from "../../src/lib/store/sqlite/open.ts";
+import { CALM_SETTINGS } from "../contract/store-under-test.ts";
+import { Scene } from "../contract/support.ts";
+import { recount } from "./recount.ts";
+
+/** A file in which every law has rows to look at. */
+async function busyFile(file: string): Promise<void> {
+  const clock = new OffsetClock();
+  const store = openSqliteStore({ file, settings: CALM_SETTINGS, clock });
+  const scene = new Scene({ store, clock, close: () => store.close() });
+  const supervisor = await scene.supervisor();
+  const worker = await scene.worker(1);
+  const first = await scene.submit(supervisor);
+  await scene.submit(supervisor);
+  await scene.submit(supervisor, { dependsOn: [first] });
+  for (let n = 0; n < 3; n++) await scene.send(supervisor, worker, { orderingKey: "k" });
+  await scene.receive(worker);
+  await store.close();
+}
+
+/** Changes that make exactly one count wrong. */
+const TAMPERING: readonly (readonly [string, string])[] = [
+  ["counters messages:*", "UPDATE counters SET value = value + 1 WHERE name = 'messages:queued'"],
+  ["counters tasks:*", "DELETE FROM counters WHERE name = 'tasks:pending'"],
+  ["counters agents:role:*", "UPDATE counters SET value = 9 WHERE name = 'agents:role:worker'"],
+  ["counters agents:status:*", "INSERT INTO counters VALUES ('agents:status:draining', 1)"],
+  ["counters load:workers:*", "UPDATE counters SET value = 0 WHERE name = 'load:workers:1'"],
+  ["counters load:tasks:*", "UPDATE counters SET value = 0 WHERE name = 'load:tasks:1'"],
+  ["mailboxes.depth", "UPDATE mailboxes SET depth = depth + 1"],
+  ["agents.active_tasks", "UPDATE agents SET active_tasks = 0"],
+  ["live tasks and their open attempt", "UPDATE tasks SET attempt = attempt + 1 WHERE status = 'assigned'"],
+  ["open attempts of tasks that are not live", "UPDATE tasks SET status = 'pending' WHERE status = 'assigned'"],
+  ["demands.waiting", "UPDATE demands SET waiting = 5"],
+  ["tasks.unmet_dependencies", "UPDATE tasks SET unmet_dependencies = 2 WHERE status = 'blocked'"],
+  ["capability_sets.workers", "UPDATE capability_sets SET workers = workers + 1"],
+  ["capability_sets.active_workers", "UPDATE capability_sets SET active_workers = 0, free_workers = 0"],
+  ["capability_sets.free_workers", "UPDATE capability_sets SET free_workers = active_workers"],
+  ["messages held behind their ordering key", "UPDATE messages SET held = 0"],
+];
+
+describe("recount", () => {
+  it("finds nothing in a sound file, and each count that was tampered with", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "agent-communication-"));
+    try {
+      const file = join(directory, "agents.db");
+      await busyFile(file);
+      expect(recount(file)).toEqual([]);
+      for (const [law, sql] of TAMPERING) {
+        const database = new DatabaseSync(file);
+        database.exec(`PRAGMA foreign_keys = OFF; SAVEPOINT before; ${sql}; RELEASE before`);
+        database.close();
+        const found = recount(file).map((problem) => problem.slice(0, law.length));
+        expect({ law, found: found.includes(law) }).toEqual({ law, found: true });
+        await rm(directory, { recursive: true });
+        await busyFile(file);
+      }
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+});

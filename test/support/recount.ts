@@ -1,0 +1,154 @@
+import { DatabaseSync } from "node:sqlite";
+
+/**
+ * Counts the rows of a database file again and compares them with every counter that the store keeps beside them. Works
+ * on the file alone, so it also judges what a killed process left behind.
+ */
+
+/** One count that should be equal to its rows: the statement returns a row for each one that is not. */
+interface Law {
+  name: string;
+  /** Columns `what`, `counted` and `kept`; only rows where the two differ. */
+  sql: string;
+}
+
+const LIVE = "('assigned', 'running')";
+
+/** A counter of `counters` beside the rows it stands for: `rows` selects `what` (without the prefix) and `counted`. */
+function counterLaw(prefix: string, rows: string, excluded: readonly string[] = []): Law {
+  const not = excluded.map((name) => `AND name <> '${name}'`).join(" ");
+  const kept = `SELECT substr(name, ${prefix.length + 1}) AS what, value AS kept FROM counters
+                WHERE substr(name, 1, ${prefix.length}) = '${prefix}' ${not}`;
+  return {
+    name: `counters ${prefix}*`,
+    sql: `SELECT coalesce(r.what, k.what) AS what, coalesce(counted, 0) AS counted, coalesce(kept, 0) AS kept
+          FROM (${rows}) r FULL JOIN (${kept}) k ON k.what = r.what
+          WHERE coalesce(counted, 0) <> coalesce(kept, 0)`,
+  };
+}
+
+const WORKERS = "FROM agents WHERE role = 'worker' AND status = 'active' AND max_concurrent_tasks > 0";
+
+const LAWS: readonly Law[] = [
+  counterLaw("messages:", "SELECT status AS what, count(*) AS counted FROM messages GROUP BY status"),
+  counterLaw("tasks:", "SELECT status AS what, count(*) AS counted FROM tasks GROUP BY status", [
+    "tasks:assigned_once",
+    "tasks:completed_total",
+    "tasks:failed_total",
+  ]),
+  counterLaw(
+    "agents:role:",
+    "SELECT role AS what, count(*) AS counted FROM agents WHERE status <> 'deregistered' GROUP BY role",
+  ),
+  counterLaw(
+    "agents:status:",
+    "SELECT status AS what, count(*) AS counted FROM agents WHERE status <> 'deregistered' GROUP BY status",
+  ),
+  counterLaw(
+    "load:workers:",
+    `SELECT CAST(max_concurrent_tasks AS TEXT) AS what, count(*) AS counted ${WORKERS} GROUP BY 1`,
+  ),
+  counterLaw(
+    "load:tasks:",
+    `SELECT CAST(max_concurrent_tasks AS TEXT) AS what, sum(active_tasks) AS counted ${WORKERS} GROUP BY 1`,
+  ),
+  {
+    name: "mailboxes.depth",
+    sql: `SELECT what, counted, kept FROM (
+            SELECT a.agent_id AS what,
+              (SELECT count(*) FROM messages WHERE receiver_no = a.agent_no AND status IN ('queued', 'leased')) AS counted,
+              coalesce((SELECT depth FROM mailboxes WHERE agent_no = a.agent_no), 0) AS kept
+            FROM agents a) WHERE counted <> kept`,
+  },
+  {
+    name: "agents.active_tasks",
+    sql: `SELECT what, counted, kept FROM (
+            SELECT agent_id AS what, active_tasks AS kept,
+              (SELECT count(*) FROM tasks t WHERE t.agent_no = a.agent_no AND t.status IN ${LIVE}) AS counted
+            FROM agents a) WHERE counted <> kept`,
+  },
+  {
+    name: "live tasks and their open attempt",
+    sql: `SELECT t.task_id AS what, count(x.attempt) AS counted, 1 AS kept FROM tasks t
+          LEFT JOIN task_attempts x ON x.task_no = t.task_no AND x.attempt = t.attempt AND x.agent_no = t.agent_no AND x.ended_at IS NULL
+          WHERE t.status IN ${LIVE} GROUP BY t.task_no HAVING counted <> 1`,
+  },
+  {
+    name: "open attempts of tasks that are not live",
+    sql: `SELECT t.task_id AS what, count(*) AS counted, 0 AS kept FROM tasks t
+          JOIN task_attempts x ON x.task_no = t.task_no AND x.ended_at IS NULL
+          WHERE t.status NOT IN ${LIVE} OR x.attempt <> t.attempt GROUP BY t.task_no`,
+  },
+  {
+    name: "demands.waiting",
+    sql: `SELECT what, counted, kept FROM (
+            SELECT capabilities AS what, waiting AS kept, (SELECT count(*) FROM tasks t
+              WHERE t.demand_no = d.demand_no AND t.status = 'pending' AND t.assign_to_no IS NULL) AS counted
+            FROM demands d) WHERE counted <> kept`,
+  },
+  {
+    name: "tasks.unmet_dependencies",
+    sql: `SELECT what, counted, kept FROM (
+            SELECT t.task_id AS what, t.unmet_dependencies AS kept,
+              (SELECT count(*) FROM task_dependencies d WHERE d.task_no = t.task_no AND d.settled = 0) AS counted
+            FROM tasks t WHERE t.status = 'blocked') WHERE counted <> kept`,
+  },
+  ...(
+    [
+      ["workers", "status <> 'deregistered'"],
+      ["active_workers", "status = 'active'"],
+      ["free_workers", "status = 'active' AND active_tasks < max_concurrent_tasks"],
+    ] as const
+  ).map(([column, condition]) => ({
+    name: `capability_sets.${column}`,
+    sql: `SELECT what, counted, kept FROM (
+            SELECT capabilities AS what, ${column} AS kept, (SELECT count(*) FROM agents a
+              WHERE a.set_no = s.set_no AND a.role = 'worker' AND ${condition}) AS counted
+            FROM capability_sets s) WHERE counted <> kept`,
+  })),
+  {
+    name: "messages held behind their ordering key",
+    sql: `SELECT m.message_id AS what, m.held AS kept, EXISTS (SELECT 1 FROM messages o
+            WHERE o.receiver_no = m.receiver_no AND o.ordering_key = m.ordering_key AND o.arrival < m.arrival
+              AND o.status IN ('queued', 'leased')) AS counted
+          FROM messages m WHERE m.ordering_key IS NOT NULL AND m.status = 'queued' AND counted <> kept`,
+  },
+];
+
+/**
+ * What does not add up in the file, one line each; empty when every counter equals its rows, every foreign key has its
+ * row, and SQLite itself finds the file sound.
+ *
+ * @param file a database of ours; it is opened for reading only, so a running process may hold it
+ */
+export function recount(file: string): string[] {
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 5_000 });
+  const problems: string[] = [];
+  try {
+    database.exec("BEGIN");
+    for (const { integrity_check } of database.prepare("PRAGMA integrity_check(5)").all()) {
+      if (integrity_check !== "ok") problems.push(`integrity_check: ${String(integrity_check)}`);
+    }
+    for (const row of database.prepare("PRAGMA foreign_key_check").all()) {
+      problems.push(`foreign_key_check: ${JSON.stringify(row)}`);
+    }
+    for (const law of LAWS) {
+      for (const row of database.prepare(law.sql).all().slice(0, 5)) {
+        problems.push(`${law.name}: ${String(row.what)} has ${String(row.counted)} rows, kept ${String(row.kept)}`);
+      }
+    }
+  } finally {
+    database.close();
+  }
+  return problems;
+}
+
+/** Rows of a read-only query on the file. */
+export function rowsOf(file: string, sql: string): Record<string, unknown>[] {
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 5_000 });
+  try {
+    return database.prepare(sql).all();
+  } finally {
+    database.close();
+  }
+}
