@@ -1,7 +1,13 @@
 import { agentsContract } from "./agents.ts";
+import { assignmentContract } from "./assignment.ts";
+import { assignmentMessagesContract } from "./assignment-messages.ts";
+import { cancellationContract } from "./cancellation.ts";
 import { claimsContract } from "./claims.ts";
 import { deadLettersContract } from "./dead-letters.ts";
 import { deliverableContract } from "./deliverable.ts";
+import { dependenciesContract } from "./dependencies.ts";
+import { expiryContract } from "./expiry.ts";
+import { handoutsContract } from "./handouts.ts";
 import { heartbeatsContract } from "./heartbeats.ts";
 import { messageTypesContract } from "./message-types.ts";
 import { orderingContract } from "./ordering.ts";
@@ -9,6 +15,7 @@ import { prioritiesContract } from "./priorities.ts";
 import { sendingContract } from "./sending.ts";
 import { settlementsContract } from "./settlements.ts";
 import { openSqliteUnderTest } from "./sqlite-under-test.ts";
+import { tasksContract } from "./tasks.ts";
 
 const contracts = [
   agentsContract,
@@ -21,6 +28,13 @@ const contracts = [
   deadLettersContract,
   messageTypesContract,
   deliverableContract,
+  tasksContract,
+  assignmentContract,
+  handoutsContract,
+  assignmentMessagesContract,
+  expiryContract,
+  dependenciesContract,
+  cancellationContract,
 ];
 
 for (const contract of contracts) contract(openSqliteUnderTest);
