@@ -7,7 +7,8 @@ import type { Transaction } from "./transaction.ts";
 
 /**
  * Handing out waiting tasks in rank order: availableAt − headStart(priority), then the order of creation. Waiting tasks
- * are found in streams, one per demand (or named agent) and priority, whose heads are merged by rank.
+ * are found in streams, one per demand (or named agent) and priority, whose heads are merged by rank. The cost grows with
+ * the different demands that wait and that the agent meets, not with the tasks that wait.
  */
 
 /** Where to look for waiting tasks. */
