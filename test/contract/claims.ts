@@ -273,6 +273,30 @@ export function claimsContract(open: StoreFactory): void {
       });
     });
 
+    describe("peeking", () => {
+      it("shows what waits, due or not, in delivery order, and leases nothing", async () => {
+        const { scene, sender, receiver } = await pair();
+        const low = await scene.send(sender, receiver, { priority: "low" });
+        const delayed = await scene.send(sender, receiver, { delaySeconds: 3_600 });
+        const high = await scene.send(sender, receiver, { priority: "high" });
+        const before = await scene.peek(receiver);
+        expect(before.map((message) => message.messageId)).toEqual([high, low, delayed]);
+        expect(before.every((message) => message.status === "queued" && message.attempt === 0)).toBe(true);
+        expect(await scene.peek(receiver)).toEqual(before);
+        expect(await scene.receiveIds(receiver)).toEqual([high, low]);
+        expect((await scene.peek(receiver)).map((message) => message.messageId)).toEqual([delayed]);
+      });
+
+      it("shows what waits behind its key", async () => {
+        const { scene, sender, receiver } = await pair();
+        const head = await scene.send(sender, receiver, { orderingKey: "k" });
+        const behind = await scene.send(sender, receiver, { orderingKey: "k" });
+        expect((await scene.peek(receiver)).map((message) => message.messageId)).toEqual([head, behind]);
+        await scene.receiveOne(receiver);
+        expect((await scene.peek(receiver)).map((message) => message.messageId)).toEqual([behind]);
+      });
+    });
+
     it("concurrent claims never deliver the same message twice", async () => {
       const { scene, sender, receiver } = await pair();
       for (let batch = 0; batch < 2; batch++) {

@@ -9,12 +9,15 @@ import { dependenciesContract } from "./dependencies.ts";
 import { expiryContract } from "./expiry.ts";
 import { handoutsContract } from "./handouts.ts";
 import { heartbeatsContract } from "./heartbeats.ts";
+import { maintenanceContract } from "./maintenance.ts";
 import { messageTypesContract } from "./message-types.ts";
 import { orderingContract } from "./ordering.ts";
+import { pagingContract } from "./paging.ts";
 import { prioritiesContract } from "./priorities.ts";
 import { sendingContract } from "./sending.ts";
 import { settlementsContract } from "./settlements.ts";
 import { openSqliteUnderTest } from "./sqlite-under-test.ts";
+import { statisticsContract } from "./statistics.ts";
 import { tasksContract } from "./tasks.ts";
 
 const contracts = [
@@ -35,6 +38,9 @@ const contracts = [
   expiryContract,
   dependenciesContract,
   cancellationContract,
+  statisticsContract,
+  maintenanceContract,
+  pagingContract,
 ];
 
 for (const contract of contracts) contract(openSqliteUnderTest);
