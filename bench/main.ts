@@ -1,0 +1,21 @@
+import { cpus, totalmem } from "node:os";
+import { benchInProcess } from "./in-process.ts";
+
+/**
+ * `npm run bench [-- --rounds 5] [-- --only in-process,http,scale]`: rates and ratios, measured in one run on this machine,
+ * with everything durable (WAL, synchronous = FULL). Nothing here asserts.
+ */
+
+const options = new Map<string, string>();
+for (let index = 2; index < process.argv.length; index += 2) {
+  options.set(String(process.argv[index]), String(process.argv[index + 1]));
+}
+const rounds = Number(options.get("--rounds") ?? 5);
+const only = options.get("--only")?.split(",") ?? ["in-process", "http", "scale"];
+
+console.log(
+  `Node ${process.version}, SQLite ${process.versions.sqlite}, ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+);
+if (only.includes("in-process")) await benchInProcess(rounds);
+if (only.includes("http")) await (await import("./http.ts")).benchHttp(rounds);
+if (only.includes("scale")) await (await import("./scale.ts")).benchScale(rounds);
