@@ -1,0 +1,31 @@
+import { describe, expect, it } from "@jest/globals";
+import { readSource, sourcesIn, withoutComments } from "./sources.ts";
+
+/** A verb without a contract test does not exist. */
+
+const body =
+  /export interface Store \{([\s\S]*?)\n\}/.exec(withoutComments(readSource("src/lib/store/store.ts").text))?.[1] ?? "";
+const verbs = [...body.matchAll(/^ {2}([a-z]\w*)\(/gm)].map(([, verb = ""]) => verb);
+
+const suites = sourcesIn("test/contract");
+const contract = suites.map(({ text }) => withoutComments(text)).join("\n");
+
+describe("the contract suite", () => {
+  it("is about the verbs of store.ts", () => {
+    expect(verbs.length).toBeGreaterThan(30);
+    expect(verbs).toEqual(expect.arrayContaining(["sendMessages", "claimMessages", "completeTask", "sweep", "close"]));
+  });
+
+  it.each(verbs)("calls %s", (verb) => {
+    expect(contract).toMatch(new RegExp(`\\.${verb}\\(`));
+  });
+
+  it("runs every suite that there is against SQLite", () => {
+    const declared = suites.flatMap(({ text }) =>
+      [...text.matchAll(/export function (\w+Contract)\(/g)].map(([, name]) => name),
+    );
+    const run = readSource("test/contract/sqlite.test.ts").text;
+    expect(declared.length).toBeGreaterThan(10);
+    expect(declared.filter((name) => !new RegExp(`\\b${name}\\b`).test(run))).toEqual([]);
+  });
+});
