@@ -84,8 +84,11 @@ export function isLoopback(host: string): boolean {
   return LOOPBACK_HOSTS.has(host.toLowerCase()) || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 }
 
-/** Variables that the Azure platform sets on every function app, and that a laptop does not have. */
-const AZURE_VARIABLES = ["WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "CONTAINER_NAME", "WEBSITE_HOSTNAME"] as const;
+/**
+ * Variables that the Azure platform sets on every function app, and that a laptop does not have. (Not CONTAINER_NAME,
+ * which others set as well.)
+ */
+const AZURE_VARIABLES = ["WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_HOSTNAME"] as const;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

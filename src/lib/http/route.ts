@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { AgentRole } from "../agents/agent.ts";
+import type { Config } from "../config.ts";
 import type { Services } from "../services.ts";
 
 /**
@@ -38,6 +39,8 @@ export interface Route<
 > {
   /** Method and path, the route's name in the table: `POST /agents/{agentId}/heartbeat`. */
   key: Key;
+  /** The method of the key. */
+  method: HttpMethod;
   /** The Functions registration's name and the OpenAPI operationId. Must not sort a parameterised path before a literal one. */
   name: string;
   summary: string;
@@ -57,21 +60,29 @@ export interface Route<
   ): Promise<Reply<z.output<ReplySchema>>>;
 }
 
-/** Declares a route; only for its types. */
+const METHODS: readonly HttpMethod[] = ["GET", "POST", "PUT", "DELETE"];
+
+function methodOf(key: string): HttpMethod {
+  const method = METHODS.find((candidate) => key.startsWith(`${candidate} /`));
+  if (method === undefined) throw new Error(`not a route key: ${key}`);
+  return method;
+}
+
+/** Declares a route: its types are inferred, its method is read from the key. */
 export function defineRoute<
   Key extends `${HttpMethod} /${string}`,
   ReplySchema extends z.ZodType,
   Params extends Shape = undefined,
   Query extends Shape = undefined,
   Body extends Shape = undefined,
->(route: Route<Key, Params, Query, Body, ReplySchema>): Route<Key, Params, Query, Body, ReplySchema> {
-  return route;
+>(route: Omit<Route<Key, Params, Query, Body, ReplySchema>, "method">): Route<Key, Params, Query, Body, ReplySchema> {
+  return { ...route, method: methodOf(route.key) };
 }
 
 /** Exactly two timers, declared the same way. */
 export interface Timer {
   name: "sweep" | "maintenance";
   /** Six-field NCRONTAB, from the settings. */
-  schedule(services: Services): string;
+  schedule(config: Config): string;
   handler(services: Services): Promise<void>;
 }

@@ -1,0 +1,103 @@
+import { app, type HttpRequest, type HttpResponseInit } from "@azure/functions";
+import { systemClock } from "../lib/clock.ts";
+import { type Config, readConfig } from "../lib/config.ts";
+import { AgentCommunicationError } from "../lib/errors.ts";
+import { dispatch, dispatchUnknown, replyWithError } from "../lib/http/dispatch.ts";
+import { pathOf } from "../lib/http/path-matching.ts";
+import type { RawReply } from "../lib/http/problem.ts";
+import type { RawRequest } from "../lib/http/request-input.ts";
+import type { Route } from "../lib/http/route.ts";
+import { errorFields, lineLog } from "../lib/log.ts";
+import { createServices, type Services } from "../lib/services.ts";
+import { openStore } from "../lib/store/open-store.ts";
+import { routes } from "./route-table.ts";
+import { timers } from "./timers.ts";
+
+/** The Azure Functions host: the same route table and timers, registered with the platform. */
+
+const log = lineLog((line) => console.log(line));
+const stopping = new AbortController();
+// Read while the host loads us: bad settings must stop the app at its start, not each request.
+const config: Config = readConfig(process.env, { underFunctions: true });
+
+let opened: Services | undefined;
+
+/** The services of this process, made on first use. @throws STORE_UNAVAILABLE when the store cannot be opened (yet) */
+function services(): Services {
+  if (opened !== undefined) return opened;
+  try {
+    opened = createServices({ config, clock: systemClock, store: openStore(config) });
+    return opened;
+  } catch (error) {
+    throw new AgentCommunicationError("STORE_UNAVAILABLE", "The store cannot be opened.", { cause: error });
+  }
+}
+
+function toResponse(reply: RawReply): HttpResponseInit {
+  return { status: reply.status, headers: { ...reply.headers }, body: reply.text };
+}
+
+function headerReader(request: HttpRequest): (name: string) => string | undefined {
+  return (name) => request.headers.get(name) ?? undefined;
+}
+
+async function rawRequest(request: HttpRequest): Promise<RawRequest> {
+  const { search } = new URL(request.url);
+  return {
+    params: request.params,
+    query: search.slice(1),
+    header: headerReader(request),
+    body: request.body === null ? undefined : new Uint8Array(await request.arrayBuffer()),
+    // The platform does not say when a caller has gone.
+    signal: () => stopping.signal,
+  };
+}
+
+function registerRoute(route: Route): void {
+  app.http(route.name, {
+    authLevel: "anonymous",
+    methods: [route.method],
+    route: pathOf(route).slice(1),
+    handler: async (request) => {
+      try {
+        return toResponse(await dispatch(services(), route, await rawRequest(request), log));
+      } catch (error) {
+        return toResponse(replyWithError(error, route.key, log));
+      }
+    },
+  });
+}
+
+for (const route of routes) registerRoute(route);
+
+// The host tries functions in the order of their names and answers what none serves with an empty 404, so the last of
+// all takes the rest and gives problem documents.
+app.http("zzFallback", {
+  authLevel: "anonymous",
+  methods: ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"],
+  route: "{*path}",
+  handler: (request) => {
+    const { pathname } = new URL(request.url);
+    return toResponse(dispatchUnknown(routes, request.method, pathname, headerReader(request)));
+  },
+});
+
+for (const timer of timers) {
+  app.timer(timer.name, {
+    schedule: timer.schedule(config),
+    handler: async () => {
+      try {
+        await timer.handler(services());
+      } catch (error) {
+        log.error("timer failed", { ...errorFields(error), timer: timer.name });
+        throw error;
+      }
+    },
+  });
+}
+
+app.hook.appTerminate(async () => {
+  stopping.abort();
+  opened?.messages.close();
+  await opened?.store.close();
+});

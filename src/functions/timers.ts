@@ -1,0 +1,19 @@
+import type { Timer } from "../lib/http/route.ts";
+
+/** Exactly two timers, declared as the routes are: once, for both hosts. Whatever else is periodic runs inside them. */
+export const timers: readonly Timer[] = [
+  {
+    name: "sweep",
+    schedule: (config) => config.sweepSchedule,
+    async handler(services) {
+      await services.monitor.sweep();
+    },
+  },
+  {
+    name: "maintenance",
+    schedule: (config) => config.maintenanceSchedule,
+    async handler(services) {
+      await services.monitor.cleanupAndMaintenance();
+    },
+  },
+];

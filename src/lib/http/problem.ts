@@ -1,0 +1,39 @@
+import { AgentCommunicationError, ERRORS, isAgentCommunicationError } from "../errors.ts";
+
+/** Errors as RFC 9457 problem documents, the same on both hosts. */
+
+export const PROBLEM_CONTENT_TYPE = "application/problem+json; charset=utf-8";
+
+/** What the pipeline hands back to a host: everything is decided, the host only writes it. */
+export interface RawReply {
+  status: number;
+  headers: Readonly<Record<string, string>>;
+  text: string;
+}
+
+/** On every reply: it is an answer for one caller, of the type that it says. */
+export const COMMON_HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" } as const;
+
+/** Seconds that Retry-After names when the error itself does not. */
+const DEFAULT_RETRY_AFTER_SECONDS = 1;
+
+/** What a caller may know of `error`: ours as it is, anything else as INTERNAL without a word of what went wrong. */
+export function asPublicError(error: unknown): AgentCommunicationError {
+  if (isAgentCommunicationError(error)) return error;
+  return new AgentCommunicationError("INTERNAL", "The request could not be handled. It is in our log.", {
+    cause: error,
+  });
+}
+
+/** The reply that says `error`. */
+export function problemReply(error: AgentCommunicationError): RawReply {
+  const { status, title } = ERRORS[error.code];
+  const headers: Record<string, string> = { ...COMMON_HEADERS, "content-type": PROBLEM_CONTENT_TYPE };
+  if (status === 429 || status === 503) {
+    headers["retry-after"] = String(Math.max(1, Math.ceil(error.retryAfterSeconds ?? DEFAULT_RETRY_AFTER_SECONDS)));
+  }
+  if (error.allow !== undefined) headers.allow = error.allow.join(", ");
+  const type = `urn:agent-communication:problem:${error.code}`;
+  const problem = { type, title, status, code: error.code, detail: error.message, errors: error.errors };
+  return { status, headers, text: JSON.stringify(problem) };
+}

@@ -1,0 +1,84 @@
+import { isUtf8 } from "node:buffer";
+import { z } from "zod";
+import { AgentCommunicationError } from "../errors.ts";
+import { REQUEST_MAX_BYTES } from "../limits.ts";
+import { parseOnce } from "../parse.ts";
+import type { Route } from "./route.ts";
+
+/** What a host hands to the pipeline: a request as it came, nothing checked. */
+export interface RawRequest {
+  /** Path parameters, URL-decoded, with their case kept. */
+  params: Readonly<Record<string, string>>;
+  /** The query as it was written, without the question mark. */
+  query: string;
+  /** The value of a header by its lower-case name. */
+  header(name: string): string | undefined;
+  /** Undefined or empty: no body. */
+  body: Uint8Array | undefined;
+  /** Aborts when the caller has gone or the host stops. Made when first asked for. */
+  signal(): AbortSignal;
+}
+
+const nothing = z.strictObject({});
+
+/** A JSON media type; a charset other than UTF-8 is not JSON's. */
+const JSON_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
+
+/** @throws PAYLOAD_TOO_LARGE when `bytes` is over the limit of the route */
+export function refuseOversize(route: Route, bytes: number): void {
+  const limit = route.maxBodyBytes ?? REQUEST_MAX_BYTES;
+  if (bytes > limit) throw bodyTooLarge(limit);
+}
+
+/** The refusal of a body over `limit` bytes. */
+export function bodyTooLarge(limit: number): AgentCommunicationError {
+  const message = `must be at most ${limit} bytes`;
+  return new AgentCommunicationError("PAYLOAD_TOO_LARGE", `The body ${message}.`, { errors: [{ path: "", message }] });
+}
+
+/** The body as JSON, `{}` when there is none. @throws PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST */
+export function readJson(route: Route, raw: RawRequest): unknown {
+  const bytes = raw.body;
+  if (bytes === undefined || bytes.length === 0) return {};
+  refuseOversize(route, bytes.length);
+  const encoding = raw.header("content-encoding");
+  if (!JSON_TYPE.test(raw.header("content-type") ?? "") || (encoding !== undefined && encoding !== "identity")) {
+    const detail = "Send the body as Content-Type: application/json in UTF-8, without a Content-Encoding.";
+    throw new AgentCommunicationError("UNSUPPORTED_MEDIA_TYPE", detail);
+  }
+  if (!isUtf8(bytes)) throw new AgentCommunicationError("INVALID_REQUEST", "The body is not valid UTF-8.");
+  try {
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8"));
+  } catch {
+    // The parser's own message quotes the body.
+    throw new AgentCommunicationError("INVALID_REQUEST", "The body is not valid JSON.");
+  }
+}
+
+/** The query as a record. @throws INVALID_REQUEST when a parameter is given twice */
+export function readQuery(query: string): Record<string, string> {
+  const record: Record<string, string> = {};
+  if (query === "") return record;
+  for (const [name, value] of new URLSearchParams(query)) {
+    if (Object.hasOwn(record, name)) {
+      const path = name.slice(0, 128);
+      throw new AgentCommunicationError("INVALID_REQUEST", `The query names ${path} more than once.`, {
+        errors: [{ path, message: "is given more than once" }],
+      });
+    }
+    // defineProperty keeps a parameter named __proto__ a plain, unknown one.
+    Object.defineProperty(record, name, { value, enumerable: true, configurable: true });
+  }
+  return record;
+}
+
+/** Parsed input of `route`. @throws INVALID_REQUEST, PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE */
+export function parseInput(route: Route, raw: RawRequest): { params: unknown; query: unknown; body: unknown } {
+  const params = route.params === undefined ? undefined : parseOnce(route.params, raw.params, "path");
+  const query =
+    route.query === undefined && raw.query === ""
+      ? undefined
+      : parseOnce(route.query ?? nothing, readQuery(raw.query), "query");
+  const body = route.method === "GET" ? undefined : parseOnce(route.body ?? nothing, readJson(route, raw), "body");
+  return { params, query, body };
+}

@@ -1,0 +1,28 @@
+/** One JSON line per event: names, codes and ids, never contents of messages or tasks. */
+
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export interface Log {
+  info(event: string, fields?: LogFields): void;
+  error(event: string, fields?: LogFields): void;
+}
+
+/** A log that gives each line to `write`. */
+export function lineLog(write: (line: string) => void): Log {
+  const entry =
+    (level: string) =>
+    (event: string, fields: LogFields = {}) =>
+      write(JSON.stringify({ level, event, ...fields }));
+  return { info: entry("info"), error: entry("error") };
+}
+
+/**
+ * What may be logged of an unexpected error: its name, code and where it happened. Not its message, since messages of
+ * parsers and drivers can quote what they choked on.
+ */
+export function errorFields(error: unknown): LogFields {
+  if (!(error instanceof Error)) return { error: typeof error };
+  const code = "code" in error ? String(error.code) : undefined;
+  const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
+  return { error: error.name, code, at: frames.slice(0, 8).join(" |").trim() };
+}

@@ -1,0 +1,75 @@
+import { routes } from "../functions/route-table.ts";
+import { timers } from "../functions/timers.ts";
+import { systemClock } from "../lib/clock.ts";
+import { readConfig } from "../lib/config.ts";
+import { type Log, lineLog } from "../lib/log.ts";
+import { createServices, type Services } from "../lib/services.ts";
+import { openStore } from "../lib/store/open-store.ts";
+import { type LocalServer, startServer } from "./server.ts";
+import { LocalTimers } from "./timers.ts";
+
+/** `npm start`: the whole switchboard in one process, on one file. */
+
+/** How long stopping may take before the process ends anyway. */
+const STOP_MILLISECONDS = 10_000;
+
+const log: Log = lineLog((line) => process.stderr.write(`${line}\n`));
+
+/** One line, whatever the error says. */
+function oneLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, " ").trim();
+}
+
+/** Runs a step of the start; when it fails, the error names the step in one line. */
+async function step<Result>(what: string, run: () => Result | Promise<Result>): Promise<Result> {
+  try {
+    return await run();
+  } catch (error) {
+    throw new Error(what === "" ? oneLine(error) : `${what}: ${oneLine(error)}`, { cause: error });
+  }
+}
+
+function stopOnSignals(services: Services, server: LocalServer, localTimers: LocalTimers): void {
+  let stopping = false;
+  const stop = async () => {
+    // A second signal changes nothing: the first is already being obeyed.
+    if (stopping) return;
+    stopping = true;
+    systemClock.after(STOP_MILLISECONDS, () => process.exit(1));
+    try {
+      await Promise.all([server.close(), localTimers.stop()]);
+      services.messages.close();
+      await services.store.close();
+      process.exit(0);
+    } catch (error) {
+      process.stderr.write(`agent-communication: could not stop cleanly: ${oneLine(error)}\n`);
+      process.exit(1);
+    }
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+}
+
+async function main(): Promise<void> {
+  const config = await step("", () => readConfig(process.env));
+  const store = await step(`cannot open the database ${config.mockDatabase}`, () => openStore(config));
+  const services = createServices({ config, clock: systemClock, store });
+  const localTimers = new LocalTimers(services, log);
+  try {
+    await step("", () => localTimers.start(timers));
+    const where = `${config.httpHost}:${config.httpPort}`;
+    const server = await step(`cannot listen on ${where}`, () => startServer(services, routes, log));
+    stopOnSignals(services, server, localTimers);
+    const facts = `mode ${config.mode}, database ${config.mockDatabase}`;
+    process.stdout.write(`agent-communication listens on ${server.url} (${facts})\n`);
+  } catch (error) {
+    await localTimers.stop();
+    await store.close();
+    throw error;
+  }
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`agent-communication: ${oneLine(error)}\n`);
+  process.exit(1);
+});
