@@ -1,0 +1,6 @@
+import { AgentClient } from "../src/client/index.ts";
+
+/** Where the examples find the service: AGENT_COMMUNICATION_URL, or the port of `npm start`. */
+export const client = new AgentClient({
+  baseUrl: process.env.AGENT_COMMUNICATION_URL ?? "http://127.0.0.1:7071/api",
+});
