@@ -1,0 +1,165 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { AzuriteQueue } from "./azurite.ts";
+import { median, medianRatio, printTable, rate, ratio, whole } from "./figures.ts";
+import { LeanConnection } from "./lean-client.ts";
+import { PAYLOAD, temporaryFolder } from "./services.ts";
+
+/** Whole cycles over HTTP on the local host, beside Azurite's queue and beside a host that does nothing. */
+
+const CALLERS = 32;
+const BATCH = 50;
+const AZURITE_PORT = 17_501;
+
+interface Server {
+  process: ChildProcess;
+  port: number;
+}
+
+/** Starts a server that prints a port, alone or in its URL, on its first line. */
+async function start(script: string, env: NodeJS.ProcessEnv = {}): Promise<Server> {
+  const path = fileURLToPath(new URL(script, import.meta.url));
+  const child = spawn(process.execPath, [path], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const line = await new Promise<string>((resolve, reject) => {
+    child.stdout?.once("data", (text) => resolve(String(text)));
+    child.once("exit", () => reject(new Error(`${script} did not start`)));
+  });
+  const port = /:(\d+)\/api/.exec(line)?.[1] ?? line.trim();
+  return { process: child, port: Number(port) };
+}
+
+async function stop({ process: child }: Server): Promise<void> {
+  child.kill("SIGTERM");
+  await once(child, "exit");
+}
+
+/** Runs one lane per caller, each on a connection of its own, `count` times in all. */
+async function lanes(
+  connect: () => LeanConnection,
+  count: number,
+  action: (connection: LeanConnection, caller: number) => Promise<void>,
+  callers = CALLERS,
+): Promise<number> {
+  const connections = Array.from({ length: callers }, connect);
+  let left = count;
+  const speed = await rate(count, async () => {
+    await Promise.all(
+      connections.map(async (connection, caller) => {
+        while (left-- > 0) await action(connection, caller);
+      }),
+    );
+  });
+  for (const connection of connections) connection.close();
+  return speed;
+}
+
+const payload = JSON.stringify(PAYLOAD);
+const message = (caller: number) =>
+  `{"sender":"sender","receiver":"worker-${caller}","type":"query","payload":${payload}}`;
+
+function expect(status: number, reply: { status: number; body: string }): string {
+  if (reply.status !== status) throw new Error(`expected ${status}, got ${reply.status}: ${reply.body.slice(0, 300)}`);
+  return reply.body;
+}
+
+async function cycle(connection: LeanConnection, caller: number): Promise<void> {
+  expect(202, await connection.request("POST", "/api/messages", message(caller)));
+  const received = expect(200, await connection.request("POST", `/api/agents/worker-${caller}/messages/receive`, "{}"));
+  const { messages } = JSON.parse(received);
+  const [{ messageId, attempt }] = messages;
+  const settlement = `{"agentId":"worker-${caller}","attempt":${attempt}}`;
+  expect(200, await connection.request("POST", `/api/messages/${messageId}/complete`, settlement));
+}
+
+async function batchCycle(connection: LeanConnection, caller: number): Promise<void> {
+  const batch = `{"messages":[${Array.from({ length: BATCH }, () => message(caller)).join(",")}]}`;
+  expect(202, await connection.request("POST", "/api/messages/batch", batch));
+  const path = `/api/agents/worker-${caller}/messages/receive`;
+  const { messages } = JSON.parse(expect(200, await connection.request("POST", path, `{"maxMessages":${BATCH}}`)));
+  if (messages.length !== BATCH) throw new Error("not all were received");
+  const settlements = messages.map(({ messageId, attempt }: { messageId: string; attempt: number }) => ({
+    messageId,
+    attempt,
+    outcome: "complete",
+  }));
+  const body = JSON.stringify({ agentId: `worker-${caller}`, settlements });
+  expect(200, await connection.request("POST", "/api/messages/settle", body));
+}
+
+/** The three requests of a cycle, to a host that validates them and does nothing. */
+async function idleCycle(connection: LeanConnection, caller: number): Promise<void> {
+  expect(202, await connection.request("POST", "/api/messages", message(caller)));
+  expect(200, await connection.request("POST", `/api/agents/worker-${caller}/messages/receive`, "{}"));
+  const settlement = `{"agentId":"worker-${caller}","attempt":1}`;
+  expect(
+    200,
+    await connection.request("POST", "/api/messages/00000000-0000-7000-8000-000000000000/complete", settlement),
+  );
+}
+
+async function register(port: number): Promise<void> {
+  const connection = new LeanConnection("127.0.0.1", port);
+  const agents = ["sender", ...Array.from({ length: CALLERS }, (_, caller) => `worker-${caller}`)];
+  for (const agentId of agents) {
+    expect(201, await connection.request("POST", "/api/agents", JSON.stringify({ agentId, role: "worker" })));
+  }
+  connection.close();
+}
+
+export async function benchHttp(rounds: number): Promise<void> {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, "azurite"));
+  const ours = await start("../src/local/main.ts", {
+    AGENT_HTTP_PORT: "0",
+    AGENT_MOCK_DATABASE: join(folder, "http.db"),
+  });
+  const idle = await start("./idle-host.ts");
+  const azurite = await AzuriteQueue.start(join(folder, "azurite"), AZURITE_PORT);
+  const text = "x".repeat(200);
+  const toOurs = () => new LeanConnection("127.0.0.1", ours.port);
+  const toIdle = () => new LeanConnection("127.0.0.1", idle.port);
+  await register(ours.port);
+  const figures = { one: [], many: [], batch: [], azurite1: [], azurite32: [], idle: [] } as Record<string, number[]>;
+  for (let round = -1; round < rounds; round += 1) {
+    const measured = {
+      one: await lanes(toOurs, 500, cycle, 1),
+      azurite1: await lanes(
+        () => azurite.connect(),
+        300,
+        (connection) => azurite.cycle(connection, text),
+        1,
+      ),
+      many: await lanes(toOurs, 8_000, cycle),
+      azurite32: await lanes(
+        () => azurite.connect(),
+        1_500,
+        (connection) => azurite.cycle(connection, text),
+      ),
+      batch: BATCH * (await lanes(toOurs, 600, batchCycle)),
+      idle: await lanes(toIdle, 12_000, idleCycle),
+    };
+    if (round >= 0) for (const [name, value] of Object.entries(measured)) figures[name]?.push(value);
+  }
+  await Promise.all([stop(ours), stop(idle), azurite.stop()]);
+  const row = (label: string, name: string, base: string, target: string, unit = 1) => {
+    const values = (figures[name] ?? []).map((value) => value * unit);
+    const against = (figures[base] ?? []).map((value) => value * unit);
+    return [label, whole(median(values)), whole(median(against)), ratio(medianRatio(values, against)), target];
+  };
+  printTable(
+    `HTTP on the local host (${rounds} interleaved rounds, medians)`,
+    ["", "agent-communication", "peer", "ratio", "target"],
+    [
+      row("cycles/s, 1 caller; peer Azurite queue", "one", "azurite1", "none stated"),
+      row("cycles/s, 32 callers; peer Azurite queue", "many", "azurite32", "≥ 3"),
+      row("cycles/s, 32 callers, batch verbs at 50; peer Azurite queue", "batch", "azurite32", "≥ 20"),
+      row("requests/s, 32 callers; peer: the same server, validating and doing nothing", "many", "idle", "≥ 0.5", 3),
+    ],
+  );
+}
