@@ -242,6 +242,14 @@ export function claimsContract(open: StoreFactory): void {
         expect(other.map((message) => message.messageId)).toEqual(ids.slice(3));
       });
 
+      it("repeated keeps the delivery order", async () => {
+        const { scene, sender, receiver } = await pair();
+        for (const priority of ["low", "urgent", "normal"] as const) await scene.send(sender, receiver, { priority });
+        const claimId = scene.id("claim");
+        const first = await scene.receive(receiver, { maxMessages: 3, claimId });
+        expect(await scene.receive(receiver, { maxMessages: 3, claimId })).toEqual(first);
+      });
+
       it("does not return what was settled since, and fills up with new ones", async () => {
         const { scene, sender, receiver } = await pair();
         const ids: string[] = [];
