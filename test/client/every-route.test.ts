@@ -1,0 +1,77 @@
+import { describe, expect, it } from "@jest/globals";
+import { AgentClient } from "../../src/client/agent-client.ts";
+import { routes } from "../../src/functions/route-table.ts";
+
+/** The client has a method for each route of the table, and each asks exactly for its route. */
+describe("AgentClient", () => {
+  const settlement = { agentId: "a", attempt: 1 };
+  const message = { sender: "a", receiver: "b", type: "query" };
+  const task = { supervisor: "a", taskType: "t" };
+  const calls: Record<string, (client: AgentClient) => Promise<unknown>> = {
+    "POST /agents": (client) => client.registerAgent({ agentId: "a", role: "worker" }),
+    "GET /agents": (client) => client.listAgents({ role: "worker", limit: 3 }),
+    "GET /agents/{agentId}": (client) => client.getAgent("a"),
+    "DELETE /agents/{agentId}": (client) => client.deregisterAgent("a"),
+    "POST /agents/{agentId}/heartbeat": (client) => client.heartbeat("a"),
+    "POST /messages": (client) => client.sendMessage(message),
+    "POST /messages/batch": (client) => client.sendMessages([message]),
+    "GET /messages/{messageId}": (client) => client.getMessage("m"),
+    "POST /agents/{agentId}/messages/receive": (client) => client.receiveMessages("a", { maxMessages: 2 }),
+    "GET /agents/{agentId}/messages": (client) => client.peekMessages("a"),
+    "POST /messages/{messageId}/complete": (client) => client.completeMessage("m", settlement),
+    "POST /messages/{messageId}/retry": (client) => client.retryMessage("m", settlement),
+    "POST /messages/{messageId}/dead-letter": (client) => client.deadLetterMessage("m", settlement),
+    "POST /messages/{messageId}/renew": (client) => client.renewMessage("m", settlement),
+    "POST /messages/settle": (client) =>
+      client.settleMessages({ agentId: "a", settlements: [{ messageId: "m", attempt: 1, outcome: "complete" }] }),
+    "GET /dead-letters": (client) => client.listDeadLetters(),
+    "POST /dead-letters/redrive": (client) => client.redriveDeadLetters({ messageIds: ["m"] }),
+    "POST /dead-letters/purge": (client) => client.purgeDeadLetters({ filter: {} }),
+    "POST /tasks": (client) => client.assignTask(task),
+    "POST /tasks/preview": (client) => client.previewTask(task),
+    "GET /tasks": (client) => client.listTasks(),
+    "GET /tasks/{taskId}": (client) => client.getTask("t"),
+    "GET /tasks/{taskId}/assignment": (client) => client.getAssignments("t"),
+    "GET /tasks/{taskId}/history": (client) => client.getTaskHistory("t"),
+    "POST /tasks/{taskId}/start": (client) => client.startTask("t", settlement),
+    "POST /tasks/{taskId}/progress": (client) => client.progressTask("t", { ...settlement, percent: 5 }),
+    "POST /tasks/{taskId}/complete": (client) => client.completeTask("t", settlement),
+    "POST /tasks/{taskId}/fail": (client) => client.failTask("t", { ...settlement, error: "e" }),
+    "POST /tasks/{taskId}/cancel": (client) => client.cancelTask("t"),
+    "GET /stats/queue": (client) => client.queueStatistics(),
+    "GET /stats/registry": (client) => client.registryStatistics(),
+    "GET /stats/coordination": (client) => client.coordinationStatistics(),
+    "GET /metrics": (client) => client.metrics(),
+    "GET /health": (client) => client.health(),
+    "GET /health/live": (client) => client.live(),
+    "POST /maintenance": (client) => client.runMaintenance(),
+    "PUT /message-types/{type}": (client) => client.putMessageType("x.y", true),
+    "GET /message-types/{type}": (client) => client.getMessageType("x.y"),
+    "DELETE /message-types/{type}": (client) => client.deleteMessageType("x.y"),
+    "GET /message-types": (client) => client.listMessageTypes(),
+    "GET /openapi.json": (client) => client.openapi(),
+  };
+
+  it("has a method for every route", () => {
+    expect(Object.keys(calls).sort()).toEqual(routes.map(({ key }) => key).sort());
+  });
+
+  for (const route of routes) {
+    it(`asks for ${route.key} with a body that the route accepts`, async () => {
+      const asked: { line: string; body: unknown }[] = [];
+      const client = new AgentClient({
+        baseUrl: "http://127.0.0.1:9/api",
+        fetch: async (url, init) => {
+          const body: unknown = typeof init.body === "string" ? JSON.parse(init.body) : undefined;
+          asked.push({ line: `${init.method} ${new URL(url).pathname}`, body });
+          return new Response("{}");
+        },
+      });
+      await calls[route.key]?.(client);
+      const ids = { agentId: "a", messageId: "m", taskId: "t", type: "x.y" };
+      const path = Object.entries(ids).reduce((text, [name, id]) => text.replace(`{${name}}`, id), route.key as string);
+      expect(asked.map(({ line }) => line)).toEqual([path.replace(" ", " /api")]);
+      if (route.body !== undefined) expect(route.body.safeParse(asked[0]?.body).error).toBeUndefined();
+    });
+  }
+});
