@@ -41,14 +41,19 @@ export function claimMessages(transaction: Transaction, claim: Claim): Claimed {
 }
 
 const OF_CLAIM = `SELECT ${READABLE_COLUMNS} FROM messages m
-  WHERE receiver_no = ? AND claim_id = ? AND status = 'leased' ORDER BY arrival`;
+  WHERE receiver_no = ? AND claim_id = ? AND status = 'leased'`;
 
 type LeasedRow = ReadableMessageRow & { lease_expires_at: number };
+
+function rankOf(row: { available_at: number; priority: number }): number {
+  return row.available_at - HEAD_START_MILLISECONDS[PRIORITIES[row.priority] ?? "low"];
+}
 
 function claimedBefore(transaction: Transaction, agent: AgentRow, claimId: string): LeasedMessage[] {
   return transaction
     .all<LeasedRow>(OF_CLAIM, agent.agent_no, claimId)
     .filter((row) => row.lease_expires_at > transaction.now)
+    .sort((a, b) => rankOf(a) - rankOf(b) || a.arrival - b.arrival)
     .map((row) => readLeased(transaction, row, payloadText(transaction, row)));
 }
 

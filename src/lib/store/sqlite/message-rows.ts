@@ -139,8 +139,8 @@ export interface Ending {
   reason?: string | undefined;
 }
 
-const END = `UPDATE messages SET status = ?, held = 0, lease_expires_at = NULL, claim_id = NULL, ended_at = ?, settlement = ?,
-  reason = coalesce(?, reason) WHERE arrival = ?`;
+const END = `UPDATE messages SET status = ?, held = 0, lease_expires_at = NULL, claim_id = NULL, ended_at = ?,
+  settlement = coalesce(?, settlement), reason = coalesce(?, reason) WHERE arrival = ?`;
 
 /** Ends a message, once: the row, the counts, and the next of its ordering key. The caller has checked that it may end. */
 export function endMessage(

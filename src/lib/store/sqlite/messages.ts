@@ -17,22 +17,23 @@ export function getMessage(transaction: Transaction, messageId: string): Message
   return readMessage(transaction, row);
 }
 
-/** One stream from a position on. ?1 receiver ?2 now ?3 limit ?4 rank ?5 arrival of the last row before */
-function streamSql(priority: number): string {
+/** One stream, held or free, from a position on. ?1 receiver ?2 now ?3 limit ?4 rank ?5 arrival of the last row before */
+function streamSql(priority: number, held: 0 | 1): string {
   const headStart = HEAD_START_MILLISECONDS[PRIORITIES[priority] ?? "low"];
   return `SELECT * FROM (SELECT ${READABLE_COLUMNS}, available_at - ${headStart} AS rank FROM messages m
     INDEXED BY messages_ready
-    WHERE receiver_no = ?1 AND priority = ${priority} AND status = 'queued' AND held = 0
+    WHERE receiver_no = ?1 AND priority = ${priority} AND status = 'queued' AND held = ${held}
       AND (available_at, arrival) > (?4 + ${headStart}, ?5) AND (expires_at IS NULL OR expires_at > ?2)
     ORDER BY available_at, arrival LIMIT ?3)`;
 }
 
-const STREAMS = PRIORITIES.map((_, priority) => streamSql(priority)).join(" UNION ALL ");
+const STREAMS = PRIORITIES.flatMap((_, priority) => [streamSql(priority, 0), streamSql(priority, 1)]).join(
+  " UNION ALL ",
+);
 const WAITING = `${STREAMS} ORDER BY rank, arrival LIMIT ?3`;
 
 /**
- * What waits in a mailbox, in delivery order, without leasing it: due and delayed messages; of an ordering key the one
- * that goes next.
+ * What waits in a mailbox, by rank, then arrival, without leasing it: due, delayed, and held behind an ordering key.
  *
  * @throws AGENT_NOT_FOUND
  */

@@ -26,7 +26,11 @@ export async function sweep(connection: Connection): Promise<SweepReport> {
     tasksUnblocked: 0,
     tasksAssigned: 0,
   };
-  report.agentsInactivated = await repeat(() => connection.write(inactivateSilentAgents));
+  report.agentsInactivated = await repeat(async () => {
+    const step = await connection.write(inactivateSilentAgents);
+    report.tasksRequeued += step.requeued;
+    return step;
+  });
   await takeBack(connection, report);
   report.messagesExpired = await repeat(() => connection.write(expireMessages));
   report.messagesDeadLettered += await repeat(() => connection.write(deadLetterLeftBehind));

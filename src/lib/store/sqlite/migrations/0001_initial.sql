@@ -237,9 +237,9 @@ CREATE TABLE messages (
   CHECK ((status IN ('completed', 'dead_lettered', 'expired')) = (ended_at IS NOT NULL)),
   CHECK (held = 0 OR (status = 'queued' AND ordering_key IS NOT NULL))
 ) STRICT;
--- The streams: one per receiver and priority, and one per receiver, type and priority.
-CREATE INDEX messages_ready ON messages (receiver_no, priority, available_at, arrival)
-  WHERE status = 'queued' AND held = 0;
+-- The streams: one per receiver and priority, those held behind a key apart (only a peek reads them), and one per
+-- receiver, type and priority.
+CREATE INDEX messages_ready ON messages (receiver_no, held, priority, available_at, arrival) WHERE status = 'queued';
 CREATE INDEX messages_ready_by_type ON messages (receiver_no, type, priority, available_at, arrival)
   WHERE status = 'queued' AND held = 0;
 CREATE INDEX messages_leased ON messages (receiver_no, lease_expires_at) WHERE status = 'leased';
