@@ -14,7 +14,8 @@ export function readBody(
   const announced = Number(stream.headers["content-length"] ?? 0);
   if (announced > limit) {
     stream.resume();
-    return done(bodyTooLarge(limit));
+    done(bodyTooLarge(limit));
+    return;
   }
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -29,9 +30,10 @@ export function readBody(
     bytes += chunk.length;
     if (bytes > limit) {
       chunks.length = 0;
-      return finish(bodyTooLarge(limit));
+      finish(bodyTooLarge(limit));
+    } else {
+      chunks.push(chunk);
     }
-    chunks.push(chunk);
   });
   stream.on("end", () => {
     const only = chunks[0];

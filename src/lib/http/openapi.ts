@@ -1,4 +1,107 @@
+import { z } from "zod";
+import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from "zod-openapi";
+import { agentSchema } from "../agents/agent.ts";
+import { ERRORS } from "../errors.ts";
+import { leasedMessageSchema, messageSchema, sendMessageSchema } from "../messages/message.ts";
+import { assignmentSchema, assignTaskSchema, explanationSchema, taskSchema } from "../tasks/task.ts";
+import { pathOf } from "./path-matching.ts";
 import type { Route } from "./route.ts";
+
+/** The route table as an OpenAPI 3.1 document. */
+
+/** RFC 9457, with our code and, for invalid input, the places. */
+export const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  code: z.enum(Object.fromEntries(Object.keys(ERRORS).map((code) => [code, code]))),
+  detail: z.string(),
+  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+});
+
+const problem = { $ref: "#/components/responses/Problem" } as const;
+
+/** Statuses that a route may refuse with, beside the ones that every route has. */
+function refusals(route: Route): Record<string, typeof problem> {
+  const statuses = [400, 403, 404, 500, 503];
+  if (route.method !== "GET") statuses.push(409, 413, 415, 422, 429);
+  return Object.fromEntries(statuses.map((status) => [String(status), problem]));
+}
+
+function successes(route: Route): Record<string, { description: string; content: Record<string, { schema: z.ZodType }> }> {
+  const content = { "application/json": { schema: route.reply } };
+  return Object.fromEntries(route.statuses.map((status) => [String(status), { description: "Done", content }]));
+}
+
+function objectOrNothing(schema: z.ZodType | undefined): z.ZodObject | undefined {
+  return schema instanceof z.ZodObject ? schema : undefined;
+}
+
+const idempotencyKey = z.object({
+  "Idempotency-Key": z
+    .string()
+    .regex(/^[\x21-\x7e]{1,255}$/)
+    .optional()
+    .meta({ description: "Makes a repeat return the first result; not together with an id of your own" }),
+});
+
+/** Routes that read the Idempotency-Key header. */
+const WITH_KEY: ReadonlySet<string> = new Set(["POST /messages", "POST /messages/batch", "POST /tasks"]);
+
+function operation(route: Route): ZodOpenApiOperationObject {
+  const path = objectOrNothing(route.params);
+  const query = objectOrNothing(route.query);
+  const header = WITH_KEY.has(route.key) ? idempotencyKey : undefined;
+  const body = route.body === undefined ? undefined : { content: { "application/json": { schema: route.body } } };
+  return {
+    operationId: route.name,
+    summary: route.summary,
+    tags: [pathOf(route).split("/")[1] ?? ""],
+    requestParams: { ...(path && { path }), ...(query && { query }), ...(header && { header }) },
+    ...(body && { requestBody: body }),
+    responses: { ...refusals(route), ...successes(route) },
+  };
+}
+
+/** The document of `routes`; its paths are relative to the server `/api`. */
 export function openApiDocument(routes: readonly Route[]): { openapi: string; paths: Record<string, unknown> } {
-  return { openapi: "3.1.0", paths: { n: routes.length } };
+  const paths: ZodOpenApiPathsObject = {};
+  for (const route of routes) {
+    const path = pathOf(route);
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) };
+  }
+  const document = createDocument(
+    {
+      openapi: "3.1.0",
+      info: {
+        title: "agent-communication",
+        version: "0.1.0",
+        description: "The durable switchboard for fleets of autonomous agents: registry, messages, tasks.",
+      },
+      servers: [{ url: "/api" }],
+      paths,
+      components: {
+        schemas: {
+          Agent: agentSchema,
+          Message: messageSchema,
+          LeasedMessage: leasedMessageSchema,
+          SendMessage: sendMessageSchema,
+          Task: taskSchema,
+          AssignTask: assignTaskSchema,
+          Explanation: explanationSchema,
+          Assignment: assignmentSchema,
+          Problem: problemSchema,
+        },
+        responses: {
+          Problem: {
+            description: "Refused; the code says why",
+            content: { "application/problem+json": { schema: problemSchema } },
+          },
+        },
+      },
+    },
+    // Payloads, parameters and results are any JSON.
+    { allowEmptySchema: { custom: true } },
+  );
+  return { ...document, paths: document.paths ?? {} };
 }

@@ -1,6 +1,7 @@
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { AgentCommunicationError, type FieldError } from "../errors.ts";
 import type { JsonValue } from "../json.ts";
+import { withinTime } from "../within-time.ts";
 import type { MessageTypeDefinition } from "./message.ts";
 
 /** Schemas of custom types, compiled by Ajv (JSON Schema 2020-12, https://json-schema.org/draft/2020-12). */
@@ -8,18 +9,44 @@ import type { MessageTypeDefinition } from "./message.ts";
 /** Compiled validators kept at most; beyond it the cache starts anew. */
 const CACHED_MAX = 500;
 const REPORTED_MAX = 10;
+const COMPILE_MILLISECONDS = 1_000;
+const VALIDATE_MILLISECONDS = 250;
+
+/**
+ * What can make a check cost more than schema times payload: references (recursion, exponential alternatives), regular
+ * expressions (backtracking) and uniqueItems (every pair).
+ */
+const COSTLY_KEYWORDS = /"(?:\$ref|\$dynamicRef|pattern|patternProperties|uniqueItems)"/;
+/** Schemas beyond this are watched as well, since a payload has up to 256 KiB for each of their parts. */
+const CHEAP_SCHEMA_CHARACTERS = 4_096;
 
 /**
  * One Ajv for one schema: their $ids must not meet. Formats are annotations, as the standard has them by default; remote
  * references cannot be loaded, since no loader is given.
  */
 function compile(schema: MessageTypeDefinition["schema"]): ValidateFunction {
-  return new Ajv2020({ strict: false, allErrors: false, validateFormats: false, logger: false }).compile(schema);
+  const options = {
+    strict: false,
+    allErrors: false,
+    validateFormats: false,
+    inlineRefs: false,
+    logger: false,
+  } as const;
+  const validate = withinTime(() => new Ajv2020(options).compile(schema), COMPILE_MILLISECONDS);
+  if ("$async" in validate) throw new Error("asynchronous schemas are not supported");
+  return validate;
+}
+
+interface Compiled {
+  updatedAt: string;
+  validate: ValidateFunction;
+  /** Whether checks run against the clock, which costs some 0.1 ms each. */
+  watched: boolean;
 }
 
 /** Checks payloads against the registered schema of their type. */
 export class PayloadSchemas {
-  readonly #compiled = new Map<string, { updatedAt: string; validate: ValidateFunction }>();
+  readonly #compiled = new Map<string, Compiled>();
 
   /** @throws INVALID_REQUEST when the schema is none that can be compiled */
   check(schema: MessageTypeDefinition["schema"]): void {
@@ -35,8 +62,8 @@ export class PayloadSchemas {
 
   /** @throws SCHEMA_MISMATCH naming the places, never their values */
   validate(definition: MessageTypeDefinition, payload: JsonValue): void {
-    const validate = this.#validator(definition);
-    if (validate(payload)) return;
+    const { validate, watched } = this.#validator(definition);
+    if (isValid(definition.type, watched, () => validate(payload) === true)) return;
     const errors: FieldError[] = (validate.errors ?? []).slice(0, REPORTED_MAX).map((error) => ({
       path: `payload${error.instancePath.replaceAll("/", ".")}`.slice(0, 256),
       message: error.message ?? "is not valid",
@@ -45,12 +72,27 @@ export class PayloadSchemas {
     throw new AgentCommunicationError("SCHEMA_MISMATCH", detail, { errors });
   }
 
-  #validator(definition: MessageTypeDefinition): ValidateFunction {
+  #validator(definition: MessageTypeDefinition): Compiled {
     const known = this.#compiled.get(definition.type);
-    if (known?.updatedAt === definition.updatedAt) return known.validate;
+    if (known?.updatedAt === definition.updatedAt) return known;
     if (this.#compiled.size >= CACHED_MAX) this.#compiled.clear();
-    const validate = compile(definition.schema);
-    this.#compiled.set(definition.type, { updatedAt: definition.updatedAt, validate });
-    return validate;
+    const text = JSON.stringify(definition.schema);
+    const watched = text.length > CHEAP_SCHEMA_CHARACTERS || COSTLY_KEYWORDS.test(text);
+    const compiled = { updatedAt: definition.updatedAt, validate: compile(definition.schema), watched };
+    this.#compiled.set(definition.type, compiled);
+    return compiled;
+  }
+}
+
+/** A check that does not end in time, or overflows the stack, refuses the payload: it cannot be said to fit. */
+function isValid(type: string, watched: boolean, check: () => boolean): boolean {
+  try {
+    return watched ? withinTime(check, VALIDATE_MILLISECONDS) : check();
+  } catch (error) {
+    const message = `could not be checked within ${VALIDATE_MILLISECONDS} ms`;
+    throw new AgentCommunicationError("SCHEMA_MISMATCH", `The payload ${message} against the schema of ${type}.`, {
+      errors: [{ path: "payload", message }],
+      cause: error,
+    });
   }
 }

@@ -1,0 +1,40 @@
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { routes } from "../../src/functions/route-table.ts";
+import { agentRoutes } from "./contract/agents.ts";
+import { badInput } from "./contract/bad-input.ts";
+import { messageRoutes } from "./contract/messages.ts";
+import { pathsAndMethods } from "./contract/paths.ts";
+import { statisticsRoutes } from "./contract/statistics.ts";
+import { Api, servedRoutes } from "./contract/support.ts";
+import { taskRoutes } from "./contract/tasks.ts";
+import { type LocalHost, startLocalHost } from "./local-host.ts";
+
+/** The HTTP contract: against AGENT_TEST_URL (npm run test:http -- --url …) or a local host of its own. */
+
+let host: LocalHost | undefined;
+let api: Api;
+
+beforeAll(async () => {
+  const given = process.env.AGENT_TEST_URL;
+  if (given === undefined) host = await startLocalHost();
+  api = new Api(given ?? host?.url ?? "");
+});
+
+afterAll(async () => {
+  await host?.stop();
+});
+
+const get = () => api;
+
+describe("the HTTP contract", () => {
+  agentRoutes(get);
+  messageRoutes(get);
+  taskRoutes(get);
+  statisticsRoutes(get);
+  badInput(get);
+  pathsAndMethods(get);
+
+  it("has been kept by every route of the table at least once", () => {
+    expect([...servedRoutes].sort()).toEqual(routes.map((route) => route.key).sort());
+  });
+});

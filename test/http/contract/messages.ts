@@ -1,0 +1,247 @@
+import { describe, expect, it } from "@jest/globals";
+import { type Api, expectProblem } from "./support.ts";
+
+type Count = { count: number };
+
+export function messageRoutes(api: () => Api): void {
+  describe("messages", () => {
+    it("go from send to complete, and read accordingly", async () => {
+      const [sender, receiver] = [await api().register(), await api().register()];
+      const payload = { text: "häß\u{1F600}", deep: [1, null, { a: true }] };
+      const messageId = await api().message(sender, receiver, { payload, priority: "high", correlationId: "c-1" });
+      const waiting = await api().ok("GET /agents/{agentId}/messages", { agentId: receiver });
+      expect(waiting).toMatchObject({ messages: [{ messageId, status: "queued" }], nextCursor: null });
+      const [leased] = await api().receive(receiver);
+      expect(leased).toMatchObject({ messageId, payload, attempt: 1, correlationId: "c-1" });
+      const settlement = { body: { agentId: receiver, attempt: 1 } };
+      const renewed = await api().ok(
+        "POST /messages/{messageId}/renew",
+        { messageId },
+        { body: { ...settlement.body, leaseSeconds: 600 } },
+      );
+      expect(renewed).toMatchObject({ status: "leased", leaseExpiresAt: expect.any(String) });
+      expect(await api().ok("POST /messages/{messageId}/complete", { messageId }, settlement)).toEqual({
+        messageId,
+        status: "completed",
+      });
+      expect(await api().ok("POST /messages/{messageId}/complete", { messageId }, settlement)).toEqual({
+        messageId,
+        status: "completed",
+      });
+      expectProblem(await api().call("POST /messages/{messageId}/retry", { messageId }, settlement), "LEASE_LOST");
+      expect(await api().ok("GET /messages/{messageId}", { messageId })).toMatchObject({
+        status: "completed",
+        payload,
+      });
+    });
+
+    it("are returned by retry and fenced by the attempt", async () => {
+      const agentId = await api().register();
+      const messageId = await api().message(agentId, agentId);
+      await api().receive(agentId);
+      const body = { agentId, attempt: 1, delaySeconds: 0, reason: "again" };
+      expect(await api().ok("POST /messages/{messageId}/retry", { messageId }, { body })).toMatchObject({
+        status: "queued",
+      });
+      const [second] = await api().receive(agentId);
+      expect(second?.attempt).toBe(2);
+      expectProblem(
+        await api().call("POST /messages/{messageId}/complete", { messageId }, { body: { agentId, attempt: 1 } }),
+        "LEASE_LOST",
+      );
+      expectProblem(
+        await api().call("POST /messages/{messageId}/renew", { messageId }, { body: { agentId, attempt: 1 } }),
+        "LEASE_LOST",
+      );
+    });
+
+    it("recognise repeats by id and by Idempotency-Key", async () => {
+      const agentId = await api().register();
+      const messageId = api().id("m");
+      const body = { messageId, sender: agentId, receiver: agentId, type: "query", payload: { a: 1, b: 2 } };
+      expect(await api().ok("POST /messages", {}, { body })).toEqual({ messageId, duplicate: false });
+      const reordered = { ...body, payload: { b: 2, a: 1 } };
+      expect(await api().ok("POST /messages", {}, { body: reordered })).toEqual({ messageId, duplicate: true });
+      expectProblem(await api().call("POST /messages", {}, { body: { ...body, payload: 3 } }), "IDEMPOTENCY_MISMATCH");
+      const other = await api().register();
+      expectProblem(await api().call("POST /messages", {}, { body: { ...body, sender: other } }), "ID_TAKEN");
+
+      const headers = { "idempotency-key": api().id("key") };
+      const { messageId: _, ...anonymous } = body;
+      const first = await api().ok("POST /messages", {}, { body: anonymous, headers });
+      expect(await api().ok("POST /messages", {}, { body: anonymous, headers })).toEqual({ ...first, duplicate: true });
+      expectProblem(
+        await api().call("POST /messages", {}, { body: { ...anonymous, payload: 4 }, headers }),
+        "IDEMPOTENCY_MISMATCH",
+      );
+      expectProblem(await api().call("POST /messages", {}, { body, headers }), "INVALID_REQUEST");
+      const malformed = await api().call(
+        "POST /messages",
+        {},
+        { body: anonymous, headers: { "idempotency-key": "a b" } },
+      );
+      expectProblem(malformed, "INVALID_REQUEST");
+    });
+
+    it("are sent and settled in batches, all or none", async () => {
+      const agentId = await api().register();
+      const one = { sender: agentId, receiver: agentId, type: "notification" };
+      const headers = { "idempotency-key": api().id("key") };
+      const body = { messages: [one, { ...one, payload: 2 }] };
+      type Sent = { results: { messageId: string; duplicate: boolean }[] };
+      const sent = await api().ok<Sent>("POST /messages/batch", {}, { body, headers });
+      const again = await api().ok<Sent>("POST /messages/batch", {}, { body, headers });
+      expect(again.results).toEqual(sent.results.map((result) => ({ ...result, duplicate: true })));
+      const broken = { messages: [one, { ...one, receiver: api().id("nobody") }] };
+      expectProblem(await api().call("POST /messages/batch", {}, { body: broken }), "AGENT_NOT_FOUND");
+      const leased = await api().receive(agentId, { maxMessages: 10 });
+      expect(leased.map((message) => message.messageId).sort()).toEqual(
+        sent.results.map((result) => result.messageId).sort(),
+      );
+      const settlements = [
+        { messageId: leased[0]?.messageId, attempt: 1, outcome: "complete" },
+        { messageId: leased[1]?.messageId, attempt: 7, outcome: "complete" },
+        { messageId: leased[1]?.messageId, attempt: 1, outcome: "retry", delaySeconds: 60 },
+        { messageId: api().id("m"), attempt: 1, outcome: "dead_letter" },
+      ];
+      const settled = await api().ok("POST /messages/settle", {}, { body: { agentId, settlements } });
+      const statuses = ["completed", "lease_lost", "queued", "not_found"];
+      expect(settled).toEqual({
+        results: settlements.map(({ messageId }, index) => ({ messageId, status: statuses[index] })),
+      });
+    });
+
+    it("wait for the first message when asked to", async () => {
+      const agentId = await api().register();
+      const waiting = api().receive(agentId, { waitSeconds: 20 });
+      const messageId = await api().message(agentId, agentId);
+      expect((await waiting).map((message) => message.messageId)).toEqual([messageId]);
+      expect(await api().receive(agentId, { waitSeconds: 0.05 })).toEqual([]);
+    });
+
+    it("of a claim id come again when the answer was lost", async () => {
+      const agentId = await api().register();
+      const messageId = await api().message(agentId, agentId);
+      const claim = { claimId: api().id("claim"), maxMessages: 1 };
+      const first = await api().receive(agentId, claim);
+      const second = await api().receive(agentId, claim);
+      expect([first[0]?.messageId, second[0]?.messageId, second[0]?.attempt]).toEqual([messageId, messageId, 1]);
+    });
+
+    it("become dead letters, which are listed, redriven and purged", async () => {
+      const agentId = await api().register();
+      const messageId = await api().message(agentId, agentId);
+      await api().receive(agentId);
+      const body = { agentId, attempt: 1, reason: "poison" };
+      expect(await api().ok("POST /messages/{messageId}/dead-letter", { messageId }, { body })).toMatchObject({
+        status: "dead_lettered",
+      });
+      const listed = await api().ok("GET /dead-letters", {}, { query: `receiver=${agentId}&reason=poison` });
+      expect(listed).toMatchObject({ messages: [{ messageId, reason: "poison" }] });
+      const dry = { body: { filter: { receiver: agentId }, dryRun: true } };
+      expect(await api().ok<Count>("POST /dead-letters/redrive", {}, dry)).toEqual({ count: 1 });
+      expect(await api().ok<Count>("POST /dead-letters/redrive", {}, { body: { messageIds: [messageId] } })).toEqual({
+        count: 1,
+      });
+      const [again] = await api().receive(agentId);
+      expect(again).toMatchObject({ messageId, attempt: 2 });
+      await api().ok("POST /messages/{messageId}/dead-letter", { messageId }, { body: { agentId, attempt: 2 } });
+      expect(await api().ok<Count>("POST /dead-letters/purge", {}, { body: { messageIds: [messageId] } })).toEqual({
+        count: 1,
+      });
+      expectProblem(await api().call("GET /messages/{messageId}", { messageId }), "MESSAGE_NOT_FOUND");
+      for (const both of [{}, { messageIds: ["a"], filter: {} }]) {
+        expectProblem(await api().call("POST /dead-letters/purge", {}, { body: both }), "INVALID_REQUEST");
+      }
+    });
+
+    it("of unknown ids are 404, settled or read", async () => {
+      const agentId = await api().register();
+      const params = { messageId: api().id("m") };
+      const body = { agentId, attempt: 1 };
+      expectProblem(await api().call("GET /messages/{messageId}", params), "MESSAGE_NOT_FOUND");
+      for (const verb of ["complete", "retry", "dead-letter", "renew"]) {
+        expectProblem(await api().call(`POST /messages/{messageId}/${verb}`, params, { body }), "MESSAGE_NOT_FOUND");
+      }
+      const message = { sender: agentId, receiver: api().id("nobody"), type: "query" };
+      expectProblem(await api().call("POST /messages", {}, { body: message }), "AGENT_NOT_FOUND");
+    });
+  });
+
+  describe("message types", () => {
+    it("are registered with a schema that their payloads must satisfy", async () => {
+      const agentId = await api().register();
+      const type = api().id("type").replaceAll("-", "_");
+      const schema = { type: "object", required: ["n"], properties: { n: { type: "integer" } } };
+      expect((await api().call("PUT /message-types/{type}", { type }, { body: { schema } })).status).toBe(201);
+      expect((await api().call("PUT /message-types/{type}", { type }, { body: { schema } })).status).toBe(200);
+      expect(await api().ok("GET /message-types/{type}", { type })).toMatchObject({ type, schema });
+      const list = await api().ok<{ messageTypes: unknown[] }>("GET /message-types", {}, { query: "limit=200" });
+      expect(list.messageTypes.length).toBeGreaterThan(0);
+      const message = { sender: agentId, receiver: agentId, type };
+      await api().ok("POST /messages", {}, { body: { ...message, payload: { n: 1 } } });
+      const refused = await api().call("POST /messages", {}, { body: { ...message, payload: { n: "x" } } });
+      expect(expectProblem(refused, "SCHEMA_MISMATCH").errors).toEqual([
+        expect.objectContaining({ path: "payload.n" }),
+      ]);
+      expect(await api().ok("DELETE /message-types/{type}", { type })).toEqual({ type });
+      expectProblem(await api().call("DELETE /message-types/{type}", { type }), "NOT_FOUND");
+      expectProblem(await api().call("GET /message-types/{type}", { type }), "NOT_FOUND");
+      await api().ok("POST /messages", {}, { body: { ...message, payload: { n: "x" } } });
+    });
+
+    it("refuse schemas that are none, and built-in types", async () => {
+      const type = api().id("type").replaceAll("-", "_");
+      const bad = [
+        { type: "nonsense" },
+        { $ref: "https://example.com/other.json" },
+        { $ref: "#/$defs/missing" },
+        { pattern: "(" },
+        { $async: true },
+        { $schema: "http://json-schema.org/draft-04/schema#" },
+        { $id: "https://json-schema.org/draft/2020-12/schema" },
+      ];
+      for (const schema of [...bad, 3, "x", [], null]) {
+        expectProblem(await api().call("PUT /message-types/{type}", { type }, { body: { schema } }), "INVALID_REQUEST");
+      }
+      const large = { description: "x".repeat(70_000) };
+      expectProblem(
+        await api().call("PUT /message-types/{type}", { type }, { body: { schema: large } }),
+        "PAYLOAD_TOO_LARGE",
+      );
+      for (const builtIn of ["task_result", "query", "Upper", "a-b"]) {
+        expectProblem(
+          await api().call("PUT /message-types/{type}", { type: builtIn }, { body: { schema: true } }),
+          "INVALID_REQUEST",
+        );
+      }
+    });
+
+    it("bound what a hostile schema may cost", async () => {
+      const agentId = await api().register();
+      const hostile = [
+        { schema: { pattern: "^(a+)+$" }, payload: `${"a".repeat(50)}!` },
+        {
+          schema: {
+            $defs: {
+              x: {
+                anyOf: [
+                  { items: { $ref: "#/$defs/x" }, minItems: 1 },
+                  { items: { $ref: "#/$defs/x" }, minItems: 2 },
+                ],
+              },
+            },
+            $ref: "#/$defs/x",
+          },
+          payload: JSON.parse(`${"[".repeat(50)}${"]".repeat(50)}`),
+        },
+      ];
+      for (const { schema, payload } of hostile) {
+        const type = api().id("hostile").replaceAll("-", "_");
+        await api().ok("PUT /message-types/{type}", { type }, { body: { schema } });
+        const message = { sender: agentId, receiver: agentId, type, payload };
+        expectProblem(await api().call("POST /messages", {}, { body: message }), "SCHEMA_MISMATCH");
+      }
+    });
+  });
+}

@@ -1,0 +1,79 @@
+import { describe, expect, it } from "@jest/globals";
+import { routes } from "../../../src/functions/route-table.ts";
+import { type Api, expectProblem } from "./support.ts";
+
+export function pathsAndMethods(api: () => Api): void {
+  describe("paths and methods", () => {
+    it("answers wrong methods with 405 and Allow", async () => {
+      for (const { key } of routes) {
+        const path = key.slice(key.indexOf(" ") + 1).replaceAll(/\{\w+\}/g, "x");
+        const pattern = key.slice(key.indexOf(" ") + 1);
+        const allowed = routes.filter((route) => route.key.endsWith(` ${pattern}`)).map((route) => route.method);
+        const answer = await api().send("PATCH", path);
+        expectProblem(answer, "METHOD_NOT_ALLOWED");
+        expect(answer.headers.allow?.split(", ").sort()).toEqual(expect.arrayContaining([...allowed].sort()));
+      }
+    });
+
+    it("answers HEAD and OPTIONS likewise", async () => {
+      const head = await api().send("HEAD", "/agents");
+      expect([head.status, head.text]).toEqual([405, ""]);
+      expect(head.headers.allow?.split(", ").sort()).toEqual(["GET", "POST"]);
+      expectProblem(await api().send("OPTIONS", "/messages"), "METHOD_NOT_ALLOWED");
+    });
+
+    it("answers unknown paths with 404", async () => {
+      for (const path of [
+        "",
+        "/",
+        "/nope",
+        "/agents/a/b/c",
+        "/messages/a/complete/x",
+        "/health/live/x",
+        "/openapi",
+        "/agents/a/b?x=1",
+      ]) {
+        for (const method of ["GET", "POST", "DELETE"]) expectProblem(await api().send(method, path), "NOT_FOUND");
+      }
+    });
+
+    it("takes literals in any case and one trailing slash; parameters keep theirs", async () => {
+      const agentId = api().id("CamelCase");
+      await api().ok("POST /agents", {}, { body: { agentId, role: "worker" } });
+      for (const path of [`/AGENTS/${agentId}`, `/agents/${agentId}/`]) {
+        expect((await api().send("GET", path)).json).toMatchObject({ agentId });
+      }
+      expectProblem(await api().send("GET", `/agents/${agentId.toLowerCase()}`), "AGENT_NOT_FOUND");
+      const encoded = [...agentId].map((letter) => `%${letter.charCodeAt(0).toString(16)}`).join("");
+      expect((await api().send("GET", `/agents/${encoded}`)).json).toMatchObject({ agentId });
+    });
+
+    it("answers malformed ids with 400", async () => {
+      for (const id of [
+        "a%2Fb",
+        "a%20b",
+        "%00",
+        "%zz",
+        "%F0%28",
+        "-a",
+        "a%5Cb",
+        "x".repeat(129),
+        "x".repeat(3_000),
+        "%E2%80%8B",
+      ]) {
+        const answer = await api().send("GET", `/agents/${id}`);
+        // A host may refuse such a path before it reaches us; what reaches us is a problem document.
+        if (answer.text !== "") expectProblem(answer, "INVALID_REQUEST");
+        else expect([400, 404]).toContain(answer.status);
+      }
+      expectProblem(await api().send("GET", "/message-types/Upper"), "INVALID_REQUEST");
+    });
+
+    it("never serves something else through dot segments or double slashes", async () => {
+      for (const path of ["/agents/..%2f..%2fetc", "/agents//", "//agents/x", "/agents/%2e%2e/x", "/messages/..%5c"]) {
+        const answer = await api().send("GET", path);
+        expect([400, 404]).toContain(answer.status);
+      }
+    });
+  });
+}
