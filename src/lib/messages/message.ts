@@ -123,7 +123,11 @@ export const receiveMessagesSchema = z.strictObject({
   leaseSeconds: leaseSecondsSchema.default(LEASE_DEFAULT_SECONDS),
   types: z.array(messageTypeSchema).min(1).max(RECEIVE_MAX_TYPES).optional(),
   /** Bytes of payload in one reply; the first message is never held back. */
-  maxBytes: z.int().min(1).max(REQUEST_MAX_BYTES * 16).default(RECEIVE_DEFAULT_BYTES),
+  maxBytes: z
+    .int()
+    .min(1)
+    .max(REQUEST_MAX_BYTES * 16)
+    .default(RECEIVE_DEFAULT_BYTES),
   /** Repeating a receive with the same claim id first returns what that id already leased. */
   claimId: idSchema.optional(),
 });
