@@ -8,17 +8,22 @@ import type { Transaction } from "./transaction.ts";
 const LIVE = `SELECT ${TASK_COLUMNS} FROM tasks INDEXED BY tasks_live
   WHERE agent_no = ? AND status IN ('assigned', 'running') ORDER BY task_no`;
 
+export interface Released {
+  requeued: number;
+  handedOut: number;
+}
+
 /**
  * Takes back every task of an agent that fell silent (each uses one retry) or deregisters (none), at once and in their
  * old place, and hands the first of them to others. The agent must not be active any more, or they would come back to it.
  *
- * @returns how many wait again
+ * @returns how many were requeued, and how many tasks were handed out then
  */
 export function releaseTasks(
   transaction: Transaction,
   agent: AgentRow,
   outcome: "agent_inactive" | "released",
-): number {
+): Released {
   const loss: Loss = { outcome, error: outcome === "released" ? "RELEASED" : "AGENT_INACTIVE", retryable: true };
   const requeued: TaskRow[] = [];
   const ended: EndedDependency[] = [];
@@ -32,13 +37,13 @@ export function releaseTasks(
     if (fate.status === "pending") requeued.push(task);
     else ended.push({ taskId: task.task_id, completed: false });
   }
-  if (fates.length === 0) return 0;
+  if (fates.length === 0) return { requeued: 0, handedOut: 0 };
   // Once for all: an agent may hold 10,000.
   const changes: AgentChanges = { active_tasks: agent.active_tasks - fates.length };
   const inactive = fates.filter((fate) => fate.outcome === "agent_inactive").length;
   if (inactive > 0) changes.failed = agent.failed + inactive;
   changeAgent(transaction, agent, changes);
   const { unblocked } = settleDependents(transaction, ended);
-  handOutAfter(transaction, undefined, [...requeued, ...unblocked]);
-  return requeued.length;
+  const handedOut = handOutAfter(transaction, undefined, [...requeued, ...unblocked]);
+  return { requeued: requeued.length, handedOut };
 }

@@ -13,15 +13,26 @@ const AGENTS_PER_TRANSACTION = 20;
 const SILENT = `SELECT ${AGENT_COLUMNS} FROM agents INDEXED BY agents_beating
   WHERE status IN ('active', 'draining') AND last_heartbeat_at <= ? ORDER BY last_heartbeat_at LIMIT ?`;
 
+export interface SilenceSweep {
+  done: number;
+  requeued: number;
+  handedOut: number;
+  more: boolean;
+}
+
 /** Agents whose last heartbeat is older than the timeout become inactive, and their tasks go to others at once. */
-export function inactivateSilentAgents(transaction: Transaction): { done: number; requeued: number; more: boolean } {
+export function inactivateSilentAgents(transaction: Transaction): SilenceSweep {
   const limit = transaction.now - transaction.settings.heartbeatTimeoutSeconds * 1_000;
   const silent = transaction.all<AgentRow>(SILENT, limit, AGENTS_PER_TRANSACTION);
   // All of them first, so that none of them is handed the work of another.
   for (const agent of silent) changeAgent(transaction, agent, { status: "inactive" });
-  let requeued = 0;
-  for (const agent of silent) requeued += releaseTasks(transaction, agent, "agent_inactive");
-  return { done: silent.length, requeued, more: silent.length === AGENTS_PER_TRANSACTION };
+  const sweep = { done: silent.length, requeued: 0, handedOut: 0, more: silent.length === AGENTS_PER_TRANSACTION };
+  for (const agent of silent) {
+    const { requeued, handedOut } = releaseTasks(transaction, agent, "agent_inactive");
+    sweep.requeued += requeued;
+    sweep.handedOut += handedOut;
+  }
+  return sweep;
 }
 
 /** Mailboxes with leases, by a loose walk of the index: one seek per mailbox, whatever the number of messages. */

@@ -29,6 +29,7 @@ export async function sweep(connection: Connection): Promise<SweepReport> {
   report.agentsInactivated = await repeat(async () => {
     const step = await connection.write(inactivateSilentAgents);
     report.tasksRequeued += step.requeued;
+    report.tasksAssigned += step.handedOut;
     return step;
   });
   await takeBack(connection, report);
