@@ -378,6 +378,7 @@ export function messagePropertiesContract(open: StoreFactory, runs: number, seed
         });
       });
       await fc.assert(property, { numRuns: runs, ...(seed === undefined ? {} : { seed }) });
-    });
+      // Shrinking a counterexample may take longer than the runs.
+    }, 600_000);
   });
 }

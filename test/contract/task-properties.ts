@@ -304,6 +304,7 @@ export function taskPropertiesContract(open: StoreFactory, runs: number, seed?: 
         });
       });
       await fc.assert(property, { numRuns: runs, ...(seed === undefined ? {} : { seed }) });
-    });
+      // Shrinking a counterexample may take longer than the runs.
+    }, 600_000);
   });
 }
