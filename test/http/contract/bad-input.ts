@@ -76,12 +76,10 @@ export function badInput(api: () => Api): void {
     it("takes an absent body as {}", async () => {
       const agentId = await api().register();
       const path = `/agents/${agentId}/messages/receive`;
-      for (const headers of [
-        { accept: "*/*" },
-        { "content-type": "application/json" },
-        { "content-type": "text/plain" },
-      ]) {
-        expect((await api().send("POST", path, { headers: { ...headers, "content-length": "0" } })).json).toEqual({
+      for (const type of ["application/json", "text/plain"]) {
+        expect(
+          (await api().send("POST", path, { headers: { "content-type": type, "content-length": "0" } })).json,
+        ).toEqual({
           messages: [],
         });
       }

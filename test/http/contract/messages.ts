@@ -227,7 +227,7 @@ export function messageRoutes(api: () => Api): void {
               x: {
                 anyOf: [
                   { items: { $ref: "#/$defs/x" }, minItems: 1 },
-                  { items: { $ref: "#/$defs/x" }, minItems: 2 },
+                  { items: { $ref: "#/$defs/x" }, minItems: 1 },
                 ],
               },
             },

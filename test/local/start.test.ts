@@ -1,0 +1,124 @@
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "@jest/globals";
+import { spawnHost, startLocalHost, temporaryFolder } from "../http/local-host.ts";
+
+const folder = temporaryFolder();
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A start that must fail: exit 1, nothing on stdout, one line on stderr. */
+async function failedStart(settings: Record<string, string>): Promise<string> {
+  const host = spawnHost({ AGENT_HTTP_PORT: "0", AGENT_MOCK_DATABASE: join(folder, "failed.db"), ...settings });
+  const { code } = await host.ended;
+  const lines = host.stderr().trimEnd().split("\n");
+  expect({ code, stdout: host.stdout(), lines: lines.length }).toEqual({ code: 1, stdout: "", lines: 1 });
+  return lines[0] ?? "";
+}
+
+async function post(url: string, body: unknown): Promise<Response> {
+  return fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+}
+
+describe("npm start", () => {
+  it("prints one line, serves, keeps its file, and ends with 0 on SIGTERM although connections stay open", async () => {
+    const host = await startLocalHost();
+    const file = join(host.folder, "agents.db");
+    expect(host.stdout()).toBe(`agent-communication listens on ${host.url} (mode mock, database ${file})\n`);
+    expect((await post(`${host.url}/agents`, { agentId: "a", role: "worker" })).status).toBe(201);
+    // An idle kept-alive connection, and one that never finishes its request.
+    const { port, hostname } = new URL(host.url);
+    const slow = connect(Number(port), hostname, () =>
+      slow.write("POST /api/agents HTTP/1.1\r\nHost: localhost\r\nContent-Le"),
+    );
+    slow.on("error", () => undefined);
+    host.child.kill("SIGTERM");
+    host.child.kill("SIGTERM");
+    expect(await host.ended).toEqual({ code: 0, signal: null });
+    slow.destroy();
+    expect(host.stderr()).toBe("");
+    expect(existsSync(file)).toBe(true);
+
+    const again = await startLocalHost({ AGENT_MOCK_DATABASE: file });
+    const reply = await fetch(`${again.url}/agents/a`);
+    expect(reply.status).toBe(200);
+    again.child.kill("SIGINT");
+    expect(await again.ended).toEqual({ code: 0, signal: null });
+    rmSync(host.folder, { recursive: true, force: true });
+  });
+
+  it("ends long polls with an empty answer when it stops", async () => {
+    const host = await startLocalHost();
+    await post(`${host.url}/agents`, { agentId: "a", role: "worker" });
+    const polls = [1, 2, 3].map(() => post(`${host.url}/agents/a/messages/receive`, { waitSeconds: 20 }));
+    // The heartbeat of another connection is answered after the polls were sent, which is no promise, but a good chance,
+    // that they wait; one that came later is refused its connection and would fail the test.
+    await post(`${host.url}/agents/a/heartbeat`, {});
+    await waitForConnections(host.url, 3);
+    host.child.kill("SIGTERM");
+    const replies = await Promise.all(polls);
+    for (const reply of replies) expect([reply.status, await reply.json()]).toEqual([200, { messages: [] }]);
+    expect((await host.ended).code).toBe(0);
+    await host.stop();
+  });
+
+  it("says in one line that the port is in use", async () => {
+    const host = await startLocalHost();
+    const { port } = new URL(host.url);
+    expect(await failedStart({ AGENT_HTTP_PORT: port })).toMatch(
+      new RegExp(`cannot listen on 127.0.0.1:${port}.*EADDRINUSE`),
+    );
+    await host.stop();
+  });
+
+  it("says in one line that the database cannot be opened", async () => {
+    const directory = join(folder, "a-directory");
+    mkdirSync(directory);
+    expect(await failedStart({ AGENT_MOCK_DATABASE: directory })).toContain(`cannot open the database ${directory}`);
+    const text = join(folder, "text.db");
+    writeFileSync(text, "this is no database, and long enough to be read as the header of one ".repeat(20));
+    expect(await failedStart({ AGENT_MOCK_DATABASE: text })).toContain(`cannot open the database ${text}`);
+    expect(await failedStart({ AGENT_MOCK_DATABASE: join(text, "below-a-file.db") })).toContain(
+      "cannot open the database",
+    );
+  });
+
+  it("names every bad setting in one line", async () => {
+    const line = await failedStart({
+      AGENT_HTTP_PORT: "70000",
+      AGENT_MAX_RETRIES: "many",
+      AGENT_COMMUNICATION_MODE: "cloud",
+    });
+    for (const name of ["AGENT_HTTP_PORT", "AGENT_MAX_RETRIES", "AGENT_COMMUNICATION_MODE"])
+      expect(line).toContain(name);
+    expect(await failedStart({ AGENT_SWEEP_SCHEDULE: "every now and then or so" })).toContain("AGENT_SWEEP_SCHEDULE");
+    expect(await failedStart({ AGENT_HTTP_HOST: "0.0.0.0" })).toContain("AGENT_AUTH_MODE");
+  });
+
+  it("runs the sweep by its schedule", async () => {
+    const settings = { AGENT_SWEEP_SCHEDULE: "* * * * * *", AGENT_HEARTBEAT_INTERVAL: "0.2" };
+    const host = await startLocalHost(settings);
+    await post(`${host.url}/agents`, { agentId: "a", role: "worker" });
+    let status = "active";
+    for (let look = 0; look < 100 && status === "active"; look += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      status = ((await (await fetch(`${host.url}/agents/a`)).json()) as { status: string }).status;
+    }
+    expect(status).toBe("inactive");
+    await host.stop();
+  });
+});
+
+/** Waits until the metrics show that the host has answered after `connections` further requests were accepted. */
+async function waitForConnections(url: string, connections: number): Promise<void> {
+  for (let n = 0; n < connections; n += 1) {
+    await new Promise<void>((resolve, reject) => {
+      const outgoing = request(`${url}/health/live`, { agent: false }, (incoming) =>
+        incoming.resume().on("end", resolve),
+      );
+      outgoing.on("error", reject);
+      outgoing.end();
+    });
+  }
+}
