@@ -1,6 +1,6 @@
 import type { StopOptions, Worker } from "./worker.ts";
 
-/** Node only, and therefore not part of the client's core. */
+/** `agent-communication/client/signals`: Node only, and therefore not part of the client's core. */
 
 /**
  * Drains the worker on SIGTERM and SIGINT. A second signal ends the process at once.
