@@ -69,7 +69,7 @@ export class TaskWatch {
     return this.tasks.filter((task) => !FINAL.includes(task.status)).map((task) => `${task.taskId} ${task.status}`);
   }
 
-  /** `kind` is the step since the last look; "many" when there were several, which can lead anywhere but out of an end. */
+  /** `kind` is the step since the last look; after "many" or a "burst" a task may be anywhere but out of an end. */
   async look(step: { kind: string; swept: boolean }): Promise<void> {
     const before = { tasks: this.tasks, agents: this.agents, assignments: this.#assignments };
     const { store } = this.scene;
@@ -86,7 +86,7 @@ export class TaskWatch {
     const listed = new Set(this.tasks.map((task) => task.taskId));
     expect(this.taskIds.filter((taskId) => !listed.has(taskId))).toEqual([]);
     expect([...listed].filter((taskId) => !this.attempted.has(taskId) && !this.taskIds.includes(taskId))).toEqual([]);
-    for (const task of this.tasks) this.checkTask(task, before.tasks, step.kind === "many");
+    for (const task of this.tasks) this.checkTask(task, before.tasks, ["many", "burst"].includes(step.kind));
     this.checkLoads();
     for (const task of this.tasks) this.checkAttempts(task, before.assignments.get(task.taskId)?.length ?? 0);
     if (this.supervisor !== undefined) await this.checkMessages(this.supervisor);

@@ -95,11 +95,18 @@ abstract class Actor {
     const claimId = this.world.scene.fresh("claim");
     const leaseMilliseconds = this.world.random.between(5, 60) * SECOND;
     const maxMessages = this.world.random.between(1, 4);
+    const firstTry = { at: Number.POSITIVE_INFINITY };
     return async () => {
+      firstTry.at = Math.min(firstTry.at, this.now);
       const options = { maxMessages, leaseMilliseconds, claimId };
       const claimed = await this.ask(() => this.world.scene.claim(this.agentId, options));
       for (const message of claimed?.messages ?? []) {
-        this.world.ledger.delivered(message, this.agentId, claimId, this.now);
+        this.world.ledger.delivered(message, {
+          agentId: this.agentId,
+          claimId,
+          now: this.now,
+          firstTryAt: firstTry.at,
+        });
         this.handle(message);
       }
     };
@@ -276,7 +283,7 @@ export class SupervisorActor extends Actor {
       timeoutSeconds: random.pick([20, 60, 300]),
       maxRetries: random.between(0, 4),
       dependsOn: watch.taskIds.length > 0 && random.chance(0.3) ? [random.pick(watch.taskIds)] : [],
-      ...(random.chance(0.1) ? { assignTo: random.pick(this.world.workers) } : {}),
+      ...(random.chance(0.1) ? { assignTo: this.world.workers[0] } : {}),
     });
     return async () => {
       watch.attempted.add(taskId);

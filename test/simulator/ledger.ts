@@ -20,11 +20,13 @@ export class Ledger {
   readonly results = new Map<string, Map<string, string>>();
 
   /** A delivery: never while it is leased to somebody else, always under a higher attempt. */
-  delivered(message: LeasedMessage, agentId: string, claimId: string, now: number): void {
+  delivered(message: LeasedMessage, by: { agentId: string; claimId: string; now: number; firstTryAt: number }): void {
+    const { agentId, claimId, now, firstTryAt } = by;
     const { messageId, attempt } = message;
     const before = this.#deliveries.get(messageId);
     if (message.receiver !== agentId) throw new Error(`${messageId} went to ${agentId}, not ${message.receiver}`);
-    if (message.expiresAt !== undefined && before?.attempt !== attempt && at(message.expiresAt) <= now) {
+    // A repeated claim may bring, later, what its first try had leased in time.
+    if (message.expiresAt !== undefined && at(message.expiresAt) <= firstTryAt) {
       throw new Error(`${messageId} was delivered after its time to live`);
     }
     if (before !== undefined && before.attempt === attempt) {

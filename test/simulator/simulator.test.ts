@@ -3,8 +3,8 @@ import { openSqliteUnderTest } from "../contract/sqlite-under-test.ts";
 import { Simulation } from "./simulation.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
-const STEPS = Number(process.env.STEPS ?? 500);
-const RUNS = Number(process.env.RUNS ?? 8);
+const STEPS = Number(process.env.STEPS ?? 400);
+const RUNS = Number(process.env.RUNS ?? 6);
 
 /** SEED=… replays one run; otherwise fresh seeds are drawn, and a failure names the one that shows it again. */
 const seeds =
