@@ -17,4 +17,5 @@ export type { BodyOf, InputOf, ParamsOf, QueryOf, ReplyOf, RouteKey } from "./ro
 export { type Assignable, Supervisor, type SupervisorOptions } from "./supervisor.ts";
 export type { TaskContext, TaskHandler } from "./task-run.ts";
 export { isUnreachable } from "./transport.ts";
-export { type StopOptions, Worker, type WorkerEvent, type WorkerOptions } from "./worker.ts";
+export { Worker } from "./worker.ts";
+export type { StopOptions, WorkerEvent, WorkerOptions } from "./worker-options.ts";

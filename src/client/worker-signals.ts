@@ -1,4 +1,5 @@
-import type { StopOptions, Worker } from "./worker.ts";
+import type { Worker } from "./worker.ts";
+import type { StopOptions } from "./worker-options.ts";
 
 /** `agent-communication/client/signals`: Node only, and therefore not part of the client's core. */
 

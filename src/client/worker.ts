@@ -2,44 +2,11 @@ import type { HeartbeatReply } from "../lib/agents/agent.ts";
 import type { LeasedMessage } from "../lib/messages/message.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { AgentSession } from "./agent-session.ts";
-import { type MessageHandler, MessageRunner } from "./message-runner.ts";
+import { MessageRunner } from "./message-runner.ts";
 import { type AssignedTask, readAssignment, readCancel } from "./payloads.ts";
-import { type TaskHandler, TaskRun } from "./task-run.ts";
-
-/** What a worker is made of. */
-export interface WorkerOptions {
-  client: AgentClient;
-  agentId: string;
-  capabilities?: string[] | undefined;
-  /** Tasks at the same time, 0–10,000. Default 1. */
-  maxConcurrentTasks?: number | undefined;
-  metadata?: Record<string, string | number | boolean | null> | undefined;
-  /** Works on a task. */
-  handle: TaskHandler;
-  /** Handles every other message; without it they stay in the mailbox. */
-  onMessage?: MessageHandler | undefined;
-  /** Other messages at the same time. Default 10. */
-  maxConcurrentMessages?: number | undefined;
-  /** Told everything worth a line in a log; must not throw. */
-  onEvent?: ((event: WorkerEvent) => void) | undefined;
-  /** How long to try to deliver a result while the server does not answer. Default 300,000. */
-  settleBudgetMilliseconds?: number | undefined;
-}
-
-export type WorkerEvent =
-  | { type: "registered" | "deregistered" | "draining" | "stopped" }
-  | { type: "task_started" | "task_completed" | "task_lost" | "task_cancel_requested"; taskId: string; attempt: number }
-  | { type: "task_failed"; taskId: string; attempt: number; error: string; retryable: boolean }
-  | { type: "task_unreported"; taskId: string; attempt: number; error: unknown }
-  | { type: "log"; taskId: string; line: string }
-  | { type: "error"; during: string; error: unknown };
-
-export interface StopOptions {
-  /** How long running handlers may go on. Default 30,000. */
-  graceMilliseconds?: number | undefined;
-  /** Also deregister: gives back what is left without using a retry, and dead-letters what waits in the mailbox. */
-  deregister?: boolean | undefined;
-}
+import { type RunEnd, TaskRun } from "./task-run.ts";
+import { TaskSlots } from "./task-slots.ts";
+import type { StopOptions, WorkerEvent, WorkerOptions } from "./worker-options.ts";
 
 const DEFAULT_GRACE_MILLISECONDS = 30_000;
 const DEFAULT_SETTLE_BUDGET_MILLISECONDS = 300_000;
@@ -74,19 +41,15 @@ export class Worker {
   readonly #client: AgentClient;
   readonly #session: AgentSession;
   readonly #messages: MessageRunner | undefined;
-  readonly #maxRuns: number;
-  /** By task id: at most one attempt of a task is of interest. */
-  readonly #runs = new Map<string, TaskRun>();
-  readonly #waiting: TaskRun[] = [];
-  /** Handlers that have not ended, those of lost attempts included: they hold a slot of this process. */
-  readonly #active = new Set<Promise<void>>();
+  readonly #slots: TaskSlots;
   #stopping: Promise<void> | undefined;
   #draining = false;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
     this.#client = options.client;
-    this.#maxRuns = options.maxConcurrentTasks ?? 1;
+    const maxConcurrentTasks = options.maxConcurrentTasks ?? 1;
+    this.#slots = new TaskSlots(maxConcurrentTasks, (run, end) => this.#tell(run, end));
     const onError = (error: unknown) => this.#emit({ type: "error", during: "message", error });
     this.#messages =
       options.onMessage && new MessageRunner(options.client, options.agentId, options.onMessage, onError);
@@ -96,7 +59,7 @@ export class Worker {
         agentId: options.agentId,
         role: "worker",
         capabilities: options.capabilities ?? [],
-        maxConcurrentTasks: this.#maxRuns,
+        maxConcurrentTasks,
         ...(options.metadata === undefined ? {} : { metadata: options.metadata }),
       },
       {
@@ -111,7 +74,7 @@ export class Worker {
 
   /** Tasks whose handler runs or waits for a slot. */
   get activeTasks(): number {
-    return this.#runs.size;
+    return this.#slots.size;
   }
 
   /**
@@ -170,58 +133,34 @@ export class Worker {
 
   /** The message itself is completed by the server when the task starts. */
   #accept(task: AssignedTask): void {
-    const known = this.#runs.get(task.taskId);
-    if (known !== undefined) {
-      if (known.task.attempt >= task.attempt) return;
-      known.abort("lost");
-    }
     const { taskId, attempt } = task;
-    const run = new TaskRun({
-      client: this.#client,
-      agentId: this.#options.agentId,
-      task,
-      handle: this.#options.handle,
-      settleBudgetMilliseconds: this.#options.settleBudgetMilliseconds ?? DEFAULT_SETTLE_BUDGET_MILLISECONDS,
-      onStarted: () => this.#emit({ type: "task_started", taskId, attempt }),
-      onLog: (line) => this.#emit({ type: "log", taskId, line }),
-    });
-    this.#runs.set(taskId, run);
-    this.#waiting.push(run);
-    this.#fillSlots();
+    const known = this.#slots.get(taskId);
+    if (known !== undefined && known.task.attempt >= attempt) return;
+    this.#slots.add(
+      new TaskRun({
+        client: this.#client,
+        agentId: this.#options.agentId,
+        task,
+        handle: this.#options.handle,
+        settleBudgetMilliseconds: this.#options.settleBudgetMilliseconds ?? DEFAULT_SETTLE_BUDGET_MILLISECONDS,
+        onStarted: () => this.#emit({ type: "task_started", taskId, attempt }),
+        onLog: (line) => this.#emit({ type: "log", taskId, line }),
+      }),
+    );
   }
 
-  /** The server never assigns more than the slots; a run waits here only while the one before it is ending. */
-  #fillSlots(): void {
-    while (this.#active.size < Math.max(1, this.#maxRuns)) {
-      const run = this.#waiting.shift();
-      if (run === undefined) return;
-      const active = this.#work(run);
-      this.#active.add(active);
-      void active.then(() => {
-        this.#active.delete(active);
-        this.#fillSlots();
-      });
-    }
-  }
-
-  async #work(run: TaskRun): Promise<void> {
-    const { taskId, attempt } = run.task;
-    const end = await run.run();
-    if (this.#runs.get(taskId) === run) this.#runs.delete(taskId);
-    switch (end.end) {
-      case "completed":
-        return this.#emit({ type: "task_completed", taskId, attempt });
-      case "failed":
-        return this.#emit({ type: "task_failed", taskId, attempt, error: end.error, retryable: end.retryable });
-      case "lost":
-        return this.#emit({ type: "task_lost", taskId, attempt });
-      case "unreported":
-        return this.#emit({ type: "task_unreported", taskId, attempt, error: end.error });
+  #tell({ task: { taskId, attempt } }: TaskRun, end: RunEnd): void {
+    if (end.end === "failed") {
+      this.#emit({ type: "task_failed", taskId, attempt, error: end.error, retryable: end.retryable });
+    } else if (end.end === "unreported") {
+      this.#emit({ type: "task_unreported", taskId, attempt, error: end.error });
+    } else {
+      this.#emit({ type: end.end === "completed" ? "task_completed" : "task_lost", taskId, attempt });
     }
   }
 
   #cancel(taskId: string): void {
-    const run = this.#runs.get(taskId);
+    const run = this.#slots.get(taskId);
     if (run === undefined || run.aborted !== undefined) return;
     this.#emit({ type: "task_cancel_requested", taskId, attempt: run.task.attempt });
     run.abort("cancelled");
@@ -230,7 +169,8 @@ export class Worker {
   /** A heartbeat tells what the server thinks this worker has. */
   #compare(reply: HeartbeatReply, askedAt: number): void {
     const attempts = new Map(reply.tasks.map((task) => [task.taskId, task]));
-    for (const [taskId, run] of this.#runs) {
+    for (const run of this.#slots.runs()) {
+      const { taskId } = run.task;
       const listed = attempts.get(taskId);
       if (listed?.attempt === run.task.attempt) {
         if (listed.cancelRequested) this.#cancel(taskId);
@@ -243,14 +183,14 @@ export class Worker {
 
   #loseAll(): void {
     this.#emit({ type: "deregistered" });
-    for (const run of this.#runs.values()) run.abort("lost");
+    this.#slots.abortAll("lost");
   }
 
   async #adopt(taskId: string, attempt: number): Promise<void> {
-    if (this.#runs.has(taskId)) return;
+    if (this.#slots.get(taskId) !== undefined) return;
     try {
       const { status, taskType, description, parameters, deadline, ...task } = await this.#client.getTask(taskId);
-      if (task.attempt !== attempt || this.#runs.has(taskId)) return;
+      if (task.attempt !== attempt || this.#slots.get(taskId) !== undefined) return;
       if (status === "assigned" && deadline !== undefined) {
         this.#accept({ taskId, attempt, taskType, description, parameters, deadline });
       } else if (status === "running") {
@@ -267,18 +207,18 @@ export class Worker {
     this.#emit({ type: "draining" });
     this.#session.drain();
     await this.#within(graceMilliseconds, (over) => this.#finish(over));
-    for (const run of this.#runs.values()) run.abort("stopping");
+    this.#slots.abortAll("stopping");
     this.#messages?.abort();
     await this.#within(ABORTED_HANDLER_MILLISECONDS, () => this.#idle());
     if (deregister) await this.#quietly("deregister", () => this.#client.deregisterAgent(this.#options.agentId));
-    else await Promise.all([...this.#runs.values()].map((run) => run.abandon("the worker stopped")));
+    else await Promise.all(this.#slots.runs().map((run) => run.abandon("the worker stopped")));
     await this.#session.stop();
     this.#emit({ type: "stopped" });
   }
 
   async #idle(): Promise<void> {
     await this.#messages?.idle();
-    while (this.#active.size > 0) await Promise.all(this.#active);
+    await this.#slots.idle();
   }
 
   /** Until neither this process nor the server has anything left for this worker. */
@@ -288,7 +228,7 @@ export class Worker {
       if (over.aborted) return;
       try {
         const { tasks } = await this.#session.beat();
-        if (tasks.length === 0 && this.#active.size === 0) return;
+        if (tasks.length === 0 && !this.#slots.busy) return;
       } catch (error) {
         // Without an answer nothing more can arrive; the server will notice the silence.
         return this.#emit({ type: "error", during: "drain", error });

@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { AgentClient } from "../../src/client/agent-client.ts";
 import { HandlerAborted, PermanentError } from "../../src/client/handler-errors.ts";
-import { Worker, type WorkerEvent, type WorkerOptions } from "../../src/client/worker.ts";
+import { Worker } from "../../src/client/worker.ts";
+import type { WorkerEvent, WorkerOptions } from "../../src/client/worker-options.ts";
 import { type LocalHost, startLocalHost } from "../support/local-host.ts";
 import { until } from "../support/poll.ts";
 

@@ -1,0 +1,43 @@
+import type { AgentClient } from "./agent-client.ts";
+import type { MessageHandler } from "./message-runner.ts";
+import type { TaskHandler } from "./task-run.ts";
+
+/** What a worker is made of. */
+export interface WorkerOptions {
+  client: AgentClient;
+  agentId: string;
+  capabilities?: string[] | undefined;
+  /** Tasks at the same time, 0–10,000; with 0 it is given none. Default 1. */
+  maxConcurrentTasks?: number | undefined;
+  metadata?: Record<string, string | number | boolean | null> | undefined;
+  /** Works on a task. */
+  handle: TaskHandler;
+  /** Handles every other message; without it they stay in the mailbox. */
+  onMessage?: MessageHandler | undefined;
+  /** Other messages at the same time. Default 10. */
+  maxConcurrentMessages?: number | undefined;
+  /** Told everything worth a line in a log; must not throw. */
+  onEvent?: ((event: WorkerEvent) => void) | undefined;
+  /** How long to try to deliver a result while the server does not answer. Default 300,000. */
+  settleBudgetMilliseconds?: number | undefined;
+}
+
+/**
+ * What happened in a worker. `task_lost`: the attempt timed out or was given to somebody else. `task_unreported`: its
+ * result could not be delivered within the settle budget; the service will take the task back at its deadline.
+ */
+export type WorkerEvent =
+  | { type: "registered" | "deregistered" | "draining" | "stopped" }
+  | { type: "task_started" | "task_completed" | "task_lost" | "task_cancel_requested"; taskId: string; attempt: number }
+  | { type: "task_failed"; taskId: string; attempt: number; error: string; retryable: boolean }
+  | { type: "task_unreported"; taskId: string; attempt: number; error: unknown }
+  | { type: "log"; taskId: string; line: string }
+  | { type: "error"; during: string; error: unknown };
+
+/** How a worker stops. */
+export interface StopOptions {
+  /** How long running handlers may go on. Default 30,000. */
+  graceMilliseconds?: number | undefined;
+  /** Also deregister: gives back what is left without using a retry, and dead-letters what waits in the mailbox. */
+  deregister?: boolean | undefined;
+}
