@@ -5,8 +5,10 @@ import { parse } from "./parse.ts";
 
 /** How a repeat of a send or an assignment is recognised when the caller gives no id: RFC draft Idempotency-Key. */
 
-/** 1–255 printable ASCII characters. */
-const keySchema = z.string().regex(/^[\x21-\x7e]{1,255}$/, "must be 1–255 printable ASCII characters without spaces");
+/** 1–255 printable ASCII characters. No comma: that is how hosts join a header that was sent twice. */
+export const idempotencyKeySchema = z
+  .string()
+  .regex(/^[\x21-\x2b\x2d-\x7e]{1,255}$/, "must be 1–255 printable ASCII characters without spaces and commas");
 
 /** What a caller may give beside the body. */
 export interface SendOptions {
@@ -28,7 +30,7 @@ export function scopedKey(
   index = 0,
 ): string | undefined {
   if (options.idempotencyKey === undefined) return undefined;
-  const key = parse(keySchema, options.idempotencyKey, "Idempotency-Key header");
+  const key = parse(idempotencyKeySchema, options.idempotencyKey, "Idempotency-Key header");
   if (id !== undefined) {
     throw new AgentCommunicationError("INVALID_REQUEST", "Give an id or an Idempotency-Key, not both.");
   }

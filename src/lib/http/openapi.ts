@@ -2,6 +2,7 @@ import { z } from "zod";
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from "zod-openapi";
 import { agentSchema } from "../agents/agent.ts";
 import { ERRORS } from "../errors.ts";
+import { idempotencyKeySchema } from "../idempotency.ts";
 import { leasedMessageSchema, messageSchema, sendMessageSchema } from "../messages/message.ts";
 import { assignmentSchema, assignTaskSchema, explanationSchema, taskSchema } from "../tasks/task.ts";
 import { pathOf } from "./path-matching.ts";
@@ -28,7 +29,9 @@ function refusals(route: Route): Record<string, typeof problem> {
   return Object.fromEntries(statuses.map((status) => [String(status), problem]));
 }
 
-function successes(route: Route): Record<string, { description: string; content: Record<string, { schema: z.ZodType }> }> {
+function successes(
+  route: Route,
+): Record<string, { description: string; content: Record<string, { schema: z.ZodType }> }> {
   const content = { "application/json": { schema: route.reply } };
   return Object.fromEntries(route.statuses.map((status) => [String(status), { description: "Done", content }]));
 }
@@ -38,9 +41,7 @@ function objectOrNothing(schema: z.ZodType | undefined): z.ZodObject | undefined
 }
 
 const idempotencyKey = z.object({
-  "Idempotency-Key": z
-    .string()
-    .regex(/^[\x21-\x7e]{1,255}$/)
+  "Idempotency-Key": idempotencyKeySchema
     .optional()
     .meta({ description: "Makes a repeat return the first result; not together with an id of your own" }),
 });

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { Clock } from "../clock.ts";
-import { AgentCommunicationError } from "../errors.ts";
+import { AgentCommunicationError, type FieldError } from "../errors.ts";
 import { type SendOptions, scopedKey } from "../idempotency.ts";
 import { newId, requestHash } from "../ids.ts";
 import { parse } from "../parse.ts";
@@ -22,6 +22,7 @@ import {
   type SendMessage,
   type SendMessageInput,
   type SendMessageReply,
+  type Settlement,
   type SettleReply,
   sendBatchSchema,
   sendMessageSchema,
@@ -198,6 +199,7 @@ export class MessageQueueManager {
   /** Settles up to 100, as if sent alone, in order. @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED */
   async settle(input: z.input<typeof settleMessagesSchema>): Promise<{ results: SettleResult[] }> {
     const { agentId, settlements } = parse(settleMessagesSchema, input);
+    refuseStrayFields(settlements);
     const converted = settlements.map(({ messageId, attempt, outcome, delaySeconds, reason }) => {
       const delayMilliseconds = delaySeconds === undefined ? undefined : delaySeconds * 1_000;
       return { messageId, attempt, outcome, delayMilliseconds, reason };
@@ -212,5 +214,20 @@ export class MessageQueueManager {
   /** Stops listening to the store. */
   close(): void {
     this.#waiters.close();
+  }
+}
+
+/** As alone, where `complete` takes neither field and `dead-letter` no delay: a field that would be ignored is refused. */
+function refuseStrayFields(settlements: readonly Settlement[]): void {
+  const errors: FieldError[] = [];
+  for (const [index, { outcome, delaySeconds, reason }] of settlements.entries()) {
+    const stray = (field: string) =>
+      errors.push({ path: `settlements.${index}.${field}`, message: `does not belong to ${outcome}` });
+    if (outcome !== "retry" && delaySeconds !== undefined) stray("delaySeconds");
+    if (outcome === "complete" && reason !== undefined) stray("reason");
+  }
+  if (errors.length > 0) {
+    const detail = `The request is invalid: ${errors[0]?.path} ${errors[0]?.message}`;
+    throw new AgentCommunicationError("INVALID_REQUEST", detail, { errors: errors.slice(0, 20) });
   }
 }

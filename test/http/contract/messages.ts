@@ -81,6 +81,8 @@ export function messageRoutes(api: () => Api): void {
         { body: anonymous, headers: { "idempotency-key": "a b" } },
       );
       expectProblem(malformed, "INVALID_REQUEST");
+      const twice = { body: anonymous, headers: { "idempotency-key": "a,b" } };
+      expectProblem(await api().call("POST /messages", {}, twice), "INVALID_REQUEST");
     });
 
     it("are sent and settled in batches, all or none", async () => {
@@ -109,6 +111,20 @@ export function messageRoutes(api: () => Api): void {
       expect(settled).toEqual({
         results: settlements.map(({ messageId }, index) => ({ messageId, status: statuses[index] })),
       });
+    });
+
+    it("are settled without fields that would mean nothing", async () => {
+      const agentId = await api().register();
+      const strays = [
+        [{ outcome: "complete", delaySeconds: 1 }, "delaySeconds"],
+        [{ outcome: "complete", reason: "why" }, "reason"],
+        [{ outcome: "dead_letter", delaySeconds: 1 }, "delaySeconds"],
+      ] as const;
+      for (const [stray, field] of strays) {
+        const body = { agentId, settlements: [{ messageId: "m", attempt: 1, ...stray }] };
+        const problem = expectProblem(await api().call("POST /messages/settle", {}, { body }), "INVALID_REQUEST");
+        expect(problem.errors?.map((error) => error.path)).toEqual([`settlements.0.${field}`]);
+      }
     });
 
     it("wait for the first message when asked to", async () => {
