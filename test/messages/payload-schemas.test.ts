@@ -50,10 +50,10 @@ describe("payload schemas", () => {
   });
 
   it("may use the same $id for two types", () => {
-    expect([accepted({ $id: "urn:x", type: "string" }), accepted({ $id: "urn:x", type: "number" })]).toEqual([
-      true,
-      true,
-    ]);
+    expect([
+      accepted({ $id: "https://example.com/x", type: "string" }),
+      accepted({ $id: "https://example.com/x", type: "number" }),
+    ]).toEqual([true, true]);
   });
 
   it("that cannot be used are refused", () => {

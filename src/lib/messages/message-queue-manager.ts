@@ -54,7 +54,9 @@ export class MessageQueueManager {
   async send(input: SendMessageInput, options: SendOptions = {}): Promise<SendMessageReply> {
     const message = parse(sendMessageSchema, input);
     const key = scopedKey("POST /messages", message.sender, options, message.messageId);
-    const results = await this.#store.sendMessages([await this.#prepare(message, key)]);
+    // Built-in types have no schema of their own, are most of the traffic, and so take no turn of the event loop here.
+    if (!isBuiltInMessageType(message.type)) await this.#checkPayload(message);
+    const results = await this.#store.sendMessages([this.#prepare(message, key)]);
     const result = results[0];
     if (result === undefined) throw new Error("the store gave no result for the message");
     return result;
@@ -69,24 +71,21 @@ export class MessageQueueManager {
     const prepared: NewMessage[] = [];
     for (const [index, message] of messages.entries()) {
       const key = scopedKey("POST /messages/batch", message.sender, options, message.messageId, index);
-      prepared.push(await this.#prepare(message, key));
+      if (!isBuiltInMessageType(message.type)) await this.#checkPayload(message);
+      prepared.push(this.#prepare(message, key));
     }
     return { results: await this.#store.sendMessages(prepared) };
   }
 
-  async #prepare(message: SendMessage, idempotencyKey: string | undefined): Promise<NewMessage> {
-    // Built-in types have no schema of their own, and are most of the traffic.
-    if (!isBuiltInMessageType(message.type)) {
-      const definition = await this.#store.findMessageType(message.type);
-      if (definition !== undefined) this.#schemas.validate(definition, message.payload);
-    }
+  async #checkPayload(message: SendMessage): Promise<void> {
+    const definition = await this.#store.findMessageType(message.type);
+    if (definition !== undefined) this.#schemas.validate(definition, message.payload);
+  }
+
+  #prepare(message: SendMessage, idempotencyKey: string | undefined): NewMessage {
     const { messageId, ...rest } = message;
-    return {
-      ...message,
-      messageId: messageId ?? newId(this.#store.now()),
-      requestHash: requestHash(rest),
-      idempotencyKey,
-    };
+    const id = messageId ?? newId(this.#store.now());
+    return { ...rest, messageId: id, requestHash: requestHash(rest), idempotencyKey };
   }
 
   /** @throws MESSAGE_NOT_FOUND */
