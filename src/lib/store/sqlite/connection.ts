@@ -95,13 +95,17 @@ export class Connection {
     });
   }
 
-  /** Reads the committed state, at once: nothing of this process is uncommitted between two turns. */
+  /** Reads one snapshot of the committed state, at once: nothing of this process is uncommitted between two turns. */
   async read<T>(run: (transaction: Transaction) => T): Promise<T> {
     if (this.#closed) throw closedError();
     try {
+      // Several statements, one snapshot: another process may commit in between.
+      this.#exec("BEGIN");
       return this.#transaction.reading(run);
     } catch (error) {
       throw storeError(error);
+    } finally {
+      if (this.#database.isTransaction) this.#exec("COMMIT");
     }
   }
 
