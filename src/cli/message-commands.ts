@@ -122,7 +122,7 @@ function addReceive(program: Command, runner: Runner): void {
     .option("--types <list>", "only these types, separated by commas", toList)
     .option("--complete", "complete them at once")
     .action((agentId: string, { max, complete, ...rest }: ReceiveOptions, command: Command) =>
-      runner.run(command, async ({ client, print }) => {
+      runner.run(command, async ({ client, print, terminal }) => {
         const { waitSeconds, leaseSeconds, types } = rest;
         const wanted = given({ maxMessages: max, waitSeconds, leaseSeconds, types });
         const reply = await client.receiveMessages(agentId, wanted);
@@ -135,7 +135,9 @@ function addReceive(program: Command, runner: Runner): void {
           outcome: "complete" as const,
         }));
         const { results } = await client.settleMessages({ agentId, settlements });
-        return results.every(({ status }) => status === "completed") ? EXIT.OK : EXIT.REFUSED;
+        const left = results.filter(({ status }) => status !== "completed");
+        for (const { messageId, status } of left) terminal.writeError(`error: ${messageId} not completed: ${status}\n`);
+        return left.length === 0 ? EXIT.OK : EXIT.REFUSED;
       }),
     );
 }

@@ -22,6 +22,8 @@ export interface SessionHooks {
 const LONG_POLL_SECONDS = 20;
 /** While draining, so that the end of the drain is never far. */
 const SHORT_POLL_SECONDS = 0.2;
+/** An empty answer to a long poll that comes sooner than this is not the end of its wait. */
+const EARLY_MILLISECONDS = 500;
 /** Long enough for a slow start of a handler, short enough that another process soon gets what a crash left. */
 const LEASE_SECONDS = 30;
 
@@ -107,6 +109,7 @@ export class AgentSession {
     while (!this.#stop.signal.aborted) {
       const registration = this.#registration;
       this.#poll = new AbortController();
+      const askedAt = this.#clock.now();
       try {
         const { messages } = await this.#client.receiveMessages(
           this.#agent.agentId,
@@ -121,6 +124,9 @@ export class AgentSession {
         claimId = this.#client.newId();
         failures = 0;
         for (const message of messages) this.#hooks.onMessage(message);
+        // A host that is stopping ends its long polls at once: do not ask it again and again until it is gone.
+        const early = messages.length === 0 && this.#clock.now() - askedAt < EARLY_MILLISECONDS;
+        if (early && !this.#draining) await this.#clock.sleep(EARLY_MILLISECONDS, this.#poll.signal);
       } catch (error) {
         if (this.#poll.signal.aborted) continue;
         failures++;

@@ -17,7 +17,7 @@ export interface SupervisorOptions {
   metadata?: Record<string, string | number | boolean | null> | undefined;
   /** Handles every message but task results; without it they stay in the mailbox. */
   onMessage?: MessageHandler | undefined;
-  /** Told of every result as it arrives, waited for or not; must not throw. */
+  /** Told of every result as it arrives, waited for or not, now and then twice; must not throw. */
   onResult?: ((outcome: TaskOutcome) => void) | undefined;
   /** Told what failed and is being tried again; must not throw. */
   onError?: ((error: unknown, during: string) => void) | undefined;
