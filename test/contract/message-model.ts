@@ -23,6 +23,8 @@ export interface ModelMessage {
   maxAttempts: number;
   leaseUntil: number;
   endedAt: number;
+  /** It has expired, but no sweep has been by: perhaps not recorded, and then still at the head of its key. */
+  perhapsUnrecorded: boolean;
   /** The settlement of the current attempt and its answer. */
   settled: { outcome: Outcome; answer: Answer } | undefined;
 }
@@ -69,6 +71,13 @@ export class MessageModel {
       .sort((a, b) => rank(a) - rank(b) || a.arrival - b.arrival)
       .slice(0, max)
       .map((message) => message.id);
+  }
+
+  /** Whether an expired message that no claim need meet may still hold back the next of its key. */
+  mayHoldBack(receiver: string): boolean {
+    return this.messages.some(
+      (message) => message.receiver === receiver && message.key !== undefined && message.perhapsUnrecorded,
+    );
   }
 
   /** What a settlement must be answered. */

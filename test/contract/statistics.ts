@@ -153,9 +153,13 @@ export function statisticsContract(open: StoreFactory): void {
     });
 
     it("equal a recount through the lists after much has happened", async () => {
-      await withStore(open, {}, async (scene) => {
+      await withStore(open, {}, async (scene, under) => {
         await busyDay(scene);
         await scene.store.sweep();
+        await expectRecount(scene);
+        const before = await scene.store.coordinationStatistics();
+        await under.reopen?.();
+        expect(await scene.store.coordinationStatistics()).toEqual(before);
         await expectRecount(scene);
         scene.advance(40 * 24 * HOUR);
         await scene.store.maintain();
