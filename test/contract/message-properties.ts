@@ -374,7 +374,7 @@ function sameAttempt(a: Delivery, b: Delivery): boolean {
 }
 
 /** Random interleavings of sends, claims, settlements, time and sweeps keep what section 3 promises of messages. */
-export function messagePropertiesContract(open: StoreFactory, runs: number, seed?: number): void {
+export function messageProperties(open: StoreFactory, runs: number, seed?: number): void {
   describe("any interleaving of message calls", () => {
     it("keeps the guarantees after every step, and can be brought to an end", async () => {
       const property = fc.asyncProperty(steps, async (list) => {

@@ -1,10 +1,10 @@
-import { messagePropertiesContract } from "./message-properties.ts";
+import { messageProperties } from "./message-properties.ts";
 import { openSqliteUnderTest } from "./sqlite-under-test.ts";
-import { taskPropertiesContract } from "./task-properties.ts";
+import { taskProperties } from "./task-properties.ts";
 
 /** RUNS and SEED replay or deepen a search; fast-check prints the seed and the path of a failure. */
 const runs = Number(process.env.RUNS ?? 150);
 const seed = process.env.SEED === undefined ? undefined : Number(process.env.SEED);
 
-messagePropertiesContract(openSqliteUnderTest, runs, seed);
-taskPropertiesContract(openSqliteUnderTest, runs, seed);
+messageProperties(openSqliteUnderTest, runs, seed);
+taskProperties(openSqliteUnderTest, runs, seed);

@@ -292,7 +292,7 @@ function sameAttempt(a: Held, b: Held): boolean {
 }
 
 /** Random interleavings of task calls by supervisors and workers keep what section 3 promises of tasks. */
-export function taskPropertiesContract(open: StoreFactory, runs: number, seed?: number): void {
+export function taskProperties(open: StoreFactory, runs: number, seed?: number): void {
   describe("any interleaving of task calls", () => {
     it("keeps the guarantees after every step, and can be brought to an end", async () => {
       const property = fc.asyncProperty(steps, async (list) => {
