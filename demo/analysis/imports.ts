@@ -34,9 +34,21 @@ export function importsOf(source: string): Import[] {
     });
   }
   for (const match of text.matchAll(CALL)) {
-    if (match[1] !== undefined) found.push({ line: lineAt(starts, match.index), specifier: match[1], typeOnly: false });
+    if (match[1] !== undefined && !insideText(text, match.index))
+      found.push({ line: lineAt(starts, match.index), specifier: match[1], typeOnly: false });
   }
   return found;
+}
+
+/** True when a quote is open on that line: the source of a test or a template, not code. */
+function insideText(text: string, offset: number): boolean {
+  const before = text.slice(text.lastIndexOf("\n", offset) + 1, offset).replaceAll(/\\./g, "");
+  let open: string | undefined;
+  for (const character of before) {
+    if (open === undefined && /["'`]/.test(character)) open = character;
+    else if (character === open) open = undefined;
+  }
+  return open !== undefined;
 }
 
 /** `lodash/fp` → `lodash`, `@scope/name/x` → `@scope/name`; undefined for what is no package: relative, `#`, `node:`, a URL. */

@@ -55,6 +55,7 @@ describe("imports", () => {
       '// import "no";',
       '/* import "no"; */',
       'const url = "http://example.org"; // import "no"',
+      'const source = \'x = require("no")\'; const j = require("j");',
     ].join("\n");
     expect(importsOf(source).map(({ line, specifier, typeOnly }) => [line, specifier, typeOnly])).toEqual([
       [1, "a", false],
@@ -64,6 +65,7 @@ describe("imports", () => {
       [7, "g", false],
       [8, "h", false],
       [8, "i", false],
+      [12, "j", false],
     ]);
   });
 
