@@ -52,6 +52,14 @@ describe("the OpenAPI document", () => {
     expect(send).toContain('"maximum":100');
   });
 
+  it("requires bodies where {} would not do, and calls any JSON any JSON", () => {
+    const required = (key: string) =>
+      (operations.get(key)?.requestBody as { required?: boolean } | undefined)?.required;
+    expect([required("POST /messages"), required("POST /agents/{agentId}/heartbeat")]).toEqual([true, false]);
+    expect(document.components.schemas.Message.properties.payload).toEqual({});
+    expect(Object.keys(document.components.schemas).filter((name) => name.startsWith("_"))).toEqual([]);
+  });
+
   it("refers only to what it has", () => {
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map((match) => match[1] ?? "");
     expect(references.length).toBeGreaterThan(0);

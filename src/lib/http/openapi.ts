@@ -53,7 +53,11 @@ function operation(route: Route): ZodOpenApiOperationObject {
   const path = objectOrNothing(route.params);
   const query = objectOrNothing(route.query);
   const header = WITH_KEY.has(route.key) ? idempotencyKey : undefined;
-  const body = route.body === undefined ? undefined : { content: { "application/json": { schema: route.body } } };
+  // An absent body is {}, so it is required only where {} would not do.
+  const body = route.body && {
+    required: !route.body.safeParse({}).success,
+    content: { "application/json": { schema: route.body } },
+  };
   return {
     operationId: route.name,
     summary: route.summary,
@@ -104,5 +108,18 @@ export function openApiDocument(routes: readonly Route[]): { openapi: string; pa
     // Payloads, parameters and results are any JSON.
     { allowEmptySchema: { custom: true } },
   );
-  return { ...document, paths: document.paths ?? {} };
+  return withoutJsonRecursion({ ...document, paths: document.paths ?? {} });
+}
+
+/** zod spells "any JSON" as a recursive schema per use, generated under this name; OpenAPI's word for it is {}. */
+const GENERATED = /^__schema\d+$/;
+
+function withoutJsonRecursion<Document>(document: Document): Document {
+  const simplify = (key: string, value: unknown): unknown => {
+    if (GENERATED.test(key)) return undefined;
+    if (typeof value !== "object" || value === null || !("$ref" in value)) return value;
+    const target = String(value.$ref).split("/").at(-1) ?? "";
+    return GENERATED.test(target) ? {} : value;
+  };
+  return JSON.parse(JSON.stringify(document), simplify);
 }
