@@ -1,18 +1,25 @@
 import type { IncomingMessage } from "node:http";
+import { AgentCommunicationError } from "../lib/errors.ts";
 import { bodyTooLarge } from "../lib/http/request-input.ts";
 
 /**
- * Reads a body of at most `limit` bytes. A longer one is refused as soon as that is known, by its Content-Length or by
- * the bytes themselves; the rest is read and thrown away, so that the caller gets the refusal and not a reset connection
- * (how long that may take is bounded by the server's request timeout).
+ * How much of a body that is too long is still read and thrown away before it is refused: who answers while the rest
+ * arrives closes the connection on it, and the caller gets a reset in place of the refusal.
+ */
+const DRAIN_MAX_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Reads a body of at most `limit` bytes. A longer one is refused when it has arrived, or at once when it is longer by far
+ * (how long arriving may take is bounded by the server's request timeout).
  */
 export function readBody(
   stream: IncomingMessage,
   limit: number,
   done: (error: Error | null, body?: Buffer) => void,
 ): void {
+  const drainTo = limit + DRAIN_MAX_BYTES;
   const announced = Number(stream.headers["content-length"] ?? 0);
-  if (announced > limit) {
+  if (announced > drainTo) {
     stream.resume();
     done(bodyTooLarge(limit));
     return;
@@ -28,16 +35,17 @@ export function readBody(
   stream.on("data", (chunk: Buffer) => {
     if (finished) return;
     bytes += chunk.length;
-    if (bytes > limit) {
-      chunks.length = 0;
-      finish(bodyTooLarge(limit));
-    } else {
-      chunks.push(chunk);
-    }
+    if (bytes <= limit) chunks.push(chunk);
+    else chunks.length = 0;
+    if (bytes > drainTo) finish(bodyTooLarge(limit));
   });
   stream.on("end", () => {
+    if (bytes > limit) return finish(bodyTooLarge(limit));
     const only = chunks[0];
     finish(null, chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, bytes));
   });
-  stream.on("error", (error) => finish(error));
+  // The caller hung up, or was too slow: nothing went wrong on our side.
+  stream.on("error", (cause) => {
+    finish(new AgentCommunicationError("INVALID_REQUEST", "The body did not arrive whole.", { cause }));
+  });
 }
