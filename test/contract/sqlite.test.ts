@@ -14,6 +14,7 @@ import { messageTypesContract } from "./message-types.ts";
 import { orderingContract } from "./ordering.ts";
 import { pagingContract } from "./paging.ts";
 import { prioritiesContract } from "./priorities.ts";
+import { requestsContract } from "./requests.ts";
 import { sendingContract } from "./sending.ts";
 import { settlementsContract } from "./settlements.ts";
 import { openSqliteUnderTest } from "./sqlite-under-test.ts";
@@ -31,6 +32,7 @@ const contracts = [
   deadLettersContract,
   messageTypesContract,
   deliverableContract,
+  requestsContract,
   tasksContract,
   assignmentContract,
   handoutsContract,
