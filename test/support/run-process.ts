@@ -1,7 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+/** Types are stripped and modules compiled once, not in each of the many short processes. */
+const COMPILE_CACHE = join(tmpdir(), "agent-communication-compile-cache");
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 export interface Finished {
@@ -18,7 +22,7 @@ export async function runFile(
 ): Promise<Finished> {
   const child = spawn(process.execPath, [`${ROOT}${file}`, ...args], {
     cwd: options.cwd ?? ROOT,
-    env: { ...process.env, ...options.environment },
+    env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...process.env, ...options.environment },
     stdio: ["pipe", "pipe", "pipe"],
   });
   const finished: Finished = { code: null, out: "", error: "" };

@@ -1,6 +1,13 @@
 import { z } from "zod";
 import { CAPABILITIES_MAX, CONCURRENT_TASKS_MAX, METADATA_MAX_BYTES } from "../limits.ts";
-import { attemptSchema, capabilitySchema, idSchema, instantSchema, jsonObjectSchema, pageQueryShape } from "../values.ts";
+import {
+  attemptSchema,
+  capabilitySchema,
+  idSchema,
+  instantSchema,
+  jsonObjectSchema,
+  pageQueryShape,
+} from "../values.ts";
 
 /** The vocabulary of agents: what they send when they register and beat, and how they read. */
 

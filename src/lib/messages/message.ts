@@ -42,11 +42,14 @@ export const BUILT_IN_MESSAGE_TYPES = [
   "error",
 ] as const;
 
-/** A built-in type, or a custom one of lower-case letters, digits, dots and underscores. */
+/**
+ * A built-in type, or a custom one of lower-case letters, digits, dots and underscores; not `.` or `..`, which URL parsers
+ * take out of a path.
+ */
 export const messageTypeSchema = z
   .string()
   .regex(
-    new RegExp(`^[a-z0-9._]{1,${MESSAGE_TYPE_MAX_CHARACTERS}}$`),
+    new RegExp(`^(?!\\.{1,2}$)[a-z0-9._]{1,${MESSAGE_TYPE_MAX_CHARACTERS}}$`),
     "must be 1–64 lower-case letters, digits, dots or underscores",
   );
 

@@ -164,7 +164,14 @@ export const explanationSchema = z.object({
 });
 export type Explanation = z.infer<typeof explanationSchema>;
 
-export const ATTEMPT_OUTCOMES = ["completed", "failed", "timed_out", "agent_inactive", "released", "cancelled"] as const;
+export const ATTEMPT_OUTCOMES = [
+  "completed",
+  "failed",
+  "timed_out",
+  "agent_inactive",
+  "released",
+  "cancelled",
+] as const;
 export const assignmentSchema = explanationSchema.extend({
   attempt: z.int(),
   assignedAt: instantSchema,
