@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { keptFiles, places, readSource, sourcesIn } from "./sources.ts";
 
 /** Roots under which a path can only be one of the machine it was written on. /home/site is where Azure puts an app. */
-const MACHINE_ROOTS = ["home(?!/site/)", "root", "tmp", "mnt", "work", "workspace", "workspaces", "Users"];
+const MACHINE_ROOTS = ["home(?!/site\\b)", "root", "tmp", "mnt", "work", "workspace", "workspaces", "Users"];
 const MACHINE_PATH = new RegExp(`(?<![\\w.~*)\\]}-])/(?:${MACHINE_ROOTS.join("|")})/[\\w.]|[A-Z]:\\\\\\\\?Users\\\\`);
 
 const kept = keptFiles();
