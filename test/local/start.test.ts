@@ -51,14 +51,12 @@ describe("npm start", () => {
   it("ends long polls with an empty answer when it stops", async () => {
     const host = await startLocalHost();
     await post(`${host.url}/agents`, { agentId: "a", role: "worker" });
-    const polls = [1, 2, 3].map(() => post(`${host.url}/agents/a/messages/receive`, { waitSeconds: 20 }));
-    // The heartbeat of another connection is answered after the polls were sent, which is no promise, but a good chance,
-    // that they wait; one that came later is refused its connection and would fail the test.
-    await post(`${host.url}/agents/a/heartbeat`, {});
-    await waitForConnections(host.url, 3);
+    const polls = [1, 2, 3].map(() => longPoll(`${host.url}/agents/a/messages/receive`));
+    await Promise.all(polls.map((poll) => poll.sent));
+    // Whoever connects after the polls were written is answered after the host has read them.
+    await longPoll(`${host.url}/agents/a/messages/receive`, 0.001).reply;
     host.child.kill("SIGTERM");
-    const replies = await Promise.all(polls);
-    for (const reply of replies) expect([reply.status, await reply.json()]).toEqual([200, { messages: [] }]);
+    for (const poll of polls) expect(await poll.reply).toEqual([200, { messages: [] }]);
     expect((await host.ended).code).toBe(0);
     await host.stop();
   });
@@ -110,15 +108,24 @@ describe("npm start", () => {
   });
 });
 
-/** Waits until the metrics show that the host has answered after `connections` further requests were accepted. */
-async function waitForConnections(url: string, connections: number): Promise<void> {
-  for (let n = 0; n < connections; n += 1) {
-    await new Promise<void>((resolve, reject) => {
-      const outgoing = request(`${url}/health/live`, { agent: false }, (incoming) =>
-        incoming.resume().on("end", resolve),
-      );
-      outgoing.on("error", reject);
-      outgoing.end();
+/** A receive on a connection of its own: when its bytes were written, and what came back. */
+function longPoll(
+  url: string,
+  waitSeconds = 20,
+): { sent: Promise<void>; reply: Promise<[number | undefined, unknown]> } {
+  const headers = { "content-type": "application/json" };
+  const outgoing = request(url, { method: "POST", agent: false, headers });
+  const sent = new Promise<void>((resolve) => outgoing.once("finish", () => resolve()));
+  const reply = new Promise<[number | undefined, unknown]>((resolve, reject) => {
+    outgoing.once("error", reject);
+    outgoing.once("response", (incoming) => {
+      let text = "";
+      incoming.on("data", (chunk: Buffer) => {
+        text += chunk.toString();
+      });
+      incoming.on("end", () => resolve([incoming.statusCode, JSON.parse(text)]));
     });
-  }
+  });
+  outgoing.end(JSON.stringify({ waitSeconds }));
+  return { sent, reply };
 }
