@@ -33,7 +33,8 @@ export interface DependencyReport {
   undeclared: ImportPlace[];
   /** Relative imports whose file is not there. */
   unresolved: ImportPlace[];
-  moreProblems: number;
+  /** All of them: the lists hold the first ones only. */
+  counts: { manifests: number; unused: number; undeclared: number; unresolved: number; cycles: number };
   /** Modules that import each other in a circle (types left out). */
   cycles: string[][];
 }
@@ -103,24 +104,32 @@ export async function reportDependencies(
     }
   });
   const missing = await reallyMissing(root, unresolved);
+  const cycles = findCycles(graph);
+  const manifests = packages.map(({ path, name, dependencies, devDependencies, declared, mentioned }) => ({
+    path,
+    name,
+    dependencies,
+    devDependencies,
+    unused: declared.filter((dependency) => !mentioned.has(dependency)),
+  }));
   return {
     sourceFiles: graph.size,
     imports,
-    manifests: packages.map(({ path, name, dependencies, devDependencies, declared, mentioned }) => ({
-      path,
-      name,
-      dependencies,
-      devDependencies,
-      unused: declared.filter((dependency) => !mentioned.has(dependency)),
-    })),
+    manifests: manifests.slice(0, SHOWN),
     mostUsed: [...users]
       .map(([name, files]) => ({ name, files: files.size }))
       .sort((a, b) => b.files - a.files || (a.name < b.name ? -1 : 1))
       .slice(0, 15),
     undeclared: undeclared.slice(0, SHOWN),
     unresolved: missing.slice(0, SHOWN),
-    moreProblems: Math.max(0, undeclared.length - SHOWN) + Math.max(0, missing.length - SHOWN),
-    cycles: findCycles(graph).slice(0, SHOWN),
+    cycles: cycles.slice(0, SHOWN).map((cycle) => cycle.slice(0, SHOWN)),
+    counts: {
+      manifests: manifests.length,
+      unused: manifests.reduce((sum, { unused }) => sum + unused.length, 0),
+      undeclared: undeclared.length,
+      unresolved: missing.length,
+      cycles: cycles.length,
+    },
   };
 }
 

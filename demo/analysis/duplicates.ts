@@ -19,7 +19,9 @@ export interface Passage {
 
 export interface DuplicateReport {
   files: number;
-  /** Groups of files with the same content. */
+  /** Files whose content an earlier file has, too. */
+  copies: number;
+  /** The largest groups of files with the same content. */
   identical: { bytes: number; files: string[] }[];
   /** Passages, longest first. */
   passages: Passage[];
@@ -63,10 +65,12 @@ export async function findDuplicates(root: string, paths: readonly string[], ste
     if (!LEFT_OUT.has(extensionOf(file))) finder.add({ file, lines: text.split("\n").map((line) => line.trim()) });
   });
   const passages = finder.passages.toSorted((a, b) => b.characters - a.characters);
+  const identical = [...byContent.values()].filter((group) => group.files.length > 1);
   return {
     files,
-    identical: [...byContent.values()]
-      .filter((group) => group.files.length > 1)
+    copies: identical.reduce((sum, group) => sum + group.files.length - 1, 0),
+    identical: identical
+      .map(({ bytes, files: same }) => ({ bytes, files: same.slice(0, SHOWN) }))
       .sort((a, b) => b.bytes - a.bytes)
       .slice(0, SHOWN),
     passages: passages.slice(0, SHOWN),

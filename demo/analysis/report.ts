@@ -39,10 +39,15 @@ function code(value: string): string {
   return `\`${text(value).replaceAll("`", "'")}\``;
 }
 
-function table(titles: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+/** @param count of all rows, when `rows` are only the first ones */
+function table(
+  titles: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+  count: number = rows.length,
+): string {
   const line = (cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
   const shown = rows.slice(0, LISTED);
-  const more = rows.length > shown.length ? `\n\n… and ${rows.length - shown.length} more.` : "";
+  const more = count > shown.length ? `\n\n… and ${number(count - shown.length)} more.` : "";
   return [line(titles), line(titles.map(() => "---")), ...shown.map(line)].join("\n") + more;
 }
 
@@ -107,13 +112,13 @@ function totalsOf(
     lines: inventory.lines,
     linksChecked: links.checked,
     brokenLinks: links.broken.length + links.moreBroken,
-    identicalFiles: duplicates.identical.reduce((sum, { files }) => sum + files.length - 1, 0),
+    identicalFiles: duplicates.copies,
     repeatedPassages: duplicates.passages.length + duplicates.morePassages,
     longSentences: readability.longSentences.length + readability.moreLongSentences,
-    undeclaredImports: dependencies.undeclared.length,
-    unresolvedImports: dependencies.unresolved.length,
-    importCycles: dependencies.cycles.length,
-    unusedDependencies: dependencies.manifests.reduce((sum, { unused }) => sum + unused.length, 0),
+    undeclaredImports: dependencies.counts.undeclared,
+    unresolvedImports: dependencies.counts.unresolved,
+    importCycles: dependencies.counts.cycles,
+    unusedDependencies: dependencies.counts.unused,
   };
 }
 
@@ -142,12 +147,11 @@ function linkSection(links: LinkReport): string {
     `${number(links.checked)} relative links and anchors in ${number(links.files)} Markdown files were looked up; ` +
     `${number(links.external)} links to the web and ${number(links.outside)} to places above the folder were not.`;
   const rows = links.broken.map(({ file, line, target, why }) => [code(`${file}:${line}`), code(target), why]);
-  const more = links.moreBroken > 0 ? `${number(links.moreBroken)} more are not listed.` : "";
+  const count = rows.length + links.moreBroken;
   return section(
     "Links",
     looked,
-    rows.length === 0 ? "None is broken." : table(["where", "target", "problem"], rows),
-    more,
+    rows.length === 0 ? "None is broken." : table(["where", "target", "problem"], rows, count),
   );
 }
 
@@ -159,31 +163,37 @@ function dependencySection(report: DependencyReport): string {
     devDependencies,
     unused.map(code).join(", ") || "–",
   ]);
-  const places = (title: string, found: DependencyReport["undeclared"]) =>
+  const places = (title: string, found: DependencyReport["undeclared"], count: number) =>
     found.length === 0
       ? ""
       : `${title}\n\n${table(
           ["where", "import"],
           found.map(({ file, line, specifier }) => [code(`${file}:${line}`), code(specifier)]),
+          count,
         )}`;
   return section(
     "Dependencies",
     `${number(report.imports)} imports in ${number(report.sourceFiles)} JavaScript and TypeScript files.`,
     manifests.length === 0
       ? "There is no package.json."
-      : table(["manifest", "package", "dependencies", "for development", "mentioned nowhere"], manifests),
+      : table(
+          ["manifest", "package", "dependencies", "for development", "mentioned nowhere"],
+          manifests,
+          report.counts.manifests,
+        ),
     report.mostUsed.length === 0
       ? ""
       : `Most imported: ${report.mostUsed.map(({ name, files }) => `${code(name)} (${files})`).join(", ")}.`,
-    places("Imported, but declared in no package.json above:", report.undeclared),
-    places("Relative imports whose file is not there:", report.unresolved),
-    report.moreProblems > 0 ? `${number(report.moreProblems)} more are not listed.` : "",
+    places("Imported, but declared in no package.json above:", report.undeclared, report.counts.undeclared),
+    places("Relative imports whose file is not there:", report.unresolved, report.counts.unresolved),
     report.cycles.length === 0
       ? "No modules import each other in a circle."
       : `Modules that import each other in a circle:\n\n${report.cycles
           .slice(0, LISTED)
           .map((cycle) => `- ${cycle.map(code).join(", ")}`)
-          .join("\n")}`,
+          .join(
+            "\n",
+          )}${report.counts.cycles > LISTED ? `\n\n… and ${number(report.counts.cycles - LISTED)} more.` : ""}`,
   );
 }
 
@@ -236,7 +246,7 @@ function readabilitySection(report: ReadabilityReport): string {
       : `Hardest to read first:\n\n${table(["file", "words", "words per sentence", "reading ease"], hardest)}`,
     long.length === 0
       ? "No sentence is longer than 40 words."
-      : `Sentences of more than 40 words:\n\n${table(["where", "words", "begins"], long)}`,
+      : `Sentences of more than 40 words:\n\n${table(["where", "words", "begins"], long, long.length + report.moreLongSentences)}`,
   );
 }
 
