@@ -86,9 +86,11 @@ export function assignmentMessagesContract(open: StoreFactory): void {
 
     it("returned by the worker are completed by the end, too", async () => {
       const { scene, worker, held, message } = await assigned();
-      await scene.settle(worker, await scene.receiveOne(worker), "retry", { delayMilliseconds: HOUR });
+      const leased = await scene.receiveOne(worker);
+      await scene.settle(worker, leased, "retry", { delayMilliseconds: HOUR });
       await scene.start(held);
       expect(await scene.status(message.messageId)).toBe("completed");
+      expect(await scene.settle(worker, leased, "complete")).toBe("completed");
     });
 
     it("settled by the worker before starting leave the task as it is", async () => {

@@ -68,6 +68,14 @@ export function claimsContract(open: StoreFactory): void {
       expect(rest.map((message) => message.messageId)).toEqual(ids.slice(3));
     });
 
+    it("counts maxBytes in bytes of UTF-8, not in characters", async () => {
+      const { scene, sender, receiver } = await pair();
+      // 302 bytes of JSON each, in 102 characters.
+      for (let i = 0; i < 10; i++) await scene.send(sender, receiver, { payload: "€".repeat(100) });
+      expect(await scene.receive(receiver, { maxMessages: 50, maxBytes: 1_000 })).toHaveLength(3);
+      expect(await scene.receive(receiver, { maxMessages: 50, maxBytes: 1_208 })).toHaveLength(4);
+    });
+
     it("gives only the types asked for, in delivery order", async () => {
       const { scene, sender, receiver } = await pair();
       const query = await scene.send(sender, receiver, { type: "query" });

@@ -175,6 +175,18 @@ export function heartbeatsContract(open: StoreFactory): void {
         expect((await scene.look(taskId)).assignedTo).toBe(agentId);
       });
 
+      it("is ended by registering again, which hands out what waits", async () => {
+        const scene = stage.scene();
+        const supervisor = await scene.supervisor();
+        const agentId = await scene.worker();
+        await scene.pass(95 * SECOND);
+        expect(await agentStatus(scene, agentId)).toBe("inactive");
+        const taskId = await scene.submit(supervisor);
+        await scene.worker(1, [], agentId);
+        expect(await agentStatus(scene, agentId)).toBe("active");
+        expect((await scene.held(taskId)).agentId).toBe(agentId);
+      });
+
       it("does not stop an inactive agent from receiving and settling, which makes it active again", async () => {
         const scene = stage.scene();
         const [sender, agentId] = [await scene.agent(), await scene.agent()];
@@ -232,6 +244,12 @@ export function heartbeatsContract(open: StoreFactory): void {
         expect(await countsAsHeartbeat(scene, agentId, () => scene.complete(held))).toBe(true);
         await beat();
         expect(await countsAsHeartbeat(scene, agentId, () => scene.fail(failing, { retryable: false }))).toBe(true);
+      });
+
+      it("an accepted assignment counts for its supervisor", async () => {
+        const scene = stage.scene();
+        const supervisor = await scene.supervisor();
+        expect(await countsAsHeartbeat(scene, supervisor, () => scene.submit(supervisor))).toBe(true);
       });
 
       it("refused calls do not count", async () => {
