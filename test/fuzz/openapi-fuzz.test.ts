@@ -17,7 +17,7 @@ import { type FuzzReply, type FuzzRequest, Wire } from "./wire.ts";
 
 const REFUSED_REQUESTS = 8_000;
 const REFUSED_BATCH = 400;
-const MIXED_REQUESTS = 12_000;
+const MIXED_REQUESTS = 20_000;
 const CONCURRENCY = 16;
 const MIN_REQUESTS = 20_000;
 const AGENTS = ["supervisor-1", "worker-1", "worker-2", "observer-1", "admin-1"];
