@@ -4,7 +4,7 @@ import type { NewTask } from "../store.ts";
 import { type AgentRow, agentByNo, changeAgent } from "./agent-rows.ts";
 import { setsByNo, setsOfDemand, type Wanted, type Weighed, weigh } from "./candidates.ts";
 import { findDemand, setsThatMeet } from "./capability-sets.ts";
-import { explain, storeExplanation } from "./explanations.ts";
+import { readExplanation, storeExplanation } from "./explanations.ts";
 import { checkNewTask } from "./new-tasks.ts";
 import { writeSystemMessage } from "./system-messages.ts";
 import { addEvent, changeTask, iso, type LiveTask, type TaskChanges, type TaskRow } from "./task-rows.ts";
@@ -24,7 +24,11 @@ export function previewAssignment(transaction: Transaction, task: NewTask): Expl
     demandNo === undefined
       ? setsByNo(transaction, setsThatMeet(transaction, task.requiredCapabilities))
       : setsOfDemand(transaction, demandNo);
-  return explain(weigh(transaction, { sets, preferred: task.preferredCapabilities, endedBy: null, named: assignTo }));
+  return readExplanation(
+    storeExplanation(
+      weigh(transaction, { sets, preferred: task.preferredCapabilities, endedBy: null, named: assignTo }),
+    ),
+  );
 }
 
 /** Weighs who can take a task now. `named`: the agent of `assignTo`, when the caller has its row. */

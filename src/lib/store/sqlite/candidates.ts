@@ -95,88 +95,38 @@ function loadOf(agent: AgentRow): number {
   return agent.active_tasks / agent.max_concurrent_tasks;
 }
 
-const FREE = `SELECT agent_no FROM agents INDEXED BY agents_assignable
-  WHERE role = 'worker' AND status = 'active' AND active_tasks < max_concurrent_tasks`;
-const ORDER = "ORDER BY load, last_assigned_at, agent_id";
+const FREE = `SELECT agent_no, load, last_assigned_at, agent_id FROM agents INDEXED BY agents_assignable
+  WHERE set_no = ? AND role = 'worker' AND status = 'active' AND active_tasks < max_concurrent_tasks`;
+/** Sets that one statement merges: each row passes through half of its arms. */
+const SETS_PER_STATEMENT = 16;
 
 /**
- * The first free workers of each set: numbers, as one JSON text, from the index alone, because result rows cost more
- * than everything else in an assignment. The limit is part of the text: SQLite plans anew whenever a bound one changes.
+ * The best of some sets, merged by SQLite from their index entries as far as they are needed (a compound SELECT with
+ * ORDER BY runs its arms as coroutines): numbers, as one text, because 64 result rows cost more than everything else in
+ * an assignment. The limit is part of the text: SQLite plans anew whenever a bound one changes.
  */
-function firstOfSets(transaction: Transaction, setNos: readonly number[], limit: number): number[][] {
-  const ofSet = `SELECT json_group_array(agent_no) FROM (${FREE} AND set_no = s.value ${ORDER} LIMIT ${limit})`;
-  const sql = `SELECT json_group_array(json((${ofSet}))) AS nos FROM json_each(?) s`;
-  return JSON.parse(transaction.get<{ nos: string }>(sql, JSON.stringify(setNos))?.nos ?? "[]");
+function leastLoadedOf(transaction: Transaction, setNos: readonly number[]): AgentRow[] {
+  const arms = setNos.map(() => FREE).join(" UNION ALL ");
+  const sql = `SELECT group_concat(agent_no) AS nos FROM (${arms}
+    ORDER BY load, last_assigned_at, agent_id LIMIT ${CANDIDATES_MAX})`;
+  const nos: number[] = JSON.parse(`[${transaction.get<{ nos: string | null }>(sql, ...setNos)?.nos ?? ""}]`);
+  return nos.map((agentNo) => agentByNo(transaction, agentNo));
 }
 
-function nextOfSet(transaction: Transaction, after: AgentRow, limit: number): number[] {
-  const beyond = "AND set_no = ? AND (load, last_assigned_at, agent_id) > (?, ?, ?)";
-  const sql = `SELECT json_group_array(agent_no) AS nos FROM (${FREE} ${beyond} ${ORDER} LIMIT ${limit})`;
-  const { set_no, last_assigned_at, agent_id } = after;
-  const row = transaction.get<{ nos: string }>(sql, set_no, loadOf(after), last_assigned_at, agent_id);
-  return JSON.parse(row?.nos ?? "[]");
-}
-
-/** One set's free workers, read a few at a time. */
-interface Stream {
-  nos: number[];
-  next: number;
-  head: AgentRow;
-}
-
-function earlier(a: AgentRow, b: AgentRow): boolean {
-  const order = loadOf(a) - loadOf(b) || a.last_assigned_at - b.last_assigned_at;
-  return order === 0 ? a.agent_id < b.agent_id : order < 0;
-}
-
-/** The 64 free workers of all sets with the lowest (load, last assigned, id): the sets' streams, merged head by head. */
+/** The 64 free workers of all sets with the lowest (load, last assigned, id). */
 function leastLoaded(transaction: Transaction, sets: readonly MeetingSet[]): AgentRow[] {
   const open = sets.filter((set) => set.free_workers > 0).map((set) => set.set_no);
   if (open.length === 0) return [];
-  // Twice its share from each set, so that few have to be asked again.
-  const chunk = open.length === 1 ? CANDIDATES_MAX : Math.ceil(CANDIDATES_MAX / open.length) * 2;
-  const firsts = firstOfSets(transaction, open, chunk);
-  if (open.length === 1) return (firsts[0] ?? []).map((agentNo) => agentByNo(transaction, agentNo));
-  // Worst first, so that the best is popped from the end.
-  const streams: Stream[] = [];
-  for (const nos of firsts) {
-    if (nos[0] !== undefined) streams.push({ nos, next: 1, head: agentByNo(transaction, nos[0]) });
-  }
-  streams.sort((a, b) => (earlier(a.head, b.head) ? 1 : -1));
+  if (open.length <= SETS_PER_STATEMENT) return leastLoadedOf(transaction, open);
   const found: AgentRow[] = [];
-  while (found.length < CANDIDATES_MAX) {
-    const best = streams.pop();
-    if (best === undefined) break;
-    found.push(best.head);
-    if (found.length < CANDIDATES_MAX && advance(transaction, best, chunk)) reinsert(streams, best);
+  for (let from = 0; from < open.length; from += SETS_PER_STATEMENT) {
+    found.push(...leastLoadedOf(transaction, open.slice(from, from + SETS_PER_STATEMENT)));
   }
-  return found;
+  return found.sort(indexOrder).slice(0, CANDIDATES_MAX);
 }
 
-/** Moves to the next worker of the set. @returns whether there is one */
-function advance(transaction: Transaction, stream: Stream, chunk: number): boolean {
-  if (stream.next === stream.nos.length) {
-    if (stream.nos.length < chunk) return false;
-    stream.nos = nextOfSet(transaction, stream.head, chunk);
-    stream.next = 0;
-  }
-  const agentNo = stream.nos[stream.next];
-  if (agentNo === undefined) return false;
-  stream.head = agentByNo(transaction, agentNo);
-  stream.next += 1;
-  return true;
-}
-
-function reinsert(streams: Stream[], stream: Stream): void {
-  let low = 0;
-  let high = streams.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const other = streams[middle];
-    if (other !== undefined && earlier(stream.head, other.head)) low = middle + 1;
-    else high = middle;
-  }
-  streams.splice(low, 0, stream);
+function indexOrder(a: AgentRow, b: AgentRow): number {
+  return loadOf(a) - loadOf(b) || a.last_assigned_at - b.last_assigned_at || (a.agent_id < b.agent_id ? -1 : 1);
 }
 
 function meets(sets: readonly MeetingSet[], agent: AgentRow): boolean {
