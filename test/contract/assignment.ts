@@ -161,6 +161,31 @@ export function assignmentContract(open: StoreFactory): void {
         expect(third).toBeCloseTo(1 / 2, 5);
       });
 
+      it("each of these wins over all that follow it", async () => {
+        const { scene, supervisor } = await begin();
+        const run = async (assignTo: string, ok: boolean) => {
+          const held = await scene.assign(supervisor, { assignTo });
+          await (ok ? scene.complete(held) : scene.fail(held, { retryable: false }));
+          scene.advance(SECOND);
+        };
+        // The one with the wished capability is the worst in everything else; the reliable one was assigned last.
+        const [early, reliable, wished] = [
+          await scene.worker(1, [], scene.id("a")),
+          await scene.worker(1, [], scene.id("b")),
+          await scene.worker(1, ["wished"], scene.id("c")),
+        ];
+        await run(early, false);
+        await run(wished, false);
+        await run(wished, false);
+        await run(reliable, true);
+        const order = async (preferredCapabilities: string[]) => {
+          const preview = await scene.store.previewAssignment(scene.task(supervisor, { preferredCapabilities }));
+          return preview.considered.map((candidate) => candidate.agentId);
+        };
+        expect(await order(["wished"])).toEqual([wished, reliable, early]);
+        expect(await order([])).toEqual([reliable, early, wished]);
+      });
+
       it("then the least recently assigned, never before ever", async () => {
         const { scene, supervisor } = await begin();
         const ids = [scene.id("a"), scene.id("b"), scene.id("c")] as const;
