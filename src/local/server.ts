@@ -137,6 +137,20 @@ function createApp(): FastifyInstance {
   });
 }
 
+/**
+ * Connections on which no request has arrived yet: node does not count them as idle, and a client that keeps one in
+ * reserve would hold up the stop for the whole grace.
+ */
+function trackSilent(app: FastifyInstance): ReadonlySet<Socket> {
+  const silent = new Set<Socket>();
+  app.server.on("connection", (socket: Socket) => {
+    silent.add(socket);
+    socket.once("close", () => silent.delete(socket));
+  });
+  app.server.on("request", (request: IncomingMessage) => silent.delete(request.socket));
+  return silent;
+}
+
 /** A listening host. */
 export interface LocalServer {
   /** Where it listens: `http://127.0.0.1:7071/api`. */
@@ -167,13 +181,16 @@ export async function startServer(services: Services, routes: readonly Route[], 
     send(reply, dispatchUnknown(routes, request.method, path, headerReader(request.raw)));
   });
   for (const route of routes) addRoute(app, services, route, log, signals);
+  const silent = trackSilent(app);
   const address = await app.listen({ host: config.httpHost, port: config.httpPort });
   return {
     url: `${address}${PREFIX}`,
     async close() {
       signals.stop();
       const cancel = clock.after(CLOSE_GRACE_MILLISECONDS, () => app.server.closeAllConnections());
-      await app.close();
+      const closed = app.close();
+      for (const socket of silent) socket.destroy();
+      await closed;
       cancel();
     },
   };

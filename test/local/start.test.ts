@@ -61,6 +61,29 @@ describe("npm start", () => {
     await host.stop();
   });
 
+  it("lets go at once of a connection held in reserve, while a request under way has its grace", async () => {
+    const host = await startLocalHost();
+    const { port, hostname } = new URL(host.url);
+    const ended: string[] = [];
+    const open = (name: string, text: string) => {
+      const socket = connect(Number(port), hostname, () => socket.write(text));
+      socket.on("error", () => undefined);
+      socket.on("close", () => ended.push(name));
+      socket.resume();
+      return new Promise((resolve) => socket.once("ready", resolve));
+    };
+    const head =
+      "POST /api/agents HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{";
+    await open("under way", head);
+    await open("in reserve", "");
+    // Whoever is answered now connected after both, so the host knows them.
+    await longPoll(`${host.url}/agents/nobody/messages/receive`, 0.001).reply;
+    host.child.kill("SIGTERM");
+    expect(await host.ended).toEqual({ code: 0, signal: null });
+    expect(ended[0]).toBe("in reserve");
+    await host.stop();
+  });
+
   it("says in one line that the port is in use", async () => {
     const host = await startLocalHost();
     const { port } = new URL(host.url);
