@@ -1,4 +1,3 @@
-import { utf8Bytes } from "../../json.ts";
 import { RECEIVE_MAX_MESSAGES } from "../../limits.ts";
 import type { LeasedMessage } from "../../messages/message.ts";
 import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
@@ -167,7 +166,7 @@ class Walk {
       return true;
     }
     const text = payloadText(transaction, row);
-    this.#bytes += text.length * 3 < this.#claim.maxBytes ? text.length : utf8Bytes(text);
+    this.#bytes += Buffer.byteLength(text);
     if (this.leased.length > 0 && this.#bytes > this.#claim.maxBytes) return false;
     const leaseExpiresAt = transaction.now + Math.ceil(this.#claim.leaseMilliseconds);
     transaction.run(LEASE, leaseExpiresAt, this.#claim.claimId ?? null, row.arrival);
