@@ -7,12 +7,12 @@ const encoder = new TextEncoder();
 
 /** Bytes of `text` in UTF-8. Lone surrogates count as the three bytes of U+FFFD. */
 export function utf8Bytes(text: string): number {
-  // Cheap bounds first: every UTF-16 unit is 1 to 3 bytes, and most texts are far below any limit.
   return encoder.encode(text).length;
 }
 
 /** True when `text` is longer than `limit` bytes of UTF-8, without encoding it when its length already decides. */
 export function exceedsBytes(text: string, limit: number): boolean {
+  // Cheap bounds first: every UTF-16 unit is 1 to 3 bytes, and most texts are far below any limit.
   if (text.length > limit) return true;
   if (text.length * 3 <= limit) return false;
   return utf8Bytes(text) > limit;
