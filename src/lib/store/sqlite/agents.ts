@@ -1,5 +1,6 @@
 import type { Agent, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../../agents/agent.ts";
 import { PENDING_COUNT_MAX } from "../../limits.ts";
+import { PRIORITIES } from "../../values.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import type { Heartbeat, Page, Paged } from "../store.ts";
 import {
@@ -155,21 +156,22 @@ export function heartbeat(transaction: Transaction, beat: Heartbeat): Omit<Heart
   return { status, pendingMessages: countPending(transaction, agent.agent_no), tasks: liveTasks(transaction, agent) };
 }
 
-const PENDING = `SELECT count(*) AS pending FROM (SELECT 1 FROM messages
-  WHERE receiver_no = ? AND priority = ? AND status = 'queued' AND held = 0 AND available_at <= ?
-    AND (expires_at IS NULL OR expires_at > ?) LIMIT ${PENDING_COUNT_MAX})`;
+/** One walk of a stream, up to the cap. ?1 receiver ?2 now */
+function pendingSql(priority: number): string {
+  return `(SELECT count(*) FROM (SELECT 1 FROM messages INDEXED BY messages_ready
+    WHERE receiver_no = ?1 AND held = 0 AND priority = ${priority} AND status = 'queued' AND available_at <= ?2
+      AND (expires_at IS NULL OR expires_at > ?2) LIMIT ${PENDING_COUNT_MAX}))`;
+}
 
-/** Messages that could be received now, counted up to PENDING_COUNT_MAX: a capped walk of the streams. */
+/** All streams in one statement: four would cost 2 µs more, a fifth of a heartbeat in a group. */
+const PENDING = `SELECT ${PRIORITIES.map((_, priority) => pendingSql(priority)).join(" + ")} AS pending`;
+
+/** Messages that could be received now, counted up to PENDING_COUNT_MAX. */
 function countPending(transaction: Transaction, agentNo: number): number {
   // Most mailboxes of a fleet are empty, and the depth answers for those at once.
   if (transaction.mailboxDepth(agentNo) === 0) return 0;
-  let pending = 0;
-  for (let priority = 3; priority >= 0 && pending < PENDING_COUNT_MAX; priority -= 1) {
-    const { now } = transaction;
-    const row = transaction.get<{ pending: number }>(PENDING, agentNo, priority, now, now);
-    pending += row?.pending ?? 0;
-  }
-  return Math.min(pending, PENDING_COUNT_MAX);
+  const row = transaction.get<{ pending: number }>(PENDING, agentNo, transaction.now);
+  return Math.min(row?.pending ?? 0, PENDING_COUNT_MAX);
 }
 
 const LIVE_TASKS = `SELECT task_id, attempt, cancel_requested FROM tasks

@@ -64,6 +64,7 @@ export class Connection {
   readonly #listeners = new Set<(agentId: string) => void>();
   #queue: Operation[] = [];
   #scheduled = false;
+  #lastGroup = 0;
   #closed = false;
   #busySince: number | undefined;
   #idle: (() => void) | undefined;
@@ -146,12 +147,14 @@ export class Connection {
 
   /**
    * Flushes after the first turn of the event loop that brought no new call: what comes in together, or while others are
-   * read, shares a commit. A lone call waits two turns of an idle loop, a few microseconds beside a commit's 150.
+   * read, shares a commit. A lone call after a lone call does not wait for others.
    */
   #flushWhenQuiet(seen: number, turns: number): void {
     setImmediate(() => {
       const queued = this.#queue.length;
-      if (queued > seen && queued < GROUP_MAX && turns < TURNS_MAX) return this.#flushWhenQuiet(queued, turns + 1);
+      const alone = queued === 1 && this.#lastGroup <= 1;
+      if (!alone && queued > seen && queued < GROUP_MAX && turns < TURNS_MAX)
+        return this.#flushWhenQuiet(queued, turns + 1);
       this.#scheduled = false;
       this.#flush();
     });
@@ -159,6 +162,7 @@ export class Connection {
 
   #flush(): void {
     const group = this.#queue.splice(0, GROUP_MAX);
+    this.#lastGroup = group.length;
     if (group.length > 0) {
       if (!this.#begin(group)) return;
       if (!this.#runGroup(group)) for (const operation of group) this.#runAlone(operation);

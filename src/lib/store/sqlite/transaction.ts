@@ -15,6 +15,16 @@ export type CounterName =
   | `load:tasks:${number}`
   | `load:workers:${number}`;
 
+/** What a group adds to a mailbox; `stored` is read only when somebody asks for the depth. */
+interface MailboxDelta {
+  stored: number | undefined;
+  added: number;
+}
+
+const MAILBOX = "SELECT depth FROM mailboxes WHERE agent_no = ?";
+const ADD_TO_MAILBOX = "INSERT INTO mailboxes VALUES (?, ?) ON CONFLICT DO UPDATE SET depth = depth + excluded.depth";
+const TAKE_FROM_MAILBOX = "UPDATE mailboxes SET depth = depth + ? WHERE agent_no = ?";
+
 /**
  * What a transition works with: statements, the time, and the sums that a group of transitions writes once, at its end.
  * A transition refuses before its first write, or the whole group is undone and run one by one.
@@ -28,7 +38,7 @@ export class Transaction {
   readonly #prepare: (sql: string) => Prepared;
   readonly #clock: Clock;
   readonly #counters = new Map<CounterName, number>();
-  readonly #depths = new Map<number, { stored: number; added: number }>();
+  readonly #depths = new Map<number, MailboxDelta>();
   readonly #deliverable = new Set<string>();
   readonly #deliverableNos = new Set<number>();
   readonly #accepted = new Map<number, number>();
@@ -141,6 +151,7 @@ export class Transaction {
   /** Queued and leased messages of a mailbox, with what this group has added so far. */
   mailboxDepth(agentNo: number): number {
     const depth = this.#depth(agentNo);
+    depth.stored ??= this.get<{ depth: number }>(MAILBOX, agentNo)?.depth ?? 0;
     return depth.stored + depth.added;
   }
 
@@ -181,11 +192,10 @@ export class Transaction {
         );
       }
     }
-    for (const [agentNo, { stored, added }] of this.#depths) {
-      if (added !== 0) {
-        const sql = "INSERT INTO mailboxes VALUES (?, ?) ON CONFLICT DO UPDATE SET depth = excluded.depth";
-        this.run(sql, agentNo, stored + added);
-      }
+    for (const [agentNo, { added }] of this.#depths) {
+      // A mailbox without a row is empty, so nothing can be taken from it.
+      if (added > 0) this.run(ADD_TO_MAILBOX, agentNo, added);
+      else if (added < 0) this.run(TAKE_FROM_MAILBOX, added, agentNo);
     }
     for (const [second, accepted] of this.#accepted) {
       const sql =
@@ -194,11 +204,10 @@ export class Transaction {
     }
   }
 
-  #depth(agentNo: number): { stored: number; added: number } {
+  #depth(agentNo: number): MailboxDelta {
     let depth = this.#depths.get(agentNo);
     if (depth === undefined) {
-      const row = this.get<{ depth: number }>("SELECT depth FROM mailboxes WHERE agent_no = ?", agentNo);
-      depth = { stored: row?.depth ?? 0, added: 0 };
+      depth = { stored: undefined, added: 0 };
       this.#depths.set(agentNo, depth);
     }
     return depth;
