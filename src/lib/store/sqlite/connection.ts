@@ -23,8 +23,10 @@ const BUSY_BUDGET_MILLISECONDS = 5_000;
 const CHECKPOINT_PAGES = 4_000;
 const CACHE_KIBIBYTES = 64 * 1_024;
 
+/** SQLITE_BUSY: another process holds the lock. https://www.sqlite.org/rescode.html */
+const BUSY = 5;
 /** SQLite result codes that mean the file cannot be used now: busy, locked, read-only, I/O, corrupt, full, cannot open. */
-const UNAVAILABLE_CODES = new Set([5, 6, 8, 10, 11, 13, 14]);
+const UNAVAILABLE_CODES = new Set([BUSY, 6, 8, 10, 11, 13, 14]);
 
 interface Operation {
   run(transaction: Transaction): unknown;
@@ -75,7 +77,8 @@ export class Connection {
     this.#clock = clock;
     this.#database = new DatabaseSync(file, { timeout: BUSY_BUDGET_MILLISECONDS });
     try {
-      this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+      switchToWal(this.#database);
+      this.#database.exec("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
       this.#database.exec(`PRAGMA cache_size = -${CACHE_KIBIBYTES}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
       applyMigrations(this.#database, clock);
       this.#database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MILLISECONDS}`);
@@ -187,7 +190,7 @@ export class Connection {
     const now = this.#clock.now();
     this.#busySince ??= now;
     const waited = now - this.#busySince;
-    if (sqliteCode(error) === 5 && waited < BUSY_BUDGET_MILLISECONDS) {
+    if (sqliteCode(error) === BUSY && waited < BUSY_BUDGET_MILLISECONDS) {
       this.#queue.unshift(...group);
       this.#scheduled = true;
       void this.#clock.sleep(5 + waited / 10).then(() => {
@@ -230,6 +233,25 @@ export class Connection {
     // SQLite has already rolled back by itself after some errors (full disk, I/O).
     if (this.#database.isTransaction) this.#exec("ROLLBACK");
     this.#transaction.forgetAgents();
+  }
+}
+
+/** How often the switch to WAL is tried while other processes are opening the same new file. */
+const WAL_TRIES = 100;
+
+/**
+ * The switch itself does not wait for a lock, whatever the busy timeout says: of two processes that open a new file at
+ * once, one is refused. Taking and leaving the write lock does wait, until the other is done.
+ */
+function switchToWal(database: DatabaseSync): void {
+  for (let left = WAL_TRIES; ; left -= 1) {
+    try {
+      database.exec("PRAGMA journal_mode = WAL");
+      return;
+    } catch (error) {
+      if (left === 0 || sqliteCode(error) !== BUSY) throw error;
+      database.exec("BEGIN IMMEDIATE; COMMIT");
+    }
   }
 }
 

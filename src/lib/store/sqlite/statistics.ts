@@ -27,7 +27,8 @@ function countsOf<Name extends string>(
   return Object.fromEntries(entries) as Record<Name, number>;
 }
 
-const RATE = "SELECT coalesce(sum(accepted), 0) AS accepted FROM accepted_per_second WHERE second > ? AND second <= ?";
+/** Seconds since the epoch have ten digits until the year 2286, so their names sort as they do. */
+const RATE = "SELECT coalesce(sum(value), 0) AS accepted FROM counters WHERE name > ? AND name <= ?";
 
 /** The streams' oldest due message: one seek per priority of each mailbox that is not empty. */
 const OLDEST = `SELECT min(available_at) AS oldest FROM (
@@ -41,7 +42,8 @@ export function queueStatistics(transaction: Transaction): QueueStatistics {
   const oldest = transaction.get<{ oldest: number | null }>(OLDEST)?.oldest ?? null;
   return {
     totalMessages: Object.values(byStatus).reduce((sum, count) => sum + count, 0),
-    messagesPerMinute: transaction.get<{ accepted: number }>(RATE, second - 60, second)?.accepted ?? 0,
+    messagesPerMinute:
+      transaction.get<{ accepted: number }>(RATE, `accepted:${second - 60}`, `accepted:${second}`)?.accepted ?? 0,
     byStatus,
     oldestAgeSeconds: oldest === null ? 0 : Math.max(0, transaction.now - oldest) / 1_000,
     deadLetters: byStatus.dead_lettered,

@@ -98,5 +98,5 @@ export function deadLetterLeftBehind(transaction: Transaction): { done: number; 
 /** Drops the rate's seconds that no minute looks at any more. */
 export function dropOldRates(transaction: Transaction): void {
   const oldest = Math.floor(transaction.now / 1_000) - 120;
-  transaction.run("DELETE FROM accepted_per_second WHERE second < ?", oldest);
+  transaction.run("DELETE FROM counters WHERE name >= 'accepted:' AND name < ?", `accepted:${oldest}`);
 }

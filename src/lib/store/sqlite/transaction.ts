@@ -12,6 +12,7 @@ export type CounterName =
   | `messages:${string}`
   | `tasks:${string}`
   | `agents:${string}`
+  | `accepted:${number}`
   | `load:tasks:${number}`
   | `load:workers:${number}`;
 
@@ -41,7 +42,6 @@ export class Transaction {
   readonly #depths = new Map<number, MailboxDelta>();
   readonly #deliverable = new Set<string>();
   readonly #deliverableNos = new Set<number>();
-  readonly #accepted = new Map<number, number>();
   /**
    * Rows of agents as this connection last saw them: every send and settlement needs two, which costs more than a third
    * of its statements. Valid while no other process has written (PRAGMA data_version, asked in every transaction) and
@@ -62,7 +62,6 @@ export class Transaction {
     this.#depths.clear();
     this.#deliverable.clear();
     this.#deliverableNos.clear();
-    this.#accepted.clear();
     const version = this.get<{ data_version: number }>("PRAGMA data_version")?.data_version ?? -1;
     if (version !== this.#dataVersion) this.forgetAgents();
     this.#dataVersion = version;
@@ -142,10 +141,9 @@ export class Transaction {
     this.#counters.set(name, (this.#counters.get(name) ?? 0) + delta);
   }
 
-  /** Notes one accepted message for the rate of the last minute. */
+  /** Notes one accepted message for the rate of the last minute: a counter per second, which the sweep drops. */
   countAccepted(): void {
-    const second = Math.floor(this.now / 1_000);
-    this.#accepted.set(second, (this.#accepted.get(second) ?? 0) + 1);
+    this.count(`accepted:${Math.floor(this.now / 1_000)}`, 1);
   }
 
   /** Queued and leased messages of a mailbox, with what this group has added so far. */
@@ -196,11 +194,6 @@ export class Transaction {
       // A mailbox without a row is empty, so nothing can be taken from it.
       if (added > 0) this.run(ADD_TO_MAILBOX, agentNo, added);
       else if (added < 0) this.run(TAKE_FROM_MAILBOX, added, agentNo);
-    }
-    for (const [second, accepted] of this.#accepted) {
-      const sql =
-        "INSERT INTO accepted_per_second VALUES (?, ?) ON CONFLICT DO UPDATE SET accepted = accepted + excluded.accepted";
-      this.run(sql, second, accepted);
     }
   }
 

@@ -267,14 +267,9 @@ CREATE TABLE message_types (
   updated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Signed additions whose sum equals the committed rows.
+-- Signed additions whose sum equals the committed rows; and the messages accepted in each second (`accepted:<second>`),
+-- for the rate of the last minute, which the sweep drops.
 CREATE TABLE counters (
   name TEXT PRIMARY KEY,
   value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-
--- Messages accepted in each second, for the rate of the last minute; the sweep drops the old ones.
-CREATE TABLE accepted_per_second (
-  second INTEGER PRIMARY KEY,
-  accepted INTEGER NOT NULL
-) STRICT;
