@@ -3,9 +3,9 @@ import type { LeasedMessage } from "../../src/lib/messages/message.ts";
 import { PRIORITIES } from "../../src/lib/values.ts";
 import { at, type Held, payloadField, type Scene, SECOND } from "../contract/support.ts";
 import type { TaskWatch } from "../contract/task-watch.ts";
+import type { Random } from "../support/random.ts";
 import type { Ledger } from "./ledger.ts";
 import { Lost, type Network } from "./network.ts";
-import type { Random } from "./random.ts";
 
 /** What all actors share. */
 export interface World {

@@ -1,5 +1,5 @@
 import { isAgentCommunicationError } from "../../src/lib/errors.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../support/random.ts";
 
 /** The caller got no answer, and cannot know whether its call was done. */
 export class Lost extends Error {}

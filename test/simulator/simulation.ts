@@ -2,10 +2,10 @@ import { expect } from "@jest/globals";
 import type { StoreUnderTest } from "../contract/store-under-test.ts";
 import { everyPage, payloadField, Scene, SECOND } from "../contract/support.ts";
 import { TaskWatch } from "../contract/task-watch.ts";
+import { Random } from "../support/random.ts";
 import { SKILLS, SupervisorActor, WorkerActor, type World } from "./actors.ts";
 import { Ledger } from "./ledger.ts";
 import { Network } from "./network.ts";
-import { Random } from "./random.ts";
 
 const SWEEP_EVERY = 15 * SECOND;
 const WORKERS = 5;

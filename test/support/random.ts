@@ -29,6 +29,11 @@ export class Random {
     if (item === undefined) throw new RangeError("nothing to pick from");
     return item;
   }
+
+  /** Each of `items` or not, evenly. */
+  some<Item>(items: readonly Item[]): Item[] {
+    return items.filter(() => this.chance(0.5));
+  }
 }
 
 /**
