@@ -25,8 +25,9 @@ export class Random {
   }
 
   pick<Item>(items: readonly Item[]): Item {
-    const item = items[Math.floor(this.next() * items.length)];
-    if (item === undefined) throw new RangeError("nothing to pick from");
+    if (items.length === 0) throw new RangeError("nothing to pick from");
+    // An item may itself be undefined ("no type at all"), so only the length tells whether there is one.
+    const [item] = items.slice(this.between(0, items.length - 1)) as [Item, ...Item[]];
     return item;
   }
 
