@@ -2,6 +2,7 @@ import type { Agent, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../.
 import { PENDING_COUNT_MAX } from "../../limits.ts";
 import { PRIORITIES } from "../../values.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
+import { iso } from "../instants.ts";
 import type { Heartbeat, Page, Paged } from "../store.ts";
 import {
   AGENT_COLUMNS,
@@ -65,8 +66,6 @@ function writeMetadata(transaction: Transaction, agentNo: number, metadata: Regi
 export function getAgent(transaction: Transaction, agentId: string): Agent {
   return readAgent(transaction, requireAgent(transaction, agentId));
 }
-
-const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
 function readAgent(transaction: Transaction, row: AgentRow): Agent {
   const agent: Agent = {

@@ -1,11 +1,11 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import { DAY_MILLISECONDS } from "../instants.ts";
 import { newestEvents, readTask, storedAttempts } from "./task-reading.ts";
 import { TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Moves finished tasks past their retention to the archive, and drops what then nobody names any more. */
 
-const DAY = 86_400_000;
 /** A task takes about ten rows with it. */
 const TASKS_PER_TRANSACTION = MAINTENANCE_BATCH_ROWS / 10;
 /** The newest events that the archive keeps of a task: one that reported progress every second has a great many. */
@@ -22,7 +22,7 @@ type OldTask = TaskRow & { idempotency_key: string | null; request_hash: string 
 
 /** Archives finished tasks older than the retention whose dependents have all been told. */
 export function archiveTasks(transaction: Transaction): { done: number; more: boolean } {
-  const limit = transaction.now - transaction.settings.taskRetentionDays * DAY;
+  const limit = transaction.now - transaction.settings.taskRetentionDays * DAY_MILLISECONDS;
   const old = transaction.all<OldTask>(OLD, limit, TASKS_PER_TRANSACTION);
   for (const task of old) archiveTask(transaction, task);
   for (const demandNo of new Set(old.map((task) => task.demand_no))) dropDemand(transaction, demandNo);

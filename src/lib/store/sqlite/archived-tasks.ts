@@ -8,9 +8,10 @@ import {
   taskReplySchema,
   taskSchema,
 } from "../../tasks/task.ts";
+import { iso } from "../instants.ts";
 import { readExplanation } from "./explanations.ts";
 import type { FinalStatus, StoredAnswer } from "./task-endings.ts";
-import { iso } from "./task-rows.ts";
+
 import type { Transaction } from "./transaction.ts";
 
 /** Tasks in the archive: documents, read by id. */

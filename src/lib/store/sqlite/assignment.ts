@@ -1,5 +1,6 @@
 import type { Explanation } from "../../tasks/task.ts";
 import { PRIORITIES } from "../../values.ts";
+import { iso } from "../instants.ts";
 import type { NewTask } from "../store.ts";
 import { type AgentRow, agentByNo, changeAgent } from "./agent-rows.ts";
 import { setsByNo, setsOfDemand, type Wanted, type Weighed, weigh } from "./candidates.ts";
@@ -7,7 +8,7 @@ import { findDemand, setsThatMeet } from "./capability-sets.ts";
 import { readExplanation, storeExplanation } from "./explanations.ts";
 import { checkNewTask } from "./new-tasks.ts";
 import { writeSystemMessage } from "./system-messages.ts";
-import { addEvent, changeTask, iso, type LiveTask, type TaskChanges, type TaskRow } from "./task-rows.ts";
+import { addEvent, changeTask, type LiveTask, type TaskChanges, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Who gets a task, and the one way in which an agent gets it. */

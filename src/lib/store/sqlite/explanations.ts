@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Candidate, Explanation } from "../../tasks/task.ts";
+import { iso } from "../instants.ts";
 import type { Weighed, WeighedWorker } from "./candidates.ts";
-import { iso } from "./task-rows.ts";
 
 /** Why an agent was chosen: kept with every attempt as a compact text, and read as an Explanation. */
 

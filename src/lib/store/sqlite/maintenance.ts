@@ -1,11 +1,10 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import { DAY_MILLISECONDS } from "../instants.ts";
 import { AGENT_COLUMNS, type AgentRow, changeAgent } from "./agent-rows.ts";
 import { deleteMessage } from "./dead-letters.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The daily upkeep of messages and agents, in steps of at most MAINTENANCE_BATCH_ROWS rows. */
-
-const DAY = 86_400_000;
 
 interface OldMessage {
   arrival: number;
@@ -27,8 +26,8 @@ export interface PurgeStep {
 /** Purges completed and expired messages, and dead letters, past their retention. */
 export function purgeMessages(transaction: Transaction, after: number): PurgeStep {
   const { messageRetentionDays, deadLetterRetentionDays } = transaction.settings;
-  const ended = transaction.now - messageRetentionDays * DAY;
-  const dead = transaction.now - deadLetterRetentionDays * DAY;
+  const ended = transaction.now - messageRetentionDays * DAY_MILLISECONDS;
+  const dead = transaction.now - deadLetterRetentionDays * DAY_MILLISECONDS;
   const rows = transaction.all<OldMessage>(OLDEST, after, MAINTENANCE_BATCH_ROWS);
   const step: PurgeStep = { purged: 0, deadLetters: 0, next: undefined };
   for (const row of rows) {
@@ -49,7 +48,7 @@ const LONG_INACTIVE = `SELECT ${AGENT_COLUMNS} FROM agents
 
 /** Deregisters agents that have been inactive for longer than the retention; the sweep has taken their tasks already. */
 export function deregisterInactive(transaction: Transaction): { done: number; more: boolean } {
-  const limit = transaction.now - transaction.settings.inactiveRetentionDays * DAY;
+  const limit = transaction.now - transaction.settings.inactiveRetentionDays * DAY_MILLISECONDS;
   const agents = transaction.all<AgentRow>(LONG_INACTIVE, limit, MAINTENANCE_BATCH_ROWS);
   for (const agent of agents) changeAgent(transaction, agent, { status: "deregistered" });
   return { done: agents.length, more: agents.length === MAINTENANCE_BATCH_ROWS };
@@ -69,7 +68,7 @@ const NAMED = `SELECT 1 WHERE EXISTS (SELECT 1 FROM messages WHERE sender_no = ?
 
 /** Deletes agents deregistered for longer than the retention that no row names. */
 export function deleteGone(transaction: Transaction, after: number): { done: number; next: number | undefined } {
-  const limit = transaction.now - transaction.settings.inactiveRetentionDays * DAY;
+  const limit = transaction.now - transaction.settings.inactiveRetentionDays * DAY_MILLISECONDS;
   const agents = transaction.all<{ agent_no: number }>(LONG_GONE, limit, after, MAINTENANCE_BATCH_ROWS);
   let done = 0;
   for (const { agent_no: agentNo } of agents) {

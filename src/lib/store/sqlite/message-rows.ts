@@ -2,6 +2,7 @@ import { SYSTEM_SENDER } from "../../agents/agent.ts";
 import type { JsonValue } from "../../json.ts";
 import type { LeasedMessage, Message, MessageStatus } from "../../messages/message.ts";
 import { PRIORITIES } from "../../values.ts";
+import { iso } from "../instants.ts";
 import { agentByNo } from "./agent-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -89,8 +90,6 @@ function readPayload(transaction: Transaction, row: ReadableMessageRow, text: st
   const stored = payload as { [key: string]: JsonValue };
   return { ...stored, description: task.description, parameters: JSON.parse(task.parameters) as JsonValue };
 }
-
-const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
 /** What the message reads as: one past its time to live reads as expired before the store has recorded it. */
 function readStatus(transaction: Transaction, row: ReadableMessageRow): MessageStatus {

@@ -1,5 +1,6 @@
 import type { MessageTypeDefinition } from "../../messages/message.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
+import { iso } from "../instants.ts";
 import type { Page, Paged } from "../store.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -11,7 +12,7 @@ interface TypeRow {
 
 function readType(row: TypeRow): MessageTypeDefinition {
   const schema = JSON.parse(row.schema) as MessageTypeDefinition["schema"];
-  return { type: row.type, schema, updatedAt: new Date(row.updated_at).toISOString() };
+  return { type: row.type, schema, updatedAt: iso(row.updated_at) };
 }
 
 const BY_TYPE = "SELECT type, schema, updated_at FROM message_types WHERE type = ?";

@@ -1,8 +1,9 @@
+import { DAY_MILLISECONDS } from "../instants.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** What agents did in the last 30 days, recomputed from their attempts: takes out what has left the window, and sets the p95. */
 
-const WINDOW_MILLISECONDS = 30 * 86_400_000;
+const WINDOW_MILLISECONDS = 30 * DAY_MILLISECONDS;
 /** Agents recomputed in one transaction: a busy one has thousands of attempts in the window. */
 const AGENTS_PER_TRANSACTION = 50;
 /** The p95 looks at the newest attempts, up to this many. */

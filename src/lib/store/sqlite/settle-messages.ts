@@ -1,6 +1,7 @@
 import { backoffMilliseconds } from "../../backoff.ts";
 import { AgentCommunicationError } from "../../errors.ts";
 import type { SettleReply } from "../../messages/message.ts";
+import { iso } from "../instants.ts";
 import type { NewSettlement, Renewal, SettleResult } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";
 import { requireRegistered } from "./agent-rows.ts";
@@ -112,5 +113,5 @@ export function renewLease(transaction: Transaction, renewal: Renewal): SettleRe
   const leaseExpiresAt = transaction.now + Math.ceil(renewal.leaseMilliseconds);
   transaction.run("UPDATE messages SET lease_expires_at = ? WHERE arrival = ?", leaseExpiresAt, message.arrival);
   countAsHeartbeat(transaction, agent);
-  return { messageId, status: "leased", leaseExpiresAt: new Date(leaseExpiresAt).toISOString() };
+  return { messageId, status: "leased", leaseExpiresAt: iso(leaseExpiresAt) };
 }

@@ -2,6 +2,7 @@ import type { JsonValue } from "../../json.ts";
 import type { Assignment, AttemptOutcome, ListTasksQuery, Task, TaskEvent } from "../../tasks/task.ts";
 import { PRIORITIES } from "../../values.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
+import { iso } from "../instants.ts";
 import type { Page, Paged } from "../store.ts";
 import { findAgent } from "./agent-rows.ts";
 import {
@@ -15,7 +16,6 @@ import {
   findTask,
   hasEnded,
   isLive,
-  iso,
   TASK_COLUMNS,
   type TaskEventName,
   type TaskRow,

@@ -172,5 +172,3 @@ export function addEvent(
 ): void {
   transaction.run(EVENT, task.task_no, event, transaction.now, task.attempt, agentNo, detail ?? null);
 }
-
-export const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();

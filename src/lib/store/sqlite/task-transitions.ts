@@ -1,5 +1,6 @@
 import { AgentCommunicationError } from "../../errors.ts";
 import type { CompleteTask, FailTask, ProgressTask, StartTask, TaskReply } from "../../tasks/task.ts";
+import { iso } from "../instants.ts";
 import { countAsHeartbeat } from "./activity.ts";
 import { type AgentRow, changeAgent, requireRegistered } from "./agent-rows.ts";
 import { answerOfArchived } from "./archived-tasks.ts";
@@ -12,7 +13,6 @@ import {
   changeTask,
   findTask,
   isLive,
-  iso,
   type LiveTask,
   type TaskChanges,
   type TaskRow,

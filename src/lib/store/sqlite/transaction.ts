@@ -178,7 +178,8 @@ export class Transaction {
   /** Writes the sums of the group. */
   flush(): void {
     for (const agentNo of this.#deliverableNos) {
-      const agent = this.get<{ agent_id: string }>("SELECT agent_id FROM agents WHERE agent_no = ?", agentNo);
+      const sql = "SELECT agent_id FROM agents WHERE agent_no = ?";
+      const agent = this.cachedAgentByNo(agentNo) ?? this.get<{ agent_id: string }>(sql, agentNo);
       if (agent !== undefined) this.#deliverable.add(agent.agent_id);
     }
     for (const [name, delta] of this.#counters) {

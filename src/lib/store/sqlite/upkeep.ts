@@ -97,18 +97,6 @@ export async function maintain(connection: Connection, clock: Clock): Promise<Ma
 
 type Step = (connection: Connection, report: MaintenanceReport, late: () => boolean) => Promise<void>;
 
-const purge: Step = async (connection, report, late) => {
-  let next: number | undefined = 0;
-  while (next !== undefined) {
-    const after: number = next;
-    const step = await connection.write((tx) => purgeMessages(tx, after));
-    report.messagesPurged += step.purged;
-    report.deadLettersPurged += step.deadLetters;
-    next = step.next;
-    if (next !== undefined && late()) return leaveUnfinished(report);
-  }
-};
-
 function leaveUnfinished(report: MaintenanceReport): void {
   report.finished = false;
 }
@@ -129,33 +117,37 @@ function untilDone(
 }
 
 /** Repeats a step that walks on from where it stopped. */
-function walk(
-  act: (transaction: Transaction, after: number) => { done: number; next: number | undefined },
-  count: (report: MaintenanceReport, done: number) => void,
+function walk<Walked extends { next: number | undefined }>(
+  act: (transaction: Transaction, after: number) => Walked,
+  count: (report: MaintenanceReport, walked: Walked) => void,
 ): Step {
   return async (connection, report, late) => {
     let next: number | undefined = 0;
     while (next !== undefined) {
       const after: number = next;
-      const step = await connection.write((tx) => act(tx, after));
-      count(report, step.done);
-      next = step.next;
+      const walked = await connection.write((tx) => act(tx, after));
+      count(report, walked);
+      next = walked.next;
       if (next !== undefined && late()) return leaveUnfinished(report);
     }
   };
 }
 
+const purge = walk(purgeMessages, (report, { purged, deadLetters }) => {
+  report.messagesPurged += purged;
+  report.deadLettersPurged += deadLetters;
+});
 const deregister = untilDone(deregisterInactive, (report, done) => {
   report.agentsDeregistered += done;
 });
 const archive = untilDone(archiveTasks, (report, done) => {
   report.tasksArchived += done;
 });
-const deleteAgents = walk(deleteGone, (report, done) => {
+const deleteAgents = walk(deleteGone, (report, { done }) => {
   report.agentsDeleted += done;
 });
 const dropSets = walk(dropUnusedSets, () => {});
-const refresh = walk(refreshPerformance, (report, done) => {
+const refresh = walk(refreshPerformance, (report, { done }) => {
   report.agentsRefreshed += done;
 });
 
