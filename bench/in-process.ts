@@ -37,7 +37,7 @@ async function batchCycles({ messages }: Services, count: number): Promise<void>
 export async function benchInProcess(rounds: number): Promise<void> {
   const folder = temporaryFolder();
   const raw = new RawQueue(join(folder, "raw.db"), JSON.stringify(PAYLOAD));
-  const services = openServices(join(folder, "ours.db"));
+  const services = await openServices(join(folder, "ours.db"));
   await services.registry.register({ agentId: "sender", role: "supervisor" });
   await services.registry.register({ agentId: "worker", role: "worker" });
   const figures = { raw1: [], ours1: [], raw32: [], ours32: [], batch: [] } as Record<string, number[]>;

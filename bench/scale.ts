@@ -113,7 +113,7 @@ async function fillTasks({ coordinator }: Services, size: Size): Promise<void> {
 }
 
 async function fill(file: string, size: Size): Promise<Services> {
-  const services = openServices(file);
+  const services = await openServices(file);
   const startedAt = performance.now();
   await fillAgents(services, size);
   await fillMessages(services, size);

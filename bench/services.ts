@@ -14,13 +14,13 @@ export function temporaryFolder(): string {
 }
 
 /** The domain on a store of its own, as an embedding program would make it. */
-export function openServices(file: string): Services {
+export async function openServices(file: string): Promise<Services> {
   const config = readConfig({
     AGENT_MOCK_DATABASE: file,
     AGENT_HEARTBEAT_INTERVAL: "3600",
     AGENT_MAX_MAILBOX: "1000000",
   });
-  return createServices({ config, clock: systemClock, store: openStore(config) });
+  return createServices({ config, clock: systemClock, store: await openStore(config) });
 }
 
 /** 200 bytes of JSON. */

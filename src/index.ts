@@ -3,7 +3,7 @@
  * `agent-communication/client`.
  *
  * @example
- * const store = openStore(readConfig({ AGENT_MOCK_DATABASE: "agents.db" }));
+ * const store = await openStore(readConfig({ AGENT_MOCK_DATABASE: "agents.db" }));
  * const services = createServices({ config, clock: systemClock, store });
  * await services.registry.register({ agentId: "lead", role: "supervisor" });
  */

@@ -20,15 +20,15 @@ const stopping = new AbortController();
 // Read while the host loads us: bad settings must stop the app at its start, not each request.
 const config: Config = readConfig(process.env, { underFunctions: true });
 
-let opened: Services | undefined;
+let opened: Promise<Services> | undefined;
 
 /** The services of this process, made on first use. @throws STORE_UNAVAILABLE when the store cannot be opened (yet) */
-function services(): Services {
-  if (opened !== undefined) return opened;
+async function services(): Promise<Services> {
+  opened ??= openStore(config).then((store) => createServices({ config, clock: systemClock, store }));
   try {
-    opened = createServices({ config, clock: systemClock, store: openStore(config) });
-    return opened;
+    return await opened;
   } catch (error) {
+    opened = undefined;
     throw new AgentCommunicationError("STORE_UNAVAILABLE", "The store cannot be opened.", { cause: error });
   }
 }
@@ -60,7 +60,7 @@ function registerRoute(route: Route): void {
     route: pathOf(route).slice(1),
     handler: async (request) => {
       try {
-        return toResponse(await dispatch(services(), route, await rawRequest(request), log));
+        return toResponse(await dispatch(await services(), route, await rawRequest(request), log));
       } catch (error) {
         return toResponse(replyWithError(error, route.key, log));
       }
@@ -87,7 +87,7 @@ for (const timer of timers) {
     schedule: timer.schedule(config),
     handler: async () => {
       try {
-        await timer.handler(services());
+        await timer.handler(await services());
       } catch (error) {
         log.error("timer failed", { ...errorFields(error), timer: timer.name });
         throw error;
@@ -98,6 +98,7 @@ for (const timer of timers) {
 
 app.hook.appTerminate(async () => {
   stopping.abort();
-  opened?.messages.close();
-  await opened?.store.close();
+  const running = await opened?.catch(() => undefined);
+  running?.messages.close();
+  await running?.store.close();
 });

@@ -5,6 +5,8 @@
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
+  /** Milliseconds by which `now` is ahead of real time, for a store whose server tells the time; absent: 0. */
+  readonly offset?: number;
   /** Resolves after `milliseconds` of real time, or at once when `signal` aborts (it never rejects). */
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
   /** Calls `callback` once after `milliseconds`; the returned function cancels it. Does not keep the process alive. */

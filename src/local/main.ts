@@ -52,7 +52,8 @@ function stopOnSignals(services: Services, server: LocalServer, localTimers: Loc
 
 async function main(): Promise<void> {
   const config = await step("", () => readConfig(process.env));
-  const store = await step(`cannot open the database ${config.mockDatabase}`, () => openStore(config));
+  const database = config.sql === undefined ? config.mockDatabase : `${config.sql.database} on ${config.sql.server}`;
+  const store = await step(`cannot open the database ${database}`, () => openStore(config));
   const services = createServices({ config, clock: systemClock, store });
   const localTimers = new LocalTimers(services, log);
   try {
@@ -60,7 +61,7 @@ async function main(): Promise<void> {
     const where = `${config.httpHost}:${config.httpPort}`;
     const server = await step(`cannot listen on ${where}`, () => startServer(services, routes, log));
     stopOnSignals(services, server, localTimers);
-    const facts = `mode ${config.mode}, database ${config.mockDatabase}`;
+    const facts = `mode ${config.mode}, database ${database}`;
     process.stdout.write(`agent-communication listens on ${server.url} (${facts})\n`);
   } catch (error) {
     await localTimers.stop();

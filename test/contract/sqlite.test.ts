@@ -1,48 +1,4 @@
-import { agentsContract } from "./agents.ts";
-import { assignmentContract } from "./assignment.ts";
-import { assignmentMessagesContract } from "./assignment-messages.ts";
-import { cancellationContract } from "./cancellation.ts";
-import { claimsContract } from "./claims.ts";
-import { deadLettersContract } from "./dead-letters.ts";
-import { deliverableContract } from "./deliverable.ts";
-import { dependenciesContract } from "./dependencies.ts";
-import { expiryContract } from "./expiry.ts";
-import { handoutsContract } from "./handouts.ts";
-import { heartbeatsContract } from "./heartbeats.ts";
-import { maintenanceContract } from "./maintenance.ts";
-import { messageTypesContract } from "./message-types.ts";
-import { orderingContract } from "./ordering.ts";
-import { pagingContract } from "./paging.ts";
-import { prioritiesContract } from "./priorities.ts";
-import { requestsContract } from "./requests.ts";
-import { sendingContract } from "./sending.ts";
-import { settlementsContract } from "./settlements.ts";
+import { contracts } from "./contracts.ts";
 import { openSqliteUnderTest } from "./sqlite-under-test.ts";
-import { statisticsContract } from "./statistics.ts";
-import { tasksContract } from "./tasks.ts";
-
-const contracts = [
-  agentsContract,
-  heartbeatsContract,
-  sendingContract,
-  claimsContract,
-  settlementsContract,
-  prioritiesContract,
-  orderingContract,
-  deadLettersContract,
-  messageTypesContract,
-  deliverableContract,
-  requestsContract,
-  tasksContract,
-  assignmentContract,
-  handoutsContract,
-  assignmentMessagesContract,
-  expiryContract,
-  dependenciesContract,
-  cancellationContract,
-  statisticsContract,
-  maintenanceContract,
-  pagingContract,
-];
 
 for (const contract of contracts) contract(openSqliteUnderTest);

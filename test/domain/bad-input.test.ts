@@ -33,7 +33,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "agent-communication-"));
   file = join(directory, "agents.db");
   const config = readConfig({ AGENT_MOCK_DATABASE: file });
-  services = createServices({ config, clock: systemClock, store: openStore(config) });
+  services = createServices({ config, clock: systemClock, store: await openStore(config) });
   await services.registry.register({ agentId: "boss", role: "supervisor" });
   await services.registry.register({ agentId: "worker", role: "worker", maxConcurrentTasks: 10 });
 });

@@ -39,11 +39,11 @@ let services: Services;
 let lines: LogFields[];
 let localTimers: LocalTimers;
 
-beforeEach(() => {
+beforeEach(async () => {
   folder = temporaryFolder();
   clock = new HandClock();
   const config = readConfig({ AGENT_MOCK_DATABASE: join(folder, "agents.db") });
-  services = createServices({ config, clock, store: openStore(config) });
+  services = createServices({ config, clock, store: await openStore(config) });
   lines = [];
   localTimers = new LocalTimers(
     services,

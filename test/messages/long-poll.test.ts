@@ -41,7 +41,7 @@ beforeEach(async () => {
   folder = temporaryFolder();
   clock = new SleeplessClock();
   const config = readConfig({ AGENT_MOCK_DATABASE: join(folder, "agents.db") });
-  services = createServices({ config, clock, store: openStore(config, clock) });
+  services = createServices({ config, clock, store: await openStore(config, clock) });
   await services.registry.register({ agentId: "a", role: "worker" });
 });
 

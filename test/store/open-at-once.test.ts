@@ -13,7 +13,7 @@ const CONFIG = new URL("../../src/lib/config.ts", import.meta.url).href;
 const SCRIPT = `
   import { readConfig } from ${JSON.stringify(CONFIG)};
   import { openStore } from ${JSON.stringify(OPEN_STORE)};
-  const store = openStore(readConfig(process.env));
+  const store = await openStore(readConfig(process.env));
   await store.registerAgent({ agentId: "agent-" + process.pid, role: "worker", capabilities: [], maxConcurrentTasks: 1 });
   await store.close();
 `;

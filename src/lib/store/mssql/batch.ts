@@ -1,0 +1,99 @@
+import mssql from "mssql";
+import type { AgentCommunicationError } from "../../errors.ts";
+import type { JsonValue } from "../../json.ts";
+import type { StoreSettings } from "../store.ts";
+import type { SqlText } from "./texts.ts";
+
+/** How a verb is written: one batch text, and how calls become its items and its recordsets their answers. */
+
+/** One typed input of a batch: an untyped string would make a plan per length, and an NVARCHAR against a VARCHAR key a scan. */
+export interface Input {
+  type: mssql.ISqlType | (() => mssql.ISqlType);
+  value: unknown;
+}
+export type Inputs = { [name: string]: Input };
+
+export const bigint = (value: number | null): Input => ({ type: mssql.BigInt, value });
+export const int = (value: number | null): Input => ({ type: mssql.Int, value });
+export const bit = (value: boolean | null): Input => ({ type: mssql.Bit, value });
+export const float = (value: number | null): Input => ({ type: mssql.Float, value });
+/** An id, ordering key or claim id. */
+export const id = (value: string | null): Input => ({ type: mssql.VarChar(128), value });
+/** A state, role, outcome or message type. */
+export const word = (value: string | null): Input => ({ type: mssql.VarChar(64), value });
+/** A hash or hashed key. */
+export const hash = (value: string | null): Input => ({ type: mssql.VarChar(64), value });
+/** Text of any length, and JSON. */
+export const text = (value: string | null): Input => ({ type: mssql.NVarChar(mssql.MAX), value });
+
+/** A row as it arrives; bigint columns are numbers already. */
+export type Row = { [column: string]: unknown };
+
+/** The recordsets of a batch, in order. */
+export class BatchResult {
+  readonly #recordsets: readonly (readonly Row[])[];
+
+  constructor(recordsets: readonly (readonly Row[])[]) {
+    this.#recordsets = recordsets;
+  }
+
+  /**
+   * The rows of a recordset, [] when the batch did not get that far. The row type is the caller's word for the column list
+   * of its constant batch text, as in the embedded store.
+   */
+  rows<T extends object>(index: number): T[] {
+    return [...(this.#recordsets[index] ?? [])] as T[];
+  }
+
+  /** The rows of a recordset that belong to each item, by its position. */
+  byItem<T extends { item: number }>(index: number): Map<number, T[]> {
+    const groups = new Map<number, T[]>();
+    for (const row of this.rows<T>(index)) {
+      const group = groups.get(row.item);
+      if (group === undefined) groups.set(row.item, [row]);
+      else group.push(row);
+    }
+    return groups;
+  }
+}
+
+/** What every batch says of every item, in its first recordset. */
+export interface OutcomeRow {
+  item: number;
+  /** The error code of a refusal. */
+  code: string | null;
+  /** What the text of the refusal needs to know. */
+  subject: string | null;
+}
+
+export type Outcome<Answer> = { value: Answer } | { refusal: AgentCommunicationError };
+
+/** One verb: any number of its calls travel in one batch. */
+export interface Batch<Item, Answer> {
+  /** For traces and errors: "complete-tasks". */
+  name: string;
+  /** The text, or which of a small closed set of texts these items need: each has its plan. */
+  sql: SqlText | ((items: readonly Item[]) => SqlText);
+  /** What the batch reads of a call from @items, beside `item`, its position. */
+  encode(item: Item): { [key: string]: JsonValue };
+  /** Typed inputs beside @items and @clockOffset. */
+  inputs?(settings: StoreSettings): Inputs;
+  /** One outcome per item, in order. */
+  decode(result: BatchResult, items: readonly Item[]): Outcome<Answer>[];
+  /** Calls in one batch at most. */
+  maxItems: number;
+  /** Calls of the same key never share a batch. */
+  conflictKey?(item: Item): string | undefined;
+  /** Whether the second recordset names agents to wake. */
+  wakes: boolean;
+}
+
+/** The outcome rows in the order of the items. @throws Error when the batch said nothing of an item */
+export function outcomeRows<T extends OutcomeRow>(result: BatchResult, items: readonly unknown[]): T[] {
+  const rows = new Map(result.rows<T>(0).map((row) => [row.item, row]));
+  return items.map((_, item) => {
+    const row = rows.get(item);
+    if (row === undefined) throw new Error(`the batch has no outcome for item ${item}`);
+    return row;
+  });
+}

@@ -1,0 +1,227 @@
+import mssql from "mssql";
+import type { Clock } from "../../clock.ts";
+import { AgentCommunicationError } from "../../errors.ts";
+import type { StoreSettings } from "../store.ts";
+import { type Batch, BatchResult, bigint, type Inputs, type Row, text } from "./batch.ts";
+import { Coalescer } from "./coalescer.ts";
+import { isLostRace, isTransient } from "./faults.ts";
+import type { SqlText } from "./texts.ts";
+
+/**
+ * The pool of a process, and how batches go through it: concurrent calls of a verb share a batch while another one of that
+ * verb is in flight; lost races, deadlocks, throttling and lost connections are tried again, with jitter, within a budget.
+ */
+
+/** How long one batch is tried, lost connections and fail-overs included, before its calls are STORE_UNAVAILABLE. */
+const BUDGET_MILLISECONDS = 10_000;
+/** The first wait after a transient fault; it doubles, up to the longest. */
+const FIRST_WAIT_MILLISECONDS = 50;
+const LONGEST_WAIT_MILLISECONDS = 2_000;
+/** Lost races after which a batch of several calls is split: each then races only for its own rows. */
+const RACES_BEFORE_SPLIT = 3;
+/** A race is lost to a commit that took milliseconds, so the next try comes soon. */
+const RACE_WAIT_MILLISECONDS = 2;
+const LONGEST_RACE_WAIT_MILLISECONDS = 100;
+
+export interface ConnectionOptions {
+  /** How to reach the server, for the driver. Called again for every new pool, so that rotated secrets are read. */
+  poolConfig: () => Promise<mssql.config>;
+  settings: StoreSettings;
+  clock: Clock;
+  /** Asked once per pool, before the first batch: throws when the schema is not the one that this version needs. */
+  checkSchema?: (query: (sql: SqlText) => Promise<Row[][]>) => Promise<void>;
+}
+
+/** The connection of a process to its database. */
+export class Connection {
+  readonly settings: StoreSettings;
+  readonly clock: Clock;
+  readonly #options: ConnectionOptions;
+  readonly #coalescers = new Map<string, Coalescer>();
+  readonly #listeners = new Set<(agentId: string) => void>();
+  #pool: Promise<mssql.ConnectionPool> | undefined;
+  #closed = false;
+  #inFlight = 0;
+  #idle: (() => void) | undefined;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.settings = options.settings;
+    this.clock = options.clock;
+  }
+
+  /** Sends the call in the next batch of its verb. Its refusal leaves the others of the batch alone. */
+  run<Item, Answer>(batch: Batch<Item, Answer>, item: Item): Promise<Answer> {
+    if (this.#closed) return Promise.reject(closedError());
+    let coalescer = this.#coalescers.get(batch.name);
+    if (coalescer === undefined) {
+      coalescer = new Coalescer(batch, (items) => this.#tracked(() => this.#runAll(batch, items)));
+      this.#coalescers.set(batch.name, coalescer);
+    }
+    return coalescer.add(item);
+  }
+
+  /** One batch that only reads; its recordsets in order. */
+  async query(sql: SqlText, inputs: Inputs = {}): Promise<BatchResult> {
+    if (this.#closed) throw closedError();
+    return this.#tracked(() => this.#retried(() => this.#execute(sql, inputs)));
+  }
+
+  onDeliverable(listener: (agentId: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Finishes what is under way, then closes the pool. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    const queued = [...this.#coalescers.values()].map((coalescer) => coalescer.drained());
+    this.#closed = true;
+    await Promise.all(queued);
+    if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    const pool = await this.#pool?.catch(() => undefined);
+    await pool?.close();
+  }
+
+  async #tracked<T>(act: () => Promise<T>): Promise<T> {
+    this.#inFlight += 1;
+    try {
+      return await act();
+    } finally {
+      this.#inFlight -= 1;
+      if (this.#inFlight === 0) this.#idle?.();
+    }
+  }
+
+  /** Sends some calls as one batch; their outcomes in order. Several that keep failing together are sent one by one. */
+  async #runAll<Item, Answer>(
+    batch: Batch<Item, Answer>,
+    items: readonly Item[],
+  ): Promise<PromiseSettledResult<Answer>[]> {
+    try {
+      return await this.#retried(() => this.#runOnce(batch, items), items.length > 1);
+    } catch (error) {
+      if (items.length === 1) return [{ status: "rejected", reason: error }];
+      if (error instanceof AgentCommunicationError) return items.map(() => ({ status: "rejected", reason: error }));
+    }
+    const settled: PromiseSettledResult<Answer>[] = [];
+    for (const item of items) settled.push(...(await this.#runAll(batch, [item])));
+    return settled;
+  }
+
+  async #runOnce<Item, Answer>(
+    batch: Batch<Item, Answer>,
+    items: readonly Item[],
+  ): Promise<PromiseSettledResult<Answer>[]> {
+    const encoded = items.map((item, position) => ({ item: position, ...batch.encode(item) }));
+    const inputs = { ...batch.inputs?.(this.settings), items: text(JSON.stringify(encoded)) };
+    const sql = typeof batch.sql === "function" ? batch.sql(items) : batch.sql;
+    const result = await this.#execute(sql, inputs);
+    if (batch.wakes) for (const row of result.rows<{ agent_id: string }>(1)) this.#wake(row.agent_id);
+    return batch
+      .decode(result, items)
+      .map((outcome) =>
+        "value" in outcome
+          ? { status: "fulfilled", value: outcome.value }
+          : { status: "rejected", reason: outcome.refusal },
+      );
+  }
+
+  /** @throws STORE_UNAVAILABLE past the budget; a lost race itself when `splits` and it was lost too often */
+  async #retried<T>(act: () => Promise<T>, splits = false): Promise<T> {
+    const end = this.clock.now() + BUDGET_MILLISECONDS;
+    for (let races = 0, faults = 0; ; ) {
+      try {
+        return await act();
+      } catch (error) {
+        const race = isLostRace(error);
+        if (!race && !isTransient(error)) throw error;
+        if (race && splits && races >= RACES_BEFORE_SPLIT) throw error;
+        const wait = race
+          ? jitter(Math.min(RACE_WAIT_MILLISECONDS * 2 ** races, LONGEST_RACE_WAIT_MILLISECONDS))
+          : jitter(Math.min(FIRST_WAIT_MILLISECONDS * 2 ** faults, LONGEST_WAIT_MILLISECONDS));
+        if (race) races += 1;
+        else faults += 1;
+        if (this.clock.now() + wait >= end) throw unavailable(error);
+        await this.clock.sleep(wait);
+      }
+    }
+  }
+
+  async #execute(sql: SqlText, inputs: Inputs): Promise<BatchResult> {
+    const pool = await this.#connected();
+    const request = pool.request();
+    request.input("clockOffset", mssql.BigInt, bigint(this.clock.offset ?? 0).value);
+    for (const [name, { type, value }] of Object.entries(inputs)) request.input(name, type, value);
+    const result = await request.query(sql);
+    return new BatchResult(readRecordsets(result.recordsets));
+  }
+
+  /** The pool, opened by the first call that needs it, and again after it could not be opened. */
+  #connected(): Promise<mssql.ConnectionPool> {
+    this.#pool ??= this.#open().catch((error) => {
+      this.#pool = undefined;
+      throw error;
+    });
+    return this.#pool;
+  }
+
+  async #open(): Promise<mssql.ConnectionPool> {
+    const pool = new mssql.ConnectionPool(await this.#options.poolConfig());
+    // Errors of idle connections: the pool replaces them; a call that meets one is retried.
+    pool.on("error", () => {});
+    await pool.connect();
+    try {
+      await this.#options.checkSchema?.(async (sql) => readRecordsets((await pool.request().query(sql)).recordsets));
+      return pool;
+    } catch (error) {
+      await pool.close();
+      throw error;
+    }
+  }
+
+  #wake(agentId: string): void {
+    for (const listener of this.#listeners) notify(listener, agentId);
+  }
+}
+
+/** Half of the wait for sure, the other half by chance, so that those who failed together do not meet again. */
+function jitter(milliseconds: number): number {
+  return milliseconds * (0.5 + Math.random() / 2);
+}
+
+/** The driver gives bigint as text; ours all fit a double (arrival numbers: 2^53 / 4096 transactions). */
+function readRecordsets(recordsets: unknown): Row[][] {
+  const sets = Array.isArray(recordsets) ? (recordsets as mssql.IRecordSet<Row>[]) : [];
+  for (const rows of sets) {
+    const columns = Object.values(rows.columns).filter(isBigInt);
+    for (const { name } of columns) {
+      for (const row of rows) if (row[name] !== null) row[name] = Number(row[name]);
+    }
+  }
+  return sets;
+}
+
+function isBigInt(column: { type: unknown }): boolean {
+  return column.type === mssql.BigInt;
+}
+
+/** A listener that throws harms neither the others nor the store. */
+function notify(listener: (agentId: string) => void, agentId: string): void {
+  try {
+    listener(agentId);
+  } catch {
+    // Waking a long poll is a courtesy; the poll finds the message by itself.
+  }
+}
+
+function unavailable(cause: unknown): AgentCommunicationError {
+  return new AgentCommunicationError("STORE_UNAVAILABLE", "The database cannot be used now; try again.", {
+    retryAfterSeconds: 2,
+    cause,
+  });
+}
+
+function closedError(): AgentCommunicationError {
+  return new AgentCommunicationError("STORE_UNAVAILABLE", "The store is closed.", { retryAfterSeconds: 1 });
+}

@@ -1,0 +1,90 @@
+/**
+ * What every T-SQL batch is made of. A batch carries any number of calls of one verb ("items"), reads first, then writes in
+ * the one lock order, each write naming the state it expects; whoever finds another state throws RACE, and the connection
+ * sends the batch again. So nothing depends on a lock that a read would have to hold.
+ *
+ * The lock order: agent_loads, agents, agent_heartbeats, agent_metadata; tasks (each group by number), their outcomes,
+ * attempts, dependencies, events; ordering_keys, messages, message_payloads; counters. Hand-outs are transactions of their
+ * own, after the commit of the call that made room.
+ */
+
+/** Tables in the order in which a transaction writes them; those of a group in any order, each by its key. */
+export const LOCK_ORDER: readonly (readonly string[])[] = [
+  ["capability_sets", "set_capabilities", "demands", "demand_sets"],
+  ["agent_loads"],
+  ["agents"],
+  ["agent_heartbeats"],
+  ["agent_metadata"],
+  ["tasks"],
+  ["task_bodies", "task_outcomes", "task_attempts", "task_dependencies", "ended_dependencies", "task_events"],
+  ["task_archive"],
+  ["ordering_keys"],
+  ["messages"],
+  ["message_payloads"],
+  ["message_types"],
+  ["counters"],
+  ["operation_answers"],
+];
+
+/** Byte-wise comparison: ids, names and states. */
+const BIN2 = "COLLATE Latin1_General_100_BIN2";
+/** Column types for table variables and OPENJSON: the same as the tables', or an index seek becomes a scan. */
+export const ID = `varchar(128) ${BIN2}`;
+export const TYPE = `varchar(64) ${BIN2}`;
+export const HASH = `varchar(64) ${BIN2}`;
+/** A state, role, outcome, settlement or error code. */
+export const WORD = `varchar(24) ${BIN2}`;
+export const COUNTER = `varchar(48) ${BIN2}`;
+
+/** Milliseconds that a statement waits for a lock before it fails with 1222, which is tried again. */
+const LOCK_TIMEOUT_MILLISECONDS = 5_000;
+
+/** Error number of a lost race: the state that a write expected has changed since the batch read it. */
+export const RACE = 50_100;
+
+/**
+ * The beginning of every batch. `@now` is the time of the whole batch; `@clockOffset` is 0 outside tests. (Milliseconds are
+ * added after the conversion: DATEADD takes an int, 24.8 days of them.)
+ */
+export const PROLOGUE = `SET NOCOUNT ON;
+SET XACT_ABORT ON;
+SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+SET LOCK_TIMEOUT ${LOCK_TIMEOUT_MILLISECONDS};
+DECLARE @now bigint = DATEDIFF_BIG(MILLISECOND, '19700101', SYSUTCDATETIME()) + @clockOffset;
+`;
+
+/** Throws RACE unless the statement before it changed exactly `expected` rows; the transaction is undone. */
+export function raceUnless(expected: string): string {
+  return `IF @@ROWCOUNT <> ${expected} THROW ${RACE}, 'RACE', 1;\n`;
+}
+
+/** Additions to counters, collected until the end of the transaction. `name` as in APPLY_COUNTS. */
+export const DECLARE_COUNTS = `DECLARE @counts TABLE (name ${COUNTER} NOT NULL, delta bigint NOT NULL);
+DECLARE @accepted bigint = 0;
+`;
+
+/**
+ * The last statements of a transaction that counts: adds what @counts holds to the slot of this session, one row per name, in
+ * the order of the names. Names: `messages:<status>`, `tasks:<status>`, `tasks:assigned_once`, `tasks:completed_total`,
+ * `tasks:failed_total`, `agents:workers`, `mailbox:<agent_no>`, `set:<set_no>:workers|active|free`.
+ * `@accepted` messages are added to the second in which they were accepted, in a row that only this session writes.
+ */
+export const APPLY_COUNTS = `UPDATE c SET value = c.value + d.delta
+FROM (SELECT name, SUM(delta) AS delta FROM @counts GROUP BY name HAVING SUM(delta) <> 0) AS d
+JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8;
+DELETE FROM @counts;
+IF @accepted > 0
+BEGIN
+  DECLARE @second varchar(48) = CONCAT('accepted:', @now / 1000);
+  UPDATE dbo.counters SET value = value + @accepted WHERE name = @second AND slot = @@SPID;
+  IF @@ROWCOUNT = 0 INSERT INTO dbo.counters (name, slot, value) VALUES (@second, @@SPID, @accepted);
+  SET @accepted = 0;
+END;
+`;
+
+/** Agents for whom a message has become deliverable. */
+export const DECLARE_DELIVERABLE = "DECLARE @deliverable TABLE (agent_no int NOT NULL);\n";
+
+/** The second recordset of every batch that writes messages: who may be woken from a long poll. */
+export const SELECT_DELIVERABLE =
+  "SELECT DISTINCT a.agent_id FROM @deliverable AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;\n";

@@ -1,0 +1,139 @@
+import { readdirSync, readFileSync } from "node:fs";
+import mssql from "mssql";
+import { OffsetClock } from "../../src/lib/clock.ts";
+import { openMssqlStore } from "../../src/lib/store/mssql/open.ts";
+import type { Store, StoreSettings } from "../../src/lib/store/store.ts";
+import type { MovableClock } from "./sqlite-under-test.ts";
+import { CALM_SETTINGS, type StoreUnderTest } from "./store-under-test.ts";
+
+/** The Azure SQL store on a real server, each on a database of its own that is made by the migrations. */
+
+/** Why these tests cannot run here; undefined when a server is configured. */
+export const NO_SERVER =
+  process.env.AZURE_SQL_SERVER === undefined
+    ? "skipped: no SQL server is configured (set AZURE_SQL_SERVER, AZURE_SQL_USERNAME, AZURE_SQL_PASSWORD; see docs/azure-sql.md)"
+    : undefined;
+
+/** How to reach a database of the server under test. */
+export function testServer(database: string): mssql.config {
+  return {
+    server: process.env.AZURE_SQL_SERVER ?? "",
+    port: Number(process.env.AZURE_SQL_PORT ?? 1433),
+    user: process.env.AZURE_SQL_USERNAME,
+    password: process.env.AZURE_SQL_PASSWORD,
+    database,
+    pool: { max: 10, min: 0 },
+    validateConnection: false,
+    options: { encrypt: false, trustServerCertificate: true, useUTC: true },
+  } as mssql.config;
+}
+
+const MIGRATIONS = new URL("../../src/lib/store/mssql/migrations/", import.meta.url);
+
+/** Databases that a closed store has left, emptied: making one takes a second. */
+const free: string[] = [];
+const made: string[] = [];
+
+async function onServer<T>(database: string, act: (pool: mssql.ConnectionPool) => Promise<T>): Promise<T> {
+  const pool = await new mssql.ConnectionPool(testServer(database)).connect();
+  try {
+    return await act(pool);
+  } finally {
+    await pool.close();
+  }
+}
+
+/** A migrated, empty database of this process. */
+export async function takeDatabase(): Promise<string> {
+  const known = free.pop();
+  if (known !== undefined) return known;
+  const name = `agent_communication_test_${process.pid}_${made.length}`;
+  made.push(name);
+  await onServer("master", async (pool) => {
+    await pool.request().batch(`DROP DATABASE IF EXISTS ${name}`);
+    await pool.request().batch(`CREATE DATABASE ${name}`);
+  });
+  await onServer(name, async (pool) => {
+    for (const file of readdirSync(MIGRATIONS).sort()) {
+      const sql = readFileSync(new URL(file, MIGRATIONS), "utf8");
+      for (const batch of sql.split(/^GO\s*$/m)) if (batch.trim() !== "") await pool.request().batch(batch);
+    }
+  });
+  return name;
+}
+
+/** Children first. */
+const TABLES = [
+  "message_payloads",
+  "messages",
+  "ordering_keys",
+  "task_events",
+  "task_attempts",
+  "task_dependencies",
+  "ended_dependencies",
+  "task_outcomes",
+  "task_bodies",
+  "tasks",
+  "task_archive",
+  "agent_metadata",
+  "agent_heartbeats",
+  "agent_loads",
+  "agents",
+  "demand_sets",
+  "set_capabilities",
+  "demands",
+  "capability_sets",
+  "message_types",
+  "operation_answers",
+];
+
+/** Empties the database and keeps it for the next store. */
+export async function giveBack(database: string): Promise<void> {
+  await onServer(database, async (pool) => {
+    const deletes = TABLES.map((table) => `DELETE FROM dbo.${table};`).join("\n");
+    await pool.request().batch(
+      `${deletes}
+      DELETE FROM dbo.counters WHERE name LIKE 'mailbox:%' OR name LIKE 'set:%' OR name LIKE 'accepted:%';
+      UPDATE dbo.counters SET value = 0;`,
+    );
+  });
+  free.push(database);
+}
+
+/** Drops every database that this process made. */
+export async function dropDatabases(): Promise<void> {
+  await onServer("master", async (pool) => {
+    for (const name of made) await pool.request().batch(`DROP DATABASE IF EXISTS ${name}`);
+  });
+  made.length = 0;
+  free.length = 0;
+}
+
+/** The store on an empty database. */
+export async function openMssqlUnderTest(
+  settings: Partial<StoreSettings> = {},
+  clock: MovableClock = new OffsetClock(),
+): Promise<StoreUnderTest> {
+  const database = await takeDatabase();
+  const open = (): Promise<Store> =>
+    openMssqlStore({
+      poolConfig: async () => testServer(database),
+      settings: { ...CALM_SETTINGS, ...settings },
+      clock,
+    });
+  let store = await open();
+  return {
+    get store() {
+      return store;
+    },
+    clock,
+    async reopen() {
+      await store.close();
+      store = await open();
+    },
+    async close() {
+      await store.close();
+      await giveBack(database);
+    },
+  };
+}
