@@ -1,0 +1,83 @@
+import { SYSTEM_SENDER } from "../agents/agent.ts";
+import type { JsonValue } from "../json.ts";
+import type { LeasedMessage, Message, MessageStatus } from "../messages/message.ts";
+import { HEAD_START_MILLISECONDS, PRIORITIES } from "../values.ts";
+import { iso } from "./instants.ts";
+
+/** How a stored message reads to callers: the same whichever engine keeps the row. */
+
+/** The columns of a message that its reader sees as they are stored. */
+export interface MessageColumns {
+  message_id: string;
+  type: string;
+  priority: number;
+  attempt: number;
+  attempt_limit: number;
+  accepted_at: number;
+  available_at: number;
+  expires_at: number | null;
+  lease_expires_at: number | null;
+  ended_at: number | null;
+  reason: string | null;
+  correlation_id: string | null;
+  reply_to: string | null;
+  ordering_key: string | null;
+}
+
+/** What its reader sees and the row does not hold as it is. */
+export interface MessageParts {
+  /** null: written by the switchboard itself. */
+  sender: string | null;
+  receiver: string;
+  /** A queued message past its time to live reads as expired before the store has recorded it. */
+  status: MessageStatus;
+  payload: JsonValue;
+}
+
+/** The message as callers see it. */
+export function readColumns(row: MessageColumns, parts: MessageParts): Message {
+  const message: Message = {
+    messageId: row.message_id,
+    sender: parts.sender ?? SYSTEM_SENDER,
+    receiver: parts.receiver,
+    type: row.type,
+    priority: PRIORITIES[row.priority] ?? "normal",
+    payload: parts.payload,
+    status: parts.status,
+    attempt: row.attempt,
+    maxAttempts: row.attempt_limit,
+    acceptedAt: iso(row.accepted_at),
+    availableAt: iso(row.available_at),
+  };
+  if (row.correlation_id !== null) message.correlationId = row.correlation_id;
+  if (row.reply_to !== null) message.replyTo = row.reply_to;
+  if (row.ordering_key !== null) message.orderingKey = row.ordering_key;
+  if (row.expires_at !== null) message.expiresAt = iso(row.expires_at);
+  if (row.lease_expires_at !== null) message.leaseExpiresAt = iso(row.lease_expires_at);
+  if (row.ended_at !== null) message.endedAt = iso(row.ended_at);
+  if (row.reason !== null) message.reason = row.reason;
+  return message;
+}
+
+/** The same message with the end of its lease, as a receive hands it out. */
+export function asLeased(message: Message, leaseExpiresAt: number): LeasedMessage {
+  return { ...message, leaseExpiresAt: iso(leaseExpiresAt) };
+}
+
+/** The part of a task that is joined to its assignment message when that is read, instead of being stored twice. */
+export interface TaskPart {
+  description: string;
+  /** JSON text. */
+  parameters: string;
+}
+
+/** The payload of an assignment message: what is stored of it, and its task unless that is in the archive. */
+export function joinTask(payload: JsonValue, task: TaskPart): JsonValue {
+  const stored = payload as { [key: string]: JsonValue };
+  return { ...stored, description: task.description, parameters: JSON.parse(task.parameters) as JsonValue };
+}
+
+/** Where a message stands among those due: lower goes first, then the lower arrival. */
+export function rankOf(row: { available_at: number; priority: number }): number {
+  return row.available_at - HEAD_START_MILLISECONDS[PRIORITIES[row.priority] ?? "low"];
+}
