@@ -1,5 +1,5 @@
 import type { AgentRole, AgentStatus } from "../../agents/agent.ts";
-import { AgentCommunicationError } from "../../errors.ts";
+import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The row of an agent, and the one function that changes it, so that every count follows every change. */
@@ -48,19 +48,14 @@ export function agentByNo(transaction: Transaction, agentNo: number): AgentRow {
 /** @throws AGENT_NOT_FOUND */
 export function requireAgent(transaction: Transaction, agentId: string): AgentRow {
   const agent = findAgent(transaction, agentId);
-  if (agent === undefined) throw new AgentCommunicationError("AGENT_NOT_FOUND", `No agent ${agentId} is registered.`);
+  if (agent === undefined) throw agentNotFound(agentId);
   return agent;
 }
 
 /** @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED */
 export function requireRegistered(transaction: Transaction, agentId: string): AgentRow {
   const agent = requireAgent(transaction, agentId);
-  if (agent.status === "deregistered") {
-    throw new AgentCommunicationError(
-      "AGENT_DEREGISTERED",
-      `Agent ${agentId} is deregistered; it must register again.`,
-    );
-  }
+  if (agent.status === "deregistered") throw agentDeregistered(agentId);
   return agent;
 }
 
