@@ -1,15 +1,16 @@
 import { backoffMilliseconds } from "../../backoff.ts";
 import type { JsonValue } from "../../json.ts";
-import type { AttemptOutcome, TaskReply } from "../../tasks/task.ts";
+import type { AttemptOutcome } from "../../tasks/task.ts";
 import { PRIORITIES } from "../../values.ts";
+import type { FinalStatus, StoredAnswer } from "../task-records.ts";
 import { type AgentChanges, type AgentRow, agentByNo } from "./agent-rows.ts";
 import { completeAssignmentMessage, writeSystemMessage } from "./system-messages.ts";
 import { addEvent, changeTask, type LiveTask, type TaskChanges, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** How attempts end, and how tasks end: each once, with everything that follows. */
+export type { FinalStatus, StoredAnswer } from "../task-records.ts";
 
-export type FinalStatus = "completed" | "failed" | "cancelled";
+/** How attempts end, and how tasks end: each once, with everything that follows. */
 
 /** What a task ends with. */
 export interface Ending {
@@ -49,9 +50,6 @@ export function endTask(transaction: Transaction, task: TaskRow, status: FinalSt
   const priority = PRIORITIES[task.priority] ?? "normal";
   writeSystemMessage(transaction, supervisor, { type: "task_result", priority, payload });
 }
-
-/** What the call that ended an attempt was answered, for its repeat. */
-export type StoredAnswer = Pick<TaskReply, "status" | "cancelRequested">;
 
 const END_ATTEMPT = "UPDATE task_attempts SET ended_at = ?, outcome = ?, answer = ? WHERE task_no = ? AND attempt = ?";
 

@@ -1,39 +1,10 @@
 import type { SQLInputValue } from "node:sqlite";
-import { AgentCommunicationError } from "../../errors.ts";
-import type { TASK_EVENTS, TaskStatus } from "../../tasks/task.ts";
+import type { TaskEventName, TaskRow } from "../task-records.ts";
 import type { Transaction } from "./transaction.ts";
 
+export { hasEnded, isLive, type LiveTask, type TaskEventName, type TaskRow, taskNotFound } from "../task-records.ts";
+
 /** The row of a task, and the one function that changes it, so that every count follows every change. */
-
-export interface TaskRow {
-  task_no: number;
-  task_id: string;
-  supervisor_no: number;
-  task_type: string;
-  priority: number;
-  status: TaskStatus;
-  demand_no: number;
-  assign_to_no: number | null;
-  /** The agent of the current attempt, or of the last one. */
-  agent_no: number | null;
-  attempt: number;
-  retries_used: number;
-  max_retries: number;
-  timeout_milliseconds: number;
-  unmet_dependencies: number;
-  cancel_requested: number;
-  percent: number | null;
-  created_at: number;
-  available_at: number;
-  assigned_at: number | null;
-  started_at: number | null;
-  deadline_at: number | null;
-  ended_at: number | null;
-  parent_task_id: string | null;
-}
-
-/** A task that an agent holds: the table guarantees these of assigned and running ones. */
-export type LiveTask = TaskRow & { agent_no: number; assigned_at: number; deadline_at: number };
 
 const COLUMNS = [
   "task_no",
@@ -76,20 +47,6 @@ export function taskByNo(transaction: Transaction, taskNo: number): TaskRow {
   const task = transaction.get<TaskRow>(BY_NO, taskNo);
   if (task === undefined) throw new Error(`task number ${taskNo} is referred to but does not exist`);
   return task;
-}
-
-export function taskNotFound(taskId: string): AgentCommunicationError {
-  return new AgentCommunicationError("TASK_NOT_FOUND", `There is no task ${taskId}.`);
-}
-
-/** Whether an agent holds it now. */
-export function isLive(task: TaskRow): task is LiveTask {
-  return (task.status === "assigned" || task.status === "running") && task.agent_no !== null;
-}
-
-/** Whether it has reached a final status. */
-export function hasEnded(task: TaskRow): boolean {
-  return task.ended_at !== null;
 }
 
 /** How it is identified when it is sent again. */
@@ -156,8 +113,6 @@ function waitsForAnyone(task: Omit<TaskRow, "task_no">): boolean {
 function addWaiting(transaction: Transaction, demandNo: number, delta: number): void {
   transaction.run("UPDATE demands SET waiting = waiting + ? WHERE demand_no = ?", delta, demandNo);
 }
-
-export type TaskEventName = (typeof TASK_EVENTS)[number];
 
 const EVENT = `INSERT INTO task_events (task_no, event_no, event, at, attempt, agent_no, detail)
   VALUES (?1, coalesce((SELECT max(event_no) FROM task_events WHERE task_no = ?1), 0) + 1, ?2, ?3, ?4, ?5, ?6)`;

@@ -1,0 +1,59 @@
+import { AgentCommunicationError } from "../errors.ts";
+import type { TASK_EVENTS, TaskReply, TaskStatus } from "../tasks/task.ts";
+
+/** What both engines keep of a task, and what follows from it alone. */
+
+/** The row of a task; flags are 0 or 1. */
+export interface TaskRow {
+  task_no: number;
+  task_id: string;
+  supervisor_no: number;
+  task_type: string;
+  priority: number;
+  status: TaskStatus;
+  demand_no: number;
+  assign_to_no: number | null;
+  /** The agent of the current attempt, or of the last one. */
+  agent_no: number | null;
+  attempt: number;
+  retries_used: number;
+  max_retries: number;
+  timeout_milliseconds: number;
+  unmet_dependencies: number;
+  cancel_requested: number;
+  percent: number | null;
+  created_at: number;
+  available_at: number;
+  assigned_at: number | null;
+  started_at: number | null;
+  deadline_at: number | null;
+  ended_at: number | null;
+  parent_task_id: string | null;
+}
+
+/** A task that an agent holds: the table guarantees these of assigned and running ones. */
+export type LiveTask = TaskRow & { agent_no: number; assigned_at: number; deadline_at: number };
+
+export type TaskEventName = (typeof TASK_EVENTS)[number];
+
+/** What a task ends as. */
+export type FinalStatus = "completed" | "failed" | "cancelled";
+
+/** What the call that ended an attempt was answered, for its repeat. */
+export type StoredAnswer = Pick<TaskReply, "status" | "cancelRequested">;
+
+export function taskNotFound(taskId: string): AgentCommunicationError {
+  return new AgentCommunicationError("TASK_NOT_FOUND", `There is no task ${taskId}.`);
+}
+
+/** Whether an agent holds it now. */
+export function isLive<Row extends Pick<TaskRow, "status" | "agent_no">>(
+  task: Row,
+): task is Row & Pick<LiveTask, "agent_no" | "assigned_at" | "deadline_at"> {
+  return (task.status === "assigned" || task.status === "running") && task.agent_no !== null;
+}
+
+/** Whether it has reached a final status. */
+export function hasEnded(task: Pick<TaskRow, "ended_at">): boolean {
+  return task.ended_at !== null;
+}
