@@ -7,6 +7,13 @@ import type { Ledger } from "./ledger.ts";
 export const SUPERVISOR = "boss";
 export const WORKERS: readonly string[] = ["worker-1", "worker-2", "worker-3", "worker-4"];
 export const AGENTS: readonly string[] = [SUPERVISOR, ...WORKERS];
+
+/** Who the clients act for. */
+export interface Cast {
+  supervisors: readonly string[];
+  workers: readonly string[];
+}
+const SMALL_CAST: Cast = { supervisors: [SUPERVISOR], workers: WORKERS };
 /** Longer than a restart takes, so that many leases outlive one; short, so that the end of the test can wait for them. */
 const LONG_LEASE_SECONDS = 5;
 const SHORT_LEASE_SECONDS = 1;
@@ -79,16 +86,20 @@ export class Client {
   readonly #ledger: Ledger;
   readonly #random: Random;
   readonly #name: string;
+  readonly #cast: Cast;
+  readonly #everybody: readonly string[];
   #count = 0;
   calls = 0;
   /** Calls that had to be made again because their answer was lost. */
   repeated = 0;
 
-  constructor(parts: { gate: Gate; ledger: Ledger; random: Random; name: string }) {
+  constructor(parts: { gate: Gate; ledger: Ledger; random: Random; name: string; cast?: Cast }) {
     this.#gate = parts.gate;
     this.#ledger = parts.ledger;
     this.#random = parts.random;
     this.#name = parts.name;
+    this.#cast = parts.cast ?? SMALL_CAST;
+    this.#everybody = [...this.#cast.supervisors, ...this.#cast.workers];
   }
 
   /** Works until the gate says that the test is over. */
@@ -134,8 +145,8 @@ export class Client {
 
   #message(n: number) {
     return {
-      sender: this.#random.pick(AGENTS),
-      receiver: this.#random.pick(AGENTS),
+      sender: this.#random.pick(this.#everybody),
+      receiver: this.#random.pick(this.#everybody),
       type: "notification",
       priority: this.#random.pick(["low", "normal", "high", "urgent"]),
       // Some are large enough to be kept in a table of their own.
@@ -172,7 +183,7 @@ export class Client {
   }
 
   async #receive(): Promise<void> {
-    const agentId = this.#random.pick(AGENTS);
+    const agentId = this.#random.pick(this.#everybody);
     const leaseSeconds = this.#random.chance(0.3) ? SHORT_LEASE_SECONDS : LONG_LEASE_SECONDS;
     const claimId = this.#fresh("claim");
     const waitSeconds = this.#random.chance(0.2) ? 1 : 0;
@@ -213,7 +224,7 @@ export class Client {
     const taskId = this.#fresh("task");
     const task = {
       taskId,
-      supervisor: SUPERVISOR,
+      supervisor: this.#random.pick(this.#cast.supervisors),
       taskType: "work",
       parameters: { n: 1 },
       requiredCapabilities: ["work"],
@@ -224,7 +235,7 @@ export class Client {
   }
 
   async #work(): Promise<void> {
-    const agentId = this.#random.pick(WORKERS);
+    const agentId = this.#random.pick(this.#cast.workers);
     const answer = await this.#call("POST", `/agents/${agentId}/heartbeat`, {});
     if (answer.status !== 200) return this.#wrong("a heartbeat", answer);
     for (const { taskId, attempt } of heartbeatReply.parse(answer.body).tasks) {

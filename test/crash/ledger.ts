@@ -13,6 +13,49 @@ interface Lease {
 
 const asNumber = (value: unknown) => (typeof value === "number" ? value : Number.NaN);
 
+/** What a database holds, as the ledger compares it. */
+export interface Holdings {
+  /** With the payload's JSON text. */
+  messages: Map<string, { status: string; attempt: number; until: number | null; payload: string }>;
+  tasks: Map<string, { status: string; attempt: number }>;
+  /** Tasks whose current attempt has no assignment message. */
+  assignedAlone: string[];
+  endedTasks: number;
+  results: number;
+}
+
+/** The holdings of a SQLite file; for a moment when no process has it open. */
+export function holdingsOf(file: string): Holdings {
+  const messages = rowsOf(
+    file,
+    `SELECT message_id, status, attempt, lease_expires_at AS until, coalesce(m.payload, p.payload) AS payload
+     FROM messages m LEFT JOIN message_payloads p ON p.arrival = m.arrival`,
+  );
+  const tasks = rowsOf(file, "SELECT task_id, status, attempt FROM tasks");
+  const alone = `SELECT task_id FROM tasks t WHERE attempt > 0 AND NOT EXISTS (SELECT 1 FROM messages m
+    WHERE m.task_no = t.task_no AND m.task_attempt = t.attempt AND m.type = 'task_assignment')`;
+  const count = (sql: string) => asNumber(rowsOf(file, sql)[0]?.n);
+  return {
+    messages: new Map(
+      messages.map((row) => [
+        String(row.message_id),
+        {
+          status: String(row.status),
+          attempt: asNumber(row.attempt),
+          until: row.until === null ? null : asNumber(row.until),
+          payload: String(row.payload),
+        },
+      ]),
+    ),
+    tasks: new Map(
+      tasks.map((row) => [String(row.task_id), { status: String(row.status), attempt: asNumber(row.attempt) }]),
+    ),
+    assignedAlone: rowsOf(file, alone).map((row) => String(row.task_id)),
+    endedTasks: count("SELECT count(*) AS n FROM tasks WHERE ended_at IS NOT NULL"),
+    results: count("SELECT count(*) AS n FROM messages WHERE type = 'task_result'"),
+  };
+}
+
 /** Everything that was acknowledged, kept by the test alone. */
 export class Ledger {
   /** Accepted sends and the number in their payload. */
@@ -28,8 +71,8 @@ export class Ledger {
   readonly finishedTasks = new Map<string, number>();
   /** What was wrong with an answer when it came. */
   readonly wrong: string[] = [];
-  #attempts = new Map<unknown, number>();
-  #taskAttempts = new Map<unknown, number>();
+  #attempts = new Map<string, number>();
+  #taskAttempts = new Map<string, number>();
 
   noteLease(messageId: string, lease: Lease): void {
     const before = this.leases.get(messageId) ?? [];
@@ -53,35 +96,30 @@ export class Ledger {
   }
 
   /**
-   * Compares the file with what was acknowledged; for a moment when no process has it open.
+   * Compares what a database holds with what was acknowledged; for a moment when nobody writes to it.
    *
    * @param killedAt when the server was killed: leases that ended before may have been taken back
    */
-  audit(file: string, killedAt: number): string[] {
+  audit(holdings: Holdings, killedAt: number): string[] {
     return [
-      ...this.#auditMessages(file, killedAt),
-      ...this.#auditTasks(file),
-      ...this.#auditBatches(file),
+      ...this.#auditMessages(holdings, killedAt),
+      ...this.#auditTasks(holdings),
+      ...this.#auditBatches(holdings),
       ...this.wrong.splice(0),
     ];
   }
 
-  #auditMessages(file: string, killedAt: number): string[] {
-    const sql = `SELECT message_id, status, attempt, lease_expires_at AS until, coalesce(m.payload, p.payload) AS payload
-                 FROM messages m LEFT JOIN message_payloads p ON p.arrival = m.arrival`;
-    const rows = new Map(rowsOf(file, sql).map((row) => [row.message_id, row]));
+  #auditMessages({ messages: rows }: Holdings, killedAt: number): string[] {
     const problems: string[] = [];
     for (const [messageId, n] of this.sent) {
       const row = rows.get(messageId);
       if (row === undefined) problems.push(`${messageId} was accepted and is gone`);
-      else if (!String(row.payload).includes(`"n":${n}`)) problems.push(`${messageId} has another payload`);
+      else if (!row.payload.includes(`"n":${n}`)) problems.push(`${messageId} has another payload`);
     }
     for (const [messageId, attempt] of this.completed) {
       const row = rows.get(messageId);
       if (row?.status !== "completed" || row.attempt !== attempt) {
-        problems.push(
-          `${messageId} was completed by ${attempt} and is ${String(row?.status)} at ${String(row?.attempt)}`,
-        );
+        problems.push(`${messageId} was completed by ${attempt} and is ${row?.status} at ${row?.attempt}`);
       }
     }
     for (const [messageId, leases] of this.leases) {
@@ -89,8 +127,8 @@ export class Ledger {
       const last = leases.at(-1);
       if (last === undefined) continue;
       if (row === undefined) problems.push(`${messageId} was leased and is gone`);
-      else if (asNumber(row.attempt) < last.attempt) {
-        problems.push(`${messageId} was leased as ${last.attempt} and is back at ${String(row.attempt)}`);
+      else if (row.attempt < last.attempt) {
+        problems.push(`${messageId} was leased as ${last.attempt} and is back at ${row.attempt}`);
       } else if (
         row.status === "queued" &&
         last.until > killedAt &&
@@ -101,43 +139,33 @@ export class Ledger {
     }
     for (const [messageId, row] of rows) {
       const before = this.#attempts.get(messageId) ?? 0;
-      if (asNumber(row.attempt) < before)
-        problems.push(`${String(messageId)} went from attempt ${before} to ${String(row.attempt)}`);
-      this.#attempts.set(messageId, asNumber(row.attempt));
+      if (row.attempt < before) problems.push(`${messageId} went from attempt ${before} to ${row.attempt}`);
+      this.#attempts.set(messageId, row.attempt);
     }
     return problems;
   }
 
-  #auditTasks(file: string): string[] {
-    const rows = new Map(rowsOf(file, "SELECT task_id, status, attempt FROM tasks").map((row) => [row.task_id, row]));
+  #auditTasks({ tasks: rows, assignedAlone, endedTasks, results }: Holdings): string[] {
     const problems: string[] = [];
     for (const taskId of this.tasks) if (!rows.has(taskId)) problems.push(`task ${taskId} was accepted and is gone`);
     for (const [taskId, attempt] of this.finishedTasks) {
       const row = rows.get(taskId);
       if (row?.status !== "completed" || row.attempt !== attempt) {
-        problems.push(
-          `task ${taskId} was completed by ${attempt} and is ${String(row?.status)} at ${String(row?.attempt)}`,
-        );
+        problems.push(`task ${taskId} was completed by ${attempt} and is ${row?.status} at ${row?.attempt}`);
       }
     }
     for (const [taskId, row] of rows) {
       const before = this.#taskAttempts.get(taskId) ?? 0;
-      if (asNumber(row.attempt) < before) problems.push(`task ${String(taskId)} went back from attempt ${before}`);
-      this.#taskAttempts.set(taskId, asNumber(row.attempt));
+      if (row.attempt < before) problems.push(`task ${taskId} went back from attempt ${before}`);
+      this.#taskAttempts.set(taskId, row.attempt);
     }
     // What follows from a transition was written with it: the assignment message, the result message.
-    const alone = `SELECT task_id FROM tasks t WHERE attempt > 0 AND NOT EXISTS (SELECT 1 FROM messages m
-      WHERE m.task_no = t.task_no AND m.task_attempt = t.attempt AND m.type = 'task_assignment')`;
-    for (const { task_id } of rowsOf(file, alone))
-      problems.push(`task ${String(task_id)} was assigned without a message`);
-    const ended = rowsOf(file, "SELECT count(*) AS n FROM tasks WHERE ended_at IS NOT NULL")[0]?.n;
-    const results = rowsOf(file, "SELECT count(*) AS n FROM messages WHERE type = 'task_result'")[0]?.n;
-    if (ended !== results) problems.push(`${String(ended)} tasks have ended, ${String(results)} results were sent`);
+    for (const taskId of assignedAlone) problems.push(`task ${taskId} was assigned without a message`);
+    if (endedTasks !== results) problems.push(`${endedTasks} tasks have ended, ${results} results were sent`);
     return problems;
   }
 
-  #auditBatches(file: string): string[] {
-    const kept = new Set(rowsOf(file, "SELECT message_id FROM messages").map((row) => row.message_id));
+  #auditBatches({ messages: kept }: Holdings): string[] {
     return this.batches.flatMap((ids) => {
       const there = ids.filter((id) => kept.has(id)).length;
       return there === 0 || there === ids.length

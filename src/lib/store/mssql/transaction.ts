@@ -61,6 +61,7 @@ export function raceUnless(expected: string): string {
 /** Additions to counters, collected until the end of the transaction. `name` as in APPLY_COUNTS. */
 export const DECLARE_COUNTS = `DECLARE @counts TABLE (name ${COUNTER} NOT NULL, delta bigint NOT NULL);
 DECLARE @accepted bigint = 0;
+DECLARE @second varchar(48);
 `;
 
 /**
@@ -75,7 +76,7 @@ JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8;
 DELETE FROM @counts;
 IF @accepted > 0
 BEGIN
-  DECLARE @second varchar(48) = CONCAT('accepted:', @now / 1000);
+  SET @second = CONCAT('accepted:', @now / 1000);
   UPDATE dbo.counters SET value = value + @accepted WHERE name = @second AND slot = @@SPID;
   IF @@ROWCOUNT = 0 INSERT INTO dbo.counters (name, slot, value) VALUES (@second, @@SPID, @accepted);
   SET @accepted = 0;
