@@ -1,0 +1,58 @@
+import { child, list, nodesOf, qualified, type SyntaxNode, word } from "./syntax-tree.ts";
+
+/** The tables that the migrations make, as the checks need to know them. */
+
+export interface Table {
+  name: string;
+  columns: Set<string>;
+  /** Primary key, unique constraints and unique indexes, each as its columns in order. */
+  keys: string[][];
+}
+
+/** Tables by their name without the schema, which is dbo. */
+export type Schema = ReadonlyMap<string, Table>;
+
+/** Reads the migrations in their order. */
+export function schemaOf(migrations: readonly SyntaxNode[]): Schema {
+  const schema = new Map<string, Table>();
+  for (const migration of migrations) {
+    const kinds = ["CreateTableStatement", "AlterTableAddTableElementStatement", "CreateIndexStatement"];
+    for (const statement of nodesOf(migration, ...kinds)) {
+      if (statement.kind === "CreateIndexStatement") addIndex(schema, statement);
+      else {
+        const name = qualified(statement, "SchemaObjectName").at(-1) ?? "";
+        const table = schema.get(name) ?? { name, columns: new Set(), keys: [] };
+        schema.set(name, table);
+        addDefinition(table, child(statement, "Definition"));
+      }
+    }
+  }
+  return schema;
+}
+
+/** The table of a definition, for a table variable. */
+export function tableOf(name: string, definition: SyntaxNode | undefined): Table {
+  const table = { name, columns: new Set<string>(), keys: [] };
+  addDefinition(table, definition);
+  return table;
+}
+
+function addDefinition(table: Table, definition: SyntaxNode | undefined): void {
+  for (const column of list(definition, "ColumnDefinitions")) {
+    const name = word(column, "ColumnIdentifier") ?? "";
+    table.columns.add(name);
+    if (list(column, "Constraints").some(({ kind }) => kind === "UniqueConstraintDefinition")) table.keys.push([name]);
+  }
+  for (const constraint of list(definition, "TableConstraints")) {
+    if (constraint.kind === "UniqueConstraintDefinition") table.keys.push(columnsOf(constraint));
+  }
+}
+
+function addIndex(schema: ReadonlyMap<string, Table>, index: SyntaxNode): void {
+  if (index.Unique !== true) return;
+  schema.get(qualified(index, "OnName").at(-1) ?? "")?.keys.push(columnsOf(index));
+}
+
+function columnsOf(node: SyntaxNode): string[] {
+  return list(node, "Columns").map((column) => qualified(child(column, "Column"), "MultiPartIdentifier").at(-1) ?? "");
+}
