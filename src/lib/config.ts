@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { type Environment, isLoopback, onAzure } from "./config/platform.ts";
+import { readSqlSettings, type SqlSettings } from "./config/sql-settings.ts";
 import type { StoreSettings } from "./store/store.ts";
 
 /** Settings are read once, validated together, and every error is reported at once and by name. */
@@ -35,7 +37,10 @@ type Settings = z.output<typeof settingsSchema>;
 /** What a process runs with. */
 export interface Config {
   mode: Settings["AGENT_COMMUNICATION_MODE"];
+  /** The file of mode `mock`. */
   mockDatabase: string;
+  /** How to reach the database of mode `sql`; undefined in mode `mock`. */
+  sql: SqlSettings | undefined;
   httpHost: string;
   httpPort: number;
   authMode: "required" | "none";
@@ -77,27 +82,6 @@ export class ConfigError extends Error {
   }
 }
 
-const LOOPBACK_HOSTS = new Set(["localhost", "127.0.0.1", "::1", "[::1]"]);
-
-/** True for a name or address that only this machine can reach: localhost, 127.0.0.0/8, ::1. */
-export function isLoopback(host: string): boolean {
-  return LOOPBACK_HOSTS.has(host.toLowerCase()) || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
-}
-
-/**
- * Variables that the Azure platform sets on every function app, and that a laptop does not have. (Not CONTAINER_NAME,
- * which others set as well.)
- */
-const AZURE_VARIABLES = ["WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_HOSTNAME"] as const;
-
-type Environment = Readonly<Record<string, string | undefined>>;
-
-function onAzure(environment: Environment): boolean {
-  // `func start` sets WEBSITE_HOSTNAME=localhost:port and says that it is a development machine.
-  if (environment.AZURE_FUNCTIONS_ENVIRONMENT === "Development") return false;
-  return AZURE_VARIABLES.some((name) => environment[name] !== undefined);
-}
-
 function authenticationProblems(settings: Settings, environment: Environment, underFunctions: boolean): string[] {
   const problems: string[] = [];
   const azure = onAzure(environment);
@@ -116,9 +100,6 @@ function authenticationProblems(settings: Settings, environment: Environment, un
   if (required) {
     problems.push("AGENT_AUTH_MODE: required is not available in this version; run on a loopback address with none");
   }
-  if (settings.AGENT_COMMUNICATION_MODE === "sql") {
-    problems.push("AGENT_COMMUNICATION_MODE: sql is not available in this version; use mock");
-  }
   return problems;
 }
 
@@ -135,15 +116,19 @@ export function readConfig(environment: Environment, options: { underFunctions?:
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ""),
   );
   const parsed = settingsSchema.safeParse(given);
+  const sql = given.AGENT_COMMUNICATION_MODE === "sql" ? readSqlSettings(given) : undefined;
+  const problems = sql !== undefined && "problems" in sql ? sql.problems : [];
   if (!parsed.success) {
-    throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.map(String).join(".")}: ${issue.message}`));
+    const issues = parsed.error.issues.map((issue) => `${issue.path.map(String).join(".")}: ${issue.message}`);
+    throw new ConfigError([...issues, ...problems]);
   }
   const settings = parsed.data;
-  const problems = authenticationProblems(settings, given, options.underFunctions ?? false);
+  problems.push(...authenticationProblems(settings, given, options.underFunctions ?? false));
   if (problems.length > 0) throw new ConfigError(problems);
   return {
     mode: settings.AGENT_COMMUNICATION_MODE,
     mockDatabase: settings.AGENT_MOCK_DATABASE,
+    sql: sql !== undefined && "settings" in sql ? sql.settings : undefined,
     httpHost: settings.AGENT_HTTP_HOST,
     httpPort: settings.AGENT_HTTP_PORT,
     authMode: "none",

@@ -1,4 +1,4 @@
-import { isLoopback } from "../config.ts";
+import { isLoopback } from "../config/platform.ts";
 import { AgentCommunicationError } from "../errors.ts";
 
 /**

@@ -1,0 +1,75 @@
+import type { AccessToken, GetTokenOptions, TokenCredential } from "@azure/identity";
+import type { Clock } from "../../clock.ts";
+import type { SqlAuthentication } from "../../config/sql-authentication.ts";
+
+/** Entra ID logins. (The embedded store has no such file: nobody logs into a file.) */
+
+/** A token is used until so long before its end: a login takes seconds, and the server checks the token then only. */
+const RENEW_BEFORE_MILLISECONDS = 120_000;
+
+/**
+ * The credential for the driver's `token-credential`. @azure/identity is loaded only here, by those who need it.
+ */
+export async function credentialOf(
+  authentication: Exclude<SqlAuthentication, { type: "sql-login" }>,
+  clock: Clock,
+): Promise<TokenCredential> {
+  const identity = await import("@azure/identity");
+  switch (authentication.type) {
+    case "managed-identity": {
+      const { clientId } = authentication;
+      return new SharedTokens(
+        new identity.ManagedIdentityCredential(clientId === undefined ? {} : { clientId }),
+        clock,
+      );
+    }
+    case "service-principal": {
+      const { tenantId, clientId, clientSecret } = authentication;
+      return new SharedTokens(new identity.ClientSecretCredential(tenantId, clientId, clientSecret), clock);
+    }
+    case "interactive": {
+      const { username, tenantId } = authentication;
+      const options = { ...(username && { loginHint: username }), ...(tenantId && { tenantId }) };
+      return new SharedTokens(new identity.InteractiveBrowserCredential(options), clock);
+    }
+    case "default": {
+      const { clientId, tenantId } = authentication;
+      const options = { ...(clientId && { managedIdentityClientId: clientId }), ...(tenantId && { tenantId }) };
+      return new SharedTokens(new identity.DefaultAzureCredential(options), clock);
+    }
+  }
+}
+
+/**
+ * One token for all connections of a pool that opens: the developer's credentials start a process or a browser for every
+ * token that they are asked for, and the platform's endpoint for identities refuses too many questions at once.
+ */
+export class SharedTokens implements TokenCredential {
+  readonly #inner: TokenCredential;
+  readonly #clock: Clock;
+  readonly #tokens = new Map<string, Promise<AccessToken | null>>();
+
+  constructor(inner: TokenCredential, clock: Clock) {
+    this.#inner = inner;
+    this.#clock = clock;
+  }
+
+  /** A failure is shared by those who waited for the same answer; the next call asks again. */
+  async getToken(scopes: string | string[], options?: GetTokenOptions): Promise<AccessToken | null> {
+    const key = JSON.stringify(scopes);
+    const known = this.#tokens.get(key);
+    if (known !== undefined) {
+      const token = await known;
+      if (token !== null && token.expiresOnTimestamp - RENEW_BEFORE_MILLISECONDS > this.#clock.now()) return token;
+      if (this.#tokens.get(key) === known) this.#tokens.delete(key);
+    }
+    return this.#tokens.get(key) ?? this.#ask(key, scopes, options);
+  }
+
+  #ask(key: string, scopes: string | string[], options?: GetTokenOptions): Promise<AccessToken | null> {
+    const asked = this.#inner.getToken(scopes, options);
+    this.#tokens.set(key, asked);
+    asked.catch(() => this.#tokens.delete(key));
+    return asked;
+  }
+}

@@ -1,0 +1,49 @@
+import type { config } from "mssql";
+import type { Clock } from "../../clock.ts";
+import type { SqlSettings } from "../../config/sql-settings.ts";
+import { credentialOf } from "./entra-credential.ts";
+
+/** What the driver is told. (The embedded store has no such file: it has nothing to connect to.) */
+
+/** A connection that no call has used for so long is closed: well before the half hour after which Azure's gateway drops it. */
+const IDLE_MILLISECONDS = 300_000;
+
+/**
+ * @example
+ * const pool = new mssql.ConnectionPool(await poolConfig(settings, systemClock));
+ */
+export async function poolConfig(settings: SqlSettings, clock: Clock): Promise<config> {
+  const { authentication } = settings;
+  const connectMilliseconds = settings.connectTimeoutSeconds * 1_000;
+  const timing: config = {
+    server: settings.server,
+    port: settings.port,
+    database: settings.database,
+    connectionTimeout: connectMilliseconds,
+    requestTimeout: settings.requestTimeoutSeconds * 1_000,
+    // It would ask the server before every batch whether it is still there: a round trip each. A batch that meets a dead
+    // connection is sent again instead, on a new one.
+    validateConnection: false,
+    pool: {
+      max: settings.poolSize,
+      min: 0,
+      idleTimeoutMillis: IDLE_MILLISECONDS,
+      // How long a call waits for a connection to become free, and how long for a new one.
+      acquireTimeoutMillis: connectMilliseconds,
+      createTimeoutMillis: connectMilliseconds,
+    },
+    options: {
+      encrypt: settings.encrypt,
+      trustServerCertificate: settings.trustServerCertificate,
+      useUTC: true,
+      appName: "agent-communication",
+      // We try again ourselves, with jitter and within the call's budget.
+      maxRetriesOnTransientErrors: 0,
+    },
+  };
+  if (authentication.type === "sql-login") {
+    return { ...timing, user: authentication.username, password: authentication.password };
+  }
+  const credential = await credentialOf(authentication, clock);
+  return { ...timing, authentication: { type: "token-credential", options: { credential } } };
+}
