@@ -84,7 +84,9 @@ CREATE TABLE dbo.agent_loads (
     ELSE CAST(active_tasks AS float) / max_concurrent_tasks END PERSISTED NOT NULL,
   CONSTRAINT agent_loads_counts CHECK (active_tasks >= 0 AND completed >= 0 AND failed >= 0 AND completed_milliseconds >= 0)
 );
-CREATE INDEX agent_loads_assignable ON dbo.agent_loads (set_no, assignable, load, last_assigned_at, agent_id);
+-- An assignment weighs 64 workers and rewrites the entry of one: with these included it looks up none of them.
+CREATE INDEX agent_loads_assignable ON dbo.agent_loads (set_no, assignable, load, last_assigned_at, agent_id)
+  INCLUDE (active_tasks, max_concurrent_tasks, completed, failed);
 
 CREATE TABLE dbo.agent_heartbeats (
   agent_no int NOT NULL CONSTRAINT agent_heartbeats_pk PRIMARY KEY
@@ -119,6 +121,9 @@ CREATE TABLE dbo.tasks (
   timeout_milliseconds bigint NOT NULL,
   -- Dependencies that have not completed yet.
   unmet_dependencies int NOT NULL CONSTRAINT tasks_unmet DEFAULT 0,
+  -- Tasks that were created to depend on this one. Creating a dependent adds to it, so that it locks this row and either
+  -- this task's end sees the dependent, or the dependent sees the end.
+  dependents int NOT NULL CONSTRAINT tasks_dependents DEFAULT 0,
   cancel_requested bit NOT NULL CONSTRAINT tasks_cancel_requested DEFAULT 0,
   [percent] float NULL,
   created_at bigint NOT NULL,
@@ -131,6 +136,8 @@ CREATE TABLE dbo.tasks (
   -- A hash already, of bounded length.
   idempotency_key varchar(64) COLLATE Latin1_General_100_BIN2 NULL,
   request_hash varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  -- The call that created it: the same call sent again, because its answer was lost, is no duplicate.
+  operation_id uniqueidentifier NULL,
   CONSTRAINT tasks_counts CHECK (attempt >= 0 AND retries_used >= 0 AND max_retries >= 0 AND timeout_milliseconds > 0
     AND unmet_dependencies >= 0),
   CONSTRAINT tasks_percent CHECK ([percent] BETWEEN 0 AND 100),
