@@ -29,6 +29,8 @@ export interface ConnectionOptions {
   settings: StoreSettings;
   clock: Clock;
   /** Asked once per pool, before the first batch: throws when the schema is not the one that this version needs. */
+  /** Told of every lost race and transient fault that is about to be tried again: for logs and tests. Must not throw. */
+  onFault?: (error: unknown) => void;
   checkSchema?: (query: (sql: SqlText) => Promise<Row[][]>) => Promise<void>;
 }
 
@@ -143,6 +145,7 @@ export class Connection {
         if (race) races += 1;
         else faults += 1;
         if (this.clock.now() + wait >= end) throw unavailable(error);
+        this.#options.onFault?.(error);
         await this.clock.sleep(wait);
       }
     }
