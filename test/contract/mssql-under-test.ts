@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import mssql from "mssql";
 import { OffsetClock } from "../../src/lib/clock.ts";
-import { openMssqlStore } from "../../src/lib/store/mssql/open.ts";
+import { Connection } from "../../src/lib/store/mssql/connection.ts";
+import { storeOver } from "../../src/lib/store/mssql/open.ts";
 import type { Store, StoreSettings } from "../../src/lib/store/store.ts";
 import type { MovableClock } from "./sqlite-under-test.ts";
 import { CALM_SETTINGS, type StoreUnderTest } from "./store-under-test.ts";
@@ -145,7 +146,7 @@ export function openOn(
   onFault: (error: unknown) => void = () => {},
 ): Promise<Store> {
   const poolConfig = async () => testServer(database);
-  return openMssqlStore({ poolConfig, settings: { ...CALM_SETTINGS, ...settings }, clock, onFault });
+  return storeOver(new Connection({ poolConfig, settings: { ...CALM_SETTINGS, ...settings }, clock, onFault }));
 }
 
 /** The store on an empty database. */

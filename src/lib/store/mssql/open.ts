@@ -1,5 +1,7 @@
+import type { SqlSettings } from "../../config/sql-settings.ts";
 import type { Store } from "../store.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
+import { poolConfig } from "./pool-config.ts";
 
 // TEMPORARY while the verbs are being written: loads what is there.
 const VERBS: Record<string, readonly string[]> = {
@@ -19,8 +21,17 @@ const VERBS: Record<string, readonly string[]> = {
   "upkeep.ts": ["sweep", "maintain"],
 };
 
-export async function openMssqlStore(options: ConnectionOptions): Promise<Store> {
-  const connection = new Connection(options);
+export interface MssqlStoreOptions extends Pick<ConnectionOptions, "settings" | "clock" | "onFault"> {
+  sql: SqlSettings;
+}
+
+export async function openMssqlStore({ sql, ...options }: MssqlStoreOptions): Promise<Store> {
+  const connection = new Connection({ ...options, poolConfig: () => poolConfig(sql, options.clock) });
+  return storeOver(connection);
+}
+
+export async function storeOver(connection: Connection): Promise<Store> {
+  const options = { clock: connection.clock };
   const store: Record<string, unknown> = {
     now: () => options.clock.now(),
     onDeliverable: (listener: (agentId: string) => void) => connection.onDeliverable(listener),
