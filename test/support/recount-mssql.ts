@@ -1,0 +1,174 @@
+import type mssql from "mssql";
+
+/**
+ * Counts the rows of an Azure SQL database again and compares them with every counter, flag and sum that the store keeps
+ * beside them: the twin of recount.ts. To be asked when no process writes: it reads in several statements.
+ */
+
+/** One count that should be equal to its rows: the statement returns a row for each one that is not. */
+interface Law {
+  name: string;
+  /** Columns `what`, `counted` and `kept`; only rows where the two differ. */
+  sql: string;
+}
+
+const LIVE = "('assigned', 'running')";
+const OPEN = "('queued', 'leased')";
+const SLOTS = 8;
+
+/** Rows `what`, `counted` and `kept` of a query where the two differ. */
+function differing(rows: string): string {
+  return `SELECT what, counted, kept FROM (${rows}) AS x WHERE counted <> kept`;
+}
+
+/** Counters whose name is `prefix` + what + `suffix`, beside the rows that they stand for: columns `what` and `counted`. */
+function counterLaw(prefix: string, rows: string, { suffix = "", excluded = "" } = {}): Law {
+  const kept = `SELECT SUBSTRING(name, ${prefix.length + 1}, LEN(name) - ${prefix.length + suffix.length}) AS what, SUM(value) AS kept
+    FROM dbo.counters WHERE name LIKE '${prefix}%${suffix}' ${excluded} GROUP BY name`;
+  return {
+    name: `counters ${prefix}*${suffix}`,
+    sql: differing(`SELECT COALESCE(r.what, k.what) AS what, COALESCE(r.counted, 0) AS counted, COALESCE(k.kept, 0) AS kept
+      FROM (${rows}) AS r FULL JOIN (${kept}) AS k ON k.what = r.what`),
+  };
+}
+
+/** One counter beside the one number that it stands for. */
+function totalLaw(name: string, counted: string): Law {
+  return {
+    name: `counter ${name}`,
+    sql: differing(`SELECT '${name}' AS what, (${counted}) AS counted,
+      COALESCE((SELECT SUM(value) FROM dbo.counters WHERE name = '${name}'), 0) AS kept`),
+  };
+}
+
+/** Tasks and archived tasks of a condition on both tables' columns. */
+function everTasks(condition: string): string {
+  return `SELECT (SELECT COUNT(*) FROM dbo.tasks WHERE ${condition}) + (SELECT COUNT(*) FROM dbo.task_archive WHERE ${condition})`;
+}
+
+const COUNTERS: readonly Law[] = [
+  counterLaw("messages:", "SELECT status AS what, COUNT(*) AS counted FROM dbo.messages GROUP BY status"),
+  counterLaw("tasks:", "SELECT status AS what, COUNT(*) AS counted FROM dbo.tasks GROUP BY status", {
+    excluded: "AND name NOT IN ('tasks:assigned_once', 'tasks:completed_total', 'tasks:failed_total')",
+  }),
+  totalLaw("tasks:assigned_once", everTasks("attempt > 0")),
+  totalLaw("tasks:completed_total", everTasks("status = 'completed'")),
+  totalLaw("tasks:failed_total", everTasks("status = 'failed'")),
+  totalLaw("agents:workers", "SELECT COUNT(*) FROM dbo.agents WHERE role = 'worker' AND status <> 'deregistered'"),
+  counterLaw(
+    "mailbox:",
+    `SELECT CAST(receiver_no AS varchar(20)) AS what, COUNT(*) AS counted FROM dbo.messages WHERE status IN ${OPEN} GROUP BY receiver_no`,
+  ),
+  ...(
+    [
+      ["workers", "a.status <> 'deregistered'"],
+      ["active", "a.status = 'active'"],
+      ["free", "a.status = 'active' AND l.active_tasks < l.max_concurrent_tasks"],
+    ] as const
+  ).map(([suffix, condition]) =>
+    counterLaw(
+      "set:",
+      `SELECT CAST(a.set_no AS varchar(20)) AS what, COUNT(*) AS counted
+       FROM dbo.agents AS a JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no
+       WHERE a.role = 'worker' AND ${condition} GROUP BY a.set_no`,
+      { suffix: `:${suffix}` },
+    ),
+  ),
+  {
+    // A transaction adds to the slot of its session: what finds no row is lost.
+    name: "counters have a row in every slot",
+    sql: differing(`SELECT n.name AS what, ${SLOTS} AS counted, (SELECT COUNT(*) FROM dbo.counters AS c WHERE c.name = n.name) AS kept
+      FROM (SELECT CONCAT('mailbox:', agent_no) AS name FROM dbo.agents
+        UNION ALL SELECT CONCAT('set:', s.set_no, k.kind) FROM dbo.capability_sets AS s
+          CROSS JOIN (VALUES (':workers'), (':active'), (':free')) AS k (kind)) AS n`),
+  },
+];
+
+const AGENTS: readonly Law[] = [
+  {
+    name: "agent_loads.active_tasks",
+    sql: differing(`SELECT l.agent_id AS what, l.active_tasks AS kept,
+        (SELECT COUNT(*) FROM dbo.tasks AS t WHERE t.agent_no = l.agent_no AND t.status IN ${LIVE}) AS counted
+      FROM dbo.agent_loads AS l`),
+  },
+  {
+    name: "agents and what their loads and heartbeats repeat of them",
+    sql: differing(`SELECT a.agent_id AS what, 1 AS kept, CASE WHEN l.set_no = a.set_no AND l.agent_id = a.agent_id
+        AND l.working = CASE WHEN a.role = 'worker' AND a.status = 'active' THEN 1 ELSE 0 END
+        AND h.beating = CASE WHEN a.status IN ('active', 'draining') THEN 1 ELSE 0 END THEN 1 ELSE 0 END AS counted
+      FROM dbo.agents AS a LEFT JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no
+      LEFT JOIN dbo.agent_heartbeats AS h ON h.agent_no = a.agent_no`),
+  },
+];
+
+const TASKS: readonly Law[] = [
+  {
+    name: "live tasks and their open attempt",
+    sql: differing(`SELECT t.task_id AS what, 1 AS kept, (SELECT COUNT(*) FROM dbo.task_attempts AS x WHERE x.task_no = t.task_no
+        AND x.attempt = t.attempt AND x.agent_no = t.agent_no AND x.ended_at IS NULL) AS counted
+      FROM dbo.tasks AS t WHERE t.status IN ${LIVE}`),
+  },
+  {
+    name: "open attempts of tasks that are not live",
+    sql: `SELECT t.task_id AS what, COUNT(*) AS counted, 0 AS kept FROM dbo.tasks AS t
+      JOIN dbo.task_attempts AS x ON x.task_no = t.task_no AND x.ended_at IS NULL
+      WHERE t.status NOT IN ${LIVE} OR x.attempt <> t.attempt GROUP BY t.task_id`,
+  },
+  {
+    name: "tasks.unmet_dependencies",
+    sql: differing(`SELECT t.task_id AS what, t.unmet_dependencies AS kept,
+        (SELECT COUNT(*) FROM dbo.task_dependencies AS d WHERE d.task_no = t.task_no AND d.settled = 0) AS counted
+      FROM dbo.tasks AS t WHERE t.status = 'blocked'`),
+  },
+  {
+    name: "tasks.dependents of tasks that others still wait for",
+    sql: differing(`SELECT t.task_id AS what, 1 AS counted, CASE WHEN t.dependents > 0 THEN 1 ELSE 0 END AS kept FROM dbo.tasks AS t
+      WHERE EXISTS (SELECT 1 FROM dbo.task_dependencies AS d WHERE d.depends_on = t.task_id AND d.settled = 0)`),
+  },
+  {
+    name: "tasks have a body",
+    sql: differing(`SELECT t.task_id AS what, 1 AS kept,
+        (SELECT COUNT(*) FROM dbo.task_bodies AS b WHERE b.task_no = t.task_no) AS counted FROM dbo.tasks AS t`),
+  },
+];
+
+const MESSAGES: readonly Law[] = [
+  {
+    name: "messages held behind their ordering key",
+    sql: differing(`SELECT m.message_id AS what, CAST(m.held AS int) AS kept, CASE WHEN EXISTS (SELECT 1 FROM dbo.messages AS o
+          WHERE o.receiver_no = m.receiver_no AND o.ordering_key = m.ordering_key AND o.arrival < m.arrival
+            AND o.status IN ${OPEN}) THEN 1 ELSE 0 END AS counted
+      FROM dbo.messages AS m WHERE m.ordering_key IS NOT NULL AND m.status = 'queued'`),
+  },
+  {
+    name: "ordering_keys.unsettled",
+    sql: differing(`SELECT CONCAT(COALESCE(k.receiver_no, m.receiver_no), ' ', COALESCE(k.ordering_key, m.ordering_key)) AS what,
+        COALESCE(m.counted, 0) AS counted, COALESCE(k.unsettled, 0) AS kept
+      FROM dbo.ordering_keys AS k FULL JOIN (SELECT receiver_no, ordering_key, COUNT(*) AS counted FROM dbo.messages
+          WHERE ordering_key IS NOT NULL AND status IN ${OPEN} GROUP BY receiver_no, ordering_key) AS m
+        ON m.receiver_no = k.receiver_no AND m.ordering_key = k.ordering_key`),
+  },
+  {
+    name: "messages have a payload",
+    sql: differing(`SELECT m.message_id AS what, 1 AS kept,
+        (SELECT COUNT(*) FROM dbo.message_payloads AS p WHERE p.arrival = m.arrival) AS counted FROM dbo.messages AS m`),
+  },
+];
+
+/**
+ * What does not add up in the database, one line each; empty when every counter equals its rows.
+ *
+ * @param pool connected to a database of ours on which nothing is under way
+ * @example
+ * expect(await recountMssql(pool)).toEqual([]);
+ */
+export async function recountMssql(pool: mssql.ConnectionPool): Promise<string[]> {
+  const problems: string[] = [];
+  for (const { name, sql } of [...COUNTERS, ...AGENTS, ...TASKS, ...MESSAGES]) {
+    const { recordset } = await pool.request().query<{ what: unknown; counted: unknown; kept: unknown }>(sql);
+    for (const { what, counted, kept } of recordset.slice(0, 5)) {
+      problems.push(`${name}: ${String(what)} has ${String(counted)} rows, kept ${String(kept)}`);
+    }
+  }
+  return problems;
+}
