@@ -1,9 +1,9 @@
 /** The wait before a retry: 1 s doubling to 5 min, with jitter so that what failed together does not return together. */
 
-const FIRST_MILLISECONDS = 1_000;
-const LONGEST_MILLISECONDS = 300_000;
+export const FIRST_MILLISECONDS = 1_000;
+export const LONGEST_MILLISECONDS = 300_000;
 /** The jitter takes off up to a fifth: never longer than the nominal wait, never under four fifths of it. */
-const JITTER_SHARE = 0.2;
+export const JITTER_SHARE = 0.2;
 
 /**
  * Milliseconds to wait before retry number `retry` (1 for the first).
