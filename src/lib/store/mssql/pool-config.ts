@@ -1,4 +1,4 @@
-import type { config } from "mssql";
+import type { Connection, config } from "mssql";
 import type { Clock } from "../../clock.ts";
 import type { SqlSettings } from "../../config/sql-settings.ts";
 import { credentialOf } from "./entra-credential.ts";
@@ -40,10 +40,27 @@ export async function poolConfig(settings: SqlSettings, clock: Clock): Promise<c
       // We try again ourselves, with jitter and within the call's budget.
       maxRetriesOnTransientErrors: 0,
     },
+    beforeConnect: keepLoginErrorNumber,
   };
   if (authentication.type === "sql-login") {
     return { ...timing, user: authentication.username, password: authentication.password };
   }
   const credential = await credentialOf(authentication, clock);
   return { ...timing, authentication: { type: "token-credential", options: { credential } } };
+}
+
+/**
+ * The driver leaves out the number of the error that a login fails with, and only the number tells a database that is being
+ * moved (40613) from a wrong password (18456). It comes with an event before the failure, so it is put into the failure.
+ */
+function keepLoginErrorNumber(connection: Connection): void {
+  let number: number | undefined;
+  const listen = (message: { number: number }) => {
+    number = message.number;
+  };
+  connection.on("errorMessage", listen);
+  connection.once("connect", (error) => {
+    connection.off("errorMessage", listen);
+    if (error !== undefined && number !== undefined) Object.assign(error, { number });
+  });
 }

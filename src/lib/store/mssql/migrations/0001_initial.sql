@@ -1,6 +1,15 @@
 -- Plain sqlcmd connects with these off, and filtered indexes and computed columns then fail.
 SET QUOTED_IDENTIFIER, ANSI_NULLS ON;
 GO
+-- What has been applied. Each migration records itself, also when plain sqlcmd runs it; `npm run migrate` adds the checksum.
+CREATE TABLE dbo.schema_migrations (
+  version int NOT NULL CONSTRAINT schema_migrations_pk PRIMARY KEY,
+  name varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  -- SHA-256 (hex) of the file.
+  checksum varchar(64) COLLATE Latin1_General_100_BIN2 NULL,
+  applied_at bigint NOT NULL
+);
+GO
 -- Times are milliseconds since the Unix epoch, as in the embedded store: ranks, backoffs and deadlines are sums. Rows refer
 -- to agents by number: numbers keep the index streams narrow. Ids are compared byte for byte (BIN2).
 
@@ -353,4 +362,7 @@ CREATE TABLE dbo.operation_answers (
   answered_at bigint NOT NULL
 );
 CREATE INDEX operation_answers_by_time ON dbo.operation_answers (answered_at);
+GO
+INSERT INTO dbo.schema_migrations (version, name, applied_at)
+VALUES (1, '0001_initial.sql', DATEDIFF_BIG(MILLISECOND, '19700101', SYSUTCDATETIME()));
 GO

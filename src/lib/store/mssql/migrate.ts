@@ -1,0 +1,160 @@
+import mssql from "mssql";
+import { AgentCommunicationError } from "../../errors.ts";
+import { type Migration, missingMigrations, readMigrations } from "../migrations.ts";
+import type { Row } from "./batch.ts";
+import { type SqlText, sqlText } from "./texts.ts";
+
+// Unlike the embedded store, this one is not brought up to date by opening it: the app may not change the schema.
+
+const FOLDER = new URL("./migrations/", import.meta.url);
+
+/** Which migrations a database has. (Only the branch that runs is compiled, so the table may be missing.) */
+const APPLIED = sqlText(
+  "applied-migrations",
+  `IF OBJECT_ID(N'dbo.schema_migrations') IS NULL
+  SELECT CAST(NULL AS int) AS version, CAST(NULL AS varchar(64)) AS checksum WHERE 1 = 0;
+ELSE
+  SELECT version, checksum FROM dbo.schema_migrations;
+`,
+);
+
+/** How long a second migration waits for the first. */
+const LOCK_MILLISECONDS = 60_000;
+
+/** One migration at a time; the lock ends with the transaction. */
+const LOCK = sqlText(
+  "lock-migrations",
+  `SET XACT_ABORT ON;
+DECLARE @locked int;
+EXEC @locked = sp_getapplock @Resource = N'agent-communication migrations', @LockMode = N'Exclusive',
+  @LockOwner = N'Transaction', @LockTimeout = ${LOCK_MILLISECONDS};
+IF @locked < 0 THROW 50110, 'another migration is running', 1;
+`,
+);
+
+const RECORD_CHECKSUM = sqlText(
+  "record-migration",
+  "UPDATE dbo.schema_migrations SET checksum = @checksum WHERE version = @version AND checksum IS NULL;\n",
+);
+
+/** What happened to a migration. */
+export interface Applied {
+  name: string;
+  /** `recorded`: it had been applied by hand, and its checksum is kept from now on. */
+  outcome: "applied" | "already applied" | "recorded";
+}
+
+function appliedVersions(rows: readonly Row[]): Map<number, string | null> {
+  return new Map(rows.map((row) => [Number(row.version), row.checksum === null ? null : String(row.checksum)]));
+}
+
+/**
+ * Says whether a database has the schema that this version needs.
+ *
+ * @param query sends a text and gives its recordsets
+ * @throws STORE_UNAVAILABLE saying what to do
+ */
+export async function checkSchema(query: (sql: SqlText) => Promise<readonly (readonly Row[])[]>): Promise<void> {
+  const [rows = []] = await query(APPLIED);
+  let missing: Migration[];
+  try {
+    missing = missingMigrations(readMigrations(FOLDER), appliedVersions(rows));
+  } catch (error) {
+    const what = error instanceof Error ? error.message : String(error);
+    throw unusable(`${what.charAt(0).toUpperCase()}${what.slice(1)}.`, error);
+  }
+  if (missing.length > 0) {
+    throw unusable(`The database lacks ${missing.map(({ name }) => name).join(", ")}: run \`npm run migrate\`.`);
+  }
+}
+
+function unusable(detail: string, cause?: unknown): AgentCommunicationError {
+  // Somebody has to do something first, so there is no hurry to come back.
+  return new AgentCommunicationError("STORE_UNAVAILABLE", detail, { retryAfterSeconds: 30, cause });
+}
+
+/**
+ * Brings the schema up to date, each migration in a transaction of its own; two that run at once both come out well.
+ *
+ * @param pool of somebody who may change the schema
+ * @param report is told of every migration as soon as it is done
+ * @throws Error when an applied file has changed, or the database was written by a newer version
+ */
+export async function applyMigrations(
+  pool: mssql.ConnectionPool,
+  report: (applied: Applied) => void = () => {},
+): Promise<void> {
+  const migrations = readMigrations(FOLDER);
+  for (const migration of migrations) {
+    const transaction = pool.transaction();
+    await transaction.begin(mssql.ISOLATION_LEVEL.READ_COMMITTED);
+    try {
+      await transaction.request().batch(LOCK);
+      const found = await transaction.request().batch<Row>(APPLIED);
+      const applied = appliedVersions(found.recordset);
+      const isMissing = missingMigrations(migrations, applied).includes(migration);
+      if (isMissing) await applyOne(transaction, migration);
+      const recorded = await recordChecksum(transaction, migration);
+      await transaction.commit();
+      report({ name: migration.name, outcome: isMissing ? "applied" : recorded ? "recorded" : "already applied" });
+    } catch (error) {
+      // The server may have undone it already, which the driver then calls an error of its own.
+      await transaction.rollback().catch(() => {});
+      throw error;
+    }
+  }
+}
+
+async function applyOne(transaction: mssql.Transaction, migration: Migration): Promise<void> {
+  for (const batch of batchesOf(migration.sql)) await transaction.request().batch(batch);
+}
+
+async function recordChecksum(transaction: mssql.Transaction, migration: Migration): Promise<boolean> {
+  const request = transaction.request();
+  request.input("version", mssql.Int, migration.version);
+  request.input("checksum", mssql.VarChar(64), migration.checksum);
+  const { rowsAffected } = await request.query(RECORD_CHECKSUM);
+  return rowsAffected.some((rows) => rows > 0);
+}
+
+/** The batches of a file, which a line GO ends, as sqlcmd has it. */
+export function batchesOf(sql: string): string[] {
+  return sql
+    .split(/^[ \t]*GO[ \t]*$/im)
+    .map((batch) => batch.trim())
+    .filter((batch) => batch !== "");
+}
+
+/**
+ * All migrations as one script that may be run again and again, also by plain sqlcmd, which goes on after an error: a
+ * migration's transaction is only begun when it is the next one to apply, and every batch does something only inside of it,
+ * so after an error, which undoes the transaction, the rest does nothing. The batches are texts within the script because
+ * the server compiles a batch even if it is not to run.
+ */
+export function migrationScript(): string {
+  return [
+    "-- The schema of agent-communication; made by `npm run migrate -- --script`. Does only what is not yet done.",
+    "SET QUOTED_IDENTIFIER, ANSI_NULLS, XACT_ABORT ON;",
+    "GO",
+    ...readMigrations(FOLDER).flatMap(guarded),
+    "",
+  ].join("\n");
+}
+
+function guarded({ version, name, sql, checksum }: Migration): string[] {
+  return [
+    `-- ${name}`,
+    "BEGIN TRANSACTION;",
+    `${LOCK}DECLARE @newest int;`,
+    "IF OBJECT_ID(N'dbo.schema_migrations') IS NOT NULL SELECT @newest = MAX(version) FROM dbo.schema_migrations;",
+    `IF ISNULL(@newest, 0) <> ${version - 1} COMMIT TRANSACTION;`,
+    "GO",
+    ...batchesOf(sql).flatMap((batch) => [`IF @@TRANCOUNT > 0 EXEC (N'${batch.replaceAll("'", "''")}');`, "GO"]),
+    "IF @@TRANCOUNT > 0",
+    "BEGIN",
+    `  UPDATE dbo.schema_migrations SET checksum = '${checksum}' WHERE version = ${version};`,
+    "  COMMIT TRANSACTION;",
+    "END;",
+    "GO",
+  ];
+}
