@@ -62,8 +62,8 @@ END;
 `;
 
 /**
- * Changes of status, role, capacity or capability set, each with the state that the batch read before. \`beats\`: counts as
- * a heartbeat. \`silent_since\`: a race is lost to a heartbeat later than this. Fill it with STATUS_CHANGES_OF.
+ * Changes of status, role, capacity or capability set, each with the state that the batch read before. `beats`: counts as
+ * a heartbeat. `silent_since`: a race is lost to a heartbeat later than this. Fill it with STATUS_CHANGES_OF.
  */
 export const DECLARE_STATUS_CHANGES = `DECLARE @status_changes TABLE (agent_no int NOT NULL PRIMARY KEY,
   was_role ${WORD} NOT NULL, was_status ${WORD} NOT NULL, was_set_no int NOT NULL, was_max int NOT NULL,

@@ -1,7 +1,8 @@
 import { CANDIDATES_MAX } from "../../limits.ts";
 import type { Exclusions } from "../../tasks/task.ts";
+import { expandCapabilities } from "../capabilities.ts";
 import { type AgentRow, agentByNo, hasFreeSlot } from "./agent-rows.ts";
-import { capabilitiesOfSet, expandCapabilities } from "./capability-sets.ts";
+import { capabilitiesOfSet } from "./capability-sets.ts";
 import type { Transaction } from "./transaction.ts";
 
 /**

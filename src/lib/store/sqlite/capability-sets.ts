@@ -1,3 +1,4 @@
+import { canonicalCapabilities, expandCapabilities } from "../capabilities.ts";
 import type { Transaction } from "./transaction.ts";
 
 /**
@@ -5,24 +6,9 @@ import type { Transaction } from "./transaction.ts";
  * worked out once, when a set or a demand is seen for the first time.
  */
 
-function canonical(capabilities: readonly string[]): string[] {
-  return [...new Set(capabilities)].sort();
-}
-
-/** What a capability answers to: itself, and for `name@version` also `name`. */
-function answersTo(capability: string): string[] {
-  const at = capability.indexOf("@");
-  return at > 0 ? [capability, capability.slice(0, at)] : [capability];
-}
-
-/** Everything that a set answers to. */
-export function expandCapabilities(capabilities: readonly string[]): Set<string> {
-  return new Set(capabilities.flatMap(answersTo));
-}
-
 /** The number of a capability set, made and matched with every demand when it is new. */
 export function internCapabilitySet(transaction: Transaction, capabilities: readonly string[]): number {
-  const text = JSON.stringify(canonical(capabilities));
+  const text = JSON.stringify(canonicalCapabilities(capabilities));
   const sql = "SELECT set_no FROM capability_sets WHERE capabilities = ?";
   const known = transaction.get<{ set_no: number }>(sql, text);
   if (known !== undefined) return known.set_no;
@@ -44,7 +30,7 @@ export function internCapabilitySet(transaction: Transaction, capabilities: read
 
 /** The number of a demand, made and matched with every set when it is new. */
 export function internDemand(transaction: Transaction, capabilities: readonly string[]): number {
-  const needed = canonical(capabilities);
+  const needed = canonicalCapabilities(capabilities);
   const text = JSON.stringify(needed);
   const known = findDemand(transaction, needed);
   if (known !== undefined) return known;
@@ -58,12 +44,12 @@ export function internDemand(transaction: Transaction, capabilities: readonly st
 /** The number of a known demand: for previews, which write nothing. */
 export function findDemand(transaction: Transaction, capabilities: readonly string[]): number | undefined {
   const sql = "SELECT demand_no FROM demands WHERE capabilities = ?";
-  return transaction.get<{ demand_no: number }>(sql, JSON.stringify(canonical(capabilities)))?.demand_no;
+  return transaction.get<{ demand_no: number }>(sql, JSON.stringify(canonicalCapabilities(capabilities)))?.demand_no;
 }
 
 /** Sets that meet a demand, found through its rarest capability, so that a demand few can meet costs little. */
 export function setsThatMeet(transaction: Transaction, capabilities: readonly string[]): number[] {
-  const needed = canonical(capabilities);
+  const needed = canonicalCapabilities(capabilities);
   if (needed.length === 0) {
     return transaction.all<{ set_no: number }>("SELECT set_no FROM capability_sets").map((row) => row.set_no);
   }

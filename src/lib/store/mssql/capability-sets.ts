@@ -1,0 +1,122 @@
+import { canonicalCapabilities, capabilitiesHash, expandCapabilities } from "../capabilities.ts";
+import { HASH, ID, RACE } from "./transaction.ts";
+
+/**
+ * Capability sets of agents and demands of tasks, interned, with a table of which set meets which demand. New pairs are
+ * worked out once, when a set or a demand is seen for the first time.
+ *
+ * A set and a demand made by two sessions at once would each miss the other: neither is committed when the other looks. So
+ * whoever makes one holds the application lock "capabilities" until the commit and looks after taking it. Known sets and
+ * demands, that is nearly every call, take no lock.
+ */
+
+/** A set or demand as a batch needs it, inside an item: `answers` only for sets. */
+export interface EncodedCapabilities {
+  /** Their number is found by it. */
+  capabilitiesHash: string;
+  /** Sorted, without repeats; read it AS JSON. */
+  capabilities: string[];
+}
+
+/** A demand inside an item: read `capabilitiesHash varchar(43), capabilities nvarchar(max) AS JSON`. */
+export function encodeDemand(capabilities: readonly string[]): EncodedCapabilities {
+  return { capabilitiesHash: capabilitiesHash(capabilities), capabilities: canonicalCapabilities(capabilities) };
+}
+
+/** A set inside an item: as a demand, and `answers nvarchar(max) AS JSON`, all that it answers to. */
+export function encodeCapabilitySet(capabilities: readonly string[]): EncodedCapabilities & { answers: string[] } {
+  return { ...encodeDemand(capabilities), answers: [...expandCapabilities(capabilities)] };
+}
+
+/** One maker at a time, to the end of the transaction. */
+const LOCK_CAPABILITIES = `EXEC @capabilityLock = sp_getapplock @Resource = N'capabilities', @LockMode = N'Exclusive',
+    @LockOwner = N'Transaction', @LockTimeout = 5000;
+  IF @capabilityLock < 0 THROW ${RACE}, 'RACE', 1;`;
+
+/** Sets that the agents of a batch have. */
+export const DECLARE_CAPABILITY_SETS = `DECLARE @sets TABLE (capabilities_hash ${HASH} NOT NULL PRIMARY KEY,
+  capabilities nvarchar(max) NOT NULL, answers nvarchar(max) NOT NULL);
+`;
+
+/**
+ * Makes the sets of @sets that are new, and matches them with every demand. In a transaction of its own, outside that of the
+ * verb and after its refusals: a set that nobody has in the end is dropped by maintenance. Then read `set_no` by
+ * `capabilities_hash` (a set dropped in between violates the agent's foreign key: a lost race).
+ */
+export const INTERN_CAPABILITY_SETS = `IF EXISTS (SELECT 1 FROM @sets AS s WHERE NOT EXISTS (
+  SELECT 1 FROM dbo.capability_sets AS c WHERE c.capabilities_hash = s.capabilities_hash))
+BEGIN
+  DECLARE @capabilityLock int;
+  DECLARE @newSets TABLE (set_no int NOT NULL PRIMARY KEY, capabilities_hash ${HASH} NOT NULL);
+  BEGIN TRANSACTION;
+  ${LOCK_CAPABILITIES}
+  INSERT INTO dbo.capability_sets (capabilities_hash, capabilities)
+  OUTPUT inserted.set_no, inserted.capabilities_hash INTO @newSets (set_no, capabilities_hash)
+  SELECT s.capabilities_hash, s.capabilities FROM @sets AS s
+  WHERE NOT EXISTS (SELECT 1 FROM dbo.capability_sets AS c WHERE c.capabilities_hash = s.capabilities_hash);
+  INSERT INTO dbo.set_capabilities (capability, set_no)
+  SELECT j.capability, n.set_no
+  FROM @newSets AS n JOIN @sets AS s ON s.capabilities_hash = n.capabilities_hash
+  CROSS APPLY OPENJSON(s.answers) WITH (capability varchar(128) '$') AS j;
+  -- Every demand whose capabilities are all among the set's; the empty demand always is.
+  INSERT INTO dbo.demand_sets (demand_no, set_no)
+  SELECT d.demand_no, n.set_no FROM @newSets AS n CROSS JOIN dbo.demands AS d
+  WHERE NOT EXISTS (
+    SELECT 1 FROM OPENJSON(d.capabilities) WITH (capability varchar(128) '$') AS j
+    WHERE NOT EXISTS (SELECT 1 FROM dbo.set_capabilities AS h
+      WHERE h.set_no = n.set_no AND h.capability = j.capability COLLATE Latin1_General_100_BIN2));
+  INSERT INTO dbo.counters (name, slot)
+  SELECT CONCAT('set:', n.set_no, k.kind), s.slot
+  FROM @newSets AS n CROSS JOIN (VALUES (':workers'), (':active'), (':free')) AS k (kind)
+  CROSS JOIN (VALUES (0), (1), (2), (3), (4), (5), (6), (7)) AS s (slot);
+  COMMIT TRANSACTION;
+END;
+`;
+
+/** Demands that the tasks of a batch make. */
+export const DECLARE_DEMANDS = `DECLARE @demands TABLE (capabilities_hash ${HASH} NOT NULL PRIMARY KEY,
+  capabilities nvarchar(max) NOT NULL);
+`;
+
+/**
+ * Makes the demands of @demands that are new, and matches them with every set: those that have as many of its capabilities
+ * as it names. As INTERN_CAPABILITY_SETS: a transaction of its own, after the refusals; then read `demand_no` by hash.
+ */
+export const INTERN_DEMANDS = `IF EXISTS (SELECT 1 FROM @demands AS n WHERE NOT EXISTS (
+  SELECT 1 FROM dbo.demands AS d WHERE d.capabilities_hash = n.capabilities_hash))
+BEGIN
+  DECLARE @capabilityLock int;
+  DECLARE @newDemands TABLE (demand_no int NOT NULL PRIMARY KEY, capabilities nvarchar(max) NOT NULL);
+  DECLARE @needed TABLE (demand_no int NOT NULL, capability ${ID} NOT NULL, PRIMARY KEY (demand_no, capability));
+  BEGIN TRANSACTION;
+  ${LOCK_CAPABILITIES}
+  INSERT INTO dbo.demands (capabilities_hash, capabilities)
+  OUTPUT inserted.demand_no, inserted.capabilities INTO @newDemands (demand_no, capabilities)
+  SELECT n.capabilities_hash, n.capabilities FROM @demands AS n
+  WHERE NOT EXISTS (SELECT 1 FROM dbo.demands AS d WHERE d.capabilities_hash = n.capabilities_hash);
+  INSERT INTO @needed (demand_no, capability)
+  SELECT n.demand_no, j.capability
+  FROM @newDemands AS n CROSS APPLY OPENJSON(n.capabilities) WITH (capability varchar(128) '$') AS j;
+  INSERT INTO dbo.demand_sets (demand_no, set_no)
+  SELECT x.demand_no, h.set_no
+  FROM @needed AS x JOIN dbo.set_capabilities AS h ON h.capability = x.capability
+  GROUP BY x.demand_no, h.set_no
+  HAVING COUNT(*) = (SELECT COUNT(*) FROM @needed AS y WHERE y.demand_no = x.demand_no);
+  INSERT INTO dbo.demand_sets (demand_no, set_no)
+  SELECT n.demand_no, c.set_no FROM @newDemands AS n CROSS JOIN dbo.capability_sets AS c
+  WHERE NOT EXISTS (SELECT 1 FROM @needed AS x WHERE x.demand_no = n.demand_no);
+  COMMIT TRANSACTION;
+END;
+`;
+
+/**
+ * Sets that meet a demand which need not be interned, for previews: a SELECT of `set_no`.
+ *
+ * @param needed a table variable with a keyed column `capability` (ID); empty: every set
+ */
+export function setsThatMeet(needed: string): string {
+  return `SELECT h.set_no FROM ${needed} AS x JOIN dbo.set_capabilities AS h ON h.capability = x.capability
+GROUP BY h.set_no HAVING COUNT(*) = (SELECT COUNT(*) FROM ${needed})
+UNION ALL
+SELECT c.set_no FROM dbo.capability_sets AS c WHERE NOT EXISTS (SELECT 1 FROM ${needed})`;
+}
