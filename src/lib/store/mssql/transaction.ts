@@ -64,17 +64,8 @@ DECLARE @accepted bigint = 0;
 DECLARE @second varchar(48);
 `;
 
-/**
- * The last statements of a transaction that counts: adds what @counts holds to the slot of this session, one row per name, in
- * the order of the names. Names: `messages:<status>`, `tasks:<status>`, `tasks:assigned_once`, `tasks:completed_total`,
- * `tasks:failed_total`, `agents:workers`, `mailbox:<agent_no>`, `set:<set_no>:workers|active|free`.
- * `@accepted` messages are added to the second in which they were accepted, in a row that only this session writes.
- */
-export const APPLY_COUNTS = `UPDATE c SET value = c.value + d.delta
-FROM (SELECT name, SUM(delta) AS delta FROM @counts GROUP BY name HAVING SUM(delta) <> 0) AS d
-JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8;
-DELETE FROM @counts;
-IF @accepted > 0
+/** Adds `@accepted` messages to the second in which they were accepted, in a row that only this session writes. */
+export const COUNT_ACCEPTED = `IF @accepted > 0
 BEGIN
   SET @second = CONCAT('accepted:', @now / 1000);
   UPDATE dbo.counters SET value = value + @accepted WHERE name = @second AND slot = @@SPID;
@@ -82,6 +73,17 @@ BEGIN
   SET @accepted = 0;
 END;
 `;
+
+/**
+ * The last statements of a transaction that counts: adds what @counts holds to the slot of this session, one row per name, in
+ * the order of the names, and @accepted. Names: `messages:<status>`, `tasks:<status>`, `tasks:assigned_once`,
+ * `tasks:completed_total`, `tasks:failed_total`, `agents:workers`, `mailbox:<agent_no>`, `set:<set_no>:workers|active|free`.
+ */
+export const APPLY_COUNTS = `UPDATE c SET value = c.value + d.delta
+FROM (SELECT name, SUM(delta) AS delta FROM @counts GROUP BY name HAVING SUM(delta) <> 0) AS d
+JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8;
+DELETE FROM @counts;
+${COUNT_ACCEPTED}`;
 
 /** Agents for whom a message has become deliverable. */
 export const DECLARE_DELIVERABLE = "DECLARE @deliverable TABLE (agent_no int NOT NULL);\n";
