@@ -46,6 +46,21 @@ export function taskNotFound(taskId: string): AgentCommunicationError {
   return new AgentCommunicationError("TASK_NOT_FOUND", `There is no task ${taskId}.`);
 }
 
+/** Who says that it holds a task. */
+export interface TaskCaller {
+  agentId: string;
+  attempt: number;
+}
+
+export function leaseLost(taskId: string, caller: TaskCaller): AgentCommunicationError {
+  const detail = `Attempt ${caller.attempt} of agent ${caller.agentId} is not, or no longer, the current one of task ${taskId}.`;
+  return new AgentCommunicationError("LEASE_LOST", detail);
+}
+
+export function taskEnded(taskId: string, status: string): AgentCommunicationError {
+  return new AgentCommunicationError("TASK_ENDED", `Task ${taskId} is ${status} and cannot be cancelled.`);
+}
+
 /** Whether an agent holds it now. */
 export function isLive<Row extends Pick<TaskRow, "status" | "agent_no">>(
   task: Row,

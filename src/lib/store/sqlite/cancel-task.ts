@@ -1,7 +1,7 @@
-import { AgentCommunicationError } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
 import type { TaskReply } from "../../tasks/task.ts";
 import { PRIORITIES } from "../../values.ts";
+import { taskEnded } from "../task-records.ts";
 import { type AgentRow, agentByNo, changeAgent } from "./agent-rows.ts";
 import { statusOfArchived } from "./archived-tasks.ts";
 import { settleDependents } from "./dependencies.ts";
@@ -36,10 +36,6 @@ export function cancelTask(transaction: Transaction, taskId: string, reason: str
   if (task.status === "running" && isLive(task)) requestCancel(transaction, task, reason);
   else endNow(transaction, task, reason);
   return replyOf(task);
-}
-
-function taskEnded(taskId: string, status: string): AgentCommunicationError {
-  return new AgentCommunicationError("TASK_ENDED", `Task ${taskId} is ${status} and cannot be cancelled.`);
 }
 
 function cancelArchived(transaction: Transaction, taskId: string): TaskReply {

@@ -1,6 +1,6 @@
-import { AgentCommunicationError } from "../../errors.ts";
 import type { CompleteTask, FailTask, ProgressTask, StartTask, TaskReply } from "../../tasks/task.ts";
 import { iso } from "../instants.ts";
+import { leaseLost, type TaskCaller } from "../task-records.ts";
 import { countAsHeartbeat } from "./activity.ts";
 import { type AgentRow, changeAgent, requireRegistered } from "./agent-rows.ts";
 import { answerOfArchived } from "./archived-tasks.ts";
@@ -22,18 +22,12 @@ import type { Transaction } from "./transaction.ts";
 
 /** What the agent that holds a task does with it. The attempt is the fencing number: any other is LEASE_LOST. */
 
-interface Caller {
-  agentId: string;
-  attempt: number;
-}
-
-function leaseLost(taskId: string, caller: Caller): AgentCommunicationError {
-  const detail = `Attempt ${caller.attempt} of agent ${caller.agentId} is not, or no longer, the current one of task ${taskId}.`;
-  return new AgentCommunicationError("LEASE_LOST", detail);
-}
-
 /** The task and its holder. @throws TASK_NOT_FOUND, AGENT_NOT_FOUND, AGENT_DEREGISTERED, LEASE_LOST */
-function requireHeld(transaction: Transaction, taskId: string, caller: Caller): { task: LiveTask; agent: AgentRow } {
+function requireHeld(
+  transaction: Transaction,
+  taskId: string,
+  caller: TaskCaller,
+): { task: LiveTask; agent: AgentRow } {
   const task = findTask(transaction, taskId);
   if (task === undefined && answerOfArchived(transaction, taskId, caller) === undefined) throw taskNotFound(taskId);
   const agent = requireRegistered(transaction, caller.agentId);
@@ -41,7 +35,7 @@ function requireHeld(transaction: Transaction, taskId: string, caller: Caller): 
   return { task, agent };
 }
 
-function holds(task: TaskRow, agent: AgentRow, caller: Caller): task is LiveTask {
+function holds(task: TaskRow, agent: AgentRow, caller: TaskCaller): task is LiveTask {
   return isLive(task) && task.attempt === caller.attempt && task.agent_no === agent.agent_no;
 }
 
@@ -55,7 +49,7 @@ const ANSWERED =
 function findAnswer(
   transaction: Transaction,
   taskId: string,
-  caller: Caller,
+  caller: TaskCaller,
   outcome: "completed" | "failed",
 ): TaskReply | undefined {
   const other = outcome === "failed" ? "cancelled" : outcome;

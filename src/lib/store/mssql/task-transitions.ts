@@ -1,0 +1,233 @@
+import { HANDOUTS_PER_CALL } from "../../limits.ts";
+import type { CompleteTask, FailTask, ProgressTask, StartTask, TaskReply, TaskStatus } from "../../tasks/task.ts";
+import { answerOfArchived } from "../archived-attempts.ts";
+import { iso } from "../instants.ts";
+import type { StoredAnswer, TaskCaller } from "../task-records.ts";
+import { COUNT_AS_HEARTBEAT, DECLARE_CALLERS, renewalInput } from "./activity.ts";
+import { type Batch, type BatchResult, type Outcome, type OutcomeRow, outcomeRows } from "./batch.ts";
+import type { Connection } from "./connection.ts";
+import { DECLARE_HAND_OUT, HAND_OUT } from "./hand-out.ts";
+import { DECLARE_ENDED } from "./message-rows.ts";
+import { COMPLETE_ASSIGNMENT_MESSAGES, DECLARE_MOVED_ON } from "./system-messages.ts";
+import { ACCEPTED, type Call, encodeCaller, readCalls, refusal } from "./task-calls.ts";
+import { DECLARE_ENDING_NEEDS, DECLARE_ENDINGS, END_TASKS, loseAttempts } from "./task-endings.ts";
+import { ADD_EVENTS, DECLARE_EVENTS } from "./task-rows.ts";
+import { sqlText } from "./texts.ts";
+import {
+  APPLY_COUNTS,
+  DECLARE_COUNTS,
+  DECLARE_DELIVERABLE,
+  PROLOGUE,
+  raceUnless,
+  SELECT_DELIVERABLE,
+} from "./transaction.ts";
+
+/** What the agent that holds a task does with it. The attempt is the fencing number: any other is LEASE_LOST. */
+
+/** Calls in one batch: their results may be 256 KiB each. */
+const CALLS_PER_BATCH = 64;
+
+/** assigned → running; the assignment message has done its work. */
+const BEGIN_ATTEMPTS = `INSERT INTO @moved_on (task_no, task_attempt)
+SELECT c.task_no, c.attempt FROM @calls AS c WHERE ${ACCEPTED} AND c.status = 'assigned';
+SET @begun = @@ROWCOUNT;
+IF @begun > 0
+BEGIN
+  UPDATE t SET status = 'running', started_at = @now
+  FROM @moved_on AS m JOIN dbo.tasks AS t ON t.task_no = m.task_no
+  WHERE t.status = 'assigned' AND t.attempt = m.task_attempt
+  OPTION (LOOP JOIN, FORCE ORDER);
+  ${raceUnless("@begun")}  INSERT INTO @events (task_no, event, attempt, agent_no)
+  SELECT c.task_no, 'started', c.attempt, c.agent_no FROM @calls AS c WHERE ${ACCEPTED} AND c.status = 'assigned';
+  INSERT INTO @counts (name, delta) VALUES ('tasks:assigned', -@begun), ('tasks:running', @begun);
+END;
+`;
+
+const DECLARE_BEGIN = `DECLARE @begun int, @progressed int;
+${DECLARE_CALLERS}${DECLARE_EVENTS}${DECLARE_MOVED_ON}${DECLARE_ENDED}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}${DECLARE_HAND_OUT}`;
+
+/** An agent that holds a task is never inactive, so the heartbeat frees nobody, and nothing is handed out. */
+const START = sqlText(
+  "start-tasks",
+  `${PROLOGUE}${DECLARE_BEGIN}${readCalls({}, [])}IF EXISTS (SELECT 1 FROM @calls AS c WHERE ${ACCEPTED} AND c.status = 'assigned')
+BEGIN
+BEGIN TRANSACTION;
+${BEGIN_ATTEMPTS}${ADD_EVENTS}${COMPLETE_ASSIGNMENT_MESSAGES}${APPLY_COUNTS}COMMIT TRANSACTION;
+END;
+${COUNT_AS_HEARTBEAT}SELECT c.item, c.code, NULL AS subject, c.cancel_requested, c.deadline_at FROM @calls AS c;
+`,
+);
+
+const LATER = "CASE WHEN @now + c.extension > c.deadline_at THEN @now + c.extension ELSE c.deadline_at END";
+
+/** The task's row is written even for a note alone: it orders the events, and the note, of one task. */
+const PROGRESS = sqlText(
+  "progress-tasks",
+  `${PROLOGUE}${DECLARE_BEGIN}${readCalls(
+    { done: "float", note: "nvarchar(max)", detail: "nvarchar(max)", extension: "bigint" },
+    [],
+  )}SET @progressed = (SELECT COUNT(*) FROM @calls AS c WHERE ${ACCEPTED});
+IF @progressed > 0
+BEGIN
+BEGIN TRANSACTION;
+${BEGIN_ATTEMPTS}UPDATE t SET [percent] = COALESCE(c.done, t.[percent]), deadline_at = ${LATER}
+FROM @calls AS c JOIN dbo.tasks AS t ON t.task_no = c.task_no
+WHERE ${ACCEPTED} AND t.status = 'running' AND t.attempt = c.attempt AND t.deadline_at = c.deadline_at;
+${raceUnless("@progressed")}UPDATE o SET note = c.note
+FROM @calls AS c JOIN dbo.task_outcomes AS o ON o.task_no = c.task_no WHERE ${ACCEPTED} AND c.note IS NOT NULL;
+INSERT INTO dbo.task_outcomes (task_no, note)
+SELECT c.task_no, c.note FROM @calls AS c WHERE ${ACCEPTED} AND c.note IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM dbo.task_outcomes AS o WHERE o.task_no = c.task_no);
+INSERT INTO @events (task_no, event, attempt, agent_no, detail)
+SELECT c.task_no, 'progress', c.attempt, c.agent_no, c.detail FROM @calls AS c WHERE ${ACCEPTED};
+${ADD_EVENTS}${COMPLETE_ASSIGNMENT_MESSAGES}${APPLY_COUNTS}COMMIT TRANSACTION;
+END;
+${COUNT_AS_HEARTBEAT}SELECT c.item, c.code, NULL AS subject, c.cancel_requested, ${LATER} AS deadline_at FROM @calls AS c;
+`,
+);
+
+const DECLARE_END = `${DECLARE_CALLERS}${DECLARE_ENDINGS}${DECLARE_ENDING_NEEDS}${DECLARE_HAND_OUT}`;
+
+/** What both verbs do with the endings of their accepted calls, and what they answer. */
+const END_AND_ANSWER = `IF EXISTS (SELECT 1 FROM @endings)
+BEGIN
+BEGIN TRANSACTION;
+${END_TASKS}${APPLY_COUNTS}COMMIT TRANSACTION;
+INSERT INTO @freed (agent_no) SELECT k.agent_no FROM @callers AS k;
+SET @handOutLimit = ${HANDOUTS_PER_CALL} * (SELECT COUNT(*) FROM @calls AS c WHERE ${ACCEPTED});
+${COUNT_AS_HEARTBEAT}${HAND_OUT}END;
+SELECT c.item, c.code, NULL AS subject, c.answer, e.becomes, c.cancel_requested,
+  (SELECT z.assignments FROM dbo.task_archive AS z WHERE c.task_no IS NULL AND z.task_id = c.task_id) AS archived
+FROM @calls AS c LEFT JOIN @endings AS e ON e.task_no = c.task_no AND ${ACCEPTED};
+${SELECT_DELIVERABLE}`;
+
+const COMPLETE = sqlText(
+  "complete-tasks",
+  `${PROLOGUE}${DECLARE_END}${readCalls({ result: "nvarchar(max)" }, ["completed"])}INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, agent_no, assigned_at, outcome, becomes, answered, result)
+SELECT c.task_no, c.task_id, c.attempt, c.status, c.cancel_requested, c.agent_no, c.assigned_at, 'completed', 'completed', 1, c.result
+FROM @calls AS c WHERE ${ACCEPTED};
+${END_AND_ANSWER}`,
+);
+
+const FAIL = sqlText(
+  "fail-tasks",
+  `${PROLOGUE}${DECLARE_END}${readCalls({ error: "nvarchar(max)", retryable: "bit" }, ["failed", "cancelled"])}${loseAttempts(
+    `@calls AS t WHERE ${ACCEPTED.replaceAll("c.", "t.")}`,
+    { outcome: "'failed'", error: "t.error", retryable: "t.retryable", answered: 1 },
+  )}${END_AND_ANSWER}`,
+);
+
+interface HeldRow extends OutcomeRow {
+  cancel_requested: boolean;
+  deadline_at: number;
+}
+
+interface EndedRow extends OutcomeRow {
+  answer: string | null;
+  becomes: TaskStatus | null;
+  cancel_requested: boolean;
+  archived: string | null;
+}
+
+function decodeHeld(result: BatchResult, calls: readonly Call<TaskCaller>[]): Outcome<TaskReply>[] {
+  return outcomeRows<HeldRow>(result, calls).map((row) => {
+    const call = calls[row.item] as Call<TaskCaller>;
+    if (row.code !== null) return refusal(row.code, call);
+    const { cancel_requested: cancelRequested, deadline_at } = row;
+    return { value: { taskId: call.taskId, status: "running", cancelRequested, deadline: iso(deadline_at) } };
+  });
+}
+
+function decodeEnded(
+  result: BatchResult,
+  calls: readonly Call<TaskCaller>[],
+  outcomes: readonly string[],
+): Outcome<TaskReply>[] {
+  return outcomeRows<EndedRow>(result, calls).map((row) => {
+    const call = calls[row.item] as Call<TaskCaller>;
+    const answer = storedAnswer(row, call.body, outcomes);
+    if (answer !== undefined) return { value: { taskId: call.taskId, ...answer } };
+    if (row.becomes === null) return refusal(row.code ?? "LEASE_LOST", call);
+    return { value: { taskId: call.taskId, status: row.becomes, cancelRequested: row.cancel_requested } };
+  });
+}
+
+/** What the first call was answered; in the archive, too. */
+function storedAnswer(row: EndedRow, caller: TaskCaller, outcomes: readonly string[]): StoredAnswer | undefined {
+  if (row.answer !== null) return JSON.parse(row.answer);
+  if (row.archived === null) return undefined;
+  const archived = answerOfArchived(row.archived, caller);
+  return outcomes.includes(archived.outcome ?? "") ? archived.answer : undefined;
+}
+
+const STARTS: Batch<Call<StartTask>, TaskReply> = {
+  name: "start-tasks",
+  sql: START,
+  encode: encodeCaller,
+  inputs: renewalInput,
+  decode: decodeHeld,
+  maxItems: CALLS_PER_BATCH,
+  conflictKey: ({ taskId }) => taskId,
+  wakes: false,
+};
+
+const PROGRESSES: Batch<Call<ProgressTask>, TaskReply> = {
+  ...STARTS,
+  name: "progress-tasks",
+  sql: PROGRESS,
+  encode: ({ taskId, body }) => {
+    const { percent, note, extendSeconds } = body;
+    return {
+      ...encodeCaller({ taskId, body }),
+      done: percent ?? null,
+      note: note ?? null,
+      detail: note ?? (percent === undefined ? null : `${percent} %`),
+      extension: extendSeconds === undefined ? null : Math.ceil(extendSeconds * 1_000),
+    };
+  },
+};
+
+const COMPLETES: Batch<Call<CompleteTask>, TaskReply> = {
+  ...STARTS,
+  name: "complete-tasks",
+  sql: COMPLETE,
+  encode: ({ taskId, body }) => ({
+    ...encodeCaller({ taskId, body }),
+    result: body.result === undefined ? null : JSON.stringify(body.result),
+  }),
+  decode: (result, calls) => decodeEnded(result, calls, ["completed"]),
+  wakes: true,
+};
+
+const FAILS: Batch<Call<FailTask>, TaskReply> = {
+  ...STARTS,
+  name: "fail-tasks",
+  sql: FAIL,
+  encode: ({ taskId, body }) => ({
+    ...encodeCaller({ taskId, body }),
+    error: body.error,
+    retryable: body.retryable,
+  }),
+  decode: (result, calls) => decodeEnded(result, calls, ["failed", "cancelled"]),
+  wakes: true,
+};
+
+/** assigned → running; the assignment message has done its work. Repeating it changes nothing. */
+export function startTask(connection: Connection, taskId: string, start: StartTask): Promise<TaskReply> {
+  return connection.run(STARTS, { taskId, body: start });
+}
+
+/** Records percent and note, and moves the deadline to now + `extendSeconds` if that is later. */
+export function progressTask(connection: Connection, taskId: string, progress: ProgressTask): Promise<TaskReply> {
+  return connection.run(PROGRESSES, { taskId, body: progress });
+}
+
+/** assigned or running → completed, with its result message, dependents and counters. */
+export function completeTask(connection: Connection, taskId: string, completion: CompleteTask): Promise<TaskReply> {
+  return connection.run(COMPLETES, { taskId, body: completion });
+}
+
+/** → pending with backoff; failed past maxRetries or when not retryable; cancelled when that was requested. */
+export function failTask(connection: Connection, taskId: string, failure: FailTask): Promise<TaskReply> {
+  return connection.run(FAILS, { taskId, body: failure });
+}
