@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from "node:fs";
 import mssql from "mssql";
-import { OffsetClock } from "../../src/lib/clock.ts";
-import { Connection } from "../../src/lib/store/mssql/connection.ts";
-import { storeOver } from "../../src/lib/store/mssql/open.ts";
+import { OffsetClock, systemClock } from "../../src/lib/clock.ts";
+import { readSqlSettings, type SqlSettings } from "../../src/lib/config/sql-settings.ts";
+import { applyMigrations } from "../../src/lib/store/mssql/migrate.ts";
+import { openMssqlStore } from "../../src/lib/store/mssql/open.ts";
+import { poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
 import type { Store, StoreSettings } from "../../src/lib/store/store.ts";
 import type { MovableClock } from "./sqlite-under-test.ts";
 import { CALM_SETTINGS, type StoreUnderTest } from "./store-under-test.ts";
@@ -25,29 +26,24 @@ export function serverEnvironment(database: string): Record<string, string> {
   };
 }
 
-/** How to reach a database of the server under test. */
-export function testServer(database: string): mssql.config {
-  return {
-    server: process.env.AZURE_SQL_SERVER ?? "",
-    port: Number(process.env.AZURE_SQL_PORT ?? 1433),
-    user: process.env.AZURE_SQL_USERNAME,
-    password: process.env.AZURE_SQL_PASSWORD,
-    database,
-    pool: { max: 10, min: 0 },
-    validateConnection: false,
-    // The driver's packets of 4 KiB wait for each other's acknowledgement: 45 ms for a batch of 3,000 characters.
-    options: { encrypt: false, trustServerCertificate: true, useUTC: true, packetSize: 32_767 },
-  } as mssql.config;
+/** How a store reaches a database of the server under test. @throws Error naming every bad setting */
+export function testSettings(database: string): SqlSettings {
+  const read = readSqlSettings({ ...process.env, ...serverEnvironment(database) });
+  if ("problems" in read) throw new Error(read.problems.join("; "));
+  return read.settings;
 }
 
-const MIGRATIONS = new URL("../../src/lib/store/mssql/migrations/", import.meta.url);
+/** A pool of the test's own. */
+export async function testPool(database: string): Promise<mssql.ConnectionPool> {
+  return new mssql.ConnectionPool(await poolConfig(testSettings(database), systemClock)).connect();
+}
 
 /** Databases that a closed store has left, emptied: making one takes a second. */
 const free: string[] = [];
 const made: string[] = [];
 
 async function onServer<T>(database: string, act: (pool: mssql.ConnectionPool) => Promise<T>): Promise<T> {
-  const pool = await new mssql.ConnectionPool(testServer(database)).connect();
+  const pool = await testPool(database);
   try {
     return await act(pool);
   } finally {
@@ -82,12 +78,7 @@ export async function takeDatabase(): Promise<string> {
     await pool.request().batch(`CREATE DATABASE ${name}`);
   });
   if (!(await isBabelfish())) await onServer("master", (pool) => setLikeAzure(pool, name));
-  await onServer(name, async (pool) => {
-    for (const file of readdirSync(MIGRATIONS).sort()) {
-      const sql = readFileSync(new URL(file, MIGRATIONS), "utf8");
-      for (const batch of sql.split(/^GO\s*$/m)) if (batch.trim() !== "") await pool.request().batch(batch);
-    }
-  });
+  await onServer(name, (pool) => applyMigrations(pool));
   return name;
 }
 
@@ -145,8 +136,12 @@ export function openOn(
   clock: MovableClock = new OffsetClock(),
   onFault: (error: unknown) => void = () => {},
 ): Promise<Store> {
-  const poolConfig = async () => testServer(database);
-  return storeOver(new Connection({ poolConfig, settings: { ...CALM_SETTINGS, ...settings }, clock, onFault }));
+  return openMssqlStore({
+    sql: testSettings(database),
+    settings: { ...CALM_SETTINGS, ...settings },
+    clock,
+    onFault,
+  });
 }
 
 /** The store on an empty database. */

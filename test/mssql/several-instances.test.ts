@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import mssql from "mssql";
+import type mssql from "mssql";
 import { z } from "zod";
-import { dropDatabases, NO_SERVER, serverEnvironment, takeDatabase, testServer } from "../contract/mssql-under-test.ts";
+import { dropDatabases, NO_SERVER, serverEnvironment, takeDatabase, testPool } from "../contract/mssql-under-test.ts";
 import { Client, Gate, request } from "../crash/crowd.ts";
 import { Ledger } from "../crash/ledger.ts";
 import { type LocalHost, startLocalHost } from "../support/local-host.ts";
@@ -80,7 +80,7 @@ if (NO_SERVER !== undefined) console.log(`several instances on one database: ${N
     const seed = printedSeed("several instances");
     const database = await takeDatabase();
     environment = { ...serverEnvironment(database), ...SETTINGS };
-    pool = await new mssql.ConnectionPool(testServer(database)).connect();
+    pool = await testPool(database);
     for (let index = 0; index < SERVERS; index++) {
       const gate = new Gate();
       const clients = Array.from({ length: CLIENTS_PER_SERVER }, (_, n) => {

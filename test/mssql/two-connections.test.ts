@@ -3,14 +3,7 @@ import mssql from "mssql";
 import { newId } from "../../src/lib/ids.ts";
 import { registeredTexts } from "../../src/lib/store/mssql/texts.ts";
 import type { Store } from "../../src/lib/store/store.ts";
-import {
-  dropDatabases,
-  isBabelfish,
-  NO_SERVER,
-  openOn,
-  takeDatabase,
-  testServer,
-} from "../contract/mssql-under-test.ts";
+import { dropDatabases, isBabelfish, NO_SERVER, openOn, takeDatabase, testPool } from "../contract/mssql-under-test.ts";
 import { printedSeed, Random } from "../support/random.ts";
 
 /** What only a server with real locks can show: claims skip what others have, and the one lock order admits no deadlock. */
@@ -37,7 +30,7 @@ const deadlock = (error: unknown) => error instanceof Error && "number" in error
 
   beforeAll(async () => {
     database = await takeDatabase();
-    pool = await new mssql.ConnectionPool(testServer(database)).connect();
+    pool = await testPool(database);
     const note = (error: unknown) => {
       if (deadlock(error)) deadlocks.push(error);
     };
