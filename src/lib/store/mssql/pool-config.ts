@@ -8,6 +8,9 @@ import { credentialOf } from "./entra-credential.ts";
 /** A connection that no call has used for so long is closed: well before the half hour after which Azure's gateway drops it. */
 const IDLE_MILLISECONDS = 300_000;
 
+/** The largest that the server takes on an encrypted connection. */
+const PACKET_BYTES = 16_383;
+
 /**
  * @example
  * const pool = new mssql.ConnectionPool(await poolConfig(settings, systemClock));
@@ -39,8 +42,12 @@ export async function poolConfig(settings: SqlSettings, clock: Clock): Promise<c
       appName: "agent-communication",
       // We try again ourselves, with jitter and within the call's budget.
       maxRetriesOnTransientErrors: 0,
+      packetSize: PACKET_BYTES,
     },
-    beforeConnect: keepLoginErrorNumber,
+    beforeConnect: (connection) => {
+      keepLoginErrorNumber(connection);
+      sendAtOnce(connection);
+    },
   };
   if (authentication.type === "sql-login") {
     return { ...timing, user: authentication.username, password: authentication.password };
@@ -63,4 +70,12 @@ function keepLoginErrorNumber(connection: Connection): void {
     connection.off("errorMessage", listen);
     if (error !== undefined && number !== undefined) Object.assign(error, { number });
   });
+}
+
+/**
+ * A batch of more than one packet (ours are often) would else wait for the server's acknowledgement of the first one, which
+ * waits for more to acknowledge: 44 ms instead of 1 ms (Nagle's algorithm against delayed acknowledgements).
+ */
+function sendAtOnce(connection: Connection): void {
+  connection.once("connect", () => connection.socket?.setNoDelay(true));
 }
