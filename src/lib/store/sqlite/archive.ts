@@ -1,5 +1,6 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
+import type { Step, Walked } from "../upkeep-runs.ts";
 import { newestEvents, readTask, storedAttempts } from "./task-reading.ts";
 import { TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
@@ -21,7 +22,7 @@ const INSERT = `INSERT INTO task_archive (task_id, status, supervisor_id, ended_
 type OldTask = TaskRow & { idempotency_key: string | null; request_hash: string };
 
 /** Archives finished tasks older than the retention whose dependents have all been told. */
-export function archiveTasks(transaction: Transaction): { done: number; more: boolean } {
+export function archiveTasks(transaction: Transaction): Step {
   const limit = transaction.now - transaction.settings.taskRetentionDays * DAY_MILLISECONDS;
   const old = transaction.all<OldTask>(OLD, limit, TASKS_PER_TRANSACTION);
   for (const task of old) archiveTask(transaction, task);
@@ -60,7 +61,7 @@ const UNUSED_SETS = `SELECT set_no FROM capability_sets c WHERE set_no > ?1 AND 
   AND NOT EXISTS (SELECT 1 FROM agents a WHERE a.set_no = c.set_no) ORDER BY set_no LIMIT ?2`;
 
 /** Drops capability sets that no agent has any more: each costs every assignment that it meets a look. */
-export function dropUnusedSets(transaction: Transaction, after: number): { done: number; next: number | undefined } {
+export function dropUnusedSets(transaction: Transaction, after: number): Walked {
   const sets = transaction.all<{ set_no: number }>(UNUSED_SETS, after, TASKS_PER_TRANSACTION);
   for (const { set_no: setNo } of sets) transaction.run("DELETE FROM capability_sets WHERE set_no = ?", setNo);
   return { done: sets.length, next: sets.length === TASKS_PER_TRANSACTION ? sets.at(-1)?.set_no : undefined };

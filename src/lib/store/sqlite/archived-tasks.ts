@@ -1,47 +1,17 @@
 import { z } from "zod";
+import { type Task, type TaskEvent, taskEventSchema, taskSchema } from "../../tasks/task.ts";
 import {
-  type Assignment,
-  ATTEMPT_OUTCOMES,
-  type Task,
-  type TaskEvent,
-  taskEventSchema,
-  taskReplySchema,
-  taskSchema,
-} from "../../tasks/task.ts";
-import { iso } from "../instants.ts";
-import { readExplanation } from "./explanations.ts";
-import type { FinalStatus, StoredAnswer } from "./task-endings.ts";
-
+  type ArchivedAnswer,
+  answerOfArchived as answerOf,
+  parseAttempts,
+  type StoredAttempt,
+} from "../archived-attempts.ts";
+import type { FinalStatus } from "../task-records.ts";
 import type { Transaction } from "./transaction.ts";
 
+export { readAttempt, type StoredAttempt } from "../archived-attempts.ts";
+
 /** Tasks in the archive: documents, read by id. */
-
-/** An attempt as the archive keeps it. */
-export const archivedAttemptSchema = z.object({
-  attempt: z.int(),
-  agentId: z.string(),
-  assignedAt: z.int(),
-  endedAt: z.int().nullable(),
-  outcome: z.enum(ATTEMPT_OUTCOMES).nullable(),
-  answer: taskReplySchema.pick({ status: true, cancelRequested: true }).nullable(),
-  /** As storeExplanation wrote it. */
-  explanation: z.string(),
-});
-export type StoredAttempt = z.infer<typeof archivedAttemptSchema>;
-
-/** An attempt as callers see it, wherever it is kept. */
-export function readAttempt(stored: StoredAttempt): Assignment {
-  const assignment: Assignment = {
-    ...readExplanation(stored.explanation),
-    attempt: stored.attempt,
-    assignedAt: iso(stored.assignedAt),
-  };
-  // The stored choice is the agent itself, whatever the order of the list says.
-  assignment.chosen = stored.agentId;
-  if (stored.endedAt !== null) assignment.endedAt = iso(stored.endedAt);
-  if (stored.outcome !== null) assignment.outcome = stored.outcome;
-  return assignment;
-}
 
 export function getArchivedTask(transaction: Transaction, taskId: string): Task | undefined {
   const sql = "SELECT task FROM task_archive WHERE task_id = ?";
@@ -49,10 +19,11 @@ export function getArchivedTask(transaction: Transaction, taskId: string): Task 
   return row && { ...taskSchema.parse(JSON.parse(row.task)), archived: true };
 }
 
+const ASSIGNMENTS = "SELECT assignments FROM task_archive WHERE task_id = ?";
+
 export function getArchivedAttempts(transaction: Transaction, taskId: string): StoredAttempt[] | undefined {
-  const sql = "SELECT assignments FROM task_archive WHERE task_id = ?";
-  const row = transaction.get<{ assignments: string }>(sql, taskId);
-  return row && z.array(archivedAttemptSchema).parse(JSON.parse(row.assignments));
+  const row = transaction.get<{ assignments: string }>(ASSIGNMENTS, taskId);
+  return row && parseAttempts(row.assignments);
 }
 
 /** Oldest first; an event's number is its place, from 1. */
@@ -71,12 +42,7 @@ export function answerOfArchived(
   transaction: Transaction,
   taskId: string,
   caller: { agentId: string; attempt: number },
-): { outcome: StoredAttempt["outcome"]; answer: StoredAnswer | undefined } | undefined {
-  const attempts = getArchivedAttempts(transaction, taskId);
-  if (attempts === undefined) return undefined;
-  const last = attempts.at(-1);
-  if (last === undefined || last.attempt !== caller.attempt || last.agentId !== caller.agentId) {
-    return { outcome: null, answer: undefined };
-  }
-  return { outcome: last.outcome, answer: last.answer ?? undefined };
+): ArchivedAnswer | undefined {
+  const row = transaction.get<{ assignments: string }>(ASSIGNMENTS, taskId);
+  return row && answerOf(row.assignments, caller);
 }

@@ -1,5 +1,6 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
+import type { PurgeStep, Step, Walked } from "../upkeep-runs.ts";
 import { AGENT_COLUMNS, type AgentRow, changeAgent } from "./agent-rows.ts";
 import { deleteMessage } from "./dead-letters.ts";
 import type { Transaction } from "./transaction.ts";
@@ -15,13 +16,6 @@ interface OldMessage {
 
 /** In order of arrival, so no index has to be kept for the purge: what is older than the cutoff is at the front. */
 const OLDEST = "SELECT arrival, status, accepted_at, ended_at FROM messages WHERE arrival > ? ORDER BY arrival LIMIT ?";
-
-export interface PurgeStep {
-  purged: number;
-  deadLetters: number;
-  /** Where the next step goes on; undefined at the end. */
-  next: number | undefined;
-}
 
 /** Purges completed and expired messages, and dead letters, past their retention. */
 export function purgeMessages(transaction: Transaction, after: number): PurgeStep {
@@ -47,7 +41,7 @@ const LONG_INACTIVE = `SELECT ${AGENT_COLUMNS} FROM agents
   WHERE status = 'inactive' AND status_changed_at <= ? ORDER BY status_changed_at LIMIT ?`;
 
 /** Deregisters agents that have been inactive for longer than the retention; the sweep has taken their tasks already. */
-export function deregisterInactive(transaction: Transaction): { done: number; more: boolean } {
+export function deregisterInactive(transaction: Transaction): Step {
   const limit = transaction.now - transaction.settings.inactiveRetentionDays * DAY_MILLISECONDS;
   const agents = transaction.all<AgentRow>(LONG_INACTIVE, limit, MAINTENANCE_BATCH_ROWS);
   for (const agent of agents) changeAgent(transaction, agent, { status: "deregistered" });
@@ -67,7 +61,7 @@ const NAMED = `SELECT 1 WHERE EXISTS (SELECT 1 FROM messages WHERE sender_no = ?
   OR EXISTS (SELECT 1 FROM task_events WHERE agent_no = ?1)`;
 
 /** Deletes agents deregistered for longer than the retention that no row names. */
-export function deleteGone(transaction: Transaction, after: number): { done: number; next: number | undefined } {
+export function deleteGone(transaction: Transaction, after: number): Walked {
   const limit = transaction.now - transaction.settings.inactiveRetentionDays * DAY_MILLISECONDS;
   const agents = transaction.all<{ agent_no: number }>(LONG_GONE, limit, after, MAINTENANCE_BATCH_ROWS);
   let done = 0;

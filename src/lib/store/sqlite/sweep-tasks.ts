@@ -1,4 +1,5 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import type { SweepPosition, TaskSweep } from "../upkeep-runs.ts";
 import { agentByNo, changeAgent } from "./agent-rows.ts";
 import { settleDependents, settleLeft } from "./dependencies.ts";
 import { handOut } from "./hand-out.ts";
@@ -7,22 +8,6 @@ import { isLive, TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** What the sweep does to tasks, in transactions of bounded size. */
-
-export interface TaskSweep {
-  tasksTimedOut: number;
-  tasksRequeued: number;
-  tasksUnblocked: number;
-  tasksAssigned: number;
-  /** Where the next call goes on; undefined at the end. */
-  next: SweepPosition | undefined;
-}
-
-/** The three steps, in order; hand-outs come last, for all that the others have freed. */
-export type SweepPosition =
-  | { step: "deadlines" }
-  | { step: "dependents" }
-  | { step: "demands"; after: number }
-  | { step: "named"; after: number };
 
 /**
  * One bounded transaction of the sweep. Call it again with `next` until that is undefined:

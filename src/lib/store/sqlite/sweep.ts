@@ -1,4 +1,5 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import type { LeaseSweep, SilenceSweep, Step } from "../upkeep-runs.ts";
 import { AGENT_COLUMNS, type AgentRow, changeAgent } from "./agent-rows.ts";
 import { endMessage, LIVE_COLUMNS, type LiveMessageRow, takeBack } from "./message-rows.ts";
 import { releaseTasks } from "./release-tasks.ts";
@@ -12,13 +13,6 @@ const AGENTS_PER_TRANSACTION = 20;
 /** The index is named: the planner would rather sort every active agent, by status. */
 const SILENT = `SELECT ${AGENT_COLUMNS} FROM agents INDEXED BY agents_beating
   WHERE status IN ('active', 'draining') AND last_heartbeat_at <= ? ORDER BY last_heartbeat_at LIMIT ?`;
-
-export interface SilenceSweep {
-  done: number;
-  requeued: number;
-  handedOut: number;
-  more: boolean;
-}
 
 /** Agents whose last heartbeat is older than the timeout become inactive, and their tasks go to others at once. */
 export function inactivateSilentAgents(transaction: Transaction): SilenceSweep {
@@ -40,13 +34,6 @@ const NEXT_RECEIVER =
   "SELECT min(receiver_no) AS receiver_no FROM messages WHERE status = 'leased' AND receiver_no > ?";
 const ENDED = `SELECT ${LIVE_COLUMNS} FROM messages
   WHERE receiver_no = ? AND status = 'leased' AND lease_expires_at <= ? ORDER BY lease_expires_at LIMIT ?`;
-
-export interface LeaseSweep {
-  ended: number;
-  deadLettered: number;
-  /** Where the next call goes on; undefined at the end. */
-  next: number | undefined;
-}
 
 /** Ends the leases that have run out, mailbox by mailbox from `after` on. */
 export function takeBackLeases(transaction: Transaction, after: number): LeaseSweep {
@@ -70,7 +57,7 @@ const EXPIRED = `SELECT ${LIVE_COLUMNS} FROM messages
   WHERE status = 'queued' AND expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?`;
 
 /** Records messages past their time to live. */
-export function expireMessages(transaction: Transaction): { done: number; more: boolean } {
+export function expireMessages(transaction: Transaction): Step {
   const expired = transaction.all<LiveMessageRow>(EXPIRED, transaction.now, MAINTENANCE_BATCH_ROWS);
   for (const message of expired) endMessage(transaction, message, "expired");
   return { done: expired.length, more: expired.length === MAINTENANCE_BATCH_ROWS };
@@ -84,7 +71,7 @@ const LEASED = `SELECT ${LIVE_COLUMNS} FROM messages WHERE receiver_no = ? AND s
 const READY = `SELECT ${LIVE_COLUMNS} FROM messages WHERE receiver_no = ? AND status = 'queued' AND held = 0 LIMIT ?`;
 
 /** Dead-letters the mailboxes of deregistered agents. */
-export function deadLetterLeftBehind(transaction: Transaction): { done: number; more: boolean } {
+export function deadLetterLeftBehind(transaction: Transaction): Step {
   const agent = transaction.get<{ agent_no: number }>(LEFT_BEHIND);
   if (agent === undefined) return { done: 0, more: false };
   const leased = transaction.all<LiveMessageRow>(LEASED, agent.agent_no, MAINTENANCE_BATCH_ROWS);

@@ -1,0 +1,233 @@
+import type { Clock } from "../clock.ts";
+import { MAINTENANCE_BUDGET_MILLISECONDS } from "../limits.ts";
+import type { MaintenanceReport, SweepReport } from "../statistics/statistics.ts";
+
+/**
+ * The sweep and the maintenance as a series of bounded transactions. Between two of them other calls get their turn, and
+ * a process that dies in between leaves nothing half done: the next run goes on.
+ */
+
+/** A step that works from the front: `more` asks for another one. */
+export interface Step {
+  done: number;
+  more: boolean;
+}
+
+/** A step of a walk: where the next one goes on; undefined at the end. */
+export interface Walked {
+  done: number;
+  next: number | undefined;
+}
+
+export interface SilenceSweep extends Step {
+  requeued: number;
+  handedOut: number;
+}
+
+export interface LeaseSweep {
+  ended: number;
+  deadLettered: number;
+  /** Where the next call goes on; undefined at the end. */
+  next: number | undefined;
+}
+
+export interface TaskSweep {
+  tasksTimedOut: number;
+  tasksRequeued: number;
+  tasksUnblocked: number;
+  tasksAssigned: number;
+  /** Where the next call goes on; undefined at the end. */
+  next: SweepPosition | undefined;
+}
+
+/** The three steps, in order; hand-outs come last, for all that the others have freed. */
+export type SweepPosition =
+  | { step: "deadlines" }
+  | { step: "dependents" }
+  | { step: "demands"; after: number }
+  | { step: "named"; after: number };
+
+/** What an engine does in one transaction of the sweep. */
+export interface SweepSteps {
+  inactivateSilentAgents(): Promise<SilenceSweep>;
+  /** Mailboxes after that number. */
+  takeBackLeases(after: number): Promise<LeaseSweep>;
+  expireMessages(): Promise<Step>;
+  deadLetterLeftBehind(): Promise<Step>;
+  /** From the first step on when no position is given. */
+  sweepTasks(position: SweepPosition | undefined): Promise<TaskSweep>;
+  dropOldRates(): Promise<void>;
+}
+
+/** Everything that time alone brings about: silence, ended leases, times to live, deadlines, backoffs, waiting tasks. */
+export async function runSweep(steps: SweepSteps): Promise<SweepReport> {
+  const report: SweepReport = {
+    agentsInactivated: 0,
+    leasesEnded: 0,
+    messagesExpired: 0,
+    messagesDeadLettered: 0,
+    tasksTimedOut: 0,
+    tasksRequeued: 0,
+    tasksUnblocked: 0,
+    tasksAssigned: 0,
+  };
+  report.agentsInactivated = await repeat(async () => {
+    const step = await steps.inactivateSilentAgents();
+    report.tasksRequeued += step.requeued;
+    report.tasksAssigned += step.handedOut;
+    return step;
+  });
+  await takeBack(steps, report);
+  report.messagesExpired = await repeat(() => steps.expireMessages());
+  report.messagesDeadLettered += await repeat(() => steps.deadLetterLeftBehind());
+  await sweepAllTasks(steps, report);
+  await steps.dropOldRates();
+  return report;
+}
+
+async function sweepAllTasks(steps: SweepSteps, report: SweepReport): Promise<void> {
+  let position: SweepPosition | undefined;
+  do {
+    const step: TaskSweep = await steps.sweepTasks(position);
+    report.tasksTimedOut += step.tasksTimedOut;
+    report.tasksRequeued += step.tasksRequeued;
+    report.tasksUnblocked += step.tasksUnblocked;
+    report.tasksAssigned += step.tasksAssigned;
+    position = step.next;
+  } while (position !== undefined);
+}
+
+async function takeBack(steps: SweepSteps, report: SweepReport): Promise<void> {
+  let next: number | undefined = -1;
+  while (next !== undefined) {
+    const step: LeaseSweep = await steps.takeBackLeases(next);
+    report.leasesEnded += step.ended;
+    report.messagesDeadLettered += step.deadLettered;
+    next = step.next;
+  }
+}
+
+async function repeat(step: () => Promise<Step>): Promise<number> {
+  let total = 0;
+  for (;;) {
+    const { done, more } = await step();
+    total += done;
+    if (!more) return total;
+  }
+}
+
+/** What a step of the purge has deleted. */
+export interface PurgeStep {
+  purged: number;
+  deadLetters: number;
+  /** Where the next step goes on; undefined at the end. */
+  next: number | undefined;
+}
+
+/** What an engine does in one transaction of the maintenance. A walk starts after 0. */
+export interface MaintenanceSteps {
+  purgeMessages(after: number): Promise<PurgeStep>;
+  deregisterInactive(): Promise<Step>;
+  archiveTasks(): Promise<Step>;
+  deleteGone(after: number): Promise<Walked>;
+  dropUnusedSets(after: number): Promise<Walked>;
+  refreshPerformance(after: number): Promise<Walked>;
+}
+
+/** The daily upkeep, within its budget; what is left is done by the next run. */
+export async function runMaintenance(steps: MaintenanceSteps, clock: Clock): Promise<MaintenanceReport> {
+  const startedAt = clock.now();
+  const report: MaintenanceReport = {
+    messagesPurged: 0,
+    deadLettersPurged: 0,
+    agentsDeregistered: 0,
+    agentsDeleted: 0,
+    tasksArchived: 0,
+    agentsRefreshed: 0,
+    finished: true,
+    durationSeconds: 0,
+  };
+  const late = () => clock.now() - startedAt > MAINTENANCE_BUDGET_MILLISECONDS;
+  for (const duty of DUTIES) {
+    if (late()) report.finished = false;
+    else await duty(steps, report, late);
+  }
+  report.durationSeconds = (clock.now() - startedAt) / 1_000;
+  return report;
+}
+
+type Duty = (steps: MaintenanceSteps, report: MaintenanceReport, late: () => boolean) => Promise<void>;
+
+function leaveUnfinished(report: MaintenanceReport): void {
+  report.finished = false;
+}
+
+/** Repeats a step that works from the front until it has no more. */
+function untilDone(
+  act: (steps: MaintenanceSteps) => Promise<Step>,
+  count: (report: MaintenanceReport, done: number) => void,
+): Duty {
+  return async (steps, report, late) => {
+    for (let more = true; more; ) {
+      const step = await act(steps);
+      count(report, step.done);
+      more = step.more;
+      if (more && late()) return leaveUnfinished(report);
+    }
+  };
+}
+
+/** Repeats a step that walks on from where it stopped. */
+function walk<Stepped extends { next: number | undefined }>(
+  act: (steps: MaintenanceSteps, after: number) => Promise<Stepped>,
+  count: (report: MaintenanceReport, stepped: Stepped) => void,
+): Duty {
+  return async (steps, report, late) => {
+    let next: number | undefined = 0;
+    while (next !== undefined) {
+      const stepped: Stepped = await act(steps, next);
+      count(report, stepped);
+      next = stepped.next;
+      if (next !== undefined && late()) return leaveUnfinished(report);
+    }
+  };
+}
+
+const purge = walk(
+  (steps, after) => steps.purgeMessages(after),
+  (report, { purged, deadLetters }) => {
+    report.messagesPurged += purged;
+    report.deadLettersPurged += deadLetters;
+  },
+);
+const deregister = untilDone(
+  (steps) => steps.deregisterInactive(),
+  (report, done) => {
+    report.agentsDeregistered += done;
+  },
+);
+const archive = untilDone(
+  (steps) => steps.archiveTasks(),
+  (report, done) => {
+    report.tasksArchived += done;
+  },
+);
+const deleteAgents = walk(
+  (steps, after) => steps.deleteGone(after),
+  (report, { done }) => {
+    report.agentsDeleted += done;
+  },
+);
+const dropSets = walk(
+  (steps, after) => steps.dropUnusedSets(after),
+  () => {},
+);
+const refresh = walk(
+  (steps, after) => steps.refreshPerformance(after),
+  (report, { done }) => {
+    report.agentsRefreshed += done;
+  },
+);
+
+/** In this order: archiving lets go of agents that may then be deleted, and these of their capability sets. */
+const DUTIES: readonly Duty[] = [purge, deregister, archive, deleteAgents, dropSets, refresh];
