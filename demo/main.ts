@@ -9,12 +9,15 @@ import { parseArgs } from "node:util";
 import { AgentClient, isAgentCommunicationError } from "../src/client/index.ts";
 import { INTERRUPTED_TASK, planTasks, WORKERS } from "./plan.ts";
 import { Processes, type Say } from "./processes.ts";
+import { type Service, startService } from "./service.ts";
 
 /**
  * npm run demo [-- folder] [--out report.md]
  *
  * Starts the service, a supervisor and five workers, each a process of its own; has them examine a folder; kills one
  * worker in the middle of its task; and checks that all tasks were completed all the same. Exit code 0 only then.
+ * With AGENT_COMMUNICATION_MODE=sql the service is three processes on the database of AZURE_SQL_…, of which one is killed,
+ * too, and started again.
  */
 
 const LOG_FILE = "agent_communication_demo.log";
@@ -58,6 +61,13 @@ async function killInTheMiddle(
   return undefined;
 }
 
+/** Where the service is several processes, one of them dies as well; its agents wait until it is back. */
+async function killService(service: Service, say: Say): Promise<void> {
+  const killed = await service.killAndRestart();
+  if (killed === undefined) return;
+  say("demo", `killed ${killed.name} (process ${killed.pid}) of the service, and started it again`);
+}
+
 /** The supervisor may not have assigned it yet. */
 async function findTask(client: AgentClient, taskId: string) {
   try {
@@ -97,10 +107,12 @@ async function run(folder: string, report: string, say: Say, interrupted: AbortS
     void processes.stopAll();
   });
   try {
-    const url = await processes.startHost(join(scratch, "agents.db"));
+    const service = await startService(processes, join(scratch, "agents.db"));
+    const [url = ""] = service.urls;
     const client = new AgentClient({ baseUrl: url });
-    for (const { agentId, capabilities } of WORKERS) {
-      processes.start(agentId, "demo/worker.ts", [url, agentId, capabilities.join(",")]);
+    for (const [index, { agentId, capabilities }] of WORKERS.entries()) {
+      const nearest = service.urls[index % service.urls.length] ?? url;
+      processes.start(agentId, "demo/worker.ts", [nearest, agentId, capabilities.join(",")]);
     }
     await waitForWorkers(client, stopped.signal);
     const supervisor = processes.start("supervisor", "demo/supervisor.ts", [url, folder, report]);
@@ -108,6 +120,7 @@ async function run(folder: string, report: string, say: Say, interrupted: AbortS
     const kill = await killInTheMiddle(client, processes, stopped.signal);
     if (kill !== undefined)
       say("demo", `killed ${kill.agentId} (process ${kill.pid}) in the middle of ${INTERRUPTED_TASK}`);
+    await killService(service, say);
     const [code] = await supervised;
     const faults = await findFaults(client, folder, kill);
     if (code !== 0) faults.push(`the supervisor ended with ${code}`);
@@ -126,7 +139,8 @@ async function waitForWorkers(client: AgentClient, stopped: AbortSignal): Promis
   const end = performance.now() + KILL_WITHIN_MILLISECONDS;
   while (performance.now() < end && !stopped.aborted) {
     const { agents } = await client.listAgents({ role: "worker", status: "active" });
-    if (agents.length === WORKERS.length) return;
+    const there = new Set(agents.map(({ agentId }) => agentId));
+    if (WORKERS.every(({ agentId }) => there.has(agentId))) return;
     await sleep(100);
   }
   throw new Error("the workers did not come up");

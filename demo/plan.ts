@@ -13,8 +13,18 @@ export const WORKERS = [
 
 export const SUPERVISOR = "project-lead";
 
+/**
+ * Ends the ids of tasks, so that the demo can be run again on a database that remembers the last time; empty for a database
+ * of its own. The first process sets it, the others inherit it.
+ */
+process.env.AGENT_DEMO_RUN ??= process.env.AGENT_COMMUNICATION_MODE === "sql" ? `${Date.now()}` : "";
+const RUN = process.env.AGENT_DEMO_RUN;
+
+/** The id of a task in this run. */
+export const taskIdOf = (name: string): string => (RUN === "" ? name : `${name}.${RUN}`);
+
 /** The first attempt at this task stops at half and waits to be killed, so that the kill hits the middle of real work. */
-export const INTERRUPTED_TASK = "duplicates";
+export const INTERRUPTED_TASK = taskIdOf("duplicates");
 
 /** What every task of the demo gets. */
 export interface DemoParameters {
@@ -29,8 +39,8 @@ const TIMEOUT_SECONDS = 60;
 
 /** In the order of their assignment: a task may only depend on one that is there. */
 export function planTasks(folder: string): (Assignable & { taskId: string })[] {
-  const task = (taskId: string, taskType: string, capability: string, part = 1, parts = 1) => ({
-    taskId,
+  const task = (name: string, taskType: string, capability: string, part = 1, parts = 1) => ({
+    taskId: taskIdOf(name),
     taskType,
     description: `${taskType} of ${folder}${parts > 1 ? `, part ${part} of ${parts}` : ""}`,
     parameters: { folder, part, parts },
@@ -44,10 +54,13 @@ export function planTasks(folder: string): (Assignable & { taskId: string })[] {
     task("dependencies", "dependencies", "dependencies"),
     ...parts.map((part) => task(`links-${part}`, "links", "markdown", part, MARKDOWN_PARTS)),
     ...parts.map((part) => task(`readability-${part}`, "readability", "text", part, MARKDOWN_PARTS)),
-  ].map((analysis) => ({ ...analysis, dependsOn: ["inventory"] }));
+  ].map((analysis) => ({ ...analysis, dependsOn: [taskIdOf("inventory")] }));
   return [
     task("inventory", "inventory", "inventory"),
     ...analyses,
-    { ...task("report", "report", "report"), dependsOn: ["inventory", ...analyses.map(({ taskId }) => taskId)] },
+    {
+      ...task("report", "report", "report"),
+      dependsOn: [taskIdOf("inventory"), ...analyses.map(({ taskId }) => taskId)],
+    },
   ];
 }

@@ -14,6 +14,7 @@ export type Say = (who: string, line: string) => void;
 export class Processes {
   readonly #say: Say;
   readonly #children = new Map<string, ChildProcess>();
+  readonly #services = new Set<string>();
 
   constructor(say: Say) {
     this.#say = say;
@@ -32,14 +33,19 @@ export class Processes {
     return child;
   }
 
-  /** Starts the service on a free port with a database of its own. @returns its base URL */
-  async startHost(database: string): Promise<string> {
-    const host = this.start("service", "src/local/main.ts", [], {
-      AGENT_COMMUNICATION_MODE: "mock",
+  /**
+   * Starts a process of the service on a free port, or on the given one.
+   *
+   * @param environment says where its database is
+   * @returns its base URL
+   */
+  async startHost(name: string, environment: Record<string, string>, port = 0): Promise<string> {
+    this.#services.add(name);
+    const host = this.start(name, "src/local/main.ts", [], {
       AGENT_AUTH_MODE: "none",
       AGENT_HTTP_HOST: "127.0.0.1",
-      AGENT_HTTP_PORT: "0",
-      AGENT_MOCK_DATABASE: database,
+      AGENT_HTTP_PORT: String(port),
+      ...environment,
       // So that a death is noticed within seconds.
       AGENT_HEARTBEAT_INTERVAL: "1",
       AGENT_HEARTBEAT_TIMEOUT: "3",
@@ -64,12 +70,21 @@ export class Processes {
     return child?.pid;
   }
 
+  /** As `kill`, and waits until the process has gone. */
+  async killed(name: string): Promise<number | undefined> {
+    const child = this.#children.get(name);
+    if (child === undefined || child.exitCode !== null) return undefined;
+    const exited = once(child, "exit");
+    const pid = this.kill(name);
+    await exited;
+    return pid;
+  }
+
   /** Asks all but the service to end, then the service; whoever does not is killed. */
   async stopAll(): Promise<void> {
-    const service = this.#children.get("service");
-    const others = [...this.#children.values()].filter((child) => child !== service);
-    await Promise.all(others.map(stop));
-    if (service !== undefined) await stop(service);
+    const children = [...this.#children];
+    await Promise.all(children.filter(([name]) => !this.#services.has(name)).map(([, child]) => stop(child)));
+    await Promise.all(children.filter(([name]) => this.#services.has(name)).map(([, child]) => stop(child)));
   }
 }
 

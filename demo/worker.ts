@@ -8,7 +8,7 @@ import { checkLinks } from "./analysis/links.ts";
 import { judgeReadability } from "./analysis/readability.ts";
 import { type Findings, writeReport } from "./analysis/report.ts";
 import type { Step } from "./analysis/step.ts";
-import { type DemoParameters, INTERRUPTED_TASK, planTasks } from "./plan.ts";
+import { type DemoParameters, INTERRUPTED_TASK, planTasks, taskIdOf } from "./plan.ts";
 
 /** One worker of the demo, a process of its own: node demo/worker.ts <url> <agentId> <capability,capability> */
 
@@ -60,7 +60,7 @@ async function work(task: AssignedTask, context: TaskContext): Promise<unknown> 
   const { folder, part, parts } = parametersOf(task);
   const step = stepOf(task, context);
   if (task.taskType === "inventory") return takeInventory(folder, step);
-  const inventory = await resultOf<Inventory>("inventory", context);
+  const inventory = await resultOf<Inventory>(taskIdOf("inventory"), context);
   const markdown = inventory.markdown.filter((_, index) => index % parts === part - 1);
   switch (task.taskType) {
     case "links":
@@ -91,8 +91,8 @@ async function collect(inventory: Inventory, folder: string, context: TaskContex
     inventory,
     links: await all("links"),
     readability: await all("readability"),
-    duplicates: await resultOf("duplicates", context),
-    dependencies: await resultOf("dependencies", context),
+    duplicates: await resultOf(taskIdOf("duplicates"), context),
+    dependencies: await resultOf(taskIdOf("dependencies"), context),
   };
 }
 
