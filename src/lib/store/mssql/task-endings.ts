@@ -87,8 +87,11 @@ FROM (SELECT t.task_no, t.task_id, t.attempt, t.status, t.cancel_requested, t.de
 `;
 }
 
-/** Takes the attempts from their agents' loads. An attempt that was called off or given back does not count against them. */
-const LEAVE_AGENTS = `INSERT INTO @loads (agent_no, tasks, completed, failed, milliseconds)
+/**
+ * Takes the attempts of @endings from their agents' loads. An attempt that was called off or given back does not count
+ * against its agent. The first part of END_TASKS, for a batch that changes other tasks in between.
+ */
+export const LEAVE_AGENTS = `INSERT INTO @loads (agent_no, tasks, completed, failed, milliseconds)
 SELECT e.agent_no, -COUNT(*), SUM(CASE WHEN e.outcome = 'completed' THEN 1 ELSE 0 END),
   SUM(CASE WHEN e.outcome IN ('failed', 'timed_out', 'agent_inactive') THEN 1 ELSE 0 END),
   SUM(CASE WHEN e.outcome = 'completed' AND e.assigned_at < @now THEN @now - e.assigned_at ELSE 0 END)
@@ -154,7 +157,7 @@ WHERE e.becomes <> 'pending' ORDER BY e.task_no;
 
 /**
  * What follows from @endings once the rows of the tasks are changed: outcomes, attempts, histories, counts, and the
- * supervisors' task_result. @endings stays, for the caller to read.
+ * supervisors' task_result. Writes what else @events, @moved_on and @outbox hold. @endings stays, for the caller to read.
  */
 export const RECORD_ENDINGS = `${WRITE_OUTCOMES}${WRITE_ATTEMPTS}INSERT INTO @events (task_no, event, attempt, agent_no, detail)
 SELECT e.task_no, CASE WHEN e.becomes = 'pending' THEN 'requeued' ELSE e.becomes END, e.attempt, e.agent_no, e.detail
@@ -165,16 +168,19 @@ SELECT c.name, SUM(c.delta) FROM @endings AS e CROSS APPLY (VALUES (CONCAT('task
 WHERE c.name IS NOT NULL GROUP BY c.name;
 ${FILL_MESSAGES}${COMPLETE_ASSIGNMENT_MESSAGES}${WRITE_SYSTEM_MESSAGES}`;
 
+/** The rows of the tasks in @endings, and those of their dependents: the second part of END_TASKS. */
+export const END_TASK_ROWS = `${CHANGE_TASKS}IF EXISTS (SELECT 1 FROM @endings AS e JOIN dbo.task_dependencies AS d ON d.depends_on = e.task_id
+  WHERE e.becomes <> 'pending' AND d.settled = 0)
+BEGIN
+INSERT INTO @ended_tasks (task_id, completed, level)
+SELECT e.task_id, CASE WHEN e.becomes = 'completed' THEN 1 ELSE 0 END, 0 FROM @endings AS e WHERE e.becomes <> 'pending';
+${SETTLE_DEPENDENTS}END;
+`;
+
 /**
  * Ends what is in @endings, with everything that follows, dependents included. Inside the transaction; throws RACE when a
  * task is no longer as it was read. The caller applies the counts, commits, counts the callers' heartbeats and hands out:
  * @unblocked holds the dependents that wait for an agent now. Needs DECLARE_ENDINGS, DECLARE_ENDING_NEEDS and
  * @unblocked (DECLARE_HAND_OUT).
  */
-export const END_TASKS = `${LEAVE_AGENTS}${CHANGE_TASKS}IF EXISTS (SELECT 1 FROM @endings AS e JOIN dbo.task_dependencies AS d ON d.depends_on = e.task_id
-  WHERE e.becomes <> 'pending' AND d.settled = 0)
-BEGIN
-INSERT INTO @ended_tasks (task_id, completed, level)
-SELECT e.task_id, CASE WHEN e.becomes = 'completed' THEN 1 ELSE 0 END, 0 FROM @endings AS e WHERE e.becomes <> 'pending';
-${SETTLE_DEPENDENTS}END;
-${RECORD_ENDINGS}`;
+export const END_TASKS = `${LEAVE_AGENTS}${END_TASK_ROWS}${RECORD_ENDINGS}`;

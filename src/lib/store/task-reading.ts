@@ -1,0 +1,145 @@
+import type { JsonValue } from "../json.ts";
+import type { AttemptOutcome, Task, TaskEvent } from "../tasks/task.ts";
+import { PRIORITIES } from "../values.ts";
+import type { StoredAttempt } from "./archived-attempts.ts";
+import { encodeCursor } from "./cursor.ts";
+import { iso } from "./instants.ts";
+import type { Page, Paged } from "./store.ts";
+import { hasEnded, isLive, type TaskEventName, type TaskRow } from "./task-records.ts";
+
+/** How stored tasks, attempts and events read to callers: the same whichever engine keeps the rows. */
+
+/** What is read with the row of a task: ids for numbers, and texts as they are stored. */
+export interface TaskParts {
+  supervisor_id: string;
+  assign_to_id: string | null;
+  agent_id: string | null;
+  required: string;
+  description: string;
+  parameters: string;
+  preferred: string;
+  note: string | null;
+  result: string | null;
+  error: string | null;
+}
+
+/** The task as callers see it. While it waits, it is assigned to nobody. */
+export function buildTask(row: TaskRow, parts: TaskParts, dependsOn: string[]): Task {
+  const task: Task = {
+    taskId: row.task_id,
+    supervisor: parts.supervisor_id,
+    taskType: row.task_type,
+    description: parts.description,
+    parameters: JSON.parse(parts.parameters) as JsonValue,
+    requiredCapabilities: JSON.parse(parts.required) as string[],
+    preferredCapabilities: JSON.parse(parts.preferred) as string[],
+    priority: PRIORITIES[row.priority] ?? "normal",
+    timeoutSeconds: row.timeout_milliseconds / 1_000,
+    maxRetries: row.max_retries,
+    retriesUsed: row.retries_used,
+    dependsOn,
+    status: row.status,
+    attempt: row.attempt,
+    cancelRequested: row.cancel_requested === 1,
+    createdAt: iso(row.created_at),
+    availableAt: iso(row.available_at),
+  };
+  if (row.parent_task_id !== null) task.parentTaskId = row.parent_task_id;
+  if (parts.assign_to_id !== null) task.assignTo = parts.assign_to_id;
+  if (parts.agent_id !== null && row.status !== "pending") task.assignedTo = parts.agent_id;
+  addTimes(task, row);
+  addOutcome(task, row, parts);
+  return task;
+}
+
+function addTimes(task: Task, row: TaskRow): void {
+  if (row.assigned_at !== null) task.assignedAt = iso(row.assigned_at);
+  if (row.started_at !== null) task.startedAt = iso(row.started_at);
+  if (isLive(row)) task.deadline = iso(row.deadline_at);
+  if (row.ended_at !== null) task.endedAt = iso(row.ended_at);
+}
+
+function addOutcome(task: Task, row: TaskRow, parts: TaskParts): void {
+  if (row.percent !== null) task.percent = row.percent;
+  if (parts.note !== null) task.note = parts.note;
+  if (!hasEnded(row)) return;
+  if (parts.result !== null) task.result = JSON.parse(parts.result) as JsonValue;
+  if (parts.error !== null) task.error = parts.error;
+}
+
+/** A page of large tasks ends here, so that no reply takes hundreds of megabytes. */
+export const PAGE_MAX_CHARACTERS = 4 * 1_024 * 1_024;
+
+/** The tasks of a page, in order, until it is large enough. */
+export function takePage<Row>(rows: Iterable<Row>, read: (row: Row) => Task): Task[] {
+  const items: Task[] = [];
+  let characters = 0;
+  for (const row of rows) {
+    const task = read(row);
+    characters += JSON.stringify(task).length;
+    if (items.length > 0 && characters > PAGE_MAX_CHARACTERS) break;
+    items.push(task);
+  }
+  return items;
+}
+
+export interface AttemptRow {
+  attempt: number;
+  agent_id: string;
+  assigned_at: number;
+  ended_at: number | null;
+  outcome: AttemptOutcome | null;
+  answer: string | null;
+  explanation: string;
+}
+
+export function buildAttempt(row: AttemptRow): StoredAttempt {
+  return {
+    attempt: row.attempt,
+    agentId: row.agent_id,
+    assignedAt: row.assigned_at,
+    endedAt: row.ended_at,
+    outcome: row.outcome,
+    answer: row.answer === null ? null : JSON.parse(row.answer),
+    explanation: row.explanation,
+  };
+}
+
+export interface EventRow {
+  event_no: number;
+  event: TaskEventName;
+  at: number;
+  attempt: number;
+  agent_id: string | null;
+  detail: string | null;
+}
+
+export function buildEvent(row: EventRow): TaskEvent {
+  const event: TaskEvent = { event: row.event, at: iso(row.at), attempt: row.attempt };
+  if (row.agent_id !== null) event.agentId = row.agent_id;
+  if (row.detail !== null) event.detail = row.detail;
+  return event;
+}
+
+/**
+ * A page of an archived history, newest first.
+ *
+ * @param events oldest first
+ * @param before only events in front of this place, from 1
+ * @param cursorAt the cursor after the event at a place
+ */
+export function archivedHistory(
+  events: readonly TaskEvent[],
+  limit: Page["limit"],
+  before: number,
+  cursorAt: (place: number) => string,
+): Paged<TaskEvent> {
+  const end = Math.min(events.length, before - 1);
+  const start = Math.max(0, end - limit);
+  return { items: events.slice(start, end).reverse(), nextCursor: start > 0 ? cursorAt(start + 1) : null };
+}
+
+/** The cursor of a history. */
+export function historyCursor(taskId: string, position: readonly number[]): string {
+  return encodeCursor({ list: "history", taskId }, position);
+}
