@@ -7,35 +7,29 @@ import type { SqlAuthentication } from "../../config/sql-authentication.ts";
 /** A token is used until so long before its end: a login takes seconds, and the server checks the token then only. */
 const RENEW_BEFORE_MILLISECONDS = 120_000;
 
-/**
- * The credential for the driver's `token-credential`. @azure/identity is loaded only here, by those who need it.
- */
+/** What gives the tokens. @azure/identity is loaded only here, by those who need it. */
 export async function credentialOf(
   authentication: Exclude<SqlAuthentication, { type: "sql-login" }>,
-  clock: Clock,
 ): Promise<TokenCredential> {
   const identity = await import("@azure/identity");
   switch (authentication.type) {
     case "managed-identity": {
       const { clientId } = authentication;
-      return new SharedTokens(
-        new identity.ManagedIdentityCredential(clientId === undefined ? {} : { clientId }),
-        clock,
-      );
+      return new identity.ManagedIdentityCredential(clientId === undefined ? {} : { clientId });
     }
     case "service-principal": {
       const { tenantId, clientId, clientSecret } = authentication;
-      return new SharedTokens(new identity.ClientSecretCredential(tenantId, clientId, clientSecret), clock);
+      return new identity.ClientSecretCredential(tenantId, clientId, clientSecret);
     }
     case "interactive": {
       const { username, tenantId } = authentication;
       const options = { ...(username && { loginHint: username }), ...(tenantId && { tenantId }) };
-      return new SharedTokens(new identity.InteractiveBrowserCredential(options), clock);
+      return new identity.InteractiveBrowserCredential(options);
     }
     case "default": {
       const { clientId, tenantId } = authentication;
       const options = { ...(clientId && { managedIdentityClientId: clientId }), ...(tenantId && { tenantId }) };
-      return new SharedTokens(new identity.DefaultAzureCredential(options), clock);
+      return new identity.DefaultAzureCredential(options);
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { Connection, config } from "mssql";
 import type { Clock } from "../../clock.ts";
 import type { SqlSettings } from "../../config/sql-settings.ts";
-import { credentialOf } from "./entra-credential.ts";
+import { credentialOf, SharedTokens } from "./entra-credential.ts";
 
 /** What the driver is told. (The embedded store has no such file: it has nothing to connect to.) */
 
@@ -52,7 +52,7 @@ export async function poolConfig(settings: SqlSettings, clock: Clock): Promise<c
   if (authentication.type === "sql-login") {
     return { ...timing, user: authentication.username, password: authentication.password };
   }
-  const credential = await credentialOf(authentication, clock);
+  const credential = new SharedTokens(await credentialOf(authentication), clock);
   return { ...timing, authentication: { type: "token-credential", options: { credential } } };
 }
 
