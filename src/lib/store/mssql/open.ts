@@ -1,6 +1,7 @@
 import type { SqlSettings } from "../../config/sql-settings.ts";
 import type { Store } from "../store.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
+import { checkSchema } from "./migrate.ts";
 import { poolConfig } from "./pool-config.ts";
 
 // TEMPORARY while the verbs are being written: loads what is there.
@@ -26,7 +27,7 @@ export interface MssqlStoreOptions extends Pick<ConnectionOptions, "settings" | 
 }
 
 export async function openMssqlStore({ sql, ...options }: MssqlStoreOptions): Promise<Store> {
-  const connection = new Connection({ ...options, poolConfig: () => poolConfig(sql, options.clock) });
+  const connection = new Connection({ ...options, poolConfig: () => poolConfig(sql, options.clock), checkSchema });
   return storeOver(connection);
 }
 
