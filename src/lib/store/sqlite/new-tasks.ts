@@ -1,6 +1,6 @@
-import { AgentCommunicationError } from "../../errors.ts";
 import type { TaskStatus } from "../../tasks/task.ts";
 import type { NewTask } from "../store.ts";
+import { assigneeNotFound, dependencyInvalid, mayNotAssign, taskIdTaken, taskMismatch } from "../task-refusals.ts";
 import { type AgentRow, findAgent, requireRegistered } from "./agent-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -30,10 +30,7 @@ export interface CheckedTask {
 export function checkNewTask(transaction: Transaction, task: NewTask): CheckedTask {
   const supervisor = requireRegistered(transaction, task.supervisor);
   if (supervisor.role !== "supervisor" && supervisor.role !== "admin") {
-    throw new AgentCommunicationError(
-      "FORBIDDEN",
-      `Agent ${task.supervisor} is a ${supervisor.role}; only a supervisor or admin assigns tasks.`,
-    );
+    throw mayNotAssign(task, supervisor.role);
   }
   const repeatOf = findRepeat(transaction, task);
   if (repeatOf !== undefined) return { supervisor, repeatOf, assignTo: undefined, dependencies: [] };
@@ -43,9 +40,7 @@ export function checkNewTask(transaction: Transaction, task: NewTask): CheckedTa
 
 function requireAssignee(transaction: Transaction, agentId: string): AgentRow {
   const agent = findAgent(transaction, agentId);
-  if (agent === undefined || agent.status === "deregistered") {
-    throw new AgentCommunicationError("AGENT_NOT_FOUND", `assignTo names ${agentId}, which is not registered.`);
-  }
+  if (agent === undefined || agent.status === "deregistered") throw assigneeNotFound(agentId);
   return agent;
 }
 
@@ -76,23 +71,15 @@ function findKnown(transaction: Transaction, task: NewTask): Known | undefined {
 function findRepeat(transaction: Transaction, task: NewTask): string | undefined {
   const known = findKnown(transaction, task);
   if (known === undefined) return undefined;
-  if (known.supervisor_id !== task.supervisor) {
-    throw new AgentCommunicationError("ID_TAKEN", `The task id ${task.taskId} is in use.`);
-  }
-  if (known.request_hash !== task.requestHash) {
-    const what = task.idempotencyKey === undefined ? `The task id ${task.taskId}` : "The idempotency key";
-    throw new AgentCommunicationError("IDEMPOTENCY_MISMATCH", `${what} was used with a different request.`);
-  }
+  if (known.supervisor_id !== task.supervisor) throw taskIdTaken(task);
+  if (known.request_hash !== task.requestHash) throw taskMismatch(task);
   return known.task_id;
 }
 
 function findDependencies(transaction: Transaction, task: NewTask): Dependency[] {
   return [...new Set(task.dependsOn)].map((taskId) => {
     const status = taskId === task.taskId ? undefined : statusOf(transaction, taskId);
-    if (status === undefined) {
-      const why = taskId === task.taskId ? "cannot depend on itself" : `depends on ${taskId}, which does not exist`;
-      throw new AgentCommunicationError("DEPENDENCY_INVALID", `Task ${task.taskId} ${why}.`);
-    }
+    if (status === undefined) throw dependencyInvalid(task, taskId);
     return { taskId, status };
   });
 }
