@@ -1,4 +1,5 @@
-import type { AgentRole, AgentStatus } from "../../agents/agent.ts";
+import type { Agent } from "../../agents/agent.ts";
+import { readStoredAgent, type StoredAgent } from "../agent-reading.ts";
 import { raceUnless, WORD } from "./transaction.ts";
 
 /**
@@ -8,21 +9,10 @@ import { raceUnless, WORD } from "./transaction.ts";
  * rows of one table in two passes.
  */
 
-export interface AgentRow {
+/** An agent with its load, heartbeat, set (as a JSON array) and metadata. */
+export interface AgentRow extends StoredAgent {
   agent_no: number;
-  agent_id: string;
-  role: AgentRole;
-  status: AgentStatus;
-  /** The set, sorted, as a JSON array. */
   capabilities: string;
-  max_concurrent_tasks: number;
-  active_tasks: number;
-  registered_at: number;
-  last_heartbeat_at: number;
-  completed: number;
-  failed: number;
-  completed_milliseconds: number;
-  p95_milliseconds: number | null;
   metadata: string | null;
 }
 
@@ -35,6 +25,11 @@ export const AGENT_JOINS = `JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no
 JOIN dbo.agent_heartbeats AS h ON h.agent_no = a.agent_no
 JOIN dbo.capability_sets AS c ON c.set_no = a.set_no
 LEFT JOIN dbo.agent_metadata AS m ON m.agent_no = a.agent_no`;
+
+/** The agent of a row. */
+export function readAgent(row: AgentRow): Agent {
+  return readStoredAgent(row, JSON.parse(row.capabilities) as string[], row.metadata);
+}
 
 /** Additions to the loads of agents: attempts begun less ended, and how those ended that count for or against the agent. */
 export const DECLARE_LOADS = `DECLARE @loads TABLE (agent_no int NOT NULL PRIMARY KEY, tasks int NOT NULL,

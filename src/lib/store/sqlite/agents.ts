@@ -1,8 +1,8 @@
 import type { Agent, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../../agents/agent.ts";
 import { PENDING_COUNT_MAX } from "../../limits.ts";
 import { PRIORITIES } from "../../values.ts";
+import { readStoredAgent } from "../agent-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
-import { iso } from "../instants.ts";
 import type { Heartbeat, Page, Paged } from "../store.ts";
 import {
   AGENT_COLUMNS,
@@ -68,32 +68,9 @@ export function getAgent(transaction: Transaction, agentId: string): Agent {
 }
 
 function readAgent(transaction: Transaction, row: AgentRow): Agent {
-  const agent: Agent = {
-    agentId: row.agent_id,
-    role: row.role,
-    capabilities: capabilitiesOfSet(transaction, row.set_no),
-    maxConcurrentTasks: row.max_concurrent_tasks,
-    status: row.status,
-    activeTasks: row.active_tasks,
-    registeredAt: iso(row.registered_at),
-    lastHeartbeatAt: iso(row.last_heartbeat_at),
-    performance: readPerformance(row),
-  };
   const sql = "SELECT metadata FROM agent_metadata WHERE agent_no = ?";
-  const metadata = transaction.get<{ metadata: string }>(sql, row.agent_no);
-  if (metadata !== undefined) agent.metadata = JSON.parse(metadata.metadata) as NonNullable<Agent["metadata"]>;
-  return agent;
-}
-
-function readPerformance(row: AgentRow): Agent["performance"] {
-  const ended = row.completed + row.failed;
-  return {
-    completed: row.completed,
-    failed: row.failed,
-    successRate: ended === 0 ? null : row.completed / ended,
-    meanDurationSeconds: row.completed === 0 ? null : row.completed_milliseconds / row.completed / 1_000,
-    p95DurationSeconds: row.p95_milliseconds === null ? null : row.p95_milliseconds / 1_000,
-  };
+  const metadata = transaction.get<{ metadata: string }>(sql, row.agent_no)?.metadata;
+  return readStoredAgent(row, capabilitiesOfSet(transaction, row.set_no), metadata);
 }
 
 /** By id. Each filter has an index in the order of the list; the rarer ones are checked on its rows. */

@@ -63,6 +63,8 @@ CREATE TABLE dbo.agents (
   status_changed_at bigint NOT NULL,
   -- 1 from deregistering until the sweep has dead-lettered the mailbox.
   mailbox_left bit NOT NULL CONSTRAINT agents_mailbox_left DEFAULT 0,
+  -- The call that created it: its own repeat, after a lost answer, is answered "created" again.
+  operation_id uniqueidentifier NULL,
   CONSTRAINT agents_id_length CHECK (LEN(agent_id) BETWEEN 1 AND 128 AND agent_id <> 'system')
 );
 CREATE INDEX agents_silent ON dbo.agents (status, status_changed_at) WHERE status IN ('inactive', 'deregistered');

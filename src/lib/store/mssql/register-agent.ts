@@ -1,0 +1,142 @@
+import type { Agent, RegisterAgent } from "../../agents/agent.ts";
+import { newId } from "../../ids.ts";
+import { HANDOUTS_PER_CALL } from "../../limits.ts";
+import {
+  AGENT_COLUMNS,
+  AGENT_JOINS,
+  type AgentRow,
+  CHANGE_STATUS,
+  DECLARE_STATUS_CHANGES,
+  readAgent,
+} from "./agent-rows.ts";
+import { type Batch, type OutcomeRow, outcomeRows } from "./batch.ts";
+import { DECLARE_CAPABILITY_SETS, encodeCapabilitySet, INTERN_CAPABILITY_SETS } from "./capability-sets.ts";
+import type { Connection } from "./connection.ts";
+import { DECLARE_HAND_OUT, HAND_OUT } from "./hand-out.ts";
+import { sqlText } from "./texts.ts";
+import {
+  APPLY_COUNTS,
+  DECLARE_COUNTS,
+  DECLARE_DELIVERABLE,
+  HASH,
+  ID,
+  PROLOGUE,
+  RACE,
+  SELECT_DELIVERABLE,
+  WORD,
+} from "./transaction.ts";
+
+/** Registering: a file apart from agents.ts, which would be too long with it. */
+
+const DECLARE_REGISTERING = `DECLARE @registering TABLE (agent_id ${ID} NOT NULL PRIMARY KEY, item int NOT NULL, role ${WORD} NOT NULL,
+  capabilities_hash ${HASH} NOT NULL, max_concurrent_tasks int NOT NULL, metadata nvarchar(max) NULL,
+  operation_id uniqueidentifier NOT NULL, set_no int NULL, agent_no int NULL, is_new bit NOT NULL DEFAULT 0,
+  created bit NOT NULL DEFAULT 0);
+`;
+
+/** What is to be registered, with the sets interned; and those that exist, with the state in which they were found. */
+const READ = `INSERT INTO @registering (agent_id, item, role, capabilities_hash, max_concurrent_tasks, metadata, operation_id)
+SELECT j.agent_id, j.item, j.role, j.capabilities_hash, j.max_concurrent_tasks, j.metadata, j.operation_id
+FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId', role varchar(24) '$.role', capabilities_hash varchar(43) '$.capabilitiesHash',
+  max_concurrent_tasks int '$.maxConcurrentTasks', metadata nvarchar(max) '$.metadata' AS JSON, operation_id uniqueidentifier '$.operationId') AS j;
+INSERT INTO @sets (capabilities_hash, capabilities, answers)
+SELECT j.capabilities_hash, MAX(j.capabilities), MAX(j.answers)
+FROM OPENJSON(@items) WITH (capabilities_hash varchar(43) '$.capabilitiesHash', capabilities nvarchar(max) '$.capabilities' AS JSON, answers nvarchar(max) '$.answers' AS JSON) AS j
+GROUP BY j.capabilities_hash;
+${INTERN_CAPABILITY_SETS}UPDATE r SET set_no = c.set_no
+FROM @registering AS r JOIN dbo.capability_sets AS c ON c.capabilities_hash = r.capabilities_hash;
+IF EXISTS (SELECT 1 FROM @registering AS r WHERE r.set_no IS NULL) THROW ${RACE}, 'RACE', 1;
+UPDATE r SET agent_no = a.agent_no, created = CASE WHEN a.operation_id = r.operation_id THEN 1 ELSE 0 END
+FROM @registering AS r JOIN dbo.agents AS a ON a.agent_id = r.agent_id;
+INSERT INTO @status_changes (agent_no, was_role, was_status, was_set_no, was_max, role, status, set_no,
+  max_concurrent_tasks, beats, silent_since)
+SELECT a.agent_no, a.role, a.status, a.set_no, l.max_concurrent_tasks, r.role, 'active', r.set_no,
+  r.max_concurrent_tasks, 1, NULL
+FROM @registering AS r JOIN dbo.agents AS a ON a.agent_no = r.agent_no JOIN dbo.agent_loads AS l ON l.agent_no = r.agent_no;
+`;
+
+/**
+ * An agent's row comes before its load, against the lock order, because the load refers to it: nobody else can hold either.
+ * Who registers the same id at once loses by the unique id, and finds the agent when it tries again.
+ */
+const INSERT_NEW = `INSERT INTO dbo.agents (agent_id, role, status, set_no, registered_at, status_changed_at, operation_id)
+SELECT r.agent_id, r.role, 'active', r.set_no, @now, @now, r.operation_id
+FROM @registering AS r WHERE r.agent_no IS NULL ORDER BY r.agent_id;
+IF @@ROWCOUNT > 0
+BEGIN
+  UPDATE r SET agent_no = a.agent_no, is_new = 1, created = 1
+  FROM @registering AS r JOIN dbo.agents AS a ON a.agent_id = r.agent_id WHERE r.agent_no IS NULL;
+  INSERT INTO dbo.agent_loads (agent_no, agent_id, set_no, working, max_concurrent_tasks)
+  SELECT r.agent_no, r.agent_id, r.set_no, CASE WHEN r.role = 'worker' THEN 1 ELSE 0 END, r.max_concurrent_tasks
+  FROM @registering AS r WHERE r.is_new = 1;
+  INSERT INTO dbo.agent_heartbeats (agent_no, last_heartbeat_at, beating)
+  SELECT r.agent_no, @now, 1 FROM @registering AS r WHERE r.is_new = 1;
+  INSERT INTO dbo.counters (name, slot)
+  SELECT CONCAT('mailbox:', r.agent_no), s.slot
+  FROM @registering AS r CROSS JOIN (VALUES (0), (1), (2), (3), (4), (5), (6), (7)) AS s (slot) WHERE r.is_new = 1;
+  INSERT INTO @counts (name, delta)
+  SELECT d.name, 1 FROM @registering AS r
+  CROSS APPLY (VALUES ('agents:workers', 1), (CONCAT('set:', r.set_no, ':workers'), 1), (CONCAT('set:', r.set_no, ':active'), 1),
+    (CONCAT('set:', r.set_no, ':free'), CASE WHEN r.max_concurrent_tasks > 0 THEN 1 ELSE 0 END)) AS d (name, counts)
+  WHERE r.is_new = 1 AND r.role = 'worker' AND d.counts = 1;
+END;
+`;
+
+const WRITE_METADATA = `DELETE m FROM @registering AS r JOIN dbo.agent_metadata AS m ON m.agent_no = r.agent_no WHERE r.is_new = 0;
+INSERT INTO dbo.agent_metadata (agent_no, metadata)
+SELECT r.agent_no, r.metadata FROM @registering AS r WHERE r.metadata IS NOT NULL;
+`;
+
+const SQL = sqlText(
+  "register-agents",
+  `${PROLOGUE}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}${DECLARE_HAND_OUT}${DECLARE_STATUS_CHANGES}${DECLARE_CAPABILITY_SETS}${DECLARE_REGISTERING}${READ}
+BEGIN TRANSACTION;
+${CHANGE_STATUS}${INSERT_NEW}${WRITE_METADATA}${APPLY_COUNTS}COMMIT TRANSACTION;
+INSERT INTO @freed (agent_no)
+SELECT l.agent_no FROM @registering AS r JOIN dbo.agent_loads AS l ON l.agent_no = r.agent_no WHERE l.assignable = 1;
+SET @handOutLimit = ${HANDOUTS_PER_CALL} * (SELECT COUNT(*) FROM @registering);
+${HAND_OUT}
+SELECT r.item, NULL AS code, NULL AS subject, r.created FROM @registering AS r;
+${SELECT_DELIVERABLE}SELECT r.item, ${AGENT_COLUMNS}
+FROM @registering AS r JOIN dbo.agents AS a ON a.agent_no = r.agent_no
+${AGENT_JOINS};
+`,
+);
+
+interface Registration {
+  agent: RegisterAgent;
+  /** Made before the first try: the repeat after a lost answer is answered as the first. */
+  operationId: string;
+}
+
+const REGISTER: Batch<Registration, { agent: Agent; created: boolean }> = {
+  name: "register-agents",
+  sql: SQL,
+  encode: ({ agent, operationId }) => ({
+    agentId: agent.agentId,
+    role: agent.role,
+    ...encodeCapabilitySet(agent.capabilities),
+    maxConcurrentTasks: agent.maxConcurrentTasks,
+    metadata: agent.metadata ?? null,
+    operationId,
+  }),
+  decode(result, items) {
+    const rows = result.byItem<AgentRow & { item: number }>(2);
+    return outcomeRows<OutcomeRow & { created: boolean }>(result, items).map(({ item, created }) => {
+      const row = rows.get(item)?.[0];
+      if (row === undefined) throw new Error("the registered agent's row was not returned");
+      return { value: { agent: readAgent(row), created } };
+    });
+  },
+  maxItems: 50,
+  conflictKey: ({ agent }) => agent.agentId,
+  wakes: true,
+};
+
+/** Creates, or updates and reactivates; then hands waiting work to a worker that has room. */
+export function registerAgent(
+  connection: Connection,
+  agent: RegisterAgent,
+): Promise<{ agent: Agent; created: boolean }> {
+  return connection.run(REGISTER, { agent, operationId: newId(connection.clock.now()) });
+}
