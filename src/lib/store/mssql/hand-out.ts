@@ -158,10 +158,10 @@ const BATCH: Batch<number, Omit<AssignTaskReply, "taskId">> = {
   sql: sqlText(
     "hand-out-tasks",
     `${PROLOGUE}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}${DECLARE_HAND_OUT}INSERT INTO @unblocked (task_no)
-SELECT DISTINCT j.taskNo FROM OPENJSON(@items) WITH (taskNo bigint) AS j;
+SELECT DISTINCT j.task_no FROM OPENJSON(@items) WITH (task_no bigint '$.taskNo') AS j;
 SET @handOutLimit = ${HANDOUTS_PER_CALL} * @@ROWCOUNT;
 ${HAND_OUT}SELECT j.item, NULL AS code, NULL AS subject, t.status, t.attempt, a.agent_id AS assigned_to
-FROM OPENJSON(@items) WITH (item int, taskNo bigint) AS j JOIN dbo.tasks AS t ON t.task_no = j.taskNo
+FROM OPENJSON(@items) WITH (item int, task_no bigint '$.taskNo') AS j JOIN dbo.tasks AS t ON t.task_no = j.task_no
 LEFT JOIN dbo.agents AS a ON a.agent_no = t.agent_no AND t.status <> 'pending';
 ${SELECT_DELIVERABLE}`,
   ),

@@ -68,20 +68,20 @@ const IN_BYTES = "COLLATE Latin1_General_100_BIN2";
 const KNOWN = `OUTER APPLY (SELECT TOP (1) f.task_id, f.supervisor_id, f.request_hash, f.operation_id FROM (
     SELECT 1 AS place, t.task_id, a.agent_id AS supervisor_id, t.request_hash, t.operation_id
     FROM dbo.tasks AS t JOIN dbo.agents AS a ON a.agent_no = t.supervisor_no
-    WHERE t.idempotency_key = j.idempotencyKey ${IN_BYTES} AND t.idempotency_key IS NOT NULL
+    WHERE t.idempotency_key = j.idempotency_key ${IN_BYTES} AND t.idempotency_key IS NOT NULL
     UNION ALL SELECT 2, r.task_id, r.supervisor_id, r.request_hash, NULL
-    FROM dbo.task_archive AS r WHERE r.idempotency_key = j.idempotencyKey ${IN_BYTES} AND r.idempotency_key IS NOT NULL
+    FROM dbo.task_archive AS r WHERE r.idempotency_key = j.idempotency_key ${IN_BYTES} AND r.idempotency_key IS NOT NULL
     UNION ALL SELECT 3, t.task_id, a.agent_id, t.request_hash, t.operation_id
-    FROM dbo.tasks AS t JOIN dbo.agents AS a ON a.agent_no = t.supervisor_no WHERE t.task_id = j.taskId ${IN_BYTES}
+    FROM dbo.tasks AS t JOIN dbo.agents AS a ON a.agent_no = t.supervisor_no WHERE t.task_id = j.task_id ${IN_BYTES}
     UNION ALL SELECT 4, r.task_id, r.supervisor_id, r.request_hash, NULL
-    FROM dbo.task_archive AS r WHERE r.task_id = j.taskId ${IN_BYTES}) AS f ORDER BY f.place) AS k`;
+    FROM dbo.task_archive AS r WHERE r.task_id = j.task_id ${IN_BYTES}) AS f ORDER BY f.place) AS k`;
 
 /** The first reason that applies, in the order of the embedded store; a repeat needs nothing else that it names. */
 const CODE = `CASE WHEN s.agent_no IS NULL THEN 'AGENT_NOT_FOUND' WHEN s.status = 'deregistered' THEN 'AGENT_DEREGISTERED'
     WHEN s.role NOT IN ('supervisor', 'admin') THEN 'FORBIDDEN'
     WHEN k.supervisor_id <> s.agent_id THEN 'ID_TAKEN'
-    WHEN k.request_hash <> j.requestHash ${IN_BYTES} THEN 'IDEMPOTENCY_MISMATCH'
-    WHEN k.task_id IS NULL AND j.assignTo IS NOT NULL AND (w.agent_no IS NULL OR w.status = 'deregistered') THEN 'AGENT_NOT_FOUND'
+    WHEN k.request_hash <> j.request_hash ${IN_BYTES} THEN 'IDEMPOTENCY_MISMATCH'
+    WHEN k.task_id IS NULL AND j.assign_to IS NOT NULL AND (w.agent_no IS NULL OR w.status = 'deregistered') THEN 'AGENT_NOT_FOUND'
     END`;
 
 /**
@@ -92,22 +92,24 @@ export const CHECK_NEW_TASKS = `INSERT INTO @new (place, task_no, task_id, task_
   timeout_milliseconds, preferred, becomes, code, subject, known_id, own, supervisor_no, max_retries, parent_task_id,
   idempotency_key, request_hash, operation_id, depends_on, unmet, capabilities_hash, capabilities, description, parameters,
   stale, wakes)
-SELECT j.item, @taskNumbers * ${TASKS_PER_NUMBER} + j.item, j.taskId, j.taskType, j.priority, d.demand_no, w.agent_no, 1,
-  j.timeoutMilliseconds, j.preferred, CASE WHEN c.code IS NOT NULL THEN 'refused' WHEN k.task_id IS NOT NULL THEN 'repeat' END,
+SELECT j.item, @taskNumbers * ${TASKS_PER_NUMBER} + j.item, j.task_id, j.task_type, j.priority, d.demand_no, w.agent_no, 1,
+  j.timeout_milliseconds, j.preferred, CASE WHEN c.code IS NOT NULL THEN 'refused' WHEN k.task_id IS NOT NULL THEN 'repeat' END,
   c.code, CASE c.code WHEN 'FORBIDDEN' THEN s.role WHEN 'AGENT_NOT_FOUND' THEN CASE WHEN s.agent_no IS NULL THEN 'supervisor' ELSE 'assignTo' END END,
-  k.task_id, CASE WHEN k.operation_id = j.operationId THEN 1 ELSE 0 END, s.agent_no, j.maxRetries, j.parentTaskId,
-  j.idempotencyKey, j.requestHash, j.operationId, NULLIF(j.dependsOn, N'[]'), 0, j.capabilitiesHash, j.capabilities,
+  k.task_id, CASE WHEN k.operation_id = j.operation_id THEN 1 ELSE 0 END, s.agent_no, j.max_retries, j.parent_task_id,
+  j.idempotency_key, j.request_hash, j.operation_id, NULLIF(j.depends_on, N'[]'), 0, j.capabilities_hash, j.capabilities,
   j.description, SUBSTRING(j.parameters, 2, LEN(j.parameters) - 2),
   CASE WHEN c.code IS NULL AND h.last_heartbeat_at < @now - @renewalMilliseconds THEN 1 ELSE 0 END,
   CASE WHEN c.code IS NULL AND s.status = 'inactive' THEN 1 ELSE 0 END
-FROM OPENJSON(@items) WITH (item int, operationId uniqueidentifier, taskId varchar(128), supervisor varchar(128), assignTo varchar(128),
-  taskType varchar(128), priority tinyint, maxRetries int, timeoutMilliseconds bigint, parentTaskId varchar(128),
-  idempotencyKey varchar(64), requestHash varchar(64), capabilitiesHash varchar(43), capabilities nvarchar(max) AS JSON,
-  preferred nvarchar(max) AS JSON, dependsOn nvarchar(max) AS JSON, description nvarchar(max), parameters nvarchar(max) AS JSON) AS j
+FROM OPENJSON(@items) WITH (item int, operation_id uniqueidentifier '$.operationId', task_id varchar(128) '$.taskId', supervisor varchar(128),
+  assign_to varchar(128) '$.assignTo', task_type varchar(128) '$.taskType', priority tinyint, max_retries int '$.maxRetries',
+  timeout_milliseconds bigint '$.timeoutMilliseconds', parent_task_id varchar(128) '$.parentTaskId',
+  idempotency_key varchar(64) '$.idempotencyKey', request_hash varchar(64) '$.requestHash',
+  capabilities_hash varchar(43) '$.capabilitiesHash', capabilities nvarchar(max) AS JSON, preferred nvarchar(max) AS JSON,
+  depends_on nvarchar(max) '$.dependsOn' AS JSON, description nvarchar(max), parameters nvarchar(max) AS JSON) AS j
 LEFT JOIN dbo.agents AS s ON s.agent_id = j.supervisor ${IN_BYTES}
 LEFT JOIN dbo.agent_heartbeats AS h ON h.agent_no = s.agent_no
-LEFT JOIN dbo.agents AS w ON w.agent_id = j.assignTo ${IN_BYTES}
-LEFT JOIN dbo.demands AS d ON d.capabilities_hash = j.capabilitiesHash ${IN_BYTES}
+LEFT JOIN dbo.agents AS w ON w.agent_id = j.assign_to ${IN_BYTES}
+LEFT JOIN dbo.demands AS d ON d.capabilities_hash = j.capabilities_hash ${IN_BYTES}
 ${KNOWN}
 CROSS APPLY (SELECT ${CODE} AS code) AS c;
 SELECT @dependent = SUM(CASE WHEN n.becomes IS NULL AND n.depends_on IS NOT NULL THEN 1 ELSE 0 END),
