@@ -90,35 +90,33 @@ interface Position {
   open: boolean;
   /** The furthest group that it has reached. */
   rank: number;
-  touched: ReadonlySet<string>;
+}
+
+/** A write out of the lock order. */
+export interface OrderProblem extends Problem {
+  table: string;
 }
 
 /**
- * Every transaction first writes its tables in the lock order. What it has written once it may write again in passing, if
- * `again` names the table: the rows are those that it holds already.
+ * Writes of a transaction to a table that stands, in the lock order, before one that it has written already. A loop is read
+ * twice, for its end comes before its beginning, too (but an insert makes rows that nobody else can hold).
  */
-export function orderProblems(
-  text: string,
-  tree: SyntaxNode,
-  order: readonly (readonly string[])[],
-  again: ReadonlySet<string>,
-): Problem[] {
-  const problems: Problem[] = [];
+export function orderProblems(text: string, tree: SyntaxNode, order: readonly (readonly string[])[]): OrderProblem[] {
+  const problems: OrderProblem[] = [];
   const rankOf = new Map(order.flatMap((group, rank) => group.map((table) => [table, rank] as const)));
-  const visit = (write: Write, at: Position, repeated: boolean): Position => {
-    if (!at.open || (repeated && write.inserts)) return at;
-    const problem = (message: string) => problems.push({ text, line: write.node.line, message });
-    const rank = rankOf.get(write.table);
+  const visit = ({ table, node, inserts }: Write, at: Position, repeated: boolean): Position => {
+    if (!at.open || (repeated && inserts)) return at;
+    const rank = rankOf.get(table);
+    const problem = (message: string) => problems.push({ text, table, line: node.line, message });
     if (rank === undefined) {
-      problem(`${write.table} has no place in the lock order`);
+      problem(`${table} has no place in the lock order`);
       return at;
     }
-    const held = at.touched.has(write.table) && again.has(write.table);
-    if (rank < at.rank && !held) problem(`${write.table} is written after ${order[at.rank]?.join(", ")}`);
-    return { open: true, rank: Math.max(rank, at.rank), touched: new Set([...at.touched, write.table]) };
+    if (rank < at.rank) problem(`${table} is written after ${order[at.rank]?.join(", ")}`);
+    return { open: true, rank: Math.max(rank, at.rank) };
   };
   const walk = (statement: SyntaxNode, at: Position, repeated: boolean): Position => {
-    if (statement.kind === "BeginTransactionStatement") return { open: true, rank: -1, touched: new Set() };
+    if (statement.kind === "BeginTransactionStatement") return { open: true, rank: -1 };
     if (statement.kind === "CommitTransactionStatement" || statement.kind === "RollbackTransactionStatement") {
       return { ...at, open: false };
     }
@@ -137,19 +135,14 @@ export function orderProblems(
     return writesOf(statement).reduce((position, write) => visit(write, position, repeated), at);
   };
   for (const batch of list(tree, "Batches")) {
-    let at: Position = { open: false, rank: -1, touched: new Set() };
-    for (const statement of list(batch, "Statements")) at = walk(statement, at, false);
+    list(batch, "Statements").reduce((at, statement) => walk(statement, at, false), { open: false, rank: -1 });
   }
   return problems;
 }
 
 /** After an IF: whichever branch got further. */
 function later(a: Position, b: Position): Position {
-  return {
-    open: a.open || b.open,
-    rank: Math.max(a.rank, b.rank),
-    touched: new Set([...a.touched, ...b.touched]),
-  };
+  return { open: a.open || b.open, rank: Math.max(a.rank, b.rank) };
 }
 
 /**

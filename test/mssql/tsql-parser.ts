@@ -20,10 +20,11 @@ export interface Parsed {
   tree: SyntaxNode | null;
 }
 
-/** Whether the .NET SDK is on the PATH. */
-export function dotnetIsThere(): boolean {
-  return spawnSync("dotnet", ["--version"], { stdio: "ignore" }).status === 0;
-}
+/** Why the checks cannot run here; undefined where the .NET SDK is on the PATH. */
+export const NO_DOTNET: string | undefined =
+  spawnSync("dotnet", ["--version"], { stdio: "ignore" }).status === 0
+    ? undefined
+    : "skipped: there is no .NET SDK (dotnet) on the PATH, and Microsoft's parser of T-SQL needs it";
 
 /** Parses texts; `GO` divides a text into batches, as sqlcmd has it. @throws Error when the parser cannot be built or run */
 export function parse(texts: ReadonlyMap<string, string>): Parsed[] {
@@ -48,7 +49,10 @@ function built(): string {
   const making = mkdtempSync(join(CACHE, "making-"));
   try {
     build(making);
-    if (!existsSync(folder)) renameSync(join(making, "out"), folder);
+    renameSync(join(making, "out"), folder);
+  } catch (error) {
+    // Another run may have been faster.
+    if (!existsSync(folder)) throw error;
   } finally {
     rmSync(making, { recursive: true, force: true });
   }

@@ -2,14 +2,15 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, it } from "@jest/globals";
+import { migrationScript } from "../../src/lib/store/mssql/migrate.ts";
 import { registeredTexts } from "../../src/lib/store/mssql/texts.ts";
 import { LOCK_ORDER } from "../../src/lib/store/mssql/transaction.ts";
 import { ROOT, sourcesIn } from "../style/sources.ts";
 import { unknownNames } from "./names.ts";
-import { hintProblems, keyProblems, orderProblems } from "./rules.ts";
+import { hintProblems, keyProblems, type OrderProblem, orderProblems } from "./rules.ts";
 import { type Schema, schemaOf } from "./schema.ts";
 import type { Problem, SyntaxNode } from "./syntax-tree.ts";
-import { dotnetIsThere, parse } from "./tsql-parser.ts";
+import { NO_DOTNET, parse } from "./tsql-parser.ts";
 
 /**
  * Every T-SQL text of the Azure SQL store, batches and migrations, read by Microsoft's own parser and held to the rules of
@@ -18,11 +19,26 @@ import { dotnetIsThere, parse } from "./tsql-parser.ts";
 
 const FOLDER = "src/lib/store/mssql";
 
-/** Tables of which a transaction may write again rows that it holds already, after tables further on. */
-const WRITTEN_AGAIN: ReadonlySet<string> = new Set([
-  // The row of a key is updated first; it is deleted when the messages show that the key is empty.
-  "ordering_keys",
-]);
+/** Writes out of the lock order that can do no harm, each with its reason; `*`: in any text. */
+const OUT_OF_ORDER: readonly { text: string; table: string; reason: string }[] = [
+  {
+    text: "*",
+    table: "ordering_keys",
+    reason:
+      "the row of a key is updated before its messages; it is deleted after them, when they show that it is empty",
+  },
+  { text: "register-agents", table: "agents", reason: "a new agent's row: nobody else can hold it" },
+  { text: "register-agents", table: "agent_loads", reason: "of a new agent, whose own row comes first (foreign key)" },
+  { text: "copy-agents", table: "agent_loads", reason: "of a new agent, whose own row comes first (foreign key)" },
+  { text: "deregister-agents", table: "agent_loads", reason: "the rows that CHANGE_STATUS has updated before" },
+  { text: "inactivate-silent-agents", table: "agent_loads", reason: "the rows that CHANGE_STATUS has updated before" },
+  {
+    text: "tell-dependents",
+    table: "tasks",
+    reason:
+      "what the sweep takes from ended_dependencies was added by who ended the task, once: nobody else waits for it",
+  },
+];
 
 /** Loads every module of the engine, which registers its texts. */
 async function loadTexts(): Promise<ReadonlyMap<string, string>> {
@@ -32,31 +48,34 @@ async function loadTexts(): Promise<ReadonlyMap<string, string>> {
   return registeredTexts();
 }
 
-if (dotnetIsThere()) checks();
-else {
-  it("T-SQL texts: skipped", () => {
-    console.log("The T-SQL texts are not checked: there is no .NET SDK (dotnet) on the PATH.");
-  });
+/** sqlcmd puts the values of its variables in place before the server sees the text. */
+function withVariables(text: string): string {
+  return text.replaceAll(/\$\(\w+\)/g, "value");
 }
+
+if (NO_DOTNET === undefined) checks();
+else it("checks the T-SQL texts", () => console.log(`T-SQL texts ${NO_DOTNET}`));
 
 function checks(): void {
   const migrations = sourcesIn(`${FOLDER}/migrations`, ".sql");
+  const scripts = sourcesIn("infra/sql", ".sql");
   let errors: string[] = [];
   let batches: { name: string; tree: SyntaxNode }[] = [];
-  let schemaTrees: { name: string; tree: SyntaxNode }[] = [];
+  let files: { name: string; tree: SyntaxNode }[] = [];
   let schema: Schema = new Map();
 
   beforeAll(async () => {
     const texts = new Map(await loadTexts());
-    for (const { path, text } of migrations) texts.set(path, text);
+    for (const { path, text } of [...migrations, ...scripts]) texts.set(path, withVariables(text));
+    texts.set("migrationScript.sql", migrationScript());
     const parsed = parse(texts);
     errors = parsed.flatMap(({ name, errors }) =>
       errors.map(({ line, column, message }) => `${name} ${line}:${column}: ${message}`),
     );
     const trees = parsed.flatMap(({ name, tree }) => (tree === null ? [] : [{ name, tree }]));
-    schemaTrees = trees.filter(({ name }) => name.endsWith(".sql"));
+    files = trees.filter(({ name }) => name.endsWith(".sql"));
     batches = trees.filter(({ name }) => !name.endsWith(".sql"));
-    schema = schemaOf(schemaTrees.map(({ tree }) => tree));
+    schema = schemaOf(files.filter(({ name }) => name.startsWith(FOLDER)).map(({ tree }) => tree));
   }, 300_000);
 
   const shown = (problems: readonly Problem[]) =>
@@ -76,16 +95,23 @@ function checks(): void {
     });
 
     it("name only tables, columns and variables that there are", () => {
-      const problems = [...schemaTrees, ...batches].flatMap(({ name, tree }) => unknownNames(name, tree, schema));
+      const problems = [...files, ...batches].flatMap(({ name, tree }) => unknownNames(name, tree, schema));
       expect(shown(problems)).toEqual([]);
     });
 
     it("take locks in one order", () => {
-      expect(everywhere((name, tree) => orderProblems(name, tree, LOCK_ORDER, WRITTEN_AGAIN))).toEqual([]);
+      const found = batches.flatMap(({ name, tree }) => orderProblems(name, tree, LOCK_ORDER));
+      const excepted = (one: OrderProblem) =>
+        OUT_OF_ORDER.filter(({ text, table }) => (text === "*" || text === one.text) && table === one.table);
+      expect(shown(found.filter((one) => excepted(one).length === 0))).toEqual([]);
+      const used = found.flatMap(excepted);
+      expect(OUT_OF_ORDER.filter((exception) => !used.includes(exception))).toEqual([]);
+    });
+
+    it("have a place in that order for every table", () => {
       const ordered = LOCK_ORDER.flat();
-      expect([...schema.keys()].filter((table) => !ordered.includes(table) && table !== "schema_migrations")).toEqual(
-        [],
-      );
+      expect([...schema.keys()].filter((table) => !ordered.includes(table))).toEqual(["schema_migrations"]);
+      expect(ordered.filter((table) => !schema.has(table))).toEqual([]);
     });
 
     it("pass over locked rows only where that is meant", () => {

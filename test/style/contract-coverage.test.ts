@@ -20,12 +20,16 @@ describe("the contract suite", () => {
     expect(contract).toMatch(new RegExp(`\\.${verb}\\(`));
   });
 
-  it("runs every suite that there is against SQLite", () => {
+  it("runs every suite that there is against every store", () => {
     const declared = suites.flatMap(({ text }) =>
       [...text.matchAll(/export function (\w+Contract)\(/g)].map(([, name]) => name),
     );
-    const run = readSource("test/contract/sqlite.test.ts").text;
+    const listed = readSource("test/contract/contracts.ts").text;
     expect(declared.length).toBeGreaterThan(10);
-    expect(declared.filter((name) => !new RegExp(`\\b${name}\\b`).test(run))).toEqual([]);
+    expect(declared.filter((name) => !new RegExp(`^ {2}${name},$`, "m").test(listed))).toEqual([]);
+    for (const store of ["sqlite", "mssql"]) {
+      const { text } = readSource(`test/contract/${store}.test.ts`);
+      expect(text).toMatch(/for \(const contract of contracts\) contract\(open\w+UnderTest\);/);
+    }
   });
 });

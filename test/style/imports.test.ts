@@ -16,10 +16,12 @@ const FORBIDDEN: readonly { name: string; from: RegExp; to: RegExp; except?: Reg
   },
   {
     name: "only open-store.ts imports an engine",
-    from: /^src\/(?!lib\/store\/sqlite\/)/,
+    from: /^src\/(?!lib\/store\/(?:sqlite|mssql)\/)/,
     to: /^src\/lib\/store\/(?:sqlite|mssql)\//,
     except: /^src\/lib\/store\/open-store\.ts$/,
   },
+  { name: "the embedded engine does not import its twin", from: /^src\/lib\/store\/sqlite\//, to: /\/mssql\// },
+  { name: "the Azure SQL engine does not import its twin", from: /^src\/lib\/store\/mssql\//, to: /\/sqlite\// },
   {
     name: "the domain knows the seam, not who opens it",
     from: /^src\/lib\/(?!store\/)/,
@@ -67,6 +69,13 @@ describe("imports", () => {
 
   it("reach SQLite only inside its engine", () => {
     const wrong = imports.filter(({ from, to }) => to === "node:sqlite" && !from.startsWith("src/lib/store/sqlite/"));
+    expect(show(wrong)).toEqual([]);
+  });
+
+  it("reach the driver of SQL Server only inside its engine", () => {
+    const wrong = imports.filter(
+      ({ from, to }) => /^(?:mssql|tedious)$/.test(to) && !from.startsWith("src/lib/store/mssql/"),
+    );
     expect(show(wrong)).toEqual([]);
   });
 

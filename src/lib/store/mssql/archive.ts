@@ -1,0 +1,135 @@
+import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import type { Task } from "../../tasks/task.ts";
+import { DAY_MILLISECONDS } from "../instants.ts";
+import type { Step, Walked } from "../upkeep-runs.ts";
+import { bigint } from "./batch.ts";
+import type { Connection } from "./connection.ts";
+import { endIf, upkeepStep } from "./sweep.ts";
+import { newestEventsByNo, readTasksByNo, storedAttemptsByNo } from "./task-reading.ts";
+import { sqlText } from "./texts.ts";
+import { APPLY_COUNTS, DECLARE_COUNTS, HASH, ID, PROLOGUE, WORD } from "./transaction.ts";
+
+/** Moves finished tasks past their retention to the archive, and drops what then nobody names any more. */
+
+/** A task takes about ten rows with it, and its documents pass through this process: up to 5 MB each. */
+const TASKS_PER_TRANSACTION = 20;
+/** The newest events that the archive keeps of a task: one that reported progress every second has a great many. */
+const EVENTS_MAX = 1_000;
+
+const OLD = sqlText(
+  "old-tasks",
+  `${PROLOGUE}SELECT TOP (${TASKS_PER_TRANSACTION}) t.task_no FROM dbo.tasks AS t
+WHERE t.ended_at IS NOT NULL AND t.ended_at <= @now - @retention
+  AND NOT EXISTS (SELECT 1 FROM dbo.task_dependencies AS d WHERE d.depends_on = t.task_id AND d.settled = 0)
+ORDER BY t.ended_at, t.task_no;
+`,
+);
+
+/** A task with its documents, as the archive keeps it. */
+interface Archived {
+  task_no: number;
+  task: string;
+  assignments: string;
+  events: string;
+  [column: string]: string | number;
+}
+
+/**
+ * Other processes may archive the same tasks at the same time: only what this one has deleted is put into the archive. A
+ * finished task does not change any more, so its documents are what they were when they were read. Its parts go with it;
+ * messages about it lose the reference and keep their text. A demand that no task has any more is dropped afterwards:
+ * demands come first in the order of locks.
+ */
+const ARCHIVE = upkeepStep<{ tasks: readonly Archived[] }, { done: number }>({
+  name: "archive-tasks",
+  encode: ({ tasks }) => ({ tasks: [...tasks] }),
+  wakes: false,
+  sql: sqlText(
+    "archive-tasks",
+    `${PROLOGUE}DECLARE @old TABLE (task_no bigint NOT NULL PRIMARY KEY, task nvarchar(max) NOT NULL, assignments nvarchar(max) NOT NULL,
+  events nvarchar(max) NOT NULL);
+DECLARE @archived TABLE (task_no bigint NOT NULL PRIMARY KEY, task_id ${ID} NOT NULL, status ${WORD} NOT NULL,
+  supervisor_no int NOT NULL, demand_no int NOT NULL, ended_at bigint NOT NULL, attempt int NOT NULL,
+  idempotency_key ${HASH} NULL, request_hash ${HASH} NOT NULL);
+DECLARE @done int;
+${DECLARE_COUNTS}INSERT INTO @old (task_no, task, assignments, events)
+SELECT j.task_no, j.task, j.assignments, j.events
+FROM OPENJSON(@items, '$[0].tasks') WITH (task_no bigint, task nvarchar(max), assignments nvarchar(max), events nvarchar(max)) AS j;
+BEGIN TRANSACTION;
+DELETE FROM dbo.tasks OUTPUT deleted.task_no, deleted.task_id, deleted.status, deleted.supervisor_no, deleted.demand_no, deleted.ended_at,
+  deleted.attempt, deleted.idempotency_key, deleted.request_hash
+INTO @archived (task_no, task_id, status, supervisor_no, demand_no, ended_at, attempt, idempotency_key, request_hash)
+WHERE task_no IN (SELECT o.task_no FROM @old AS o) AND ended_at IS NOT NULL;
+SET @done = (SELECT COUNT(*) FROM @archived);
+INSERT INTO dbo.task_archive (task_id, status, supervisor_id, ended_at, attempt, idempotency_key, request_hash, task, assignments,
+  events)
+SELECT x.task_id, x.status, s.agent_id, x.ended_at, x.attempt, x.idempotency_key, x.request_hash, o.task, o.assignments, o.events
+FROM @archived AS x JOIN @old AS o ON o.task_no = x.task_no JOIN dbo.agents AS s ON s.agent_no = x.supervisor_no;
+INSERT INTO @counts (name, delta) SELECT CONCAT('tasks:', x.status), -COUNT(*) FROM @archived AS x GROUP BY x.status;
+${APPLY_COUNTS}COMMIT TRANSACTION;
+DELETE d FROM (SELECT DISTINCT x.demand_no FROM @archived AS x) AS o JOIN dbo.demands AS d ON d.demand_no = o.demand_no
+WHERE NOT EXISTS (SELECT 1 FROM dbo.tasks AS t WHERE t.demand_no = d.demand_no);
+SELECT @done AS done;
+`,
+  ),
+});
+
+/** Archives finished tasks older than the retention whose dependents have all been told. */
+export async function archiveTasks(connection: Connection): Promise<Step> {
+  const retention = bigint(connection.settings.taskRetentionDays * DAY_MILLISECONDS);
+  const old = (await connection.query(OLD, { retention })).rows<{ task_no: number }>(0);
+  if (old.length === 0) return { done: 0, more: false };
+  const taskNos = old.map((row) => row.task_no);
+  const [tasks, attempts, events] = await Promise.all([
+    readTasksByNo(connection, taskNos),
+    storedAttemptsByNo(connection, taskNos),
+    newestEventsByNo(connection, taskNos, EVENTS_MAX),
+  ]);
+  const { done } = await connection.run(ARCHIVE, {
+    tasks: [...tasks].map(([task_no, task]: [number, Task]) => ({
+      task_no,
+      task: JSON.stringify(task),
+      assignments: JSON.stringify(attempts.get(task_no) ?? []),
+      events: JSON.stringify((events.get(task_no) ?? []).toReversed()),
+    })),
+  });
+  return { done, more: old.length === TASKS_PER_TRANSACTION };
+}
+
+/** Sets dropped in one transaction: each takes its capabilities and what it meets with it. */
+const SETS_PER_TRANSACTION = MAINTENANCE_BATCH_ROWS / 10;
+
+/** An agent that takes up a set while it is dropped holds it by a foreign key: a lost race for one of the two. */
+const DROP_SETS = upkeepStep<{ after: number }, { done: number; next: number | null }>({
+  name: "drop-unused-sets",
+  encode: ({ after }) => ({ after }),
+  wakes: false,
+  sql: sqlText(
+    "drop-unused-sets",
+    `${PROLOGUE}DECLARE @unused TABLE (set_no int NOT NULL PRIMARY KEY);
+DECLARE @after int = JSON_VALUE(@items, '$[0].after'), @next int, @done int;
+INSERT INTO @unused (set_no)
+SELECT TOP (${SETS_PER_TRANSACTION}) c.set_no FROM dbo.capability_sets AS c
+WHERE c.set_no > @after AND NOT EXISTS (SELECT 1 FROM dbo.agents AS a WHERE a.set_no = c.set_no) ORDER BY c.set_no;
+SET @done = @@ROWCOUNT;
+${endIf("@done = 0", "0 AS done, @next AS next")}
+IF @done = ${SETS_PER_TRANSACTION} SET @next = (SELECT MAX(u.set_no) FROM @unused AS u);
+BEGIN TRANSACTION;
+DELETE c FROM @unused AS u JOIN dbo.capability_sets AS c ON c.set_no = u.set_no
+OPTION (LOOP JOIN, FORCE ORDER);
+SET @done = @@ROWCOUNT;
+DELETE c FROM @unused AS u
+CROSS JOIN (VALUES (':workers'), (':active'), (':free')) AS k (kind)
+JOIN dbo.counters AS c ON c.name = CONCAT('set:', u.set_no, k.kind)
+OPTION (LOOP JOIN, FORCE ORDER);
+COMMIT TRANSACTION;
+SELECT @done AS done, @next AS next;
+`,
+  ),
+});
+
+/** Drops capability sets that no agent has any more: each costs every assignment that it meets a look. */
+export async function dropUnusedSets(connection: Connection, after: number): Promise<Walked> {
+  const { done, next } = await connection.run(DROP_SETS, { after });
+  return { done, next: next ?? undefined };
+}

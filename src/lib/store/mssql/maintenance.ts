@@ -1,0 +1,138 @@
+import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import { DAY_MILLISECONDS } from "../instants.ts";
+import type { StoreSettings } from "../store.ts";
+import type { PurgeStep, Step, Walked } from "../upkeep-runs.ts";
+import { CHANGE_STATUS, DECLARE_STATUS_CHANGES, statusChangesOf } from "./agent-rows.ts";
+import { bigint, type Inputs } from "./batch.ts";
+import type { Connection } from "./connection.ts";
+import { DECLARE_PURGED, DELETE_MESSAGES } from "./dead-letters.ts";
+import { endIf, upkeepStep } from "./sweep.ts";
+import { sqlText } from "./texts.ts";
+import { APPLY_COUNTS, DECLARE_COUNTS, PROLOGUE, raceUnless } from "./transaction.ts";
+
+/** The daily upkeep of messages and agents, in steps of at most MAINTENANCE_BATCH_ROWS rows. */
+
+/** In order of arrival, so no index has to be kept for the purge: what is older than the cutoff is at the front. */
+const PURGE = upkeepStep<{ after: number }, { purged: number; dead_letters: number; next: number | null }>({
+  name: "purge-messages",
+  encode: ({ after }) => ({ after }),
+  inputs: (settings) => ({
+    messageRetention: bigint(settings.messageRetentionDays * DAY_MILLISECONDS),
+    deadLetterRetention: bigint(settings.deadLetterRetentionDays * DAY_MILLISECONDS),
+  }),
+  wakes: false,
+  // What was accepted later than both cutoffs cannot have ended before them, nor can what came after it (redriven messages
+  // have old acceptance times and are merely passed).
+  sql: sqlText(
+    "purge-messages",
+    `${PROLOGUE}DECLARE @oldest TABLE (arrival bigint NOT NULL PRIMARY KEY, status varchar(13) NOT NULL, accepted_at bigint NOT NULL,
+  ended_at bigint NULL);
+DECLARE @after bigint = JSON_VALUE(@items, '$[0].after'), @next bigint, @read int, @stop bigint, @purged int, @deadLetters int;
+DECLARE @ended bigint = @now - @messageRetention, @dead bigint = @now - @deadLetterRetention;
+INSERT INTO @oldest (arrival, status, accepted_at, ended_at)
+SELECT TOP (${MAINTENANCE_BATCH_ROWS}) m.arrival, m.status, m.accepted_at, m.ended_at
+FROM dbo.messages AS m WHERE m.arrival > @after ORDER BY m.arrival;
+SET @read = @@ROWCOUNT;
+SET @stop = (SELECT MIN(o.arrival) FROM @oldest AS o WHERE o.accepted_at > @ended AND o.accepted_at > @dead);
+IF @stop IS NULL AND @read = ${MAINTENANCE_BATCH_ROWS} SET @next = (SELECT MAX(o.arrival) FROM @oldest AS o);
+${DECLARE_PURGED}INSERT INTO @purged (arrival, status)
+SELECT o.arrival, o.status FROM @oldest AS o
+WHERE (@stop IS NULL OR o.arrival < @stop)
+  AND ((o.status IN ('completed', 'expired') AND o.ended_at <= @ended) OR (o.status = 'dead_lettered' AND o.ended_at <= @dead));
+${endIf("@@ROWCOUNT = 0", "0 AS purged, 0 AS dead_letters, @next AS next")}
+${DECLARE_COUNTS}BEGIN TRANSACTION;
+${DELETE_MESSAGES}SELECT @deadLetters = -SUM(CASE WHEN c.name = 'messages:dead_lettered' THEN c.delta ELSE 0 END), @purged = -SUM(c.delta)
+FROM @counts AS c;
+${APPLY_COUNTS}COMMIT TRANSACTION;
+SELECT @purged - @deadLetters AS purged, @deadLetters AS dead_letters, @next AS next;
+`,
+  ),
+});
+
+/** Purges completed and expired messages, and dead letters, past their retention. */
+export async function purgeMessages(connection: Connection, after: number): Promise<PurgeStep> {
+  const { purged, dead_letters: deadLetters, next } = await connection.run(PURGE, { after });
+  return { purged, deadLetters, next: next ?? undefined };
+}
+
+const inactiveRetention = ({ inactiveRetentionDays }: StoreSettings): Inputs => ({
+  inactiveRetention: bigint(inactiveRetentionDays * DAY_MILLISECONDS),
+});
+
+const DEREGISTER_INACTIVE = upkeepStep<object, { done: number; found: number }>({
+  name: "deregister-inactive",
+  inputs: inactiveRetention,
+  wakes: false,
+  sql: sqlText(
+    "deregister-inactive",
+    `${PROLOGUE}DECLARE @inactive TABLE (agent_no int NOT NULL PRIMARY KEY);
+DECLARE @found int;
+INSERT INTO @inactive (agent_no)
+SELECT TOP (${MAINTENANCE_BATCH_ROWS}) a.agent_no FROM dbo.agents AS a
+WHERE a.status = 'inactive' AND a.status_changed_at <= @now - @inactiveRetention ORDER BY a.status_changed_at;
+SET @found = @@ROWCOUNT;
+${endIf("@found = 0", "0 AS done, 0 AS found")}
+${DECLARE_STATUS_CHANGES}${DECLARE_COUNTS}${statusChangesOf("@inactive", { becomes: "'deregistered'" })}-- Some may have come back since.
+DELETE FROM @status_changes WHERE was_status <> 'inactive';
+BEGIN TRANSACTION;
+${CHANGE_STATUS}${APPLY_COUNTS}COMMIT TRANSACTION;
+SELECT @statusChanges AS done, @found AS found;
+`,
+  ),
+});
+
+/** Deregisters agents that have been inactive for longer than the retention; the sweep has taken their tasks already. */
+export async function deregisterInactive(connection: Connection): Promise<Step> {
+  const { done, found } = await connection.run(DEREGISTER_INACTIVE, {});
+  return { done, more: found === MAINTENANCE_BATCH_ROWS };
+}
+
+/** Every reference to an agent has an index, so each probe is a seek. */
+const NAMED = `EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.sender_no = a.agent_no)
+  OR EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.receiver_no = a.agent_no)
+  OR EXISTS (SELECT 1 FROM dbo.tasks AS t WHERE t.supervisor_no = a.agent_no)
+  OR EXISTS (SELECT 1 FROM dbo.tasks AS t WHERE t.agent_no = a.agent_no)
+  OR EXISTS (SELECT 1 FROM dbo.tasks AS t WHERE t.assign_to_no = a.agent_no)
+  OR EXISTS (SELECT 1 FROM dbo.task_attempts AS x WHERE x.agent_no = a.agent_no)
+  OR EXISTS (SELECT 1 FROM dbo.task_events AS e WHERE e.agent_no = a.agent_no)`;
+
+/**
+ * The loads go first, as everywhere: who registers again at this moment waits there, finds nothing, and tries again. What
+ * else belongs to an agent goes with its row. A reference that comes up meanwhile is a lost race (a foreign key).
+ */
+const DELETE_GONE = upkeepStep<{ after: number }, { done: number; next: number | null }>({
+  name: "delete-gone",
+  encode: ({ after }) => ({ after }),
+  inputs: inactiveRetention,
+  wakes: false,
+  sql: sqlText(
+    "delete-gone",
+    `${PROLOGUE}DECLARE @gone TABLE (agent_no int NOT NULL PRIMARY KEY);
+DECLARE @after int = JSON_VALUE(@items, '$[0].after'), @next int, @found int, @done int;
+INSERT INTO @gone (agent_no)
+SELECT TOP (${MAINTENANCE_BATCH_ROWS}) a.agent_no FROM dbo.agents AS a
+WHERE a.status = 'deregistered' AND a.status_changed_at <= @now - @inactiveRetention AND a.agent_no > @after ORDER BY a.agent_no;
+SET @found = @@ROWCOUNT;
+IF @found = ${MAINTENANCE_BATCH_ROWS} SET @next = (SELECT MAX(g.agent_no) FROM @gone AS g);
+DELETE a FROM @gone AS a WHERE ${NAMED};
+SET @done = @found - @@ROWCOUNT;
+${endIf("@done = 0", "0 AS done, @next AS next")}
+BEGIN TRANSACTION;
+DELETE l FROM @gone AS g JOIN dbo.agent_loads AS l ON l.agent_no = g.agent_no
+OPTION (LOOP JOIN, FORCE ORDER);
+${raceUnless("@done")}DELETE a FROM @gone AS g JOIN dbo.agents AS a ON a.agent_no = g.agent_no
+WHERE a.status = 'deregistered' AND a.status_changed_at <= @now - @inactiveRetention
+OPTION (LOOP JOIN, FORCE ORDER);
+${raceUnless("@done")}DELETE c FROM @gone AS g JOIN dbo.counters AS c ON c.name = CONCAT('mailbox:', g.agent_no)
+OPTION (LOOP JOIN, FORCE ORDER);
+COMMIT TRANSACTION;
+SELECT @done AS done, @next AS next;
+`,
+  ),
+});
+
+/** Deletes agents deregistered for longer than the retention that no row names. */
+export async function deleteGone(connection: Connection, after: number): Promise<Walked> {
+  const { done, next } = await connection.run(DELETE_GONE, { after });
+  return { done, next: next ?? undefined };
+}

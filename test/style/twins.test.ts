@@ -1,0 +1,71 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "@jest/globals";
+import { ROOT, readSource, withoutComments } from "./sources.ts";
+
+/** The engines are twins: the same files, the same verbs, in the same order; `diff -r` shows what differs between them. */
+
+const SQLITE = "src/lib/store/sqlite";
+const MSSQL = "src/lib/store/mssql";
+
+/** Files that only one engine has, each with its reason. */
+const ALONE: Readonly<Record<string, string>> = {
+  [`${MSSQL}/batch.ts`]: "a verb is a batch of calls there; SQLite's verbs are functions that run one by one",
+  [`${MSSQL}/coalescer.ts`]: "calls share round trips there; SQLite's share a commit, in connection.ts",
+  [`${MSSQL}/faults.ts`]: "a server fails in ways of which some pass",
+  [`${MSSQL}/texts.ts`]: "all T-SQL can be checked without a server; SQLite's texts run in every test",
+  [`${MSSQL}/pool-config.ts`]: "how a server is reached; a file needs no more than its path",
+  [`${MSSQL}/entra-credential.ts`]: "who one is to a server",
+};
+
+const filesOf = (folder: string) => readdirSync(join(ROOT, folder)).filter((name) => name.endsWith(".ts"));
+const sqlite = filesOf(SQLITE);
+const mssql = filesOf(MSSQL);
+const both = sqlite.filter((name) => mssql.includes(name));
+
+const body = /export interface Store \{([\s\S]*?)\n\}/.exec(withoutComments(readSource("src/lib/store/store.ts").text));
+const verbs = [...(body?.[1] ?? "").matchAll(/^ {2}([a-z]\w*)\(/gm)].map(([, verb = ""]) => verb);
+
+/** The functions that a file exports, in their order. */
+function exported(path: string): string[] {
+  const { text } = readSource(path);
+  return [...withoutComments(text).matchAll(/^export (?:async )?function (\w+)/gm)].map(([, name = ""]) => name);
+}
+
+/** Verbs in a file of their own, which the other engine has among others. */
+const elsewhere = new Set(
+  Object.keys(ALONE)
+    .filter((path) => path.startsWith(MSSQL))
+    .flatMap(exported),
+);
+
+describe("the engines", () => {
+  it("are looked at", () => {
+    expect(sqlite.length).toBeGreaterThan(30);
+    expect(verbs).toEqual(expect.arrayContaining(["sendMessages", "completeTask", "sweep"]));
+    expect(exported(`${SQLITE}/settle-messages.ts`)).toEqual(expect.arrayContaining(["settleMessages", "renewLease"]));
+  });
+
+  it("have the same files, but for those that say why not", () => {
+    const alone = [
+      ...sqlite.filter((name) => !mssql.includes(name)).map((name) => `${SQLITE}/${name}`),
+      ...mssql.filter((name) => !sqlite.includes(name)).map((name) => `${MSSQL}/${name}`),
+    ];
+    expect(alone.filter((path) => ALONE[path] === undefined)).toEqual([]);
+    expect(Object.keys(ALONE).filter((path) => !alone.includes(path))).toEqual([]);
+  });
+
+  it.each(both)("%s: the same verbs, and what both have in the same order", (name) => {
+    const [ofSqlite, ofMssql] = [exported(`${SQLITE}/${name}`), exported(`${MSSQL}/${name}`)];
+    const isVerb = (one: string) => verbs.includes(one) && !elsewhere.has(one);
+    expect(ofMssql.filter(isVerb)).toEqual(ofSqlite.filter(isVerb));
+    expect(ofMssql.filter((one) => ofSqlite.includes(one))).toEqual(ofSqlite.filter((one) => ofMssql.includes(one)));
+  });
+
+  it("have every verb once", () => {
+    const verbsOf = (folder: string) =>
+      filesOf(folder).flatMap((name) => exported(`${folder}/${name}`).filter((one) => verbs.includes(one)));
+    expect(verbsOf(MSSQL).sort()).toEqual(verbsOf(SQLITE).sort());
+    expect(new Set(verbsOf(SQLITE)).size).toBe(verbsOf(SQLITE).length);
+  });
+});
