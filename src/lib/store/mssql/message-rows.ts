@@ -7,6 +7,9 @@ import { ID, raceUnless, WORD } from "./transaction.ts";
 
 export type StoredSettlement = "complete" | "retry_queued" | "retry_dead_lettered" | "dead_letter" | "task_ended";
 
+/** For a comparison with a column of OPENJSON, which has the collation of the database (468 on SQL Server without it). */
+export const BIN2 = "COLLATE Latin1_General_100_BIN2";
+
 /** A row of READABLE_COLUMNS. */
 export interface ReadableMessageRow extends MessageColumns {
   arrival: number;
@@ -73,13 +76,12 @@ BEGIN
  */
 const FREE_NEXT_OF_KEYS = `IF @endedKeys > 0
 BEGIN
-  UPDATE m SET held = 0
+  UPDATE dbo.messages SET held = 0
   OUTPUT inserted.receiver_no INTO @deliverable (agent_no)
-  FROM @ended_keys AS e
-  CROSS APPLY (SELECT TOP (1) n.arrival FROM dbo.messages AS n WHERE n.receiver_no = e.receiver_no
-    AND n.ordering_key = e.ordering_key AND n.ordering_key IS NOT NULL AND n.status IN ('queued', 'leased')
-    ORDER BY n.arrival) AS next
-  JOIN dbo.messages AS m ON m.arrival = next.arrival AND m.held = 1;
+  WHERE held = 1 AND arrival IN (SELECT f.arrival FROM @ended_keys AS e
+    CROSS APPLY (SELECT TOP (1) n.arrival FROM dbo.messages AS n WHERE n.receiver_no = e.receiver_no
+      AND n.ordering_key = e.ordering_key AND n.ordering_key IS NOT NULL AND n.status IN ('queued', 'leased')
+      ORDER BY n.arrival) AS f);
   DELETE k FROM @ended_keys AS e
   JOIN dbo.ordering_keys AS k ON k.receiver_no = e.receiver_no AND k.ordering_key = e.ordering_key AND k.unsettled = 0;
   DELETE FROM @ended_keys;

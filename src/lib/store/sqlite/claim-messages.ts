@@ -1,6 +1,7 @@
 import { RECEIVE_MAX_MESSAGES } from "../../limits.ts";
 import type { LeasedMessage } from "../../messages/message.ts";
 import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
+import { rankOf } from "../message-reading.ts";
 import type { Claim, Claimed } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";
 import { type AgentRow, requireRegistered } from "./agent-rows.ts";
@@ -43,10 +44,6 @@ const OF_CLAIM = `SELECT ${READABLE_COLUMNS} FROM messages m
   WHERE receiver_no = ? AND claim_id = ? AND status = 'leased'`;
 
 type LeasedRow = ReadableMessageRow & { lease_expires_at: number };
-
-function rankOf(row: { available_at: number; priority: number }): number {
-  return row.available_at - HEAD_START_MILLISECONDS[PRIORITIES[row.priority] ?? "low"];
-}
 
 function claimedBefore(transaction: Transaction, agent: AgentRow, claimId: string): LeasedMessage[] {
   return transaction

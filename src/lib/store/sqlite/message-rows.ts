@@ -1,8 +1,6 @@
-import { SYSTEM_SENDER } from "../../agents/agent.ts";
 import type { JsonValue } from "../../json.ts";
 import type { LeasedMessage, Message, MessageStatus } from "../../messages/message.ts";
-import { PRIORITIES } from "../../values.ts";
-import { iso } from "../instants.ts";
+import { asLeased, joinTask, readColumns, type TaskPart } from "../message-reading.ts";
 import { agentByNo } from "./agent-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -71,15 +69,8 @@ export function payloadText(transaction: Transaction, row: ReadableMessageRow): 
   return transaction.get<{ payload: string }>(sql, row.arrival)?.payload ?? "null";
 }
 
-const OF_TASK = `SELECT t.task_id, t.task_type, b.description, b.parameters FROM tasks t JOIN task_bodies b USING (task_no)
+const OF_TASK = `SELECT b.description, b.parameters FROM tasks t JOIN task_bodies b USING (task_no)
   WHERE t.task_no = ?`;
-
-interface TaskPart {
-  task_id: string;
-  task_type: string;
-  description: string;
-  parameters: string;
-}
 
 /** The payload as its reader gets it; that of an assignment is joined with its task, unless that is in the archive. */
 function readPayload(transaction: Transaction, row: ReadableMessageRow, text: string): JsonValue {
@@ -87,8 +78,7 @@ function readPayload(transaction: Transaction, row: ReadableMessageRow, text: st
   if (row.task_no === null || row.type !== "task_assignment") return payload;
   const task = transaction.get<TaskPart>(OF_TASK, row.task_no);
   if (task === undefined) return payload;
-  const stored = payload as { [key: string]: JsonValue };
-  return { ...stored, description: task.description, parameters: JSON.parse(task.parameters) as JsonValue };
+  return joinTask(payload, task);
 }
 
 /** What the message reads as: one past its time to live reads as expired before the store has recorded it. */
@@ -99,27 +89,12 @@ function readStatus(transaction: Transaction, row: ReadableMessageRow): MessageS
 
 /** The message as callers see it. */
 export function readMessage(transaction: Transaction, row: ReadableMessageRow, text?: string): Message {
-  const message: Message = {
-    messageId: row.message_id,
-    sender: row.sender_no === null ? SYSTEM_SENDER : agentByNo(transaction, row.sender_no).agent_id,
+  return readColumns(row, {
+    sender: row.sender_no === null ? null : agentByNo(transaction, row.sender_no).agent_id,
     receiver: agentByNo(transaction, row.receiver_no).agent_id,
-    type: row.type,
-    priority: PRIORITIES[row.priority] ?? "normal",
-    payload: readPayload(transaction, row, text ?? payloadText(transaction, row)),
     status: readStatus(transaction, row),
-    attempt: row.attempt,
-    maxAttempts: row.attempt_limit,
-    acceptedAt: iso(row.accepted_at),
-    availableAt: iso(row.available_at),
-  };
-  if (row.correlation_id !== null) message.correlationId = row.correlation_id;
-  if (row.reply_to !== null) message.replyTo = row.reply_to;
-  if (row.ordering_key !== null) message.orderingKey = row.ordering_key;
-  if (row.expires_at !== null) message.expiresAt = iso(row.expires_at);
-  if (row.lease_expires_at !== null) message.leaseExpiresAt = iso(row.lease_expires_at);
-  if (row.ended_at !== null) message.endedAt = iso(row.ended_at);
-  if (row.reason !== null) message.reason = row.reason;
-  return message;
+    payload: readPayload(transaction, row, text ?? payloadText(transaction, row)),
+  });
 }
 
 /** A leased message as a receive hands it out. */
@@ -128,8 +103,7 @@ export function readLeased(
   row: ReadableMessageRow & { lease_expires_at: number },
   text: string,
 ): LeasedMessage {
-  const leaseExpiresAt = iso(row.lease_expires_at);
-  return { ...readMessage(transaction, row, text), leaseExpiresAt };
+  return asLeased(readMessage(transaction, row, text), row.lease_expires_at);
 }
 
 /** Why and how a message ends. */

@@ -1,6 +1,6 @@
-import { AgentCommunicationError } from "../../errors.ts";
 import type { SendMessageReply } from "../../messages/message.ts";
 import { PRIORITIES } from "../../values.ts";
+import { ITS_KEY, idTaken, mailboxFull, mismatch } from "../send-refusals.ts";
 import type { NewMessage } from "../store.ts";
 import { type AgentRow, requireRegistered } from "./agent-rows.ts";
 import { keyIsBusy, storePayload } from "./message-rows.ts";
@@ -71,8 +71,7 @@ function checkMessage(transaction: Transaction, message: NewMessage, added?: Rea
   const receiver = message.receiver === message.sender ? sender : requireRegistered(transaction, message.receiver);
   const depth = transaction.mailboxDepth(receiver.agent_no) + (added?.get(receiver.agent_no) ?? 0);
   if (depth >= transaction.settings.maxMailbox) {
-    const detail = `The mailbox of ${message.receiver} holds ${depth} messages, its limit.`;
-    throw new AgentCommunicationError("MAILBOX_FULL", detail, { retryAfterSeconds: 5 });
+    throw mailboxFull(message.receiver, depth);
   }
   return { message, sender, receiver, repeatOf };
 }
@@ -85,7 +84,7 @@ function findRepeat(transaction: Transaction, message: NewMessage, sender: Agent
   if (message.idempotencyKey !== undefined) {
     const earlier = transaction.get<Earlier>(BY_KEY, message.idempotencyKey);
     if (earlier !== undefined) {
-      if (earlier.request_hash !== message.requestHash) throw mismatch("its Idempotency-Key");
+      if (earlier.request_hash !== message.requestHash) throw mismatch(ITS_KEY);
       return earlier.message_id;
     }
   }
@@ -94,15 +93,6 @@ function findRepeat(transaction: Transaction, message: NewMessage, sender: Agent
   if (earlier.sender_no !== sender.agent_no) throw idTaken(message.messageId);
   if (earlier.request_hash !== message.requestHash) throw mismatch(message.messageId);
   return earlier.message_id;
-}
-
-function idTaken(messageId: string): AgentCommunicationError {
-  return new AgentCommunicationError("ID_TAKEN", `The id ${messageId} is in use; choose another.`);
-}
-
-function mismatch(what: string): AgentCommunicationError {
-  const detail = `A message with ${what} was already sent with a different body.`;
-  return new AgentCommunicationError("IDEMPOTENCY_MISMATCH", detail);
 }
 
 const INSERT = `INSERT INTO messages (message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,

@@ -1,0 +1,259 @@
+import type { AgentCommunicationError } from "../../errors.ts";
+import type { JsonValue } from "../../json.ts";
+import { BATCH_MAX_MESSAGES } from "../../limits.ts";
+import type { SendMessageReply } from "../../messages/message.ts";
+import { PRIORITIES } from "../../values.ts";
+import { agentDeregistered, agentNotFound } from "../refusals.ts";
+import { ITS_KEY, idTaken, mailboxFull, mismatch } from "../send-refusals.ts";
+import type { NewMessage } from "../store.ts";
+import { type Batch, type BatchResult, int, type Outcome } from "./batch.ts";
+import type { Connection } from "./connection.ts";
+import { itemJson, plainJson } from "./item-text.ts";
+import { BIN2 } from "./message-rows.ts";
+import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
+import { sqlText } from "./texts.ts";
+import { HASH, ID, PROLOGUE, TYPE, WORD } from "./transaction.ts";
+
+/** Calls in one batch: each has BATCH_MAX_MESSAGES places of the batch's one arrival number. */
+const MAX_ITEMS = Math.floor(ARRIVALS_PER_NUMBER / BATCH_MAX_MESSAGES);
+
+/**
+ * The messages of all calls with what they meet, and why they are refused: the first reason that applies. A `twin` has the
+ * id or key of an earlier message of its call; `twin_refusal` says whether it differs from that.
+ */
+const READ = `DECLARE @sends TABLE (place int NOT NULL PRIMARY KEY, item int NOT NULL, message_id ${ID} NOT NULL, sender_no int NULL,
+  receiver_no int NULL, receiver ${ID} NOT NULL, type ${TYPE} NOT NULL, priority tinyint NOT NULL, available_at bigint NOT NULL,
+  expires_at bigint NULL, max_attempts int NOT NULL, correlation_id ${ID} NULL, reply_to ${ID} NULL, ordering_key ${ID} NULL,
+  idempotency_key ${HASH} NULL, request_hash ${HASH} NOT NULL, payload_bytes int NOT NULL,
+  repeat_of ${ID} NULL, depth bigint NULL, refusal ${WORD} NULL, accepted bit NOT NULL, held bit NOT NULL);
+INSERT INTO @sends (place, item, message_id, sender_no, receiver_no, receiver, type, priority, available_at, expires_at,
+  max_attempts, correlation_id, reply_to, ordering_key, idempotency_key, request_hash, payload_bytes, repeat_of, depth,
+  refusal, accepted, held)
+SELECT i.[key] * ${BATCH_MAX_MESSAGES} + x.n, i.[key], x.message_id, s.agent_no, r.agent_no, x.receiver, x.type, x.priority,
+  CASE WHEN x.deliver_at > @now THEN x.deliver_at ELSE @now + x.delay END, @now + x.ttl, x.max_attempts, x.correlation_id,
+  x.reply_to, x.ordering_key, x.idempotency_key, x.request_hash, x.payload_bytes, e.repeat_of, b.depth, f.refusal,
+  CASE WHEN e.repeat_of IS NULL AND f.refusal IS NULL THEN 1 ELSE 0 END, 0
+FROM OPENJSON(@items) AS i
+CROSS APPLY OPENJSON(i.value, '$.messages') WITH (n int, message_id varchar(128), sender varchar(128), receiver varchar(128), type varchar(64),
+  priority tinyint, deliver_at bigint, delay bigint, ttl bigint, max_attempts int, correlation_id varchar(128),
+  reply_to varchar(128), ordering_key varchar(128), idempotency_key varchar(64), request_hash varchar(64), twin bit,
+  twin_refusal varchar(24), payload_bytes int) AS x
+LEFT JOIN dbo.agents AS s ON s.agent_id = x.sender ${BIN2}
+LEFT JOIN dbo.agents AS r ON r.agent_id = x.receiver ${BIN2}
+LEFT JOIN dbo.messages AS k ON k.idempotency_key = x.idempotency_key ${BIN2} AND k.idempotency_key IS NOT NULL
+LEFT JOIN dbo.messages AS d ON d.message_id = x.message_id ${BIN2}
+OUTER APPLY (SELECT SUM(c.value) AS depth FROM dbo.counters AS c WHERE c.name = CONCAT('mailbox:', r.agent_no)) AS b
+CROSS APPLY (SELECT CASE WHEN x.twin = 1 THEN x.message_id ${BIN2} ELSE COALESCE(k.message_id, d.message_id) END AS repeat_of) AS e
+CROSS APPLY (SELECT CASE
+  WHEN k.arrival IS NULL AND d.arrival IS NULL AND x.twin_refusal IS NOT NULL THEN x.twin_refusal ${BIN2}
+  WHEN s.agent_no IS NULL THEN 'SENDER_UNKNOWN'
+  WHEN s.status = 'deregistered' THEN 'SENDER_LEFT'
+  -- The key is looked up first: it names the caller's intent.
+  WHEN k.arrival IS NOT NULL THEN CASE WHEN k.request_hash <> x.request_hash ${BIN2} THEN 'KEY_MISMATCH' END
+  WHEN d.arrival IS NOT NULL THEN CASE WHEN d.sender_no IS NULL OR d.sender_no <> s.agent_no THEN 'ID_TAKEN'
+    WHEN d.request_hash <> x.request_hash ${BIN2} THEN 'ID_MISMATCH' END
+  -- A repeat gets the first result even when the receiver has gone since.
+  WHEN r.agent_no IS NULL THEN 'RECEIVER_UNKNOWN'
+  WHEN r.status = 'deregistered' THEN 'RECEIVER_LEFT'
+  WHEN x.twin = 0 AND b.depth >= @maxMailbox THEN 'MAILBOX_FULL' END AS refusal) AS f;
+`;
+
+/** Of calls with several messages: those before it count for the mailbox, and one refusal refuses them all. */
+const READ_TOGETHER = `UPDATE s SET refusal = 'MAILBOX_FULL', depth = s.depth + t.ahead, accepted = 0
+FROM @sends AS s JOIN (SELECT x.place, COUNT(*) OVER (PARTITION BY x.item, x.receiver_no ORDER BY x.place
+  ROWS UNBOUNDED PRECEDING) - 1 AS ahead FROM @sends AS x WHERE x.accepted = 1) AS t ON t.place = s.place
+WHERE s.depth + t.ahead >= @maxMailbox;
+UPDATE s SET accepted = 0
+FROM @sends AS s JOIN @sends AS x ON x.item = s.item WHERE x.refusal IS NOT NULL AND s.accepted = 1;
+`;
+
+/**
+ * Messages with an ordering key are counted in the key's row first, so that neither another sender nor the end of the one
+ * before is missed; all but the lowest unsettled one are held. A key that is made here by two at once is a lost race.
+ */
+const JOIN_KEYS = `DECLARE @keys TABLE (receiver_no int NOT NULL, ordering_key ${ID} NOT NULL, added int NOT NULL,
+    PRIMARY KEY (receiver_no, ordering_key));
+  INSERT INTO @keys (receiver_no, ordering_key, added)
+  SELECT s.receiver_no, s.ordering_key, COUNT(*) FROM @sends AS s
+  WHERE s.accepted = 1 AND s.ordering_key IS NOT NULL GROUP BY s.receiver_no, s.ordering_key;
+  UPDATE k SET unsettled = k.unsettled + a.added
+  FROM @keys AS a JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
+  OPTION (LOOP JOIN, FORCE ORDER);
+  INSERT INTO dbo.ordering_keys (receiver_no, ordering_key, unsettled)
+  SELECT a.receiver_no, a.ordering_key, a.added FROM @keys AS a
+  LEFT JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
+  WHERE k.receiver_no IS NULL;
+  UPDATE s SET held = 1
+  FROM @sends AS s
+  JOIN (SELECT x.place, ROW_NUMBER() OVER (PARTITION BY x.receiver_no, x.ordering_key ORDER BY x.place) AS nth
+    FROM @sends AS x WHERE x.accepted = 1 AND x.ordering_key IS NOT NULL) AS t ON t.place = s.place
+  JOIN @keys AS a ON a.receiver_no = s.receiver_no AND a.ordering_key = s.ordering_key
+  JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
+  WHERE t.nth > 1 OR k.unsettled > a.added;
+`;
+
+/** The rows, their payloads and their counts. The number is taken while the keys are locked: arrival follows acceptance. */
+const write = (
+  joinKeys: string,
+): string => `DECLARE @accepted bigint = (SELECT COUNT(*) FROM @sends WHERE accepted = 1);
+IF @accepted > 0
+BEGIN
+  DECLARE @number bigint, @second varchar(48) = CONCAT('accepted:', @now / 1000);
+  BEGIN TRANSACTION;
+  ${joinKeys}SET @number = NEXT VALUE FOR dbo.message_arrivals;
+  INSERT INTO dbo.messages (arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
+    max_attempts, accepted_at, available_at, expires_at, correlation_id, reply_to, ordering_key, idempotency_key, request_hash,
+    payload_bytes)
+  SELECT @number * ${ARRIVALS_PER_NUMBER} + s.place, s.message_id, s.sender_no, s.receiver_no, s.type, s.priority, 'queued', s.held,
+    s.max_attempts, s.max_attempts, @now, s.available_at, s.expires_at, s.correlation_id, s.reply_to, s.ordering_key,
+    s.idempotency_key, s.request_hash, s.payload_bytes
+  FROM @sends AS s WHERE s.accepted = 1;
+  INSERT INTO dbo.message_payloads (arrival, payload)
+  SELECT @number * ${ARRIVALS_PER_NUMBER} + s.place, ${plainJson("p.value")}
+  FROM OPENJSON(@items) AS i CROSS APPLY OPENJSON(i.value, '$.payloads') AS p
+  JOIN @sends AS s ON s.place = i.[key] * ${BATCH_MAX_MESSAGES} + p.[key] WHERE s.accepted = 1;
+  UPDATE c SET value = c.value + d.delta
+  FROM (SELECT CONCAT('mailbox:', s.receiver_no) AS name, COUNT(*) AS delta FROM @sends AS s WHERE s.accepted = 1
+    GROUP BY s.receiver_no UNION ALL SELECT 'messages:queued', @accepted) AS d
+  JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8
+  OPTION (LOOP JOIN, FORCE ORDER);
+  UPDATE dbo.counters SET value = value + @accepted WHERE name = @second AND slot = @@SPID;
+  IF @@ROWCOUNT = 0 INSERT INTO dbo.counters (name, slot, value) VALUES (@second, @@SPID, @accepted);
+  COMMIT TRANSACTION;
+END;
+`;
+
+const ANSWER = `SELECT s.item, s.place % ${BATCH_MAX_MESSAGES} AS n, s.refusal, s.repeat_of, s.depth FROM @sends AS s ORDER BY s.place;
+SELECT DISTINCT s.receiver AS agent_id FROM @sends AS s WHERE s.accepted = 1 AND s.held = 0 AND s.available_at <= @now;
+`;
+
+/** Calls of one message each without an ordering key: nearly all. */
+const SINGLE = sqlText("send-messages single", `${PROLOGUE}${READ}${write("")}${ANSWER}`);
+const ANY = sqlText("send-messages any", `${PROLOGUE}${READ}${READ_TOGETHER}${write(JOIN_KEYS)}${ANSWER}`);
+
+type Refusal =
+  | "SENDER_UNKNOWN"
+  | "SENDER_LEFT"
+  | "KEY_MISMATCH"
+  | "ID_TAKEN"
+  | "ID_MISMATCH"
+  | "RECEIVER_UNKNOWN"
+  | "RECEIVER_LEFT"
+  | "MAILBOX_FULL";
+
+interface SendRow {
+  item: number;
+  n: number;
+  refusal: Refusal | null;
+  repeat_of: string | null;
+  depth: number | null;
+}
+
+function refusalOf(refusal: Refusal, message: NewMessage, depth: number): AgentCommunicationError {
+  switch (refusal) {
+    case "SENDER_UNKNOWN":
+      return agentNotFound(message.sender);
+    case "SENDER_LEFT":
+      return agentDeregistered(message.sender);
+    case "KEY_MISMATCH":
+      return mismatch(ITS_KEY);
+    case "ID_TAKEN":
+      return idTaken(message.messageId);
+    case "ID_MISMATCH":
+      return mismatch(message.messageId);
+    case "RECEIVER_UNKNOWN":
+      return agentNotFound(message.receiver);
+    case "RECEIVER_LEFT":
+      return agentDeregistered(message.receiver);
+    case "MAILBOX_FULL":
+      return mailboxFull(message.receiver, depth);
+  }
+}
+
+/** The earlier message of the call with the same id or key, for each that has one: its position. */
+function findTwins(messages: readonly NewMessage[]): (number | undefined)[] {
+  const seen = new Map<string, number>();
+  return messages.map((message, n) => {
+    const key = message.idempotencyKey === undefined ? undefined : `key ${message.idempotencyKey}`;
+    const twin = (key === undefined ? undefined : seen.get(key)) ?? seen.get(message.messageId);
+    if (twin !== undefined) return twin;
+    seen.set(message.messageId, n);
+    if (key !== undefined) seen.set(key, n);
+    return undefined;
+  });
+}
+
+/** The same id or key twice in one call: a repeat if it says the same. */
+function twinRefusal(message: NewMessage, twin: NewMessage | undefined): Refusal | null {
+  if (twin === undefined) return null;
+  if (twin.sender !== message.sender) return "ID_TAKEN";
+  return twin.requestHash === message.requestHash ? null : "ID_MISMATCH";
+}
+
+function encodeMessage(message: NewMessage, n: number, twin: NewMessage | undefined): { [key: string]: JsonValue } {
+  return {
+    n,
+    message_id: message.messageId,
+    sender: message.sender,
+    receiver: message.receiver,
+    type: message.type,
+    priority: PRIORITIES.indexOf(message.priority),
+    deliver_at: message.deliverAt === undefined ? null : Date.parse(message.deliverAt),
+    delay: Math.ceil((message.delaySeconds ?? 0) * 1_000),
+    ttl: message.ttlSeconds === undefined ? null : Math.ceil(message.ttlSeconds * 1_000),
+    max_attempts: message.maxAttempts,
+    correlation_id: message.correlationId ?? null,
+    reply_to: message.replyTo ?? null,
+    ordering_key: message.orderingKey ?? null,
+    idempotency_key: message.idempotencyKey ?? null,
+    request_hash: message.requestHash,
+    twin: twin !== undefined,
+    twin_refusal: twinRefusal(message, twin),
+    payload_bytes: Buffer.byteLength(JSON.stringify(message.payload)),
+  };
+}
+
+function decodeCall(messages: readonly NewMessage[], rows: readonly SendRow[]): Outcome<SendMessageReply[]> {
+  const twins = findTwins(messages);
+  const replies: SendMessageReply[] = [];
+  for (const [n, message] of messages.entries()) {
+    const row = rows[n];
+    if (row === undefined) throw new Error(`the batch has no outcome for message ${n} of a call`);
+    if (row.refusal !== null) return { refusal: refusalOf(row.refusal, message, row.depth ?? 0) };
+    const twin = twins[n];
+    const first = twin === undefined ? row.repeat_of : replies[twin]?.messageId;
+    replies.push({ messageId: first ?? message.messageId, duplicate: row.repeat_of !== null });
+  }
+  return { value: replies };
+}
+
+const SEND: Batch<readonly NewMessage[], SendMessageReply[]> = {
+  name: "send-messages",
+  sql: (calls) =>
+    calls.every((messages) => messages.length === 1 && messages[0]?.orderingKey === undefined) ? SINGLE : ANY,
+  encode(messages) {
+    const twins = findTwins(messages);
+    return {
+      messages: messages.map((message, n) => encodeMessage(message, n, messages[twins[n] ?? -1])),
+      payloads: messages.map((message) => itemJson(message.payload)),
+    };
+  },
+  inputs: ({ maxMailbox }) => ({ maxMailbox: int(maxMailbox) }),
+  decode(result: BatchResult, calls) {
+    const rows = result.byItem<SendRow>(0);
+    return calls.map((messages, item) => decodeCall(messages, rows.get(item) ?? []));
+  },
+  maxItems: MAX_ITEMS,
+  // Repeats that meet in one process wait for each other; elsewhere the unique index makes the later one try again.
+  conflictKey: (messages) => messages[0]?.idempotencyKey ?? messages[0]?.messageId,
+  wakes: true,
+};
+
+/**
+ * Accepts all or none, in order.
+ *
+ * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, MAILBOX_FULL, ID_TAKEN, IDEMPOTENCY_MISMATCH
+ */
+export function sendMessages(connection: Connection, messages: readonly NewMessage[]): Promise<SendMessageReply[]> {
+  return connection.run(SEND, messages);
+}
