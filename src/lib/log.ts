@@ -16,13 +16,20 @@ export function lineLog(write: (line: string) => void): Log {
   return { info: entry("info"), error: entry("error") };
 }
 
+/** The number by which a database server calls an error, also of one that a driver has wrapped. */
+function numberOf(error: object): number | undefined {
+  if ("number" in error && typeof error.number === "number") return error.number;
+  const inner = "originalError" in error ? error.originalError : undefined;
+  return typeof inner === "object" && inner !== null ? numberOf(inner) : undefined;
+}
+
 /**
- * What may be logged of an unexpected error: its name, code and where it happened. Not its message, since messages of
- * parsers and drivers can quote what they choked on.
+ * What may be logged of an unexpected error: its name, code, number and where it happened. Not its message, since messages
+ * of parsers and drivers can quote what they choked on.
  */
 export function errorFields(error: unknown): LogFields {
   if (!(error instanceof Error)) return { error: typeof error };
   const code = "code" in error ? String(error.code) : undefined;
   const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
-  return { error: error.name, code, at: frames.slice(0, 8).join(" |").trim() };
+  return { error: error.name, code, number: numberOf(error), at: frames.slice(0, 8).join(" |").trim() };
 }

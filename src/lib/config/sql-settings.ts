@@ -23,7 +23,7 @@ export interface SqlSettings {
 }
 
 const DEFAULT_PORT = 1_433;
-/** Calls of a process share batches, so a few connections carry many of them; 30 processes fit the 300 workers of 4 vCores. */
+/** Calls of a process share batches, so a few connections carry many; 20 processes fit the 200 workers of 2 vCores. */
 const DEFAULT_POOL_SIZE = 10;
 const DEFAULT_CONNECT_TIMEOUT_SECONDS = 15;
 const DEFAULT_REQUEST_TIMEOUT_SECONDS = 30;
