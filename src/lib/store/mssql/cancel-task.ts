@@ -5,6 +5,7 @@ import { taskEnded, taskNotFound } from "../task-records.ts";
 import { type Batch, type BatchResult, type Outcome, type OutcomeRow, outcomeRows } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { DECLARE_HAND_OUT, HAND_OUT } from "./hand-out.ts";
+import { itemText, plainText } from "./item-text.ts";
 import { DECLARE_ENDING_NEEDS, DECLARE_ENDINGS, END_TASK_ROWS, LEAVE_AGENTS, RECORD_ENDINGS } from "./task-endings.ts";
 import { sqlText } from "./texts.ts";
 import { APPLY_COUNTS, ID, PROLOGUE, raceUnless, SELECT_DELIVERABLE, WORD } from "./transaction.ts";
@@ -19,13 +20,14 @@ DECLARE @calls TABLE (item int NOT NULL PRIMARY KEY, task_id ${ID} NOT NULL, rea
   assigned_at bigint NULL, ends bit NOT NULL, asks bit NOT NULL);
 INSERT INTO @calls (item, task_id, reason, code, task_no, status, attempt, agent_no, cancel_requested, deadline_at, assigned_at,
   ends, asks)
-SELECT i.item, i.task_id, i.reason, CASE WHEN s.status IS NULL THEN 'TASK_NOT_FOUND'
+SELECT i.item, i.task_id, ${plainText("i.reason")}, CASE WHEN s.status IS NULL THEN 'TASK_NOT_FOUND'
     WHEN s.status IN ('completed', 'failed') THEN 'TASK_ENDED' END,
   t.task_no, s.status, t.attempt, CASE WHEN t.status IN ('assigned', 'running') THEN t.agent_no END, t.cancel_requested,
   t.deadline_at, t.assigned_at, CASE WHEN t.status IN ('blocked', 'pending', 'assigned') THEN 1 ELSE 0 END,
   CASE WHEN t.status = 'running' AND t.cancel_requested = 0 THEN 1 ELSE 0 END
-FROM (SELECT j.item, j.task_id COLLATE Latin1_General_100_BIN2 AS task_id, j.reason
-  FROM OPENJSON(@items) WITH (item int, task_id varchar(128), reason nvarchar(max)) AS j) AS i
+FROM (SELECT j.item, j.task_id COLLATE Latin1_General_100_BIN2 AS task_id, r.value AS reason
+  FROM OPENJSON(@items) AS k CROSS APPLY OPENJSON(k.value) WITH (item int, task_id varchar(128)) AS j
+  OUTER APPLY (SELECT v.value FROM OPENJSON(k.value) AS v WHERE v.[key] = 'reason') AS r) AS i
 LEFT JOIN dbo.tasks AS t ON t.task_id = i.task_id
 OUTER APPLY (SELECT CASE WHEN t.task_no IS NOT NULL THEN t.status
   ELSE (SELECT z.status FROM dbo.task_archive AS z WHERE z.task_id = i.task_id) END AS status) AS s
@@ -92,7 +94,7 @@ interface CancelRow extends OutcomeRow {
 const CANCELS: Batch<Cancel, TaskReply> = {
   name: "cancel-tasks",
   sql: SQL,
-  encode: ({ taskId, reason }) => ({ task_id: taskId, reason: reason ?? null }),
+  encode: ({ taskId, reason }) => ({ task_id: taskId, reason: reason === undefined ? null : itemText(reason) }),
   decode,
   maxItems: 64,
   conflictKey: ({ taskId }) => taskId,

@@ -7,6 +7,7 @@ import { COUNT_AS_HEARTBEAT, DECLARE_CALLERS, renewalInput } from "./activity.ts
 import { type Batch, type BatchResult, type Outcome, type OutcomeRow, outcomeRows } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { DECLARE_HAND_OUT, HAND_OUT } from "./hand-out.ts";
+import { itemJson, itemText, plainJson, plainText } from "./item-text.ts";
 import { DECLARE_ENDED } from "./message-rows.ts";
 import { COMPLETE_ASSIGNMENT_MESSAGES, DECLARE_MOVED_ON } from "./system-messages.ts";
 import { ACCEPTED, type Call, encodeCaller, readCalls, refusal } from "./task-calls.ts";
@@ -49,7 +50,7 @@ ${DECLARE_CALLERS}${DECLARE_EVENTS}${DECLARE_MOVED_ON}${DECLARE_ENDED}${DECLARE_
 /** An agent that holds a task is never inactive, so the heartbeat frees nobody, and nothing is handed out. */
 const START = sqlText(
   "start-tasks",
-  `${PROLOGUE}${DECLARE_BEGIN}${readCalls({}, [])}IF EXISTS (SELECT 1 FROM @calls AS c WHERE ${ACCEPTED} AND c.status = 'assigned')
+  `${PROLOGUE}${DECLARE_BEGIN}${readCalls({})}IF EXISTS (SELECT 1 FROM @calls AS c WHERE ${ACCEPTED} AND c.status = 'assigned')
 BEGIN
 BEGIN TRANSACTION;
 ${BEGIN_ATTEMPTS}${ADD_EVENTS}${COMPLETE_ASSIGNMENT_MESSAGES}${APPLY_COUNTS}COMMIT TRANSACTION;
@@ -63,10 +64,10 @@ const LATER = "CASE WHEN @now + c.extension > c.deadline_at THEN @now + c.extens
 /** The task's row is written even for a note alone: it orders the events, and the note, of one task. */
 const PROGRESS = sqlText(
   "progress-tasks",
-  `${PROLOGUE}${DECLARE_BEGIN}${readCalls(
-    { done: "float", note: "nvarchar(max)", detail: "nvarchar(max)", extension: "bigint" },
-    [],
-  )}SET @progressed = (SELECT COUNT(*) FROM @calls AS c WHERE ${ACCEPTED});
+  `${PROLOGUE}${DECLARE_BEGIN}${readCalls({
+    short: { done: "float", shown: "varchar(40)", extension: "bigint" },
+    long: { note: plainText },
+  })}SET @progressed = (SELECT COUNT(*) FROM @calls AS c WHERE ${ACCEPTED});
 IF @progressed > 0
 BEGIN
 BEGIN TRANSACTION;
@@ -79,7 +80,7 @@ INSERT INTO dbo.task_outcomes (task_no, note)
 SELECT c.task_no, c.note FROM @calls AS c WHERE ${ACCEPTED} AND c.note IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM dbo.task_outcomes AS o WHERE o.task_no = c.task_no);
 INSERT INTO @events (task_no, event, attempt, agent_no, detail)
-SELECT c.task_no, 'progress', c.attempt, c.agent_no, c.detail FROM @calls AS c WHERE ${ACCEPTED};
+SELECT c.task_no, 'progress', c.attempt, c.agent_no, COALESCE(c.note, c.shown) FROM @calls AS c WHERE ${ACCEPTED};
 ${ADD_EVENTS}${COMPLETE_ASSIGNMENT_MESSAGES}${APPLY_COUNTS}COMMIT TRANSACTION;
 END;
 ${COUNT_AS_HEARTBEAT}SELECT c.item, c.code, NULL AS subject, c.cancel_requested, ${LATER} AS deadline_at FROM @calls AS c;
@@ -103,7 +104,7 @@ ${SELECT_DELIVERABLE}`;
 
 const COMPLETE = sqlText(
   "complete-tasks",
-  `${PROLOGUE}${DECLARE_END}${readCalls({ result: "nvarchar(max)" }, ["completed"])}INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, agent_no, assigned_at, outcome, becomes, answered, result)
+  `${PROLOGUE}${DECLARE_END}${readCalls({ long: { result: plainJson } }, ["completed"])}INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, agent_no, assigned_at, outcome, becomes, answered, result)
 SELECT c.task_no, c.task_id, c.attempt, c.status, c.cancel_requested, c.agent_no, c.assigned_at, 'completed', 'completed', 1, c.result
 FROM @calls AS c WHERE ${ACCEPTED};
 ${END_AND_ANSWER}`,
@@ -111,7 +112,7 @@ ${END_AND_ANSWER}`,
 
 const FAIL = sqlText(
   "fail-tasks",
-  `${PROLOGUE}${DECLARE_END}${readCalls({ error: "nvarchar(max)", retryable: "bit" }, ["failed", "cancelled"])}${loseAttempts(
+  `${PROLOGUE}${DECLARE_END}${readCalls({ short: { retryable: "bit" }, long: { error: plainText } }, ["failed", "cancelled"])}${loseAttempts(
     `@calls AS t WHERE ${ACCEPTED.replaceAll("c.", "t.")}`,
     { outcome: "'failed'", error: "t.error", retryable: "t.retryable", answered: 1 },
   )}${END_AND_ANSWER}`,
@@ -180,8 +181,8 @@ const PROGRESSES: Batch<Call<ProgressTask>, TaskReply> = {
     return {
       ...encodeCaller({ taskId, body }),
       done: percent ?? null,
-      note: note ?? null,
-      detail: note ?? (percent === undefined ? null : `${percent} %`),
+      note: note === undefined ? null : itemText(note),
+      shown: percent === undefined ? null : `${percent} %`,
       extension: extendSeconds === undefined ? null : Math.ceil(extendSeconds * 1_000),
     };
   },
@@ -193,7 +194,7 @@ const COMPLETES: Batch<Call<CompleteTask>, TaskReply> = {
   sql: COMPLETE,
   encode: ({ taskId, body }) => ({
     ...encodeCaller({ taskId, body }),
-    result: body.result === undefined ? null : JSON.stringify(body.result),
+    result: body.result === undefined ? null : itemJson(body.result),
   }),
   decode: (result, calls) => decodeEnded(result, calls, ["completed"]),
   wakes: true,
@@ -205,7 +206,7 @@ const FAILS: Batch<Call<FailTask>, TaskReply> = {
   sql: FAIL,
   encode: ({ taskId, body }) => ({
     ...encodeCaller({ taskId, body }),
-    error: body.error,
+    error: itemText(body.error),
     retryable: body.retryable,
   }),
   decode: (result, calls) => decodeEnded(result, calls, ["failed", "cancelled"]),
