@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { addAgentCommands } from "./agent-commands.ts";
 import { DEFAULT_URL, Runner, type Terminal } from "./context.ts";
+import { addCopyCommand } from "./copy-command.ts";
 import { addDeadLetterCommands } from "./dead-letter-commands.ts";
 import { describeError, exitCodeOf } from "./exit-codes.ts";
 import { addMessageCommands } from "./message-commands.ts";
@@ -25,6 +26,7 @@ function buildProgram(runner: Runner, terminal: Terminal): Command {
   addTaskCommands(program, runner);
   addDeadLetterCommands(program, runner);
   addMessageTypeCommands(program, runner);
+  addCopyCommand(program, runner);
   for (const command of everyCommand(program)) command.exitOverride().showHelpAfterError("(add --help for help)");
   return program;
 }

@@ -1,5 +1,7 @@
 import { type Clock, systemClock } from "../clock.ts";
+import type { SqlSettings } from "../config/sql-settings.ts";
 import { type Config, storeSettings } from "../config.ts";
+import type { CopySource, CopyTarget } from "./copy/copied-rows.ts";
 import { openSqliteStore } from "./sqlite/open.ts";
 import type { Store } from "./store.ts";
 
@@ -16,4 +18,22 @@ export async function openStore(config: Config, clock: Clock = systemClock): Pro
   if (config.sql === undefined) return openSqliteStore({ file: config.mockDatabase, settings, clock });
   const { openMssqlStore } = await import("./mssql/open.ts");
   return openMssqlStore({ sql: config.sql, settings, clock });
+}
+
+/**
+ * Opens both ends of a copy from the embedded database to Azure SQL: the file that the settings name, for us alone, and the
+ * database of their `sql`.
+ *
+ * @throws CopyError when the file cannot be had
+ */
+export async function openCopy(
+  config: Config & { sql: SqlSettings },
+  clock: Clock = systemClock,
+): Promise<{ source: CopySource; target: CopyTarget }> {
+  const [{ openCopySource }, { openCopyTarget }] = await Promise.all([
+    import("./sqlite/copy-source.ts"),
+    import("./mssql/copy-target.ts"),
+  ]);
+  const source = openCopySource(config.mockDatabase, clock);
+  return { source, target: openCopyTarget({ sql: config.sql, settings: storeSettings(config), clock }) };
 }

@@ -1,0 +1,85 @@
+import type { Command } from "commander";
+import { systemClock } from "../lib/clock.ts";
+import { readSqlSettings, type SqlSettings } from "../lib/config/sql-settings.ts";
+import { type Config, ConfigError, readConfig } from "../lib/config.ts";
+import { isAgentCommunicationError } from "../lib/errors.ts";
+import type { CopiedCount } from "../lib/store/copy/copy-store.ts";
+import type { Runner, Terminal } from "./context.ts";
+import { toOneOf } from "./options.ts";
+
+/**
+ * copy: from the embedded database to Azure SQL. The one command that opens databases itself: no service may serve either
+ * of them meanwhile, so none can be asked.
+ */
+
+interface CopyCommandOptions {
+  from: "mock";
+  to: "sql";
+  includeLeased?: boolean;
+}
+
+export function addCopyCommand(program: Command, runner: Runner): void {
+  program
+    .command("copy")
+    .description("copy agents, open messages and tasks from the embedded database to Azure SQL")
+    .requiredOption("--from <mode>", "mock: the file that AGENT_MOCK_DATABASE names", toOneOf(["mock"]))
+    .requiredOption("--to <mode>", "sql: the migrated database that the AZURE_SQL_ settings name", toOneOf(["sql"]))
+    .option("--include-leased", "carry over what somebody works on, with its leases, instead of refusing")
+    .action((options: CopyCommandOptions, command: Command) =>
+      runner.run(command, async ({ terminal, print }) => {
+        const { json = false } = command.optsWithGlobals<{ json?: boolean }>();
+        const copied = await copy(terminal, options, (count) => json || terminal.write(`${line(count)}\n`));
+        if (json) print(copied, () => "");
+      }),
+    );
+}
+
+/** As they are done: a large copy takes minutes. */
+function line({ kind, copied, present }: CopiedCount): string {
+  const before = present === 0 ? "" : `, ${present} were there`;
+  return `${kind.padEnd(20)}${String(copied).padStart(10)}${before}`;
+}
+
+async function copy(
+  terminal: Terminal,
+  options: CopyCommandOptions,
+  onCopied: (count: CopiedCount) => void,
+): Promise<{ from: string; to: string; copied: CopiedCount[] }> {
+  const config = readSettings(terminal.environment);
+  // Loaded by this command only: both engines are behind them.
+  const [{ openCopy }, { copyStore }] = await Promise.all([
+    import("../lib/store/open-store.ts"),
+    import("../lib/store/copy/copy-store.ts"),
+  ]);
+  const { source, target } = await openCopy(config, systemClock);
+  try {
+    const includeLeased = options.includeLeased ?? false;
+    const copied = await copyStore(source, target, { includeLeased, onCopied });
+    return { from: source.name, to: target.name, copied };
+  } catch (error) {
+    throw new Error(oneLine(error, target.name), { cause: error });
+  } finally {
+    source.close();
+    await target.close();
+  }
+}
+
+/** Both ends, whatever mode is set. What a service would need to be safe does not matter: nothing is served. */
+function readSettings(environment: Terminal["environment"]): Config & { sql: SqlSettings } {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ""));
+  const { AGENT_AUTH_MODE: _auth, AGENT_HTTP_HOST: _host, ...rest } = given;
+  const config = readConfig({ ...rest, AGENT_COMMUNICATION_MODE: "mock" });
+  const sql = readSqlSettings(given);
+  if ("problems" in sql) throw new ConfigError(sql.problems);
+  return { ...config, sql: sql.settings };
+}
+
+/** What the server said stands behind the store's own words, which are meant for callers of a service. */
+function oneLine(error: unknown, target: string): string {
+  const cause = isAgentCommunicationError(error, "STORE_UNAVAILABLE") ? error.cause : undefined;
+  const text = error instanceof Error ? error.message : String(error);
+  const whole = isAgentCommunicationError(error)
+    ? `${target}: ${text}${cause instanceof Error ? ` (${cause.message})` : ""}`
+    : text;
+  return whole.replaceAll(/\s+/g, " ").trim();
+}

@@ -1,0 +1,197 @@
+import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import type { CopiedKind, CopiedRows, CopiedTable, CopySource, CopyTarget, FoundRow } from "./copied-rows.ts";
+import { CopyError } from "./copy-error.ts";
+
+/**
+ * Copies what a switchboard works with from one database to another: who is there, what waits, what is under way. Rows go
+ * by their ids, kind after kind, in transactions of at most MAINTENANCE_BATCH_ROWS rows, each with the counters that count
+ * it. What is there already is compared and passed over; so a second run goes on where the first one ended, however it did.
+ */
+
+/** Characters of JSON in one transaction, about; a larger row goes alone. */
+const PAGE_CHARACTERS = 2 * 1_024 * 1_024;
+
+/** How a kind is copied. */
+interface Kind<Row extends object> {
+  /** As it is printed. */
+  title: string;
+  /** One of them, for a refusal. */
+  noun: string;
+  idOf(row: Row): string;
+  /** Columns by which a row of the target is known to be the same. Empty: the id says everything. */
+  compared: readonly (keyof Row & string)[];
+}
+
+type Kinds = { readonly [Name in CopiedKind]: Kind<CopiedRows[Name]> };
+
+/** In the order in which rows refer to each other. */
+const KINDS: Kinds = {
+  messageTypes: {
+    title: "message types",
+    noun: "the message type",
+    idOf: (row) => row.type,
+    compared: ["schema", "updated_at"],
+  },
+  agents: {
+    title: "agents",
+    noun: "the agent",
+    idOf: (row) => row.agent_id,
+    compared: ["role", "status", "capabilities", "max_concurrent_tasks", "registered_at", "last_heartbeat_at"],
+  },
+  tasks: {
+    title: "tasks",
+    noun: "the task",
+    idOf: (row) => row.task_id,
+    compared: [
+      ...([
+        "archived",
+        "task_id",
+        "supervisor_id",
+        "request_hash",
+        "status",
+        "attempt",
+        "agent_id",
+        "retries_used",
+      ] as const),
+      ...(["cancel_requested", "created_at", "available_at", "assigned_at", "deadline_at", "ended_at"] as const),
+      ...(["unmet_dependencies", "percent"] as const),
+    ],
+  },
+  taskEvents: {
+    title: "events of tasks",
+    noun: "the event",
+    idOf: (row) => `${row.task_id} ${row.place}`,
+    compared: [],
+  },
+  endedDependencies: {
+    title: "ended dependencies",
+    noun: "the ended dependency",
+    idOf: (row) => row.task_id,
+    compared: ["completed"],
+  },
+  archivedTasks: {
+    title: "archived tasks",
+    noun: "the archived task",
+    idOf: (row) => row.task_id,
+    compared: ["archived", "task_id", "supervisor_id", "request_hash", "status", "attempt", "ended_at"],
+  },
+  messages: {
+    title: "open messages",
+    noun: "the message",
+    idOf: (row) => row.message_id,
+    compared: [
+      ...(["message_id", "sender_id", "receiver_id", "request_hash", "type", "priority", "status", "attempt"] as const),
+      ...(["attempt_limit", "accepted_at", "available_at", "lease_expires_at", "ended_at", "ordering_key"] as const),
+    ],
+  },
+};
+
+/** What was copied of one kind. */
+export interface CopiedCount {
+  kind: string;
+  copied: number;
+  /** There before, from a run that did not get to its end. */
+  present: number;
+}
+
+export interface CopyOptions {
+  /** Carries messages and tasks that somebody works on over with their leases, instead of refusing. */
+  includeLeased: boolean;
+  /** Called when a kind has been copied. */
+  onCopied?: (count: CopiedCount) => void;
+}
+
+/**
+ * @returns what was copied, kind by kind
+ * @throws CopyError while leases are live, or when the target has something else under an id
+ * @example
+ * const counts = await copyStore(source, target, { includeLeased: false });
+ */
+export async function copyStore(source: CopySource, target: CopyTarget, options: CopyOptions): Promise<CopiedCount[]> {
+  if (!options.includeLeased) refuseLiveLeases(source);
+  const counts: CopiedCount[] = [];
+  for (const name of Object.keys(KINDS) as CopiedKind[]) {
+    const count = await copyKind(name, source, target);
+    counts.push(count);
+    options.onCopied?.(count);
+  }
+  return counts;
+}
+
+function refuseLiveLeases(source: CopySource): void {
+  const { messages, tasks } = source.liveLeases();
+  if (messages === 0 && tasks === 0) return;
+  throw new CopyError(
+    `${source.name} has ${messages} leased messages and ${tasks} assigned or running tasks: let them end first, or carry them over with --include-leased`,
+  );
+}
+
+async function copyKind<Name extends CopiedKind>(
+  name: Name,
+  source: CopySource,
+  target: CopyTarget,
+): Promise<CopiedCount> {
+  const kind: Kind<CopiedRows[Name]> = KINDS[name];
+  const table: CopiedTable<CopiedRows[Name]> = target.tables[name];
+  const count: CopiedCount = { kind: kind.title, copied: 0, present: 0 };
+  for (const page of pagesOf<CopiedRows[Name]>(source.rows[name]())) {
+    if (kind.compared.length > 0) compare(kind, page, await table.find(page), target);
+    const added = await table.add(page);
+    count.copied += added;
+    count.present += page.length - added;
+  }
+  return count;
+}
+
+/** Rows together, up to the bounds of a transaction; rows inside a row (the attempts of a task) count as well. */
+function* pagesOf<Row extends object>(rows: Iterable<Row>): Iterable<Row[]> {
+  let page: Row[] = [];
+  let taken = 0;
+  let characters = 0;
+  for (const row of rows) {
+    const parts = Object.values(row).reduce((sum, value) => sum + (Array.isArray(value) ? value.length : 0), 1);
+    const length = JSON.stringify(row).length;
+    if (page.length > 0 && (taken + parts > MAINTENANCE_BATCH_ROWS || characters + length > PAGE_CHARACTERS)) {
+      yield page;
+      page = [];
+      taken = 0;
+      characters = 0;
+    }
+    page.push(row);
+    taken += parts;
+    characters += length;
+  }
+  if (page.length > 0) yield page;
+}
+
+/** @throws CopyError naming the first row that is another one in the target */
+function compare<Row extends object>(
+  kind: Kind<Row>,
+  page: readonly Row[],
+  found: readonly FoundRow[],
+  target: CopyTarget,
+): void {
+  const rows = new Map(page.map((row) => [kind.idOf(row), row]));
+  for (const there of found) {
+    const here = rows.get(there.asked);
+    if (here === undefined) continue;
+    const column = kind.compared.find((name) => plain(there[name]) !== plain(here[name]));
+    if (column === undefined) continue;
+    const difference = `${column} ${show(there[column])} there, ${show(here[column])} here`;
+    throw new CopyError(
+      `${kind.noun} ${there.asked} is in ${target.name} with different content (${difference}): copy into a database that holds nothing else and that no process serves yet`,
+    );
+  }
+}
+
+/** Flags are numbers here, and true or false there. */
+function plain(value: unknown): unknown {
+  return typeof value === "boolean" ? Number(value) : value;
+}
+
+const SHOWN_CHARACTERS = 80;
+
+function show(value: unknown): string {
+  const text = String(plain(value));
+  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
+}

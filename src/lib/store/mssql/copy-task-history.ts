@@ -1,0 +1,87 @@
+import type { CopiedArchivedTask, CopiedEndedDependency, CopiedEvent } from "../copy/copied-rows.ts";
+import { copiedTable, JSON_TEXT, readPage, TEXT, writePage } from "./copied-table.ts";
+import { FIND_TASKS } from "./copy-tasks.ts";
+import { APPLY_COUNTS, DECLARE_COUNTS, HASH, ID, WORD } from "./transaction.ts";
+
+/** What belongs to tasks and is copied after them: their events, what their dependents have not been told, the archive. */
+
+const EVENT = {
+  task_id: `${ID} NOT NULL`,
+  place: "int",
+  event: WORD,
+  at: "bigint",
+  attempt: "int",
+  agent_id: ID,
+  detail: TEXT,
+};
+
+/** Apart from their tasks, since one may have 100,000. They have no ids: those of a task that are there are its first ones. */
+export const copyTaskEvents = copiedTable<CopiedEvent>({
+  name: "copy-task-events",
+  idOf: (row) => row.task_id,
+  encode: (rows) => writePage("rows", rows, EVENT),
+  add: `${readPage("@rows", "rows", EVENT)}DECLARE @there TABLE (task_id ${ID} NOT NULL PRIMARY KEY, task_no bigint NOT NULL, events int NOT NULL);
+INSERT INTO @there (task_id, task_no, events)
+SELECT t.task_id, t.task_no, (SELECT COUNT(*) FROM dbo.task_events AS e WHERE e.task_no = t.task_no)
+FROM (SELECT DISTINCT r.task_id FROM @rows AS r) AS x JOIN dbo.tasks AS t ON t.task_id = x.task_id;
+BEGIN TRANSACTION;
+INSERT INTO dbo.task_events (task_no, event, at, attempt, agent_no, detail)
+SELECT h.task_no, r.event, r.at, r.attempt, a.agent_no, r.detail
+FROM @rows AS r JOIN @there AS h ON h.task_id = r.task_id LEFT JOIN dbo.agents AS a ON a.agent_id = r.agent_id
+WHERE r.place > h.events ORDER BY r.position;
+SET @added = @@ROWCOUNT;
+COMMIT TRANSACTION;
+`,
+});
+
+const ENDED = { task_id: `${ID} NOT NULL`, completed: "bit" };
+
+export const copyEndedDependencies = copiedTable<CopiedEndedDependency>({
+  name: "copy-ended-dependencies",
+  idOf: (row) => row.task_id,
+  find: "SELECT i.id AS asked, d.completed FROM @asked AS i JOIN dbo.ended_dependencies AS d ON d.task_id = i.id",
+  encode: (rows) => writePage("rows", rows, ENDED),
+  add: `${readPage("@rows", "rows", ENDED)}BEGIN TRANSACTION;
+INSERT INTO dbo.ended_dependencies (task_id, completed)
+SELECT r.task_id, r.completed FROM @rows AS r
+WHERE NOT EXISTS (SELECT 1 FROM dbo.ended_dependencies AS d WHERE d.task_id = r.task_id);
+SET @added = @@ROWCOUNT;
+COMMIT TRANSACTION;
+`,
+});
+
+const ARCHIVED = {
+  task_id: `${ID} NOT NULL`,
+  status: WORD,
+  supervisor_id: ID,
+  ended_at: "bigint",
+  attempt: "int",
+  idempotency_key: HASH,
+  request_hash: HASH,
+  task: JSON_TEXT,
+  assignments: JSON_TEXT,
+  events: JSON_TEXT,
+};
+
+export const copyArchivedTasks = copiedTable<CopiedArchivedTask>({
+  name: "copy-archived-tasks",
+  idOf: (row) => row.task_id,
+  idempotencyKeyOf: (row) => row.idempotency_key,
+  find: FIND_TASKS,
+  encode: (rows) => writePage("rows", rows, ARCHIVED),
+  add: `${DECLARE_COUNTS}${readPage("@rows", "rows", ARCHIVED)}DELETE r FROM @rows AS r JOIN dbo.task_archive AS t ON t.task_id = r.task_id;
+BEGIN TRANSACTION;
+INSERT INTO dbo.task_archive (task_id, status, supervisor_id, ended_at, attempt, idempotency_key, request_hash, task,
+  assignments, events)
+SELECT r.task_id, r.status, r.supervisor_id, r.ended_at, r.attempt, r.idempotency_key, r.request_hash, r.task, r.assignments,
+  r.events
+FROM @rows AS r;
+SET @added = @@ROWCOUNT;
+INSERT INTO @counts (name, delta)
+SELECT c.name, 1 FROM @rows AS r
+CROSS APPLY (VALUES ('tasks:assigned_once', CASE WHEN r.attempt > 0 THEN 1 ELSE 0 END),
+  (CONCAT('tasks:', r.status, '_total'), CASE WHEN r.status IN ('completed', 'failed') THEN 1 ELSE 0 END)) AS c (name, counts)
+WHERE c.counts = 1;
+${APPLY_COUNTS}COMMIT TRANSACTION;
+`,
+});

@@ -1,0 +1,91 @@
+import type { DatabaseSync } from "node:sqlite";
+import type {
+  CopiedAttempt,
+  CopiedDependency,
+  CopiedEvent,
+  CopiedRows,
+  CopiedTask,
+  CopySource,
+} from "../copy/copied-rows.ts";
+
+/** How the rows of the embedded database read in a copy: by id, in the order in which they were made. */
+
+const MESSAGE_TYPES = "SELECT type, schema, updated_at FROM message_types ORDER BY type";
+
+const AGENTS = `SELECT a.agent_id, a.role, a.status, s.capabilities, a.max_concurrent_tasks, a.registered_at,
+    a.last_heartbeat_at, a.status_changed_at, a.last_assigned_at, a.completed, a.failed, a.completed_milliseconds,
+    a.p95_milliseconds, m.metadata,
+    a.status = 'deregistered' AND EXISTS (SELECT 1 FROM mailboxes b WHERE b.agent_no = a.agent_no AND b.depth > 0) AS mailbox_left
+  FROM agents a JOIN capability_sets s USING (set_no) LEFT JOIN agent_metadata m USING (agent_no)
+  ORDER BY a.agent_no`;
+
+/** All that are not in the archive: ended ones past their retention are about to go there, and would be missed. */
+const TASKS = `SELECT t.task_no, t.task_id, 0 AS archived, s.agent_id AS supervisor_id, t.task_type, t.priority, t.status,
+    d.capabilities, n.agent_id AS assign_to_id, a.agent_id, t.attempt, t.retries_used, t.max_retries, t.timeout_milliseconds,
+    t.unmet_dependencies, (SELECT count(*) FROM task_dependencies w WHERE w.depends_on = t.task_id AND w.settled = 0) AS dependents,
+    t.cancel_requested, t.percent, t.created_at, t.available_at, t.assigned_at, t.started_at, t.deadline_at, t.ended_at,
+    t.parent_task_id, t.idempotency_key, t.request_hash, b.description, b.parameters, b.preferred_capabilities,
+    o.task_no IS NOT NULL AS has_outcome, o.note, o.result, o.error
+  FROM tasks t JOIN task_bodies b ON b.task_no = t.task_no JOIN demands d ON d.demand_no = t.demand_no
+  JOIN agents s ON s.agent_no = t.supervisor_no LEFT JOIN agents n ON n.agent_no = t.assign_to_no
+  LEFT JOIN agents a ON a.agent_no = t.agent_no LEFT JOIN task_outcomes o ON o.task_no = t.task_no
+  ORDER BY t.task_no`;
+const ATTEMPTS = `SELECT x.attempt, a.agent_id, x.assigned_at, x.ended_at, x.outcome, x.answer, x.explanation
+  FROM task_attempts x JOIN agents a USING (agent_no) WHERE x.task_no = ? ORDER BY x.attempt`;
+const DEPENDENCIES = "SELECT position, depends_on, settled FROM task_dependencies WHERE task_no = ? ORDER BY position";
+const EVENTS = `SELECT t.task_id, e.event, e.at, e.attempt, a.agent_id, e.detail
+  FROM task_events e JOIN tasks t ON t.task_no = e.task_no LEFT JOIN agents a ON a.agent_no = e.agent_no
+  ORDER BY e.task_no, e.event_no`;
+const ENDED_DEPENDENCIES = "SELECT task_id, completed FROM ended_dependencies ORDER BY task_id";
+const ARCHIVED = `SELECT task_id, 1 AS archived, status, supervisor_id, ended_at, attempt, idempotency_key, request_hash, task,
+  assignments, events FROM task_archive ORDER BY rowid`;
+
+/** Messages that somebody may still receive or redrive; the ended ones stay behind. */
+const MESSAGES = `SELECT m.message_id, s.agent_id AS sender_id, r.agent_id AS receiver_id, m.type, m.priority, m.status, m.attempt,
+    m.attempt_limit, m.max_attempts, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.settlement,
+    m.claim_id, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.idempotency_key, m.request_hash, t.task_id,
+    m.task_attempt, coalesce(m.payload, p.payload, 'null') AS payload
+  FROM messages m JOIN agents r ON r.agent_no = m.receiver_no LEFT JOIN agents s ON s.agent_no = m.sender_no
+  LEFT JOIN tasks t ON t.task_no = m.task_no LEFT JOIN message_payloads p ON p.arrival = m.arrival
+  WHERE m.status IN ('queued', 'leased', 'dead_lettered') ORDER BY m.arrival`;
+
+/** The rows of each kind. Read one after the other, never all at once. */
+export function copiedRows(database: DatabaseSync): CopySource["rows"] {
+  // The row types are our word for the column lists above: tables are STRICT, and the texts are constants.
+  const rows = <Name extends keyof CopiedRows>(sql: string) =>
+    database.prepare(sql).iterate() as Iterable<CopiedRows[Name]>;
+  return {
+    messageTypes: () => rows<"messageTypes">(MESSAGE_TYPES),
+    agents: () => rows<"agents">(AGENTS),
+    tasks: () => tasksWithParts(database),
+    taskEvents: () => numberedEvents(database),
+    endedDependencies: () => rows<"endedDependencies">(ENDED_DEPENDENCIES),
+    archivedTasks: () => rows<"archivedTasks">(ARCHIVED),
+    messages: () => rows<"messages">(MESSAGES),
+  };
+}
+
+type TaskAlone = Omit<CopiedTask, "attempts" | "dependencies"> & { task_no: number };
+
+function* tasksWithParts(database: DatabaseSync): Iterable<CopiedTask> {
+  const attempts = database.prepare(ATTEMPTS);
+  const dependencies = database.prepare(DEPENDENCIES);
+  for (const row of database.prepare(TASKS).iterate() as Iterable<TaskAlone>) {
+    const { task_no: taskNo, ...task } = row;
+    yield {
+      ...task,
+      attempts: attempts.all(taskNo) as unknown as CopiedAttempt[],
+      dependencies: dependencies.all(taskNo) as unknown as CopiedDependency[],
+    };
+  }
+}
+
+function* numberedEvents(database: DatabaseSync): Iterable<CopiedEvent> {
+  let taskId = "";
+  let place = 0;
+  for (const row of database.prepare(EVENTS).iterate() as Iterable<Omit<CopiedEvent, "place">>) {
+    place = row.task_id === taskId ? place + 1 : 1;
+    taskId = row.task_id;
+    yield { ...row, place };
+  }
+}

@@ -1,0 +1,68 @@
+import { existsSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import type { Clock } from "../../clock.ts";
+import type { CopySource } from "../copy/copied-rows.ts";
+import { CopyError } from "../copy/copy-error.ts";
+import { copiedRows } from "./copied-rows.ts";
+import { applyMigrations } from "./migrate.ts";
+
+/** The embedded database as the source of a copy. (Its twin is the target: this way only.) */
+
+/** SQLITE_BUSY, SQLITE_NOTADB. https://www.sqlite.org/rescode.html */
+const BUSY = 5;
+const NOT_A_DATABASE = 26;
+
+function codeOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
+  return error.errcode & 0xff;
+}
+
+/**
+ * Opens the file for us alone: a connection in WAL mode holds a shared lock on the file for as long as it is open, so the
+ * exclusive one is refused while any process serves it, and none can begin to until we have closed it.
+ *
+ * @throws CopyError when it is not there, is served, or is no database of ours
+ */
+export function openCopySource(file: string, clock: Clock): CopySource {
+  if (!existsSync(file)) throw new CopyError(`there is no database ${file} (AGENT_MOCK_DATABASE names it)`);
+  const database = new DatabaseSync(file, { timeout: 0 });
+  try {
+    database.exec("PRAGMA locking_mode = EXCLUSIVE");
+    // The first read takes the lock.
+    database.exec("BEGIN IMMEDIATE; COMMIT");
+    requireOurs(database, file);
+    applyMigrations(database, clock);
+    database.exec("PRAGMA query_only = ON");
+  } catch (error) {
+    database.close();
+    throw refusal(error, file);
+  }
+  return {
+    name: file,
+    liveLeases: () => liveLeases(database, clock.now()),
+    rows: copiedRows(database),
+    close: () => database.close(),
+  };
+}
+
+/** Before anything is written to it: the migrations would make tables in whatever file they are given. */
+function requireOurs(database: DatabaseSync, file: string): void {
+  const sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'";
+  if (database.prepare(sql).get() === undefined) throw new CopyError(`${file} is no database of agent-communication`);
+}
+
+function refusal(error: unknown, file: string): unknown {
+  const code = codeOf(error);
+  if (code === BUSY) return new CopyError(`${file} is being served by a running process: stop it first`, error);
+  if (code === NOT_A_DATABASE) return new CopyError(`${file} is no database of agent-communication`, error);
+  return error;
+}
+
+const LEASED = "SELECT count(*) AS live FROM messages WHERE status = 'leased' AND lease_expires_at > ?";
+const HELD = "SELECT count(*) AS live FROM tasks WHERE status IN ('assigned', 'running') AND deadline_at > ?";
+
+/** A lease or deadline that has passed is nobody's: the sweep of the target takes it back as that of this one would have. */
+function liveLeases(database: DatabaseSync, now: number): { messages: number; tasks: number } {
+  const count = (sql: string) => Number(database.prepare(sql).get(now)?.live);
+  return { messages: count(LEASED), tasks: count(HELD) };
+}

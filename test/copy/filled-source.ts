@@ -1,0 +1,144 @@
+import { OffsetClock } from "../../src/lib/clock.ts";
+import { openSqliteStore } from "../../src/lib/store/sqlite/open.ts";
+import type { Store, StoreSettings } from "../../src/lib/store/store.ts";
+import { DAY, HOUR, Scene } from "../contract/support.ts";
+
+/** An embedded database as a team leaves it behind: everything in every state, made by the store's own verbs. */
+
+const SETTINGS: StoreSettings = {
+  heartbeatIntervalSeconds: 30,
+  heartbeatTimeoutSeconds: 3_600,
+  defaultTimeoutSeconds: 300,
+  maxRetries: 3,
+  maxMailbox: 100_000,
+  messageRetentionDays: 7,
+  deadLetterRetentionDays: 30,
+  inactiveRetentionDays: 365,
+  taskRetentionDays: 30,
+};
+
+export interface SourceOptions {
+  /** Leaves messages leased, and tasks assigned and running. */
+  leased: boolean;
+  /** Further messages to `post`, from `lead`, all in one ordering key for every hundred of them. */
+  messages?: number;
+}
+
+/** Fills a new file. The ids are the same each time; the newest rows are as old as this call. */
+export async function fillSource(file: string, { leased, messages = 0 }: SourceOptions): Promise<void> {
+  const clock = new OffsetClock();
+  clock.offset = -40 * DAY;
+  const store = openSqliteStore({ file, settings: SETTINGS, clock });
+  const scene = new Scene({ store, clock, close: () => store.close() });
+  await longAgo(scene);
+  clock.advance(40 * DAY - HOUR);
+  await store.sweep();
+  await store.maintain();
+  await register(scene);
+  await sendOpenMessages(scene, messages);
+  await assignTasks(scene);
+  clock.advance(HOUR - 1_000);
+  // Heartbeats are as old as the newest rows.
+  for (const agentId of ["lead", "digger", "second", "resting", "post", "chief"]) await store.heartbeat({ agentId });
+  await endMore(store, clock);
+  if (leased) await leaveLeased(scene);
+  await store.close();
+}
+
+/** What is in the archive by now, and agents of which nothing was heard since. */
+async function longAgo(scene: Scene): Promise<void> {
+  const { store } = scene;
+  await scene.register({ role: "supervisor", agentId: "lead", metadata: { team: "blue", ünïcode: [1, "ß"] } });
+  await scene.register({ role: "worker", agentId: "old-hand", capabilities: ["bury"], maxConcurrentTasks: 3 });
+  await scene.register({ role: "worker", agentId: "gone", capabilities: ["leave"] });
+  const bury = { requiredCapabilities: ["bury"], assignTo: "old-hand" };
+  await scene.complete(await scene.assign("lead", { ...bury, taskId: "archived-1" }), { depth: 2 });
+  await scene.fail(await scene.assign("lead", { ...bury, taskId: "archived-2" }), { retryable: false });
+  await scene.submit("lead", { ...bury, taskId: "archived-3", requiredCapabilities: ["nobody"] });
+  await store.cancelTask("archived-3", "not needed");
+  await scene.send("lead", "old-hand", { messageId: "old-1", payload: "still there" });
+  await scene.send("lead", "gone", { messageId: "left-behind", delaySeconds: 30 * 86_400 });
+}
+
+async function register(scene: Scene): Promise<void> {
+  await scene.register({ role: "supervisor", agentId: "lead", metadata: { team: "blue", ünïcode: [1, "ß"] } });
+  const digging = ["dig", "python@3.12", "c++"];
+  await scene.register({ role: "worker", agentId: "digger", capabilities: digging, maxConcurrentTasks: 4 });
+  await scene.register({ role: "worker", agentId: "second", capabilities: ["dig"], maxConcurrentTasks: 1 });
+  await scene.register({ role: "worker", agentId: "resting", capabilities: ["dig"], maxConcurrentTasks: 2 });
+  await scene.store.heartbeat({ agentId: "resting", status: "draining" });
+  await scene.register({ role: "observer", agentId: "post", metadata: { kind: "mailbox" } });
+  await scene.register({ role: "admin", agentId: "chief" });
+}
+
+async function sendOpenMessages(scene: Scene, more: number): Promise<void> {
+  const { store } = scene;
+  await store.putMessageType("report", { type: "object", required: ["n"] });
+  await store.putMessageType("anything", true);
+  const post = (options: Parameters<Scene["send"]>[2]) => scene.send("lead", "post", options);
+  await post({ messageId: "done", payload: null });
+  await scene.settle("post", await scene.receiveOne("post"), "complete");
+  for (const n of [1, 2, 3]) await post({ messageId: `key-${n}`, orderingKey: "k", payload: { n }, type: "report" });
+  for (const priority of ["low", "normal", "high", "urgent"] as const) await post({ messageId: priority, priority });
+  await post({ messageId: "later", delaySeconds: 86_400, correlationId: "c-1", replyTo: "chief" });
+  await post({ messageId: "mortal", ttlSeconds: 2 * 86_400 });
+  await post({ messageId: "large", payload: { text: "ä€😀".repeat(2_000) } });
+  await post({ messageId: "numbers", payload: [1.0, 1e21, -0, "\u2028", { b: 1, a: 2 }] });
+  await store.sendMessages([scene.message("chief", "post", { messageId: "keyed", payload: [] }, "hashed-key")]);
+  await scene.deadLetter("lead", "chief", { messageId: "dead-1", orderingKey: "d" }, "cannot be read");
+  await scene.deadLetter("lead", "chief", { messageId: "dead-2" }, "ünreadable");
+  await scene.send("lead", "second", { messageId: "again", priority: "urgent" });
+  await scene.settle("second", await scene.receiveOne("second"), "retry", { delayMilliseconds: HOUR, reason: "busy" });
+  for (let n = 0; n < more; n += 100) {
+    const page = Array.from({ length: Math.min(100, more - n) }, (_, index) =>
+      scene.message("lead", "post", {
+        messageId: `more-${n + index}`,
+        payload: { n: n + index },
+        orderingKey: `o-${n}`,
+      }),
+    );
+    await store.sendMessages(page);
+  }
+  await store.deregisterAgent("gone");
+}
+
+async function assignTasks(scene: Scene): Promise<void> {
+  const { store } = scene;
+  const dig = { requiredCapabilities: ["dig"] };
+  await scene.complete(await scene.assign("lead", { ...dig, taskId: "completed", parameters: { deep: [true] } }), null);
+  await scene.fail(await scene.assign("lead", { ...dig, taskId: "failed" }), { retryable: false, error: "no spade" });
+  await scene.submit("lead", { requiredCapabilities: ["sing"], taskId: "cancelled" });
+  await store.cancelTask("cancelled", "too loud");
+  await scene.submit("lead", {
+    taskId: "pending",
+    requiredCapabilities: ["sing", "dance"],
+    preferredCapabilities: ["dig"],
+    description: "Sing – and dance",
+    priority: "high",
+    parentTaskId: "completed",
+  });
+  await store.assignTask(scene.task("lead", { taskId: "keyed-task", requiredCapabilities: ["sing"] }, "task-key"));
+  await scene.submit("lead", { taskId: "named", assignTo: "resting", ...dig });
+  await scene.submit("lead", { taskId: "blocked-1", dependsOn: ["pending", "completed", "archived-1"], ...dig });
+  await scene.submit("lead", { taskId: "blocked-2", dependsOn: ["blocked-1", "named"], ...dig });
+  await scene.submit("lead", { taskId: "doomed", dependsOn: ["archived-2"], ...dig });
+}
+
+/** A task that has an attempt behind it and waits for its backoff. */
+async function endMore(store: Store, clock: OffsetClock): Promise<void> {
+  const scene = new Scene({ store, clock, close: () => store.close() });
+  const held = await scene.assign("lead", { taskId: "retried", requiredCapabilities: ["c++"], maxRetries: 5 });
+  await scene.progress(held, { percent: 12.5, note: "hit a stone" });
+  await scene.fail(held, { error: "stone" });
+}
+
+async function leaveLeased(scene: Scene): Promise<void> {
+  await scene.assign("lead", { taskId: "assigned", assignTo: "second", requiredCapabilities: ["dig"] });
+  const digger = { assignTo: "digger", requiredCapabilities: ["dig"], timeoutSeconds: 7_200 };
+  const running = await scene.assign("lead", { taskId: "running", ...digger });
+  await scene.progress(running, { percent: 40, note: "halfway" });
+  const called = await scene.assign("lead", { taskId: "called-off", ...digger });
+  await scene.start(called);
+  await scene.store.cancelTask("called-off", "changed my mind");
+  await scene.claim("post", { maxMessages: 4, leaseMilliseconds: HOUR, claimId: "claim-1" });
+}
