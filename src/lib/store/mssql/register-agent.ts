@@ -71,9 +71,6 @@ BEGIN
   FROM @registering AS r WHERE r.is_new = 1;
   INSERT INTO dbo.agent_heartbeats (agent_no, last_heartbeat_at, beating)
   SELECT r.agent_no, @now, 1 FROM @registering AS r WHERE r.is_new = 1;
-  INSERT INTO dbo.counters (name, slot)
-  SELECT CONCAT('mailbox:', r.agent_no), s.slot
-  FROM @registering AS r CROSS JOIN (VALUES (0), (1), (2), (3), (4), (5), (6), (7)) AS s (slot) WHERE r.is_new = 1;
   INSERT INTO @counts (name, delta)
   SELECT d.name, 1 FROM @registering AS r
   CROSS APPLY (VALUES ('agents:workers', 1), (CONCAT('set:', r.set_no, ':workers'), 1), (CONCAT('set:', r.set_no, ':active'), 1),
@@ -87,11 +84,16 @@ INSERT INTO dbo.agent_metadata (agent_no, metadata)
 SELECT r.agent_no, r.metadata FROM @registering AS r WHERE r.metadata IS NOT NULL;
 `;
 
+const INSERT_COUNTERS = `INSERT INTO dbo.counters (name, slot)
+SELECT CONCAT('mailbox:', r.agent_no), s.slot
+FROM @registering AS r CROSS JOIN (VALUES (0), (1), (2), (3), (4), (5), (6), (7)) AS s (slot) WHERE r.is_new = 1;
+`;
+
 const SQL = sqlText(
   "register-agents",
   `${PROLOGUE}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}${DECLARE_HAND_OUT}${DECLARE_STATUS_CHANGES}${DECLARE_CAPABILITY_SETS}${DECLARE_REGISTERING}${READ}
 BEGIN TRANSACTION;
-${CHANGE_STATUS}${INSERT_NEW}${WRITE_METADATA}${APPLY_COUNTS}COMMIT TRANSACTION;
+${CHANGE_STATUS}${INSERT_NEW}${WRITE_METADATA}${INSERT_COUNTERS}${APPLY_COUNTS}COMMIT TRANSACTION;
 INSERT INTO @freed (agent_no)
 SELECT l.agent_no FROM @registering AS r JOIN dbo.agent_loads AS l ON l.agent_no = r.agent_no WHERE l.assignable = 1;
 SET @handOutLimit = ${HANDOUTS_PER_CALL} * (SELECT COUNT(*) FROM @registering);

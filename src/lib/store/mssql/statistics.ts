@@ -1,0 +1,169 @@
+import { AGENT_ROLES, type AgentRole } from "../../agents/agent.ts";
+import { AgentCommunicationError } from "../../errors.ts";
+import { MESSAGE_STATUSES, type MessageStatus } from "../../messages/message.ts";
+import type {
+  CoordinationStatistics,
+  Health,
+  QueueStatistics,
+  RegistryStatistics,
+} from "../../statistics/statistics.ts";
+import { TASK_STATUSES, type TaskStatus } from "../../tasks/task.ts";
+import type { Connection } from "./connection.ts";
+import { type SqlText, sqlText } from "./texts.ts";
+import { PROLOGUE } from "./transaction.ts";
+
+/**
+ * Read from counters that every transition keeps exact. Only agents are counted as they are: a registry has thousands of
+ * them, not millions, and a counter by role and status would be written by every change of a status.
+ */
+
+interface Counter {
+  name: string;
+  value: number;
+}
+
+function countsOf<Name extends string>(names: readonly Name[], rows: readonly Counter[]): Record<Name, number> {
+  const counted = new Map(rows.map((row) => [row.name, row.value]));
+  const entries = names.map((name) => [name, counted.get(name) ?? 0] as const);
+  return Object.fromEntries(entries) as Record<Name, number>;
+}
+
+/** Counters whose name starts with `prefix`, which ends in ":", without it; their slots summed. */
+function counters(prefix: string): string {
+  const end = `${prefix.slice(0, -1)};`;
+  return `SELECT SUBSTRING(c.name, ${prefix.length + 1}, 48) AS name, SUM(c.value) AS value
+FROM dbo.counters AS c WHERE c.name >= '${prefix}' AND c.name < '${end}' GROUP BY c.name;
+`;
+}
+
+/** Seconds since the epoch have ten digits until the year 2286, so their names sort as they do. */
+const RATE = `SELECT COALESCE(SUM(c.value), 0) AS accepted FROM dbo.counters AS c
+WHERE c.name > CONCAT('accepted:', @now / 1000 - 60) AND c.name <= CONCAT('accepted:', @now / 1000);
+`;
+
+/** The streams' oldest message: one seek per priority of each mailbox that is not empty. */
+const OLDEST = `SELECT @now AS now, MIN(o.available_at) AS oldest
+FROM (SELECT CAST(SUBSTRING(c.name, ${"mailbox:".length + 1}, 48) AS int) AS agent_no FROM dbo.counters AS c
+  WHERE c.name >= 'mailbox:' AND c.name < 'mailbox;' GROUP BY c.name HAVING SUM(c.value) > 0) AS b
+CROSS JOIN (VALUES (0), (1), (2), (3)) AS p (priority)
+CROSS APPLY (SELECT TOP (1) m.available_at FROM dbo.messages AS m
+  WHERE m.receiver_no = b.agent_no AND m.held = 0 AND m.priority = p.priority AND m.status = 'queued'
+  ORDER BY m.available_at) AS o;
+`;
+
+const QUEUE = sqlText("queue-statistics", `${PROLOGUE}${counters("messages:")}${RATE}${OLDEST}`);
+
+export async function queueStatistics(connection: Connection): Promise<QueueStatistics> {
+  const result = await connection.query(QUEUE);
+  const byStatus: Record<MessageStatus, number> = countsOf(MESSAGE_STATUSES, result.rows<Counter>(0));
+  const [rate] = result.rows<{ accepted: number }>(1);
+  const [waiting] = result.rows<{ now: number; oldest: number | null }>(2);
+  const oldest = waiting?.oldest ?? null;
+  return {
+    totalMessages: Object.values(byStatus).reduce((sum, count) => sum + count, 0),
+    messagesPerMinute: rate?.accepted ?? 0,
+    byStatus,
+    oldestAgeSeconds: waiting === undefined || oldest === null ? 0 : Math.max(0, waiting.now - oldest) / 1_000,
+    deadLetters: byStatus.dead_lettered,
+  };
+}
+
+const REGISTRY = sqlText(
+  "registry-statistics",
+  `SELECT a.role AS name, COUNT(*) AS value, SUM(CASE WHEN a.status = 'active' THEN 1 ELSE 0 END) AS active
+FROM dbo.agents AS a WHERE a.status <> 'deregistered' GROUP BY a.role;
+SELECT COALESCE(AVG(l.load), 0) AS load FROM dbo.agent_loads AS l WHERE l.working = 1 AND l.max_concurrent_tasks > 0;
+`,
+);
+
+export async function registryStatistics(connection: Connection): Promise<RegistryStatistics> {
+  const result = await connection.query(REGISTRY);
+  const roles = result.rows<Counter & { active: number }>(0);
+  const byRole: Record<AgentRole, number> = countsOf(AGENT_ROLES, roles);
+  return {
+    totalAgents: Object.values(byRole).reduce((sum, count) => sum + count, 0),
+    activeAgents: roles.reduce((sum, { active }) => sum + active, 0),
+    averageLoad: result.rows<{ load: number }>(1)[0]?.load ?? 0,
+    byRole,
+  };
+}
+
+const COORDINATION = sqlText(
+  "coordination-statistics",
+  `${counters("tasks:")}SELECT COUNT(*) AS active FROM dbo.agents AS a WHERE a.status = 'active';
+`,
+);
+
+export async function coordinationStatistics(connection: Connection): Promise<CoordinationStatistics> {
+  const result = await connection.query(COORDINATION);
+  const tasks = result.rows<Counter>(0);
+  const byStatus: Record<TaskStatus, number> = countsOf(TASK_STATUSES, tasks);
+  const metrics = countsOf(["assigned_once", "completed_total", "failed_total"], tasks);
+  return {
+    activeAgents: result.rows<{ active: number }>(1)[0]?.active ?? 0,
+    metrics: {
+      tasksAssigned: metrics.assigned_once,
+      tasksCompleted: metrics.completed_total,
+      tasksFailed: metrics.failed_total,
+    },
+    byStatus,
+  };
+}
+
+const PROBE_MESSAGES = "SELECT TOP (1) m.arrival FROM dbo.messages AS m;\n";
+const PROBE_AGENTS = `SELECT CASE WHEN EXISTS (SELECT 1 FROM dbo.agents AS a WHERE a.status IN ('active', 'draining', 'inactive'))
+  THEN 1 ELSE 0 END AS registered;
+`;
+const ALL = sqlText("health", `${PROBE_MESSAGES}${PROBE_AGENTS}`);
+const PROBES = {
+  database: sqlText("health: database", "SELECT 1 AS one;\n"),
+  messages: sqlText("health: messages", PROBE_MESSAGES),
+  agents: sqlText("health: agents", PROBE_AGENTS),
+};
+
+/** One round trip when all is well; what is not is then asked for one by one. */
+export async function checkHealth(connection: Connection): Promise<Health["checks"]> {
+  try {
+    const [agents] = (await connection.query(ALL)).rows<{ registered: number }>(1);
+    return {
+      databaseConnection: true,
+      messageQueueOperational: true,
+      agentRegistryAccessible: true,
+      recentActivity: agents?.registered === 1,
+    };
+  } catch (error) {
+    // Tried for as long as anything is: nothing more would answer.
+    const unavailable = error instanceof AgentCommunicationError;
+    return unavailable ? NOTHING_ANSWERS : checkOneByOne(connection);
+  }
+}
+
+const NOTHING_ANSWERS: Health["checks"] = {
+  databaseConnection: false,
+  messageQueueOperational: false,
+  agentRegistryAccessible: false,
+  recentActivity: false,
+};
+
+async function checkOneByOne(connection: Connection): Promise<Health["checks"]> {
+  const [database, messages, agents] = await Promise.all([
+    answers(connection, PROBES.database),
+    answers(connection, PROBES.messages),
+    answers(connection, PROBES.agents),
+  ]);
+  return {
+    databaseConnection: database !== undefined,
+    messageQueueOperational: messages !== undefined,
+    agentRegistryAccessible: agents !== undefined,
+    recentActivity: agents?.[0]?.registered === 1,
+  };
+}
+
+/** The rows, or nothing when the probe failed, for whatever reason. */
+async function answers(connection: Connection, probe: SqlText): Promise<{ registered?: number }[] | undefined> {
+  try {
+    return (await connection.query(probe)).rows<{ registered?: number }>(0);
+  } catch {
+    return undefined;
+  }
+}
