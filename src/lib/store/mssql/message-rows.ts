@@ -45,6 +45,12 @@ export function readMessage(row: ReadableMessageRow): Message {
 /** The reason of a message whose attempts are used up. */
 export const MAX_ATTEMPTS_REASON = "MAX_ATTEMPTS";
 
+/** How many messages of which ordering keys end. */
+export const DECLARE_ENDED_KEYS = `DECLARE @ended_keys TABLE (receiver_no int NOT NULL, ordering_key ${ID} NOT NULL, ended int NOT NULL,
+  PRIMARY KEY (receiver_no, ordering_key));
+DECLARE @endedKeys int;
+`;
+
 /**
  * What DECLARE_ENDED's table holds: messages to be ended, as they were read. `attempt` and `was` fence the row;
  * `lease_expires_at` does too where it is given: a lease that has ended may have been renewed since. `settlement` and
@@ -53,16 +59,11 @@ export const MAX_ATTEMPTS_REASON = "MAX_ATTEMPTS";
 export const DECLARE_ENDED = `DECLARE @ended TABLE (arrival bigint NOT NULL PRIMARY KEY, receiver_no int NOT NULL,
   was ${WORD} NOT NULL, attempt int NOT NULL, becomes ${WORD} NOT NULL, settlement ${WORD} NULL, reason nvarchar(max) NULL,
   ordering_key ${ID} NULL, lease_expires_at bigint NULL);
-DECLARE @ended_keys TABLE (receiver_no int NOT NULL, ordering_key ${ID} NOT NULL, ended int NOT NULL,
-  PRIMARY KEY (receiver_no, ordering_key));
-DECLARE @endedRows int, @endedKeys int;
-`;
+DECLARE @endedRows int;
+${DECLARE_ENDED_KEYS}`;
 
-/** Takes the ended messages from the unsettled ones of their keys; their rows are locked from here on. */
-const LEAVE_KEYS = `INSERT INTO @ended_keys (receiver_no, ordering_key, ended)
-SELECT e.receiver_no, e.ordering_key, COUNT(*) FROM @ended AS e
-WHERE e.ordering_key IS NOT NULL AND e.was IN ('queued', 'leased') GROUP BY e.receiver_no, e.ordering_key;
-SET @endedKeys = @@ROWCOUNT;
+/** Right after the INSERT into @ended_keys: takes them from the unsettled ones of their keys, whose rows are locked from here on. */
+export const LEAVE_KEYS = `SET @endedKeys = @@ROWCOUNT;
 IF @endedKeys > 0
 BEGIN
   UPDATE k SET unsettled = k.unsettled - e.ended
@@ -74,7 +75,7 @@ BEGIN
  * The lowest unsettled number of each key is no longer held behind another. Whoever sends with a key or ends a message of
  * it holds the key's row, so the number cannot change under this read. A key without unsettled messages loses its row.
  */
-const FREE_NEXT_OF_KEYS = `IF @endedKeys > 0
+export const FREE_NEXT_OF_KEYS = `IF @endedKeys > 0
 BEGIN
   UPDATE dbo.messages SET held = 0
   OUTPUT inserted.receiver_no INTO @deliverable (agent_no)
@@ -95,6 +96,9 @@ END;
 export const END_MESSAGES = `SET @endedRows = (SELECT COUNT(*) FROM @ended);
 IF @endedRows > 0
 BEGIN
+INSERT INTO @ended_keys (receiver_no, ordering_key, ended)
+SELECT e.receiver_no, e.ordering_key, COUNT(*) FROM @ended AS e
+WHERE e.ordering_key IS NOT NULL AND e.was IN ('queued', 'leased') GROUP BY e.receiver_no, e.ordering_key;
 ${LEAVE_KEYS}UPDATE m SET status = e.becomes, held = 0, lease_expires_at = NULL, claim_id = NULL, ended_at = @now,
   settlement = COALESCE(e.settlement, m.settlement), reason = COALESCE(e.reason, m.reason)
 FROM @ended AS e JOIN dbo.messages AS m ON m.arrival = e.arrival
