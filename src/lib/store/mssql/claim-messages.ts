@@ -1,6 +1,5 @@
 import { newId } from "../../ids.ts";
 import type { LeasedMessage } from "../../messages/message.ts";
-import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
 import { asLeased, rankOf } from "../message-reading.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import type { Claim, Claimed } from "../store.ts";
@@ -18,6 +17,7 @@ import {
   REQUEUE_MESSAGES,
   type ReadableMessageRow,
   readMessage,
+  STREAMS,
   TAKE_BACK,
 } from "./message-rows.ts";
 import { sqlText } from "./texts.ts";
@@ -59,9 +59,6 @@ LEFT JOIN dbo.agent_heartbeats AS h ON h.agent_no = a.agent_no
 OUTER APPLY (SELECT TOP (1) m.arrival FROM dbo.messages AS m WHERE m.receiver_no = a.agent_no
   AND m.claim_id = x.claim_id ${BIN2} AND m.status = 'leased' AND m.claim_id IS NOT NULL AND m.lease_expires_at > @now) AS b;
 `;
-
-/** The priorities with their head starts: one stream each. */
-const STREAMS = `(VALUES ${PRIORITIES.map((name, priority) => `(${priority}, ${HEAD_START_MILLISECONDS[name]})`).join(", ")}) AS p (priority, head_start)`;
 
 /**
  * The due heads of an agent's streams, `limit` of each, read from the index alone: so the cost does not grow with what is

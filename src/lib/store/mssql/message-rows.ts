@@ -1,5 +1,6 @@
 import type { JsonValue } from "../../json.ts";
 import type { Message, MessageStatus } from "../../messages/message.ts";
+import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
 import { joinTask, type MessageColumns, readColumns } from "../message-reading.ts";
 import { ID, raceUnless, WORD } from "./transaction.ts";
 
@@ -33,6 +34,9 @@ export const READABLE_TABLES = `LEFT JOIN dbo.agents AS s ON s.agent_no = m.send
 JOIN dbo.agents AS r ON r.agent_no = m.receiver_no
 JOIN dbo.message_payloads AS p ON p.arrival = m.arrival
 LEFT JOIN dbo.task_bodies AS b ON b.task_no = m.task_no AND m.type = 'task_assignment'`;
+
+/** The priorities with their head starts: one stream each. */
+export const STREAMS = `(VALUES ${PRIORITIES.map((name, priority) => `(${priority}, ${HEAD_START_MILLISECONDS[name]})`).join(", ")}) AS p (priority, head_start)`;
 
 /** The message as callers see it. */
 export function readMessage(row: ReadableMessageRow): Message {

@@ -1,0 +1,221 @@
+import { newId } from "../../ids.ts";
+import { DEAD_LETTER_BATCH_MAX } from "../../limits.ts";
+import type { DeadLetterFilter, Message } from "../../messages/message.ts";
+import { decodeCursor, encodeCursor } from "../cursor.ts";
+import type { DeadLetterSelection, Page, Paged } from "../store.ts";
+import { type Batch, bigint, id, int, text, word } from "./batch.ts";
+import type { Connection } from "./connection.ts";
+import { itemText, plainText } from "./item-text.ts";
+import { BIN2, READABLE_COLUMNS, READABLE_TABLES, type ReadableMessageRow, readMessage } from "./message-rows.ts";
+import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
+import { sqlText } from "./texts.ts";
+import {
+  APPLY_COUNTS,
+  DECLARE_COUNTS,
+  DECLARE_DELIVERABLE,
+  ID,
+  PROLOGUE,
+  raceUnless,
+  SELECT_DELIVERABLE,
+  WORD,
+} from "./transaction.ts";
+
+/** A filter's WHERE beside the receiver. (Equality of text passes over blanks at the end: the lengths do not.) */
+const CONDITION = `m.status = 'dead_lettered' AND (@type IS NULL OR m.type = @type)
+  AND (@reason IS NULL OR (m.reason = @reason ${BIN2} AND DATALENGTH(m.reason) = DATALENGTH(@reason)))`;
+
+function listSql(ofReceiver: boolean) {
+  return sqlText(
+    `list-dead-letters${ofReceiver ? " of-receiver" : ""}`,
+    `${PROLOGUE}DECLARE @listed TABLE (arrival bigint NOT NULL PRIMARY KEY);
+INSERT INTO @listed (arrival)
+SELECT TOP (@limit) m.arrival FROM dbo.messages AS m
+WHERE ${ofReceiver ? "m.receiver_no = (SELECT a.agent_no FROM dbo.agents AS a WHERE a.agent_id = @receiver) AND " : ""}${CONDITION}
+  AND m.ended_at <= @endedAt AND (m.ended_at < @endedAt OR m.arrival < @arrival)
+ORDER BY m.ended_at DESC, m.arrival DESC;
+SELECT ${READABLE_COLUMNS}
+FROM @listed AS l JOIN dbo.messages AS m ON m.arrival = l.arrival ${READABLE_TABLES};
+`,
+  );
+}
+
+const LIST = listSql(false);
+const LIST_OF_RECEIVER = listSql(true);
+
+/** Newest first by the time of dead-lettering. */
+export async function listDeadLetters(
+  connection: Connection,
+  query: Page & Omit<DeadLetterFilter, "before">,
+): Promise<Paged<Message>> {
+  const { limit, cursor, ...filter } = query;
+  const filters = { list: "dead-letters", ...filter };
+  const [endedAt, arrival] = decodeCursor(filters, cursor) ?? [Number.MAX_SAFE_INTEGER, 0];
+  const result = await connection.query(filter.receiver === undefined ? LIST : LIST_OF_RECEIVER, {
+    ...(filter.receiver === undefined ? {} : { receiver: id(filter.receiver) }),
+    type: word(filter.type ?? null),
+    reason: text(filter.reason ?? null),
+    endedAt: bigint(Number(endedAt)),
+    arrival: bigint(Number(arrival)),
+    limit: int(limit + 1),
+  });
+  const ended = (row: ReadableMessageRow): number => row.ended_at ?? 0;
+  const rows = result.rows<ReadableMessageRow>(0).sort((a, b) => ended(b) - ended(a) || b.arrival - a.arrival);
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  return {
+    items: shown.map(readMessage),
+    nextCursor: rows.length > limit && last !== undefined ? encodeCursor(filters, [ended(last), last.arrival]) : null,
+  };
+}
+
+/**
+ * The chosen dead letters, oldest first, into @chosen; ids that are no dead letters are passed over. @done: the answer of an
+ * earlier try of the same operation, whose repeat would count otherwise.
+ */
+const SELECT = `${PROLOGUE}DECLARE @operation uniqueidentifier, @dryRun bit, @receiver ${ID}, @type ${ID}, @reason nvarchar(max), @before bigint,
+  @byIds bit, @count int;
+SELECT @operation = x.operation, @dryRun = x.dry_run, @receiver = x.receiver, @type = x.type, @reason = ${plainText("x.reason")},
+  @before = x.before, @byIds = x.by_ids
+FROM OPENJSON(@items) WITH (operation uniqueidentifier, dry_run bit, receiver varchar(128), type varchar(64), reason nvarchar(max),
+  before bigint, by_ids bit) AS x;
+DECLARE @answer nvarchar(max) = (SELECT answer FROM dbo.operation_answers WHERE operation_id = @operation);
+DECLARE @chosen TABLE (position int IDENTITY NOT NULL PRIMARY KEY, arrival bigint NOT NULL, receiver_no int NOT NULL,
+  ordering_key ${ID} NULL, held bit NOT NULL);
+IF @answer IS NOT NULL SET @count = JSON_VALUE(@answer, '$.count');
+ELSE IF @byIds = 1
+  INSERT INTO @chosen (arrival, receiver_no, ordering_key, held)
+  SELECT TOP (${DEAD_LETTER_BATCH_MAX}) m.arrival, m.receiver_no, m.ordering_key, 0
+  FROM (SELECT DISTINCT CAST(v.value AS varchar(128)) ${BIN2} AS message_id
+    FROM OPENJSON(@items) AS i CROSS APPLY OPENJSON(i.value, '$.ids') AS v) AS x
+  JOIN dbo.messages AS m ON m.message_id = x.message_id
+  WHERE m.status = 'dead_lettered' ORDER BY m.ended_at, m.arrival;
+ELSE IF @receiver IS NOT NULL
+  INSERT INTO @chosen (arrival, receiver_no, ordering_key, held)
+  SELECT TOP (${DEAD_LETTER_BATCH_MAX}) m.arrival, m.receiver_no, m.ordering_key, 0 FROM dbo.messages AS m
+  WHERE m.receiver_no = (SELECT a.agent_no FROM dbo.agents AS a WHERE a.agent_id = @receiver) AND ${CONDITION}
+    AND (@before IS NULL OR m.ended_at < @before)
+  ORDER BY m.ended_at, m.arrival;
+ELSE
+  INSERT INTO @chosen (arrival, receiver_no, ordering_key, held)
+  SELECT TOP (${DEAD_LETTER_BATCH_MAX}) m.arrival, m.receiver_no, m.ordering_key, 0 FROM dbo.messages AS m
+  WHERE ${CONDITION} AND (@before IS NULL OR m.ended_at < @before)
+  ORDER BY m.ended_at, m.arrival;
+`;
+
+/** Keeps the answer in the same transaction. */
+const KEEP_ANSWER = `INSERT INTO dbo.operation_answers (operation_id, answer, answered_at)
+  VALUES (@operation, CONCAT(N'{"count":', @count, N'}'), @now);
+`;
+
+const ANSWER = "SELECT 0 AS item, @count AS count;\n";
+
+/** Redriven messages join their ordering keys behind what is unsettled there. */
+const JOIN_KEYS = `DECLARE @keys TABLE (receiver_no int NOT NULL, ordering_key ${ID} NOT NULL, added int NOT NULL,
+    PRIMARY KEY (receiver_no, ordering_key));
+  INSERT INTO @keys (receiver_no, ordering_key, added)
+  SELECT c.receiver_no, c.ordering_key, COUNT(*) FROM @chosen AS c
+  WHERE c.ordering_key IS NOT NULL GROUP BY c.receiver_no, c.ordering_key;
+  UPDATE k SET unsettled = k.unsettled + a.added
+  FROM @keys AS a JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key;
+  INSERT INTO dbo.ordering_keys (receiver_no, ordering_key, unsettled)
+  SELECT a.receiver_no, a.ordering_key, a.added FROM @keys AS a
+  LEFT JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
+  WHERE k.receiver_no IS NULL;
+  UPDATE c SET held = 1
+  FROM @chosen AS c
+  JOIN @keys AS a ON a.receiver_no = c.receiver_no AND a.ordering_key = c.ordering_key
+  JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
+  WHERE k.unsettled > a.added OR c.position > (SELECT MIN(o.position) FROM @chosen AS o
+    WHERE o.receiver_no = c.receiver_no AND o.ordering_key = c.ordering_key);
+`;
+
+const REDRIVE_SQL = sqlText(
+  "redrive-dead-letters",
+  `${SELECT}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}IF @answer IS NULL
+BEGIN
+  DELETE c FROM @chosen AS c JOIN dbo.agents AS a ON a.agent_no = c.receiver_no WHERE a.status = 'deregistered';
+  SET @count = (SELECT COUNT(*) FROM @chosen);
+END;
+IF @answer IS NULL AND @dryRun = 0 AND @count > 0
+BEGIN
+  DECLARE @number bigint;
+  BEGIN TRANSACTION;
+  ${JOIN_KEYS}SET @number = NEXT VALUE FOR dbo.message_arrivals;
+  UPDATE m SET arrival = @number * ${ARRIVALS_PER_NUMBER} + c.position - 1, status = 'queued', held = c.held,
+    attempt_limit = m.attempt + m.max_attempts, available_at = @now, expires_at = NULL, ended_at = NULL, settlement = NULL
+  FROM @chosen AS c JOIN dbo.messages AS m ON m.arrival = c.arrival WHERE m.status = 'dead_lettered';
+  ${raceUnless("@count")}  INSERT INTO @counts (name, delta) VALUES ('messages:dead_lettered', -@count), ('messages:queued', @count);
+  INSERT INTO @counts (name, delta) SELECT CONCAT('mailbox:', c.receiver_no), 1 FROM @chosen AS c;
+  INSERT INTO @deliverable (agent_no) SELECT DISTINCT c.receiver_no FROM @chosen AS c;
+  ${APPLY_COUNTS}${KEEP_ANSWER}COMMIT TRANSACTION;
+END;
+${ANSWER}${SELECT_DELIVERABLE}`,
+);
+
+/** Ended messages to be deleted. */
+export const DECLARE_PURGED = `DECLARE @purged TABLE (arrival bigint NOT NULL PRIMARY KEY, status ${WORD} NOT NULL);
+DECLARE @purgedRows int;
+`;
+
+/** Deletes the messages of @purged; their payloads go with them. Inside the transaction. Leaves @purged empty. */
+export const DELETE_MESSAGES = `SET @purgedRows = (SELECT COUNT(*) FROM @purged);
+IF @purgedRows > 0
+BEGIN
+DELETE m FROM @purged AS p JOIN dbo.messages AS m ON m.arrival = p.arrival AND m.status = p.status;
+${raceUnless("@purgedRows")}INSERT INTO @counts (name, delta) SELECT CONCAT('messages:', p.status), -COUNT(*) FROM @purged AS p GROUP BY p.status;
+DELETE FROM @purged;
+END;
+`;
+
+const PURGE_SQL = sqlText(
+  "purge-dead-letters",
+  `${SELECT}IF @answer IS NULL SET @count = (SELECT COUNT(*) FROM @chosen);
+IF @answer IS NULL AND @dryRun = 0 AND @count > 0
+BEGIN
+  ${DECLARE_COUNTS}${DECLARE_PURGED}INSERT INTO @purged (arrival, status) SELECT c.arrival, 'dead_lettered' FROM @chosen AS c;
+  BEGIN TRANSACTION;
+  ${DELETE_MESSAGES}${APPLY_COUNTS}${KEEP_ANSWER}COMMIT TRANSACTION;
+END;
+${ANSWER}`,
+);
+
+type Operation = DeadLetterSelection & { operationId: string };
+
+function operationBatch(name: string, sql: typeof PURGE_SQL, wakes: boolean): Batch<Operation, number> {
+  return {
+    name,
+    sql,
+    encode: ({ operationId, messageIds, filter, dryRun }) => ({
+      operation: operationId,
+      dry_run: dryRun,
+      by_ids: messageIds !== undefined,
+      ids: [...(messageIds ?? [])],
+      receiver: filter?.receiver ?? null,
+      type: filter?.type ?? null,
+      reason: filter?.reason === undefined ? null : itemText(filter.reason),
+      before: filter?.before === undefined ? null : Date.parse(filter.before),
+    }),
+    decode: (result) => result.rows<{ count: number }>(0).map(({ count }) => ({ value: count })),
+    // Up to a thousand rows each.
+    maxItems: 1,
+    wakes,
+  };
+}
+
+const REDRIVE = operationBatch("redrive-dead-letters", REDRIVE_SQL, true);
+const PURGE = operationBatch("purge-dead-letters", PURGE_SQL, false);
+
+/**
+ * Queues dead letters again: new arrival number, the same attempt, `maxAttempts` more of them, no time to live any more
+ * (an operator's redrive of an old message would otherwise expire at once). Those of deregistered agents stay.
+ *
+ * @returns how many
+ */
+export function redriveDeadLetters(connection: Connection, selection: DeadLetterSelection): Promise<number> {
+  return connection.run(REDRIVE, { ...selection, operationId: newId(connection.clock.now()) });
+}
+
+/** Deletes dead letters. @returns how many */
+export function purgeDeadLetters(connection: Connection, selection: DeadLetterSelection): Promise<number> {
+  return connection.run(PURGE, { ...selection, operationId: newId(connection.clock.now()) });
+}
