@@ -27,7 +27,7 @@ describe("the contract suite", () => {
     const listed = readSource("test/contract/contracts.ts").text;
     expect(declared.length).toBeGreaterThan(10);
     expect(declared.filter((name) => !new RegExp(`^ {2}${name},$`, "m").test(listed))).toEqual([]);
-    for (const store of ["sqlite", "mssql"]) {
+    for (const store of ["sqlite", "mssql.server"]) {
       const { text } = readSource(`test/contract/${store}.test.ts`);
       expect(text).toMatch(/for \(const contract of contracts\) contract\(open\w+UnderTest\);/);
     }

@@ -1,9 +1,9 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
-import type { Task } from "../../tasks/task.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
 import type { Step, Walked } from "../upkeep-runs.ts";
 import { bigint } from "./batch.ts";
 import type { Connection } from "./connection.ts";
+import { itemJson, plainJson } from "./item-text.ts";
 import { endIf, upkeepStep } from "./sweep.ts";
 import { newestEventsByNo, readTasksByNo, storedAttemptsByNo } from "./task-reading.ts";
 import { sqlText } from "./texts.ts";
@@ -25,13 +25,17 @@ ORDER BY t.ended_at, t.task_no;
 `,
 );
 
-/** A task with its documents, as the archive keeps it. */
+/** Tasks with their documents, as the archive keeps them; the lists go side by side. */
 interface Archived {
-  task_no: number;
-  task: string;
-  assignments: string;
-  events: string;
-  [column: string]: string | number;
+  taskNos: number[];
+  tasks: readonly object[];
+  assignments: readonly object[];
+  events: readonly object[];
+}
+
+/** The documents of a list, each as text of its own: OPENJSON gives whole only what stands in a list of texts. */
+function documents(values: readonly object[]): string[] {
+  return values.map((value) => itemJson(JSON.parse(JSON.stringify(value))));
 }
 
 /**
@@ -40,9 +44,14 @@ interface Archived {
  * messages about it lose the reference and keep their text. A demand that no task has any more is dropped afterwards:
  * demands come first in the order of locks.
  */
-const ARCHIVE = upkeepStep<{ tasks: readonly Archived[] }, { done: number }>({
+const ARCHIVE = upkeepStep<Archived, { done: number }>({
   name: "archive-tasks",
-  encode: ({ tasks }) => ({ tasks: [...tasks] }),
+  encode: ({ taskNos, tasks, assignments, events }) => ({
+    taskNos,
+    tasks: documents(tasks),
+    assignments: documents(assignments),
+    events: documents(events),
+  }),
   wakes: false,
   sql: sqlText(
     "archive-tasks",
@@ -53,8 +62,9 @@ DECLARE @archived TABLE (task_no bigint NOT NULL PRIMARY KEY, task_id ${ID} NOT 
   idempotency_key ${HASH} NULL, request_hash ${HASH} NOT NULL);
 DECLARE @done int;
 ${DECLARE_COUNTS}INSERT INTO @old (task_no, task, assignments, events)
-SELECT j.task_no, j.task, j.assignments, j.events
-FROM OPENJSON(@items, '$[0].tasks') WITH (task_no bigint, task nvarchar(max), assignments nvarchar(max), events nvarchar(max)) AS j;
+SELECT CAST(n.[value] AS bigint), ${plainJson("t.[value]")}, ${plainJson("a.[value]")}, ${plainJson("e.[value]")}
+FROM OPENJSON(@items, '$[0].taskNos') AS n JOIN OPENJSON(@items, '$[0].tasks') AS t ON t.[key] = n.[key]
+JOIN OPENJSON(@items, '$[0].assignments') AS a ON a.[key] = n.[key] JOIN OPENJSON(@items, '$[0].events') AS e ON e.[key] = n.[key];
 BEGIN TRANSACTION;
 DELETE FROM dbo.tasks OUTPUT deleted.task_no, deleted.task_id, deleted.status, deleted.supervisor_no, deleted.demand_no, deleted.ended_at,
   deleted.attempt, deleted.idempotency_key, deleted.request_hash
@@ -86,12 +96,10 @@ export async function archiveTasks(connection: Connection): Promise<Step> {
     newestEventsByNo(connection, taskNos, EVENTS_MAX),
   ]);
   const { done } = await connection.run(ARCHIVE, {
-    tasks: [...tasks].map(([task_no, task]: [number, Task]) => ({
-      task_no,
-      task: JSON.stringify(task),
-      assignments: JSON.stringify(attempts.get(task_no) ?? []),
-      events: JSON.stringify((events.get(task_no) ?? []).toReversed()),
-    })),
+    taskNos: [...tasks.keys()],
+    tasks: [...tasks.values()],
+    assignments: [...tasks.keys()].map((taskNo) => attempts.get(taskNo) ?? []),
+    events: [...tasks.keys()].map((taskNo) => (events.get(taskNo) ?? []).toReversed()),
   });
   return { done, more: old.length === TASKS_PER_TRANSACTION };
 }

@@ -27,7 +27,7 @@ const PURGE = upkeepStep<{ after: number }, { purged: number; dead_letters: numb
     "purge-messages",
     `${PROLOGUE}DECLARE @oldest TABLE (arrival bigint NOT NULL PRIMARY KEY, status varchar(13) NOT NULL, accepted_at bigint NOT NULL,
   ended_at bigint NULL);
-DECLARE @after bigint = JSON_VALUE(@items, '$[0].after'), @next bigint, @read int, @stop bigint, @purged int, @deadLetters int;
+DECLARE @after bigint = JSON_VALUE(@items, '$[0].after'), @next bigint, @read int, @stop bigint, @deadLetters int;
 DECLARE @ended bigint = @now - @messageRetention, @dead bigint = @now - @deadLetterRetention;
 INSERT INTO @oldest (arrival, status, accepted_at, ended_at)
 SELECT TOP (${MAINTENANCE_BATCH_ROWS}) m.arrival, m.status, m.accepted_at, m.ended_at
@@ -40,11 +40,10 @@ SELECT o.arrival, o.status FROM @oldest AS o
 WHERE (@stop IS NULL OR o.arrival < @stop)
   AND ((o.status IN ('completed', 'expired') AND o.ended_at <= @ended) OR (o.status = 'dead_lettered' AND o.ended_at <= @dead));
 ${endIf("@@ROWCOUNT = 0", "0 AS purged, 0 AS dead_letters, @next AS next")}
+SET @deadLetters = (SELECT COUNT(*) FROM @purged AS p WHERE p.status = 'dead_lettered');
 ${DECLARE_COUNTS}BEGIN TRANSACTION;
-${DELETE_MESSAGES}SELECT @deadLetters = -SUM(CASE WHEN c.name = 'messages:dead_lettered' THEN c.delta ELSE 0 END), @purged = -SUM(c.delta)
-FROM @counts AS c;
-${APPLY_COUNTS}COMMIT TRANSACTION;
-SELECT @purged - @deadLetters AS purged, @deadLetters AS dead_letters, @next AS next;
+${DELETE_MESSAGES}${APPLY_COUNTS}COMMIT TRANSACTION;
+SELECT @purgedRows - @deadLetters AS purged, @deadLetters AS dead_letters, @next AS next;
 `,
   ),
 });
