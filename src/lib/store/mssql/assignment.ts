@@ -32,7 +32,7 @@ export const LOST_ROUNDS_MAX = 20;
 const NEEDED = `DECLARE @needed TABLE (capability ${ID} NOT NULL PRIMARY KEY);
 DECLARE @meeting TABLE (set_no int NOT NULL PRIMARY KEY);
 INSERT INTO @needed (capability)
-SELECT j.capability FROM @new AS n CROSS APPLY OPENJSON(n.capabilities) WITH (capability varchar(128) '$') AS j;
+SELECT CAST(j.value AS varchar(128)) FROM OPENJSON(@items) AS i CROSS APPLY OPENJSON(i.value, '$.capabilities') AS j;
 INSERT INTO @meeting (set_no) ${setsThatMeet("@needed")};
 `;
 

@@ -13,13 +13,13 @@ import { ID, WORD } from "./transaction.ts";
  * `receiver_no`, `message_type` and `payload` the message that goes with it.
  */
 export const PLAN_COLUMNS = `task_no bigint NOT NULL, task_id ${ID} NOT NULL, task_type ${ID} NOT NULL, priority tinyint NOT NULL,
-  demand_no int NULL, named_no int NULL, attempt int NOT NULL, timeout_milliseconds bigint NOT NULL, preferred nvarchar(max) NOT NULL,
+  demand_no int NULL, named_no int NULL, attempt int NOT NULL, timeout_milliseconds bigint NOT NULL, preferred nvarchar(max) NULL,
   becomes ${WORD} NULL, agent_no int NULL, set_no int NULL, fills int NULL, explanation varchar(max) NULL,
   receiver_no int NULL, message_type ${WORD} NULL, payload varchar(max) NULL`;
 
 /**
  * What a task asks of its agent, for `weigh`: the demand; the one agent that it names, if any; whose attempt just ended;
- * the preferred capabilities, each once, as a JSON array. And what comes of it: the best agent (NULL: nobody), its set, 1
+ * the preferred capabilities, each once, as a JSON array (NULL: none). And what comes of it: the best agent (NULL: nobody), its set, 1
  * when this task takes its last slot, and the explanation. `@picks`: tasks of this batch that have been given an agent.
  */
 export const DECLARE_WEIGHING = `DECLARE @demandNo int, @namedNo int, @endedByNo int, @preferred nvarchar(max), @picks int = 0;
@@ -45,7 +45,7 @@ ${weighNamed(plan, sets)}IF @chosenNo IS NOT NULL SET @picks = @picks + 1;
 }
 
 /** Of the preferred capabilities, how many the set of row `w` answers to. */
-const PREFERRED = `CASE WHEN @preferred = N'[]' THEN 0 ELSE (
+const PREFERRED = `CASE WHEN @preferred IS NULL THEN 0 ELSE (
       SELECT COUNT(*) FROM OPENJSON(@preferred) WITH (capability varchar(128) '$') AS p
       JOIN dbo.set_capabilities AS h ON h.capability = p.capability COLLATE Latin1_General_100_BIN2 AND h.set_no = w.set_no) END`;
 

@@ -48,7 +48,7 @@ function heads(source: string, condition = ""): string {
 const LIST = `INSERT INTO @waiting (place, task_no, task_id, task_type, priority, demand_no, named_no, attempt, timeout_milliseconds,
   preferred, ended_by_no)
 SELECT h.place, t.task_no, t.task_id, t.task_type, t.priority, t.demand_no, t.assign_to_no, t.attempt + 1, t.timeout_milliseconds,
-  b.preferred_capabilities, CASE WHEN t.attempt > 0 THEN t.agent_no END
+  NULLIF(b.preferred_capabilities, N'[]'), CASE WHEN t.attempt > 0 THEN t.agent_no END
 FROM (SELECT TOP (@handOutLimit - @handedOut) o.task_no, ROW_NUMBER() OVER (ORDER BY o.rank, o.task_no) AS place FROM (
     SELECT w.task_no, w.rank FROM @sources AS x CROSS JOIN ${STREAMS}
     CROSS APPLY (${heads("t.demand_no = x.demand_no AND t.assign_to_no IS NULL")}) AS w

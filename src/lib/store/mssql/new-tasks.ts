@@ -7,6 +7,7 @@ import { assigneeNotFound, dependencyInvalid, mayNotAssign, taskIdTaken, taskMis
 import type { OutcomeRow } from "./batch.ts";
 import { PLAN_COLUMNS } from "./candidates.ts";
 import { encodeDemand } from "./capability-sets.ts";
+import { itemJson, itemText } from "./item-text.ts";
 import { HASH, ID, WORD } from "./transaction.ts";
 
 /** Whether a task may be created, and whether it has been already; reads only. */
@@ -18,7 +19,7 @@ export interface NewTaskCall {
   operationId: string;
 }
 
-/** What CHECK_NEW_TASKS reads of a call. JSON values travel as themselves, in an array: not every server unescapes texts. */
+/** What CHECK_NEW_TASKS and INSERT_TASKS read of a call. Lists and long texts are read where they are needed. */
 export function encodeNewTask({ task, operationId }: NewTaskCall): { [key: string]: JsonValue } {
   return {
     operationId,
@@ -34,9 +35,11 @@ export function encodeNewTask({ task, operationId }: NewTaskCall): { [key: strin
     requestHash: task.requestHash,
     ...encodeDemand(task.requiredCapabilities),
     preferred: [...new Set(task.preferredCapabilities)],
+    prefers: Math.sign(task.preferredCapabilities.length),
     dependsOn: [...new Set(task.dependsOn)],
-    description: task.description,
-    parameters: [task.parameters],
+    depends: Math.sign(task.dependsOn.length),
+    description: itemText(task.description),
+    parameters: itemJson(task.parameters),
   };
 }
 
@@ -49,11 +52,10 @@ export function encodeNewTask({ task, operationId }: NewTaskCall): { [key: strin
 export const DECLARE_NEW_TASKS = `DECLARE @new TABLE (place int NOT NULL PRIMARY KEY, ${PLAN_COLUMNS},
   code ${WORD} NULL, subject ${ID} NULL, known_id ${ID} NULL, own bit NULL, supervisor_no int NULL, max_retries int NOT NULL,
   parent_task_id ${ID} NULL, idempotency_key ${HASH} NULL, request_hash ${HASH} NOT NULL, operation_id uniqueidentifier NOT NULL,
-  depends_on nvarchar(max) NULL, unmet int NOT NULL, lost ${ID} NULL, capabilities_hash ${HASH} NOT NULL,
-  capabilities nvarchar(max) NOT NULL, description nvarchar(max) NOT NULL, parameters nvarchar(max) NOT NULL,
+  depends int NOT NULL, prefers int NOT NULL, unmet int NOT NULL, lost ${ID} NULL, capabilities_hash ${HASH} NOT NULL,
   stale int NOT NULL, wakes int NOT NULL);
 DECLARE @taskNumbers bigint = NEXT VALUE FOR dbo.task_numbers;
-DECLARE @dependent int, @missing int, @stale int;
+DECLARE @dependent int, @preferring int, @missing int, @stale int;
 `;
 
 /** Numbers of tasks under one number of the sequence: the order of a batch is that of its items. */
@@ -89,42 +91,43 @@ const CODE = `CASE WHEN s.agent_no IS NULL THEN 'AGENT_NOT_FOUND' WHEN s.status 
  * for those that depend on another, and 'failed' for those that depend on one that did not complete.
  */
 export const CHECK_NEW_TASKS = `INSERT INTO @new (place, task_no, task_id, task_type, priority, demand_no, named_no, attempt,
-  timeout_milliseconds, preferred, becomes, code, subject, known_id, own, supervisor_no, max_retries, parent_task_id,
-  idempotency_key, request_hash, operation_id, depends_on, unmet, capabilities_hash, capabilities, description, parameters,
-  stale, wakes)
+  timeout_milliseconds, becomes, code, subject, known_id, own, supervisor_no, max_retries, parent_task_id,
+  idempotency_key, request_hash, operation_id, depends, prefers, unmet, capabilities_hash, stale, wakes)
 SELECT j.item, @taskNumbers * ${TASKS_PER_NUMBER} + j.item, j.task_id, j.task_type, j.priority, d.demand_no, w.agent_no, 1,
-  j.timeout_milliseconds, j.preferred, CASE WHEN c.code IS NOT NULL THEN 'refused' WHEN k.task_id IS NOT NULL THEN 'repeat' END,
+  j.timeout_milliseconds, CASE WHEN c.code IS NOT NULL THEN 'refused' WHEN k.task_id IS NOT NULL THEN 'repeat' END,
   c.code, CASE c.code WHEN 'FORBIDDEN' THEN s.role WHEN 'AGENT_NOT_FOUND' THEN CASE WHEN s.agent_no IS NULL THEN 'supervisor' ELSE 'assignTo' END END,
   k.task_id, CASE WHEN k.operation_id = j.operation_id THEN 1 ELSE 0 END, s.agent_no, j.max_retries, j.parent_task_id,
-  j.idempotency_key, j.request_hash, j.operation_id, NULLIF(j.depends_on, N'[]'), 0, j.capabilities_hash, j.capabilities,
-  j.description, SUBSTRING(j.parameters, 2, LEN(j.parameters) - 2),
+  j.idempotency_key, j.request_hash, j.operation_id, j.depends, j.prefers, 0, j.capabilities_hash,
   CASE WHEN c.code IS NULL AND h.last_heartbeat_at < @now - @renewalMilliseconds THEN 1 ELSE 0 END,
   CASE WHEN c.code IS NULL AND s.status = 'inactive' THEN 1 ELSE 0 END
 FROM OPENJSON(@items) WITH (item int, operation_id uniqueidentifier '$.operationId', task_id varchar(128) '$.taskId', supervisor varchar(128),
   assign_to varchar(128) '$.assignTo', task_type varchar(128) '$.taskType', priority tinyint, max_retries int '$.maxRetries',
   timeout_milliseconds bigint '$.timeoutMilliseconds', parent_task_id varchar(128) '$.parentTaskId',
   idempotency_key varchar(64) '$.idempotencyKey', request_hash varchar(64) '$.requestHash',
-  capabilities_hash varchar(43) '$.capabilitiesHash', capabilities nvarchar(max) AS JSON, preferred nvarchar(max) AS JSON,
-  depends_on nvarchar(max) '$.dependsOn' AS JSON, description nvarchar(max), parameters nvarchar(max) AS JSON) AS j
+  capabilities_hash varchar(43) '$.capabilitiesHash', depends int, prefers int) AS j
 LEFT JOIN dbo.agents AS s ON s.agent_id = j.supervisor ${IN_BYTES}
 LEFT JOIN dbo.agent_heartbeats AS h ON h.agent_no = s.agent_no
 LEFT JOIN dbo.agents AS w ON w.agent_id = j.assign_to ${IN_BYTES}
 LEFT JOIN dbo.demands AS d ON d.capabilities_hash = j.capabilities_hash ${IN_BYTES}
 ${KNOWN}
 CROSS APPLY (SELECT ${CODE} AS code) AS c;
-SELECT @dependent = SUM(CASE WHEN n.becomes IS NULL AND n.depends_on IS NOT NULL THEN 1 ELSE 0 END),
+SELECT @dependent = SUM(CASE WHEN n.becomes IS NULL THEN n.depends ELSE 0 END),
+  @preferring = SUM(CASE WHEN n.becomes IS NULL THEN n.prefers ELSE 0 END),
   @missing = SUM(CASE WHEN n.becomes IS NULL AND n.demand_no IS NULL THEN 1 ELSE 0 END), @stale = SUM(n.stale) FROM @new AS n;
+IF @preferring > 0 UPDATE n SET preferred = v.value
+FROM OPENJSON(@items) AS i JOIN @new AS n ON n.place = CAST(i.[key] AS int) CROSS APPLY OPENJSON(i.value) AS v
+WHERE v.[key] = N'preferred' AND n.prefers = 1;
 IF @dependent > 0
 BEGIN
   DECLARE @dependencies TABLE (place int NOT NULL, position int NOT NULL, depends_on ${ID} NOT NULL, task_no bigint NULL,
     status ${WORD} NULL, PRIMARY KEY (place, position));
   INSERT INTO @dependencies (place, position, depends_on, task_no, status)
   SELECT n.place, CAST(o.[key] AS int), d.task_id, t.task_no, CASE WHEN d.task_id = n.task_id THEN NULL ELSE COALESCE(t.status, r.status) END
-  FROM @new AS n CROSS APPLY OPENJSON(n.depends_on) AS o
+  FROM OPENJSON(@items) AS i JOIN @new AS n ON n.place = CAST(i.[key] AS int) CROSS APPLY OPENJSON(i.value, '$.dependsOn') AS o
   CROSS APPLY (SELECT CAST(o.value AS varchar(128)) ${IN_BYTES} AS task_id) AS d
   LEFT JOIN dbo.tasks AS t ON t.task_id = d.task_id
   LEFT JOIN dbo.task_archive AS r ON r.task_id = d.task_id
-  WHERE n.becomes IS NULL AND n.depends_on IS NOT NULL;
+  WHERE n.becomes IS NULL;
   UPDATE n SET code = CASE WHEN b.subject IS NOT NULL THEN 'DEPENDENCY_INVALID' END, subject = b.subject, unmet = u.unmet, lost = l.lost,
     becomes = CASE WHEN b.subject IS NOT NULL THEN 'refused' WHEN l.lost IS NOT NULL THEN 'failed' WHEN u.unmet > 0 THEN 'blocked' END,
     stale = CASE WHEN b.subject IS NULL THEN n.stale ELSE 0 END, wakes = CASE WHEN b.subject IS NULL THEN n.wakes ELSE 0 END,
@@ -137,7 +140,7 @@ BEGIN
     WHERE x.place = n.place AND x.status IS NULL ORDER BY x.position) AS b
   OUTER APPLY (SELECT TOP (1) x.depends_on AS lost FROM @dependencies AS x
     WHERE x.place = n.place AND x.status IN ('failed', 'cancelled') ORDER BY x.position) AS l
-  WHERE n.becomes IS NULL AND n.depends_on IS NOT NULL;
+  WHERE n.becomes IS NULL AND n.depends = 1;
 END;
 `;
 

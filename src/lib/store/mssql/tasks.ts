@@ -8,6 +8,7 @@ import { weigh } from "./candidates.ts";
 import { DECLARE_DEMANDS, INTERN_DEMANDS } from "./capability-sets.ts";
 import type { Connection } from "./connection.ts";
 import { handOutTask } from "./hand-out.ts";
+import { plainJson, plainText } from "./item-text.ts";
 import { CHECK_NEW_TASKS, DECLARE_NEW_TASKS, encodeNewTask, type NewTaskCall, refusalOf } from "./new-tasks.ts";
 import { sqlText } from "./texts.ts";
 import { PROLOGUE, RACE, raceUnless } from "./transaction.ts";
@@ -18,8 +19,10 @@ export { getAssignments, getTask, getTaskHistory, listTasks } from "./task-readi
 const MAKE_DEMANDS = `IF @missing > 0
 BEGIN
   ${DECLARE_DEMANDS}INSERT INTO @demands (capabilities_hash, capabilities)
-  SELECT n.capabilities_hash, MIN(n.capabilities) FROM @new AS n
-  WHERE n.demand_no IS NULL AND (n.becomes IS NULL OR n.becomes IN ('blocked', 'failed')) GROUP BY n.capabilities_hash;
+  SELECT n.capabilities_hash, MIN(v.value)
+  FROM OPENJSON(@items) AS i JOIN @new AS n ON n.place = CAST(i.[key] AS int) CROSS APPLY OPENJSON(i.value) AS v
+  WHERE v.[key] = N'capabilities' AND n.demand_no IS NULL AND (n.becomes IS NULL OR n.becomes IN ('blocked', 'failed'))
+  GROUP BY n.capabilities_hash;
   ${INTERN_DEMANDS}UPDATE n SET demand_no = d.demand_no
   FROM @new AS n JOIN dbo.demands AS d ON d.capabilities_hash = n.capabilities_hash;
 END;
@@ -52,6 +55,11 @@ BEGIN
     WHERE n.${WRITTEN} AND d.status NOT IN ('completed', 'failed', 'cancelled'))`)}END;
 `;
 
+/** A value of an item, from the rows `v` of its values: long ones are whole there only. */
+function textOf(key: string): string {
+  return `MAX(CASE WHEN v.[key] = N'${key}' THEN v.value END)`;
+}
+
 const INSERT_TASKS = `INSERT INTO dbo.tasks (task_no, task_id, supervisor_no, task_type, priority, status, demand_no, assign_to_no,
   agent_no, attempt, max_retries, timeout_milliseconds, unmet_dependencies, created_at, available_at, assigned_at, deadline_at,
   ended_at, parent_task_id, idempotency_key, request_hash, operation_id)
@@ -61,7 +69,9 @@ SELECT n.task_no, n.task_id, n.supervisor_no, n.task_type, n.priority, n.becomes
   CASE WHEN n.becomes = 'failed' THEN @now END, n.parent_task_id, n.idempotency_key, n.request_hash, n.operation_id
 FROM @new AS n WHERE n.${WRITTEN};
 INSERT INTO dbo.task_bodies (task_no, description, parameters, preferred_capabilities)
-SELECT n.task_no, n.description, n.parameters, n.preferred FROM @new AS n WHERE n.${WRITTEN};
+SELECT n.task_no, ${plainText(textOf("description"))}, ${plainJson(textOf("parameters"))}, ${textOf("preferred")}
+FROM OPENJSON(@items) AS i JOIN @new AS n ON n.place = CAST(i.[key] AS int) CROSS APPLY OPENJSON(i.value) AS v
+WHERE n.${WRITTEN} AND v.[key] IN (N'description', N'parameters', N'preferred') GROUP BY n.task_no;
 IF @dependent > 0
 BEGIN
   INSERT INTO dbo.task_outcomes (task_no, error) SELECT n.task_no, N'DEPENDENCY_FAILED' FROM @new AS n WHERE n.becomes = 'failed';
