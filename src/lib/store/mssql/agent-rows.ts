@@ -68,7 +68,8 @@ DECLARE @statusChanges int;
 `;
 
 /**
- * Fills @status_changes, outside the transaction, with agents whose status alone changes.
+ * Fills @status_changes, outside the transaction, with agents whose status alone changes. Their state is read here: what
+ * the caller has found before may have changed since, so it looks at `was_status` again.
  *
  * @param source a table variable with a column agent_no
  * @example

@@ -1,4 +1,4 @@
-import { canonicalCapabilities, capabilitiesHash, expandCapabilities } from "../capabilities.ts";
+import { canonicalCapabilities, capabilitiesHash } from "../capabilities.ts";
 import { HASH, ID, RACE } from "./transaction.ts";
 
 /**
@@ -10,23 +10,15 @@ import { HASH, ID, RACE } from "./transaction.ts";
  * demands, that is nearly every call, take no lock.
  */
 
-/** A set or demand as a batch needs it, inside an item: `answers` only for sets. */
-export interface EncodedCapabilities {
-  /** Their number is found by it. */
+/** A set or demand inside an item: its number is found by the hash; the capabilities, sorted, are an array. */
+export function encodeCapabilities(capabilities: readonly string[]): {
   capabilitiesHash: string;
-  /** Sorted, without repeats; read it AS JSON. */
   capabilities: string[];
-}
-
-/** A demand inside an item: read `capabilitiesHash varchar(43), capabilities nvarchar(max) AS JSON`. */
-export function encodeDemand(capabilities: readonly string[]): EncodedCapabilities {
+} {
   return { capabilitiesHash: capabilitiesHash(capabilities), capabilities: canonicalCapabilities(capabilities) };
 }
 
-/** A set inside an item: as a demand, and `answers nvarchar(max) AS JSON`, all that it answers to. */
-export function encodeCapabilitySet(capabilities: readonly string[]): EncodedCapabilities & { answers: string[] } {
-  return { ...encodeDemand(capabilities), answers: [...expandCapabilities(capabilities)] };
-}
+export const encodeDemand = encodeCapabilities;
 
 /** One maker at a time, to the end of the transaction. */
 const LOCK_CAPABILITIES = `EXEC @capabilityLock = sp_getapplock @Resource = N'capabilities', @LockMode = N'Exclusive',
@@ -35,7 +27,7 @@ const LOCK_CAPABILITIES = `EXEC @capabilityLock = sp_getapplock @Resource = N'ca
 
 /** Sets that the agents of a batch have. */
 export const DECLARE_CAPABILITY_SETS = `DECLARE @sets TABLE (capabilities_hash ${HASH} NOT NULL PRIMARY KEY,
-  capabilities nvarchar(max) NOT NULL, answers nvarchar(max) NOT NULL);
+  capabilities nvarchar(max) NOT NULL);
 `;
 
 /**
@@ -55,9 +47,13 @@ BEGIN
   SELECT s.capabilities_hash, s.capabilities FROM @sets AS s
   WHERE NOT EXISTS (SELECT 1 FROM dbo.capability_sets AS c WHERE c.capabilities_hash = s.capabilities_hash);
   INSERT INTO dbo.set_capabilities (capability, set_no)
-  SELECT j.capability, n.set_no
+  SELECT DISTINCT a.capability, n.set_no
   FROM @newSets AS n JOIN @sets AS s ON s.capabilities_hash = n.capabilities_hash
-  CROSS APPLY OPENJSON(s.answers) WITH (capability varchar(128) '$') AS j;
+  CROSS APPLY OPENJSON(s.capabilities) WITH (capability varchar(128) '$') AS j
+  -- As expandCapabilities(): name@version answers to name, too.
+  CROSS APPLY (SELECT j.capability COLLATE Latin1_General_100_BIN2 AS capability UNION ALL
+    SELECT LEFT(j.capability, NULLIF(CHARINDEX('@', j.capability), 0) - 1) COLLATE Latin1_General_100_BIN2
+    WHERE CHARINDEX('@', j.capability) > 1) AS a;
   -- Every demand whose capabilities are all among the set's; the empty demand always is.
   INSERT INTO dbo.demand_sets (demand_no, set_no)
   SELECT d.demand_no, n.set_no FROM @newSets AS n CROSS JOIN dbo.demands AS d

@@ -10,9 +10,10 @@ import {
   readAgent,
 } from "./agent-rows.ts";
 import { type Batch, type OutcomeRow, outcomeRows } from "./batch.ts";
-import { DECLARE_CAPABILITY_SETS, encodeCapabilitySet, INTERN_CAPABILITY_SETS } from "./capability-sets.ts";
+import { DECLARE_CAPABILITY_SETS, encodeCapabilities, INTERN_CAPABILITY_SETS } from "./capability-sets.ts";
 import type { Connection } from "./connection.ts";
 import { DECLARE_HAND_OUT, HAND_OUT } from "./hand-out.ts";
+import { itemJson, plainJson } from "./item-text.ts";
 import { sqlText } from "./texts.ts";
 import {
   APPLY_COUNTS,
@@ -29,23 +30,33 @@ import {
 /** Registering: a file apart from agents.ts, which would be too long with it. */
 
 const DECLARE_REGISTERING = `DECLARE @registering TABLE (agent_id ${ID} NOT NULL PRIMARY KEY, item int NOT NULL, role ${WORD} NOT NULL,
-  capabilities_hash ${HASH} NOT NULL, max_concurrent_tasks int NOT NULL, metadata nvarchar(max) NULL,
+  capabilities_hash ${HASH} NOT NULL, max_concurrent_tasks int NOT NULL,
   operation_id uniqueidentifier NOT NULL, set_no int NULL, agent_no int NULL, is_new bit NOT NULL DEFAULT 0,
   created bit NOT NULL DEFAULT 0);
 `;
 
-/** What is to be registered, with the sets interned; and those that exist, with the state in which they were found. */
-const READ = `INSERT INTO @registering (agent_id, item, role, capabilities_hash, max_concurrent_tasks, metadata, operation_id)
-SELECT j.agent_id, j.item, j.role, j.capabilities_hash, j.max_concurrent_tasks, j.metadata, j.operation_id
-FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId', role varchar(24) '$.role', capabilities_hash varchar(43) '$.capabilitiesHash',
-  max_concurrent_tasks int '$.maxConcurrentTasks', metadata nvarchar(max) '$.metadata' AS JSON, operation_id uniqueidentifier '$.operationId') AS j;
-INSERT INTO @sets (capabilities_hash, capabilities, answers)
-SELECT j.capabilities_hash, MAX(j.capabilities), MAX(j.answers)
-FROM OPENJSON(@items) WITH (capabilities_hash varchar(43) '$.capabilitiesHash', capabilities nvarchar(max) '$.capabilities' AS JSON, answers nvarchar(max) '$.answers' AS JSON) AS j
-GROUP BY j.capabilities_hash;
-${INTERN_CAPABILITY_SETS}UPDATE r SET set_no = c.set_no
-FROM @registering AS r JOIN dbo.capability_sets AS c ON c.capabilities_hash = r.capabilities_hash;
-IF EXISTS (SELECT 1 FROM @registering AS r WHERE r.set_no IS NULL) THROW ${RACE}, 'RACE', 1;
+/**
+ * What is to be registered, with the sets interned; and those that exist, with the state in which they were found. (Long
+ * values are read from the default columns of OPENJSON: a WITH clause may cut them at 4,000 characters.)
+ */
+const READ = `INSERT INTO @registering (agent_id, item, role, capabilities_hash, max_concurrent_tasks, operation_id, set_no)
+SELECT j.agent_id, j.item, j.role, j.capabilities_hash, j.max_concurrent_tasks, j.operation_id, c.set_no
+FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId', role varchar(24) '$.role',
+  capabilities_hash varchar(43) '$.capabilitiesHash', max_concurrent_tasks int '$.maxConcurrentTasks',
+  operation_id uniqueidentifier '$.operationId') AS j
+LEFT JOIN dbo.capability_sets AS c ON c.capabilities_hash = j.capabilities_hash COLLATE Latin1_General_100_BIN2;
+IF EXISTS (SELECT 1 FROM @registering AS r WHERE r.set_no IS NULL)
+BEGIN
+  ${DECLARE_CAPABILITY_SETS}
+  INSERT INTO @sets (capabilities_hash, capabilities)
+  SELECT r.capabilities_hash, MAX(v.value)
+  FROM OPENJSON(@items) AS i CROSS APPLY OPENJSON(i.value) AS v JOIN @registering AS r ON r.item = i.[key]
+  WHERE v.[key] = 'capabilities' AND r.set_no IS NULL GROUP BY r.capabilities_hash;
+  ${INTERN_CAPABILITY_SETS}
+  UPDATE r SET set_no = c.set_no
+  FROM @registering AS r JOIN dbo.capability_sets AS c ON c.capabilities_hash = r.capabilities_hash WHERE r.set_no IS NULL;
+  IF EXISTS (SELECT 1 FROM @registering AS r WHERE r.set_no IS NULL) THROW ${RACE}, 'RACE', 1;
+END;
 UPDATE r SET agent_no = a.agent_no, created = CASE WHEN a.operation_id = r.operation_id THEN 1 ELSE 0 END
 FROM @registering AS r JOIN dbo.agents AS a ON a.agent_id = r.agent_id;
 INSERT INTO @status_changes (agent_no, was_role, was_status, was_set_no, was_max, role, status, set_no,
@@ -81,7 +92,9 @@ END;
 
 const WRITE_METADATA = `DELETE m FROM @registering AS r JOIN dbo.agent_metadata AS m ON m.agent_no = r.agent_no WHERE r.is_new = 0;
 INSERT INTO dbo.agent_metadata (agent_no, metadata)
-SELECT r.agent_no, r.metadata FROM @registering AS r WHERE r.metadata IS NOT NULL;
+SELECT r.agent_no, ${plainJson("v.value")}
+FROM OPENJSON(@items) AS i CROSS APPLY OPENJSON(i.value) AS v JOIN @registering AS r ON r.item = i.[key]
+WHERE v.[key] = 'metadata' AND v.value IS NOT NULL;
 `;
 
 const INSERT_COUNTERS = `INSERT INTO dbo.counters (name, slot)
@@ -91,7 +104,7 @@ FROM @registering AS r CROSS JOIN (VALUES (0), (1), (2), (3), (4), (5), (6), (7)
 
 const SQL = sqlText(
   "register-agents",
-  `${PROLOGUE}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}${DECLARE_HAND_OUT}${DECLARE_STATUS_CHANGES}${DECLARE_CAPABILITY_SETS}${DECLARE_REGISTERING}${READ}
+  `${PROLOGUE}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}${DECLARE_HAND_OUT}${DECLARE_STATUS_CHANGES}${DECLARE_REGISTERING}${READ}
 BEGIN TRANSACTION;
 ${CHANGE_STATUS}${INSERT_NEW}${WRITE_METADATA}${INSERT_COUNTERS}${APPLY_COUNTS}COMMIT TRANSACTION;
 INSERT INTO @freed (agent_no)
@@ -117,9 +130,9 @@ const REGISTER: Batch<Registration, { agent: Agent; created: boolean }> = {
   encode: ({ agent, operationId }) => ({
     agentId: agent.agentId,
     role: agent.role,
-    ...encodeCapabilitySet(agent.capabilities),
+    ...encodeCapabilities(agent.capabilities),
     maxConcurrentTasks: agent.maxConcurrentTasks,
-    metadata: agent.metadata ?? null,
+    metadata: agent.metadata === undefined ? null : itemJson(agent.metadata),
     operationId,
   }),
   decode(result, items) {
