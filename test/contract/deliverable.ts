@@ -2,8 +2,13 @@ import { describe, expect, it } from "@jest/globals";
 import { type StoreFactory, useStore } from "./store-under-test.ts";
 import { eventually, HOUR, type Scene } from "./support.ts";
 
-/** onDeliverable: what wakes a long poll in the same process. */
+/** What a long poll waits for: onDeliverable wakes it in the same process, findDeliverable asks for many at once. */
 export function deliverableContract(open: StoreFactory): void {
+  onDeliverableTests(open);
+  findDeliverableTests(open);
+}
+
+function onDeliverableTests(open: StoreFactory): void {
   describe("onDeliverable", () => {
     const stage = useStore(open);
 
@@ -123,6 +128,71 @@ export function deliverableContract(open: StoreFactory): void {
       const count = calls.length;
       await fence(scene);
       expect(calls).toHaveLength(count);
+    });
+  });
+}
+
+function findDeliverableTests(open: StoreFactory): void {
+  describe("findDeliverable", () => {
+    const stage = useStore(open);
+
+    it("names the mailboxes with something due, and no others", async () => {
+      const scene = stage.scene();
+      const [sender, empty, due, leased] = [
+        await scene.agent(),
+        await scene.agent(),
+        await scene.agent(),
+        await scene.agent(),
+      ];
+      await scene.send(sender, due, { priority: "low" });
+      await scene.send(sender, leased, { priority: "urgent" });
+      await scene.receiveOne(leased);
+      expect(await scene.store.findDeliverable([empty, due, leased])).toEqual([due]);
+      expect(await scene.store.findDeliverable([empty])).toEqual([]);
+      expect(await scene.store.findDeliverable([])).toEqual([]);
+    });
+
+    it("names each mailbox once, whatever its priorities", async () => {
+      const scene = stage.scene();
+      const [sender, receiver] = [await scene.agent(), await scene.agent()];
+      for (const priority of ["low", "normal", "high", "urgent"] as const) {
+        await scene.send(sender, receiver, { priority });
+      }
+      expect(await scene.store.findDeliverable([receiver, receiver])).toEqual([receiver]);
+    });
+
+    it("follows delays, leases that end, and messages held behind an ordering key", async () => {
+      const scene = stage.scene();
+      const [sender, delayed, held] = [await scene.agent(), await scene.agent(), await scene.agent()];
+      await scene.send(sender, delayed, { delaySeconds: 100 });
+      await scene.send(sender, held, { orderingKey: "k" });
+      await scene.send(sender, held, { orderingKey: "k" });
+      const first = await scene.receiveOne(held);
+      expect(await scene.store.findDeliverable([delayed, held])).toEqual([]);
+      await scene.settle(held, first, "complete");
+      expect(await scene.store.findDeliverable([delayed, held])).toEqual([held]);
+      await scene.receiveOne(held);
+      scene.advance(HOUR);
+      expect(new Set(await scene.store.findDeliverable([delayed, held]))).toEqual(new Set([delayed, held]));
+    });
+
+    it("names unknown and deregistered agents: a claim says so", async () => {
+      const scene = stage.scene();
+      const gone = await scene.agent();
+      await scene.store.deregisterAgent(gone);
+      const nobody = scene.id("nobody");
+      expect(new Set(await scene.store.findDeliverable([gone, nobody]))).toEqual(new Set([gone, nobody]));
+    });
+
+    it("changes nothing, and is no heartbeat", async () => {
+      const scene = stage.scene();
+      const [sender, receiver] = [await scene.agent(), await scene.agent()];
+      const messageId = await scene.send(sender, receiver, { ttlSeconds: 10 });
+      const before = await scene.store.getAgent(receiver);
+      scene.advance(HOUR);
+      await scene.store.findDeliverable([receiver]);
+      expect(await scene.store.getAgent(receiver)).toEqual(before);
+      expect((await scene.read(messageId)).attempt).toBe(0);
     });
   });
 }

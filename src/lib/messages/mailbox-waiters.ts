@@ -5,48 +5,150 @@ import type { Store } from "../store/store.ts";
 const FIRST_WAIT_MILLISECONDS = 50;
 const LONGEST_WAIT_MILLISECONDS = 1_000;
 const GROWTH = 1.6;
+/** A look comes up to this share of its wait early when another one is due: one probe asks for both. */
+const EARLY_SHARE = 0.25;
 
-/** Long polls of this process, woken at once when a message of their agent becomes deliverable here. */
+/** One long poll. */
+export interface Waiter {
+  /** Resolves when a claim may find something, at `end` (as the clock tells it), or when its caller has gone. */
+  next(end: number): Promise<void>;
+  /** To be called in any case. */
+  end(): void;
+}
+
+interface Waiting {
+  agentId: string;
+  /** Looks so far. */
+  looks: number;
+  nextLook: number;
+  end: number;
+  /** Something came while it was not waiting. */
+  woken: boolean;
+  resolve: (() => void) | undefined;
+}
+
+/**
+ * Long polls of this process. A message that becomes deliverable here ends them at once; for all others, one probe asks the
+ * store for every mailbox whose look is due, so that those who wait hold no connection and cost no claims.
+ */
 export class MailboxWaiters {
+  readonly #store: Store;
   readonly #clock: Clock;
-  readonly #waiting = new Map<string, Set<() => void>>();
+  /** By agent. */
+  readonly #waiting = new Map<string, Set<Waiting>>();
   readonly #stop: () => void;
+  #ticking = false;
+  /** When the current sleep ends, and what ends it sooner. */
+  #tick = Number.POSITIVE_INFINITY;
+  #sooner = new AbortController();
 
   constructor(store: Store, clock: Clock) {
+    this.#store = store;
     this.#clock = clock;
-    this.#stop = store.onDeliverable((agentId) => {
-      for (const wake of this.#waiting.get(agentId) ?? []) wake();
+    this.#stop = store.onDeliverable((agentId) => this.#wake(agentId));
+  }
+
+  /** Begins to listen: whatever becomes deliverable from now on ends `next`. */
+  listen(agentId: string, signal?: AbortSignal): Waiter {
+    const waiting: Waiting = { agentId, looks: 0, nextLook: 0, end: 0, woken: false, resolve: undefined };
+    const set = this.#waiting.get(agentId) ?? new Set();
+    this.#waiting.set(agentId, set.add(waiting));
+    const wake = () => finish(waiting);
+    signal?.addEventListener("abort", wake);
+    return {
+      next: (end) => this.#next(waiting, end),
+      end: () => {
+        signal?.removeEventListener("abort", wake);
+        set.delete(waiting);
+        if (set.size === 0 && this.#waiting.get(agentId) === set) this.#waiting.delete(agentId);
+        finish(waiting);
+      },
+    };
+  }
+
+  #next(waiting: Waiting, end: number): Promise<void> {
+    if (waiting.woken) {
+      waiting.woken = false;
+      return Promise.resolve();
+    }
+    const now = this.#clock.now();
+    waiting.nextLook = now + waitBefore(waiting.looks);
+    waiting.end = end;
+    return new Promise((resolve) => {
+      waiting.resolve = resolve;
+      if (!this.#ticking) void this.#run(now);
+      else if (Math.min(waiting.nextLook, end) < this.#tick) this.#sooner.abort();
     });
   }
 
-  /** Milliseconds to wait before look number `look` (0 for the first). */
-  static wait(look: number): number {
-    return Math.min(FIRST_WAIT_MILLISECONDS * GROWTH ** look, LONGEST_WAIT_MILLISECONDS);
+  #wake(agentId: string): void {
+    for (const waiting of this.#waiting.get(agentId) ?? []) finish(waiting);
   }
 
-  /** Begins to listen; whatever becomes deliverable from now on ends `sleep`. Call `end` in any case. */
-  listen(agentId: string, signal?: AbortSignal): { sleep(milliseconds: number): Promise<void>; end(): void } {
-    const set = this.#waiting.get(agentId) ?? new Set();
-    this.#waiting.set(agentId, set);
-    let woken = new AbortController();
-    const wake = () => woken.abort();
-    set.add(wake);
-    signal?.addEventListener("abort", wake);
-    return {
-      sleep: async (milliseconds) => {
-        await this.#clock.sleep(milliseconds, woken.signal);
-        if (!signal?.aborted) woken = new AbortController();
-      },
-      end: () => {
-        signal?.removeEventListener("abort", wake);
-        set.delete(wake);
-        if (set.size === 0 && this.#waiting.get(agentId) === set) this.#waiting.delete(agentId);
-      },
-    };
+  /** Sleeps until the first look that is due, looks, and so on while anybody waits. */
+  async #run(start: number): Promise<void> {
+    this.#ticking = true;
+    let now = start;
+    for (;;) {
+      const all = this.#all();
+      if (all.length === 0) break;
+      const tick = Math.min(...all.map((waiting) => Math.min(waiting.nextLook, waiting.end)));
+      if (tick > now) {
+        this.#tick = tick;
+        this.#sooner = new AbortController();
+        await this.#clock.sleep(tick - now, this.#sooner.signal);
+        this.#tick = Number.POSITIVE_INFINITY;
+      }
+      // What the sleep was for is due, whatever the clock says; unless an earlier look ended it.
+      if (!this.#sooner.signal.aborted) await this.#look(tick);
+      now = this.#clock.now();
+    }
+    this.#ticking = false;
+  }
+
+  #all(): Waiting[] {
+    return [...this.#waiting.values()].flatMap((set) => [...set].filter((waiting) => waiting.resolve !== undefined));
+  }
+
+  /** Ends those whose time is up, and asks for those whose look is due. */
+  async #look(tick: number): Promise<void> {
+    const due: Waiting[] = [];
+    for (const waiting of this.#all()) {
+      if (waiting.end <= tick) finish(waiting);
+      else if (waiting.nextLook - waitBefore(waiting.looks) * EARLY_SHARE <= tick) due.push(waiting);
+    }
+    if (due.length === 0) return;
+    const found = await this.#probe([...new Set(due.map(({ agentId }) => agentId))]);
+    const now = this.#clock.now();
+    for (const waiting of due) {
+      waiting.looks += 1;
+      waiting.nextLook = now + waitBefore(waiting.looks);
+      if (found.has(waiting.agentId) && waiting.resolve !== undefined) finish(waiting);
+    }
+  }
+
+  /** When the store cannot say, all are to claim: that tells them why. */
+  async #probe(agentIds: readonly string[]): Promise<ReadonlySet<string>> {
+    try {
+      return new Set(await this.#store.findDeliverable(agentIds));
+    } catch {
+      return new Set(agentIds);
+    }
   }
 
   /** Stops listening to the store. */
   close(): void {
     this.#stop();
   }
+}
+
+function waitBefore(look: number): number {
+  return Math.min(FIRST_WAIT_MILLISECONDS * GROWTH ** look, LONGEST_WAIT_MILLISECONDS);
+}
+
+function finish(waiting: Waiting): void {
+  const { resolve } = waiting;
+  waiting.resolve = undefined;
+  if (resolve === undefined) waiting.woken = true;
+  else resolve();
 }

@@ -105,7 +105,8 @@ export class MessageQueueManager {
 
   /**
    * Leases due messages by rank. With `waitSeconds` it waits for the first: it wakes at once for a message of this
-   * process, and looks at a growing interval (50 ms to 1 s) for others. When `signal` aborts, it ends without claiming.
+   * process, and asks at a growing interval (50 ms to 1 s) whether there are others, together with all that wait. It claims
+   * first, when it was told of something, and last. When `signal` aborts, it ends without claiming.
    *
    * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED
    */
@@ -142,11 +143,10 @@ export class MessageQueueManager {
     // Listening before looking: what arrives in between is not missed.
     const waiter = this.#waiters.listen(claim.agentId, signal);
     try {
-      for (let look = 0; !signal?.aborted; look += 1) {
+      while (!signal?.aborted) {
         const messages = await this.#claim(claim);
-        const left = end - this.#store.now();
-        if (messages.length > 0 || left <= 0) return messages;
-        await waiter.sleep(Math.min(MailboxWaiters.wait(look), left));
+        if (messages.length > 0 || this.#store.now() >= end) return messages;
+        await waiter.next(end);
       }
       return [];
     } finally {

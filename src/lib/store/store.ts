@@ -62,6 +62,11 @@ export interface Store {
   peekMessages(agentId: string, page: Page): Promise<Paged<Message>>;
   /** Leases due messages by rank, then arrival. @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED */
   claimMessages(claim: Claim): Promise<Claimed>;
+  /**
+   * Which of these mailboxes are worth a claim now: something is due there or a lease has ended; agents that are unknown or
+   * deregistered as well, because a claim says so. Writes nothing, and is no heartbeat.
+   */
+  findDeliverable(agentIds: readonly string[]): Promise<string[]>;
   /** Settles one by one, in order; one's refusal does not touch the others. @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED */
   settleMessages(agentId: string, settlements: readonly NewSettlement[]): Promise<SettleResult[]>;
   /** Moves the end of a lease to now + `leaseMilliseconds`. @throws MESSAGE_NOT_FOUND, LEASE_LOST, AGENT_NOT_FOUND, AGENT_DEREGISTERED */

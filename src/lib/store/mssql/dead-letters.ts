@@ -72,7 +72,7 @@ export async function listDeadLetters(
  * The chosen dead letters, oldest first, into @chosen; ids that are no dead letters are passed over. @done: the answer of an
  * earlier try of the same operation, whose repeat would count otherwise.
  */
-const SELECT = `${PROLOGUE}DECLARE @operation uniqueidentifier, @dryRun bit, @receiver ${ID}, @type ${ID}, @reason nvarchar(max), @before bigint,
+const SELECT = `${PROLOGUE}DECLARE @operation uniqueidentifier, @dryRun bit, @receiver varchar(128), @type varchar(64), @reason nvarchar(max), @before bigint,
   @byIds bit, @count int;
 SELECT @operation = x.operation, @dryRun = x.dry_run, @receiver = x.receiver, @type = x.type, @reason = ${plainText("x.reason")},
   @before = x.before, @byIds = x.by_ids

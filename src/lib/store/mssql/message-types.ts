@@ -7,7 +7,7 @@ import { type Batch, int, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemJson, plainJson } from "./item-text.ts";
 import { sqlText } from "./texts.ts";
-import { PROLOGUE, raceUnless, TYPE } from "./transaction.ts";
+import { PROLOGUE, raceUnless } from "./transaction.ts";
 
 interface TypeRow {
   type: string;
@@ -41,7 +41,7 @@ function cacheOf(connection: Connection): Map<string, Cached> {
 }
 
 /** The call, and the answer that an earlier try of it was given: its repeat would find the type as it left it. */
-const READ = `${PROLOGUE}DECLARE @type ${TYPE}, @operation uniqueidentifier, @answer nvarchar(max), @known bigint;
+const READ = `${PROLOGUE}DECLARE @type varchar(64), @operation uniqueidentifier, @answer nvarchar(max), @known bigint;
 SELECT @type = x.type, @operation = x.operation
 FROM OPENJSON(@items) WITH (type varchar(64), operation uniqueidentifier) AS x;
 SET @answer = (SELECT answer FROM dbo.operation_answers WHERE operation_id = @operation);

@@ -3,7 +3,7 @@ import type { Message } from "../../messages/message.ts";
 import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import type { Page, Paged } from "../store.ts";
-import { requireAgent } from "./agent-rows.ts";
+import { findAgent, requireAgent } from "./agent-rows.ts";
 import { READABLE_COLUMNS, type ReadableMessageRow, readMessage } from "./message-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -50,4 +50,22 @@ export function peekMessages(transaction: Transaction, agentId: string, page: Pa
     nextCursor:
       rows.length > page.limit && last !== undefined ? encodeCursor(filters, [last.rank, last.arrival]) : null,
   };
+}
+
+const LEASE_ENDED =
+  "SELECT 1 FROM messages WHERE receiver_no = ?1 AND status = 'leased' AND lease_expires_at <= ?2 LIMIT 1";
+/** One seek for each stream, and one for the leases; each ends the question. ?1 receiver ?2 now */
+const DUE = PRIORITIES.map(
+  (_, priority) => `SELECT 1 FROM messages INDEXED BY messages_ready
+  WHERE receiver_no = ?1 AND held = 0 AND priority = ${priority} AND status = 'queued' AND available_at <= ?2 LIMIT 1`,
+);
+const DELIVERABLE = [...DUE, LEASE_ENDED];
+
+/** Which of these mailboxes a claim has something to say of. */
+export function findDeliverable(transaction: Transaction, agentIds: readonly string[]): string[] {
+  return [...new Set(agentIds)].filter((agentId) => {
+    const agent = findAgent(transaction, agentId);
+    if (agent === undefined || agent.status === "deregistered") return true;
+    return DELIVERABLE.some((sql) => transaction.get(sql, agent.agent_no, transaction.now) !== undefined);
+  });
 }

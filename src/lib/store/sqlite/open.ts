@@ -7,7 +7,7 @@ import { claimMessages } from "./claim-messages.ts";
 import { Connection } from "./connection.ts";
 import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
 import { deleteMessageType, findMessageType, listMessageTypes, putMessageType } from "./message-types.ts";
-import { getMessage, peekMessages } from "./messages.ts";
+import { findDeliverable, getMessage, peekMessages } from "./messages.ts";
 import { sendMessages } from "./send-messages.ts";
 import { renewLease, settleMessages } from "./settle-messages.ts";
 import { checkHealth, coordinationStatistics, queueStatistics, registryStatistics } from "./statistics.ts";
@@ -61,6 +61,7 @@ function messageVerbs(connection: Connection) {
     sendMessages: (messages) => connection.write((tx) => sendMessages(tx, messages)),
     getMessage: (messageId) => connection.read((tx) => getMessage(tx, messageId)),
     peekMessages: (agentId, page) => connection.read((tx) => peekMessages(tx, agentId, page)),
+    findDeliverable: (agentIds) => connection.read((tx) => findDeliverable(tx, agentIds)),
     claimMessages: (claim) => connection.write((tx) => claimMessages(tx, claim)),
     settleMessages: (agentId, settlements) => connection.write((tx) => settleMessages(tx, agentId, settlements)),
     renewLease: (renewal) => connection.write((tx) => renewLease(tx, renewal)),
