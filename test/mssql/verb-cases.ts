@@ -1,0 +1,365 @@
+import type { Store } from "../../src/lib/store/store.ts";
+import { DAY, HOUR, MINUTE, type Scene, SECOND } from "../contract/support.ts";
+
+/** Every verb of the store that asks the server, each as one call on a scene that was made for it. */
+
+export type Verb = Exclude<keyof Store, "now" | "onDeliverable" | "close">;
+
+/** The call; its answer is what matters. */
+type Act = () => Promise<unknown>;
+
+export interface VerbCase {
+  /** Makes what the call acts on, and gives the call. */
+  arrange(scene: Scene): Promise<Act>;
+  /** Reads or changes all of a database, so it needs one of its own. */
+  alone?: boolean;
+  /** What the repeat of a call that had been done answers, where that is not the first answer. */
+  repeated?(answer: unknown): unknown;
+}
+
+const page = { limit: 200 };
+
+/** A send or assignment that is repeated says so. */
+function duplicates(answer: unknown): unknown {
+  if (Array.isArray(answer)) return answer.map(duplicates);
+  return typeof answer === "object" && answer !== null ? { ...answer, duplicate: true } : answer;
+}
+
+/** A supervisor, a worker with room for one, and a task that the worker has. */
+async function assigned(scene: Scene) {
+  const supervisor = await scene.supervisor();
+  const worker = await scene.worker();
+  return { supervisor, worker, held: await scene.assign(supervisor) };
+}
+
+/** The same, with a task that waits for the worker and one that depends on the first: what an ending sets going. */
+async function crowded(scene: Scene) {
+  const made = await assigned(scene);
+  const waiting = await scene.submit(made.supervisor);
+  await scene.submit(made.supervisor, {
+    dependsOn: [made.held.taskId],
+    requiredCapabilities: [`${scene.skill}-other`],
+  });
+  return { ...made, waiting };
+}
+
+/** Two agents, and messages of one in the mailbox of the other. */
+async function mail(scene: Scene, count: number) {
+  const sender = await scene.agent();
+  const receiver = await scene.agent();
+  const messageIds: string[] = [];
+  for (let n = 0; n < count; n++) messageIds.push(await scene.send(sender, receiver, { payload: { n } }));
+  return { sender, receiver, messageIds };
+}
+
+async function deadMail(scene: Scene) {
+  const { sender, receiver } = await mail(scene, 0);
+  const messageIds = [await scene.deadLetter(sender, receiver), await scene.deadLetter(sender, receiver)];
+  return { sender, receiver, messageIds };
+}
+
+const agents: Pick<
+  Record<Verb, VerbCase>,
+  "registerAgent" | "getAgent" | "listAgents" | "deregisterAgent" | "heartbeat"
+> = {
+  registerAgent: {
+    async arrange(scene) {
+      await scene.submit(await scene.supervisor());
+      // It is given the waiting task before the call answers.
+      const capabilities = [scene.skill];
+      const agent = { agentId: scene.fresh("worker"), role: "worker", capabilities, maxConcurrentTasks: 2 } as const;
+      return () => scene.store.registerAgent({ ...agent, metadata: { site: "é ✓" } });
+    },
+  },
+  getAgent: {
+    async arrange(scene) {
+      const { worker } = await assigned(scene);
+      return () => scene.store.getAgent(worker);
+    },
+  },
+  listAgents: {
+    async arrange(scene) {
+      await scene.worker();
+      await scene.worker(3);
+      return () => scene.store.listAgents({ ...page, capability: scene.skill });
+    },
+  },
+  deregisterAgent: {
+    async arrange(scene) {
+      const { worker } = await crowded(scene);
+      await scene.worker();
+      return () => scene.store.deregisterAgent(worker);
+    },
+  },
+  heartbeat: {
+    async arrange(scene) {
+      const { worker } = await assigned(scene);
+      return () => scene.store.heartbeat({ agentId: worker, status: "draining", maxConcurrentTasks: 4 });
+    },
+  },
+};
+
+const messages: Pick<
+  Record<Verb, VerbCase>,
+  "sendMessages" | "getMessage" | "peekMessages" | "claimMessages" | "settleMessages" | "renewLease"
+> = {
+  sendMessages: {
+    async arrange(scene) {
+      const { sender, receiver } = await mail(scene, 0);
+      const batch = [
+        scene.message(sender, receiver, { messageId: scene.fresh("m"), orderingKey: "k", payload: 'é ✓ "\\\n' }),
+        scene.message(sender, receiver, { messageId: scene.fresh("m"), orderingKey: "k", priority: "urgent" }),
+        scene.message(sender, receiver, {}, scene.id("key")),
+      ];
+      return () => scene.store.sendMessages(batch);
+    },
+    repeated: duplicates,
+  },
+  getMessage: {
+    async arrange(scene) {
+      const { messageIds } = await mail(scene, 1);
+      return () => scene.read(messageIds[0] ?? "");
+    },
+  },
+  peekMessages: {
+    async arrange(scene) {
+      const { receiver } = await mail(scene, 3);
+      return () => scene.store.peekMessages(receiver, page);
+    },
+  },
+  claimMessages: {
+    async arrange(scene) {
+      const { receiver } = await mail(scene, 3);
+      return () => scene.claim(receiver, { maxMessages: 2 });
+    },
+  },
+  settleMessages: {
+    async arrange(scene) {
+      const { receiver } = await mail(scene, 3);
+      const leased = await scene.receive(receiver, { maxMessages: 3 });
+      const outcomes = ["complete", "retry", "dead_letter"] as const;
+      const settlements = leased.map(({ messageId, attempt }, n) => ({
+        messageId,
+        attempt,
+        outcome: outcomes[n] ?? "complete",
+        delayMilliseconds: MINUTE,
+        reason: "because",
+      }));
+      const unknown = { messageId: scene.id("unknown"), attempt: 1, outcome: "complete" as const };
+      return () => scene.store.settleMessages(receiver, [...settlements, unknown]);
+    },
+  },
+  renewLease: {
+    async arrange(scene) {
+      const { receiver } = await mail(scene, 1);
+      const { messageId, attempt } = await scene.receiveOne(receiver);
+      return () => scene.store.renewLease({ agentId: receiver, messageId, attempt, leaseMilliseconds: HOUR });
+    },
+  },
+};
+
+const deadLetters: Pick<
+  Record<Verb, VerbCase>,
+  | "listDeadLetters"
+  | "redriveDeadLetters"
+  | "purgeDeadLetters"
+  | "putMessageType"
+  | "findMessageType"
+  | "listMessageTypes"
+  | "deleteMessageType"
+> = {
+  listDeadLetters: {
+    async arrange(scene) {
+      const { receiver } = await deadMail(scene);
+      return () => scene.store.listDeadLetters({ ...page, receiver });
+    },
+  },
+  redriveDeadLetters: {
+    async arrange(scene) {
+      const { receiver } = await deadMail(scene);
+      return () => scene.store.redriveDeadLetters({ filter: { receiver }, dryRun: false });
+    },
+  },
+  purgeDeadLetters: {
+    async arrange(scene) {
+      const { messageIds } = await deadMail(scene);
+      return () => scene.store.purgeDeadLetters({ messageIds, dryRun: false });
+    },
+  },
+  putMessageType: {
+    async arrange(scene) {
+      return () => scene.store.putMessageType(`lost.${scene.tag}`, { type: "object" });
+    },
+  },
+  findMessageType: {
+    async arrange(scene) {
+      await scene.store.putMessageType(`lost.${scene.tag}`, { type: "object" });
+      return () => scene.store.findMessageType(`lost.${scene.tag}`);
+    },
+  },
+  listMessageTypes: {
+    alone: true,
+    async arrange(scene) {
+      await scene.store.putMessageType(`lost.${scene.tag}`, { type: "object" });
+      return () => scene.store.listMessageTypes(page);
+    },
+  },
+  deleteMessageType: {
+    async arrange(scene) {
+      await scene.store.putMessageType(`lost.${scene.tag}`, { type: "object" });
+      return () => scene.store.deleteMessageType(`lost.${scene.tag}`);
+    },
+  },
+};
+
+const taskReads: Pick<
+  Record<Verb, VerbCase>,
+  "previewAssignment" | "getTask" | "listTasks" | "getAssignments" | "getTaskHistory"
+> = {
+  previewAssignment: {
+    async arrange(scene) {
+      const supervisor = await scene.supervisor();
+      await scene.worker();
+      const task = scene.task(supervisor, { taskId: scene.fresh("t") });
+      return () => scene.store.previewAssignment(task);
+    },
+  },
+  getTask: {
+    async arrange(scene) {
+      const { held } = await assigned(scene);
+      return () => scene.look(held.taskId);
+    },
+  },
+  listTasks: {
+    async arrange(scene) {
+      const { supervisor } = await crowded(scene);
+      return () => scene.store.listTasks({ ...page, supervisor });
+    },
+  },
+  getAssignments: {
+    async arrange(scene) {
+      const { held } = await assigned(scene);
+      return () => scene.store.getAssignments(held.taskId);
+    },
+  },
+  getTaskHistory: {
+    async arrange(scene) {
+      const { held } = await assigned(scene);
+      return () => scene.store.getTaskHistory(held.taskId, page);
+    },
+  },
+};
+
+const tasks: Pick<
+  Record<Verb, VerbCase>,
+  "assignTask" | "startTask" | "progressTask" | "completeTask" | "failTask" | "cancelTask"
+> = {
+  assignTask: {
+    async arrange(scene) {
+      const { supervisor } = await assigned(scene);
+      await scene.worker();
+      const task = scene.task(supervisor, { taskId: scene.fresh("t"), description: "é ✓", parameters: { a: [1] } });
+      return () => scene.store.assignTask(task);
+    },
+    repeated: duplicates,
+  },
+  startTask: {
+    async arrange(scene) {
+      const { held } = await assigned(scene);
+      return () => scene.start(held);
+    },
+  },
+  progressTask: {
+    async arrange(scene) {
+      const { held } = await assigned(scene);
+      return () => scene.progress(held, { percent: 40, note: "é ✓", extendSeconds: 3_600 });
+    },
+  },
+  completeTask: {
+    async arrange(scene) {
+      const { held } = await crowded(scene);
+      return () => scene.complete(held, { text: 'é ✓ "\\\n' });
+    },
+  },
+  failTask: {
+    async arrange(scene) {
+      const { held } = await crowded(scene);
+      return () => scene.fail(held);
+    },
+  },
+  cancelTask: {
+    async arrange(scene) {
+      const { held } = await crowded(scene);
+      return () => scene.store.cancelTask(held.taskId, "no longer needed");
+    },
+  },
+};
+
+const upkeep: Pick<
+  Record<Verb, VerbCase>,
+  "queueStatistics" | "registryStatistics" | "coordinationStatistics" | "checkHealth" | "sweep" | "maintain"
+> = {
+  queueStatistics: {
+    alone: true,
+    async arrange(scene) {
+      await deadMail(scene);
+      return () => scene.store.queueStatistics();
+    },
+  },
+  registryStatistics: {
+    alone: true,
+    async arrange(scene) {
+      await assigned(scene);
+      return () => scene.store.registryStatistics();
+    },
+  },
+  coordinationStatistics: {
+    alone: true,
+    async arrange(scene) {
+      await crowded(scene);
+      return () => scene.store.coordinationStatistics();
+    },
+  },
+  checkHealth: {
+    alone: true,
+    async arrange(scene) {
+      await scene.agent();
+      return () => scene.store.checkHealth();
+    },
+  },
+  sweep: {
+    alone: true,
+    async arrange(scene) {
+      const { receiver, sender } = await mail(scene, 2);
+      await scene.receive(receiver, { leaseMilliseconds: SECOND });
+      await scene.send(sender, receiver, { ttlSeconds: 1 });
+      const { supervisor, worker } = await crowded(scene);
+      await scene.submit(supervisor, { assignTo: worker, timeoutSeconds: 1 });
+      // Leases, times to live and deadlines end; agents stay.
+      scene.advance(HOUR);
+      return () => scene.store.sweep();
+    },
+  },
+  maintain: {
+    alone: true,
+    async arrange(scene) {
+      const { receiver } = await mail(scene, 2);
+      await scene.settle(receiver, await scene.receiveOne(receiver), "complete");
+      await deadMail(scene);
+      const { held } = await crowded(scene);
+      await scene.complete(held);
+      scene.advance(60 * DAY);
+      return () => scene.store.maintain();
+    },
+  },
+};
+
+/** Every verb, by its name: one that is added to the store and not here does not compile. */
+export const VERB_CASES: Readonly<Record<Verb, VerbCase>> = {
+  ...agents,
+  ...messages,
+  ...deadLetters,
+  ...taskReads,
+  ...tasks,
+  ...upkeep,
+};
