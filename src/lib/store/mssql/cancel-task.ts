@@ -6,7 +6,13 @@ import { type Batch, type BatchResult, type Outcome, type OutcomeRow, outcomeRow
 import type { Connection } from "./connection.ts";
 import { DECLARE_HAND_OUT, HAND_OUT } from "./hand-out.ts";
 import { itemText, plainText } from "./item-text.ts";
-import { DECLARE_ENDING_NEEDS, DECLARE_ENDINGS, END_TASK_ROWS, LEAVE_AGENTS, RECORD_ENDINGS } from "./task-endings.ts";
+import {
+  DECLARE_ENDING_NEEDS,
+  DECLARE_ENDINGS,
+  FINISH_TASK_ROWS,
+  LEAVE_AGENTS,
+  RECORD_ENDINGS,
+} from "./task-endings.ts";
 import { sqlText } from "./texts.ts";
 import { APPLY_COUNTS, ID, PROLOGUE, raceUnless, SELECT_DELIVERABLE, WORD } from "./transaction.ts";
 
@@ -73,7 +79,7 @@ SET @asked = (SELECT COUNT(*) FROM @calls AS c WHERE c.asks = 1);
 IF @asked > 0 OR EXISTS (SELECT 1 FROM @endings)
 BEGIN
 BEGIN TRANSACTION;
-${LEAVE_AGENTS}${REQUEST_CANCEL}${END_TASK_ROWS}${RECORD_REQUESTS}${RECORD_ENDINGS}${APPLY_COUNTS}COMMIT TRANSACTION;
+${LEAVE_AGENTS}${REQUEST_CANCEL}${FINISH_TASK_ROWS}${RECORD_REQUESTS}${RECORD_ENDINGS}${APPLY_COUNTS}COMMIT TRANSACTION;
 INSERT INTO @freed (agent_no) SELECT DISTINCT c.agent_no FROM @calls AS c WHERE c.ends = 1 AND c.agent_no IS NOT NULL;
 SET @handOutLimit = ${HANDOUTS_PER_CALL} * (SELECT COUNT(*) FROM @calls AS c WHERE c.ends = 1);
 ${HAND_OUT}END;

@@ -3,15 +3,18 @@ import { ID, raceUnless } from "./transaction.ts";
 
 /** Tells dependents that what they wait for has ended; a failure runs on to their own dependents. */
 
+/** How many dependents are told now, and how many were. */
+export const DECLARE_DEPENDENTS_LIMIT = `DECLARE @dependentsLimit int = ${DEPENDENTS_PER_CALL}, @dependentsTold int = 0;\n`;
+
 /**
- * `@ended_tasks`: tasks that have ended and whose dependents are to be told; level 0 is the caller's.
- * `@dependentsLimit`: how many are told now; `@dependentsTold`: how many were.
+ * `@ended_tasks`: tasks that have ended and whose dependents are to be told; level 0 is the caller's. Declared where it is
+ * used: few calls end a task that has dependents.
  */
 export const DECLARE_DEPENDENTS = `DECLARE @ended_tasks TABLE (task_id ${ID} NOT NULL PRIMARY KEY, completed bit NOT NULL, level int NOT NULL);
 DECLARE @told TABLE (task_no bigint NOT NULL, position int NOT NULL, depends_on ${ID} NOT NULL, completed bit NOT NULL,
   level int NOT NULL, PRIMARY KEY (task_no, position));
 DECLARE @dependents TABLE (task_no bigint NOT NULL PRIMARY KEY, met int NOT NULL, last_met ${ID} NULL, lost ${ID} NULL);
-DECLARE @dependentsLimit int = ${DEPENDENTS_PER_CALL}, @dependentsTold int = 0, @dependencyLevel int, @dependentRows int;
+DECLARE @dependencyLevel int, @dependentRows int;
 `;
 
 /** Adds one blocked task to @endings for each row of \`source\` AS x (task_no, lost: the dependency that did not complete). */
@@ -80,8 +83,8 @@ WHERE EXISTS (SELECT 1 FROM dbo.task_dependencies AS d WHERE d.depends_on = e.ta
 /**
  * Tells the dependents of @ended_tasks, and of those that fail because of it, at most @dependentsLimit in all. Inside the
  * transaction that ended them, after their rows were changed. Fills @unblocked with tasks that wait for an agent now, and
- * adds those that failed to @endings, for RECORD_ENDINGS. Needs DECLARE_ENDINGS, DECLARE_EVENTS, DECLARE_COUNTS and
- * @unblocked (DECLARE_HAND_OUT). Leaves @ended_tasks empty.
+ * adds those that failed to @endings, for RECORD_ENDINGS. Needs DECLARE_DEPENDENTS, DECLARE_ENDINGS, DECLARE_ENDING_NEEDS
+ * and @unblocked (DECLARE_HAND_OUT). Leaves @ended_tasks empty.
  */
 export const SETTLE_DEPENDENTS = `${FIND_DEPENDENTS}IF @dependentsTold > 0
 BEGIN
@@ -103,6 +106,6 @@ ${LEAVE}DELETE FROM @ended_tasks;
  * own, followed by RECORD_ENDINGS. What it deletes and cannot finish it leaves again. Sweeps of several processes wait for
  * each other here; nobody else waits for these rows, for each is added once, by whoever ended its task.
  */
-export const SETTLE_LEFT = `DELETE TOP (${DEPENDENTS_PER_CALL}) FROM dbo.ended_dependencies
+export const SETTLE_LEFT = `${DECLARE_DEPENDENTS}DELETE TOP (${DEPENDENTS_PER_CALL}) FROM dbo.ended_dependencies
 OUTPUT deleted.task_id, deleted.completed, 0 INTO @ended_tasks (task_id, completed, level);
 ${SETTLE_DEPENDENTS}`;

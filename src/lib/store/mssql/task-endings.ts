@@ -1,6 +1,6 @@
 import { FIRST_MILLISECONDS, JITTER_SHARE, LONGEST_MILLISECONDS } from "../../backoff.ts";
 import { CHANGE_LOADS, DECLARE_LOADS } from "./agent-rows.ts";
-import { DECLARE_DEPENDENTS, SETTLE_DEPENDENTS } from "./dependencies.ts";
+import { DECLARE_DEPENDENTS, DECLARE_DEPENDENTS_LIMIT, SETTLE_DEPENDENTS } from "./dependencies.ts";
 import { DECLARE_ENDED } from "./message-rows.ts";
 import {
   COMPLETE_ASSIGNMENT_MESSAGES,
@@ -34,7 +34,7 @@ DECLARE @finals int, @requeues int;
 `;
 
 /** What END_TASKS works with beside DECLARE_ENDINGS and @unblocked; a batch that declares some of it itself lists the others. */
-export const DECLARE_ENDING_NEEDS = `${DECLARE_LOADS}${DECLARE_DEPENDENTS}${DECLARE_EVENTS}${DECLARE_MOVED_ON}${DECLARE_OUTBOX}${DECLARE_ENDED}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}`;
+export const DECLARE_ENDING_NEEDS = `${DECLARE_LOADS}${DECLARE_DEPENDENTS_LIMIT}${DECLARE_EVENTS}${DECLARE_MOVED_ON}${DECLARE_OUTBOX}${DECLARE_ENDED}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}`;
 
 /** Doublings after which the longest wait is reached. */
 const DOUBLINGS = Math.ceil(Math.log2(LONGEST_MILLISECONDS / FIRST_MILLISECONDS));
@@ -89,7 +89,7 @@ FROM (SELECT t.task_no, t.task_id, t.attempt, t.status, t.cancel_requested, t.de
 
 /**
  * Takes the attempts of @endings from their agents' loads. An attempt that was called off or given back does not count
- * against its agent. The first part of END_TASKS, for a batch that changes other tasks in between.
+ * against its agent. The first part of FINISH_TASKS, for a batch that changes other tasks in between.
  */
 export const LEAVE_AGENTS = `INSERT INTO @loads (agent_no, tasks, completed, failed, milliseconds)
 SELECT e.agent_no, -COUNT(*), SUM(CASE WHEN e.outcome = 'completed' THEN 1 ELSE 0 END),
@@ -105,8 +105,7 @@ const UNCHANGED = `t.status = e.was AND t.attempt = e.attempt AND t.cancel_reque
  * The rows of the tasks. Two updates, so that the common one names few indexed columns. Live tasks cannot cross each other
  * here: whoever ends one holds the load of its agent.
  */
-const CHANGE_TASKS = `SELECT @finals = SUM(CASE WHEN e.becomes = 'pending' THEN 0 ELSE 1 END),
-  @requeues = SUM(CASE WHEN e.becomes = 'pending' THEN 1 ELSE 0 END) FROM @endings AS e;
+const CHANGE_ENDED = `SET @finals = (SELECT COUNT(*) FROM @endings AS e WHERE e.becomes <> 'pending');
 IF @finals > 0
 BEGIN
   UPDATE t SET status = e.becomes, ended_at = @now,
@@ -115,6 +114,9 @@ BEGIN
   WHERE e.becomes <> 'pending' AND ${UNCHANGED}
   OPTION (LOOP JOIN, FORCE ORDER);
   ${raceUnless("@finals")}END;
+`;
+
+const CHANGE_REQUEUED = `SET @requeues = (SELECT COUNT(*) FROM @endings AS e WHERE e.becomes = 'pending');
 IF @requeues > 0
 BEGIN
   UPDATE t SET status = 'pending', assigned_at = NULL, started_at = NULL, deadline_at = NULL, [percent] = NULL,
@@ -123,6 +125,9 @@ BEGIN
   WHERE e.becomes = 'pending' AND ${UNCHANGED}
   OPTION (LOOP JOIN, FORCE ORDER);
   ${raceUnless("@requeues")}END;
+`;
+const FORGET_OUTCOMES = `IF @requeues > 0
+  DELETE o FROM @endings AS e JOIN dbo.task_outcomes AS o ON o.task_no = e.task_no WHERE e.becomes = 'pending';
 `;
 
 /** What a task ended with. A note stays; what a cancel request left is replaced; a task that is tried again has nothing. */
@@ -133,8 +138,6 @@ INSERT INTO dbo.task_outcomes (task_no, result, error)
 SELECT e.task_no, e.result, e.error FROM @endings AS e
 WHERE e.becomes <> 'pending' AND (e.result IS NOT NULL OR e.error IS NOT NULL)
   AND NOT EXISTS (SELECT 1 FROM dbo.task_outcomes AS o WHERE o.task_no = e.task_no);
-IF @requeues > 0
-  DELETE o FROM @endings AS e JOIN dbo.task_outcomes AS o ON o.task_no = e.task_no WHERE e.becomes = 'pending';
 `;
 
 const WRITE_ATTEMPTS = `UPDATE a SET ended_at = @now, outcome = e.outcome, answer = CASE WHEN e.answered = 1 THEN CONCAT(
@@ -168,14 +171,16 @@ SELECT c.name, SUM(c.delta) FROM @endings AS e CROSS APPLY (VALUES (CONCAT('task
 WHERE c.name IS NOT NULL GROUP BY c.name;
 ${FILL_MESSAGES}${COMPLETE_ASSIGNMENT_MESSAGES}${WRITE_SYSTEM_MESSAGES}`;
 
-/** The rows of the tasks in @endings, and those of their dependents: the second part of END_TASKS. */
-export const END_TASK_ROWS = `${CHANGE_TASKS}IF EXISTS (SELECT 1 FROM @endings AS e JOIN dbo.task_dependencies AS d ON d.depends_on = e.task_id
+const TELL_DEPENDENTS = `IF EXISTS (SELECT 1 FROM @endings AS e JOIN dbo.task_dependencies AS d ON d.depends_on = e.task_id
   WHERE e.becomes <> 'pending' AND d.settled = 0)
 BEGIN
-INSERT INTO @ended_tasks (task_id, completed, level)
+${DECLARE_DEPENDENTS}INSERT INTO @ended_tasks (task_id, completed, level)
 SELECT e.task_id, CASE WHEN e.becomes = 'completed' THEN 1 ELSE 0 END, 0 FROM @endings AS e WHERE e.becomes <> 'pending';
 ${SETTLE_DEPENDENTS}END;
 `;
+
+/** The rows of tasks that end, none of which is tried again, and those of their dependents. */
+export const FINISH_TASK_ROWS = `${CHANGE_ENDED}${TELL_DEPENDENTS}`;
 
 /**
  * Ends what is in @endings, with everything that follows, dependents included. Inside the transaction; throws RACE when a
@@ -183,4 +188,7 @@ ${SETTLE_DEPENDENTS}END;
  * @unblocked holds the dependents that wait for an agent now. Needs DECLARE_ENDINGS, DECLARE_ENDING_NEEDS and
  * @unblocked (DECLARE_HAND_OUT).
  */
-export const END_TASKS = `${LEAVE_AGENTS}${END_TASK_ROWS}${RECORD_ENDINGS}`;
+export const END_TASKS = `${LEAVE_AGENTS}${CHANGE_ENDED}${CHANGE_REQUEUED}${TELL_DEPENDENTS}${FORGET_OUTCOMES}${RECORD_ENDINGS}`;
+
+/** END_TASKS for verbs after which nothing is tried again: a shorter text. */
+export const FINISH_TASKS = `${LEAVE_AGENTS}${FINISH_TASK_ROWS}${RECORD_ENDINGS}`;

@@ -3,7 +3,7 @@ import type { CompleteTask, FailTask, ProgressTask, StartTask, TaskReply, TaskSt
 import { answerOfArchived } from "../archived-attempts.ts";
 import { iso } from "../instants.ts";
 import type { StoredAnswer, TaskCaller } from "../task-records.ts";
-import { COUNT_AS_HEARTBEAT, DECLARE_CALLERS, renewalInput } from "./activity.ts";
+import { DECLARE_CALLERS, RENEW_HEARTBEATS, renewalInput } from "./activity.ts";
 import { type Batch, type BatchResult, type Outcome, type OutcomeRow, outcomeRows } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { DECLARE_HAND_OUT, HAND_OUT } from "./hand-out.ts";
@@ -11,7 +11,7 @@ import { itemJson, itemText, plainJson, plainText } from "./item-text.ts";
 import { DECLARE_ENDED } from "./message-rows.ts";
 import { COMPLETE_ASSIGNMENT_MESSAGES, DECLARE_MOVED_ON } from "./system-messages.ts";
 import { ACCEPTED, type Call, encodeCaller, readCalls, refusal } from "./task-calls.ts";
-import { DECLARE_ENDING_NEEDS, DECLARE_ENDINGS, END_TASKS, loseAttempts } from "./task-endings.ts";
+import { DECLARE_ENDING_NEEDS, DECLARE_ENDINGS, END_TASKS, FINISH_TASKS, loseAttempts } from "./task-endings.ts";
 import { ADD_EVENTS, DECLARE_EVENTS } from "./task-rows.ts";
 import { sqlText } from "./texts.ts";
 import {
@@ -47,7 +47,7 @@ END;
 const DECLARE_BEGIN = `DECLARE @begun int, @progressed int;
 ${DECLARE_CALLERS}${DECLARE_EVENTS}${DECLARE_MOVED_ON}${DECLARE_ENDED}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}${DECLARE_HAND_OUT}`;
 
-/** An agent that holds a task is never inactive, so the heartbeat frees nobody, and nothing is handed out. */
+/** An agent that holds a task is never inactive: going inactive gives its tasks back. So no call of this file wakes one. */
 const START = sqlText(
   "start-tasks",
   `${PROLOGUE}${DECLARE_BEGIN}${readCalls({})}IF EXISTS (SELECT 1 FROM @calls AS c WHERE ${ACCEPTED} AND c.status = 'assigned')
@@ -55,7 +55,7 @@ BEGIN
 BEGIN TRANSACTION;
 ${BEGIN_ATTEMPTS}${ADD_EVENTS}${COMPLETE_ASSIGNMENT_MESSAGES}${APPLY_COUNTS}COMMIT TRANSACTION;
 END;
-${COUNT_AS_HEARTBEAT}SELECT c.item, c.code, NULL AS subject, c.cancel_requested, c.deadline_at FROM @calls AS c;
+${RENEW_HEARTBEATS}SELECT c.item, c.code, NULL AS subject, c.cancel_requested, c.deadline_at FROM @calls AS c;
 `,
 );
 
@@ -83,31 +83,33 @@ INSERT INTO @events (task_no, event, attempt, agent_no, detail)
 SELECT c.task_no, 'progress', c.attempt, c.agent_no, COALESCE(c.note, c.shown) FROM @calls AS c WHERE ${ACCEPTED};
 ${ADD_EVENTS}${COMPLETE_ASSIGNMENT_MESSAGES}${APPLY_COUNTS}COMMIT TRANSACTION;
 END;
-${COUNT_AS_HEARTBEAT}SELECT c.item, c.code, NULL AS subject, c.cancel_requested, ${LATER} AS deadline_at FROM @calls AS c;
+${RENEW_HEARTBEATS}SELECT c.item, c.code, NULL AS subject, c.cancel_requested, ${LATER} AS deadline_at FROM @calls AS c;
 `,
 );
 
 const DECLARE_END = `${DECLARE_CALLERS}${DECLARE_ENDINGS}${DECLARE_ENDING_NEEDS}${DECLARE_HAND_OUT}`;
 
 /** What both verbs do with the endings of their accepted calls, and what they answer. */
-const END_AND_ANSWER = `IF EXISTS (SELECT 1 FROM @endings)
+function endAndAnswer(endTasks: string): string {
+  return `IF EXISTS (SELECT 1 FROM @endings)
 BEGIN
 BEGIN TRANSACTION;
-${END_TASKS}${APPLY_COUNTS}COMMIT TRANSACTION;
+${endTasks}${APPLY_COUNTS}COMMIT TRANSACTION;
 INSERT INTO @freed (agent_no) SELECT k.agent_no FROM @callers AS k;
 SET @handOutLimit = ${HANDOUTS_PER_CALL} * (SELECT COUNT(*) FROM @calls AS c WHERE ${ACCEPTED});
-${COUNT_AS_HEARTBEAT}${HAND_OUT}END;
+${RENEW_HEARTBEATS}${HAND_OUT}END;
 SELECT c.item, c.code, NULL AS subject, c.answer, e.becomes, c.cancel_requested,
   (SELECT z.assignments FROM dbo.task_archive AS z WHERE c.task_no IS NULL AND z.task_id = c.task_id) AS archived
 FROM @calls AS c LEFT JOIN @endings AS e ON e.task_no = c.task_no AND ${ACCEPTED};
 ${SELECT_DELIVERABLE}`;
+}
 
 const COMPLETE = sqlText(
   "complete-tasks",
   `${PROLOGUE}${DECLARE_END}${readCalls({ long: { result: plainJson } }, ["completed"])}INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, agent_no, assigned_at, outcome, becomes, answered, result)
 SELECT c.task_no, c.task_id, c.attempt, c.status, c.cancel_requested, c.agent_no, c.assigned_at, 'completed', 'completed', 1, c.result
 FROM @calls AS c WHERE ${ACCEPTED};
-${END_AND_ANSWER}`,
+${endAndAnswer(FINISH_TASKS)}`,
 );
 
 const FAIL = sqlText(
@@ -115,7 +117,7 @@ const FAIL = sqlText(
   `${PROLOGUE}${DECLARE_END}${readCalls({ short: { retryable: "bit" }, long: { error: plainText } }, ["failed", "cancelled"])}${loseAttempts(
     `@calls AS t WHERE ${ACCEPTED.replaceAll("c.", "t.")}`,
     { outcome: "'failed'", error: "t.error", retryable: "t.retryable", answered: 1 },
-  )}${END_AND_ANSWER}`,
+  )}${endAndAnswer(END_TASKS)}`,
 );
 
 interface HeldRow extends OutcomeRow {
