@@ -1,6 +1,5 @@
 import { ATTEMPTS_DEFAULT } from "../../limits.ts";
-import { END_MESSAGES } from "./message-rows.ts";
-import { TYPE } from "./transaction.ts";
+import { raceUnless, TYPE, WORD } from "./transaction.ts";
 
 /** Messages that the switchboard writes itself: sender `system`, past any mailbox limit. */
 
@@ -13,7 +12,7 @@ export const ARRIVALS_PER_NUMBER = 4_096;
  */
 export const DECLARE_OUTBOX = `DECLARE @outbox TABLE (position int IDENTITY NOT NULL PRIMARY KEY, receiver_no int NOT NULL,
   type ${TYPE} NOT NULL, priority tinyint NOT NULL, payload nvarchar(max) NOT NULL, task_no bigint NULL, task_attempt int NULL);
-DECLARE @outboxFirst int, @outboxArrival bigint, @outboxWritten int;
+DECLARE @outboxFirst int, @outboxEnd int, @outboxArrival bigint, @outboxWritten int;
 `;
 
 /**
@@ -27,6 +26,7 @@ DECLARE @outboxFirst int, @outboxArrival bigint, @outboxWritten int;
 export const WRITE_SYSTEM_MESSAGES = `WHILE EXISTS (SELECT 1 FROM @outbox)
 BEGIN
   SET @outboxFirst = (SELECT MIN(position) FROM @outbox);
+  SET @outboxEnd = @outboxFirst + ${ARRIVALS_PER_NUMBER};
   SET @outboxArrival = NEXT VALUE FOR dbo.message_arrivals;
   SET @outboxArrival = @outboxArrival * ${ARRIVALS_PER_NUMBER} - @outboxFirst;
   DELETE o FROM @outbox AS o JOIN dbo.agents AS a ON a.agent_no = o.receiver_no WHERE a.status = 'deregistered';
@@ -35,34 +35,40 @@ BEGIN
   SELECT @outboxArrival + o.position, LOWER(CONVERT(varchar(36), NEWID())), o.receiver_no, o.type, o.priority, 'queued',
     ${ATTEMPTS_DEFAULT}, ${ATTEMPTS_DEFAULT}, @now, @now, o.task_no, o.task_attempt,
     LEN(o.payload) * CASE WHEN o.payload COLLATE Latin1_General_100_BIN2 LIKE N'%[^ -~]%' THEN 3 ELSE 1 END
-  FROM @outbox AS o WHERE o.position < @outboxFirst + ${ARRIVALS_PER_NUMBER};
+  FROM @outbox AS o WHERE o.position < @outboxEnd;
   SET @outboxWritten = @@ROWCOUNT;
   INSERT INTO dbo.message_payloads (arrival, payload)
-  SELECT @outboxArrival + o.position, o.payload FROM @outbox AS o WHERE o.position < @outboxFirst + ${ARRIVALS_PER_NUMBER};
+  SELECT @outboxArrival + o.position, o.payload FROM @outbox AS o WHERE o.position < @outboxEnd;
   INSERT INTO @counts (name, delta) SELECT CONCAT('mailbox:', o.receiver_no), 1 FROM @outbox AS o
-  WHERE o.position < @outboxFirst + ${ARRIVALS_PER_NUMBER}
+  WHERE o.position < @outboxEnd
   UNION ALL SELECT 'messages:queued', @outboxWritten;
   SET @accepted = @accepted + @outboxWritten;
   INSERT INTO @deliverable (agent_no)
-  SELECT DISTINCT o.receiver_no FROM @outbox AS o WHERE o.position < @outboxFirst + ${ARRIVALS_PER_NUMBER};
-  DELETE FROM @outbox WHERE position < @outboxFirst + ${ARRIVALS_PER_NUMBER};
+  SELECT DISTINCT o.receiver_no FROM @outbox AS o WHERE o.position < @outboxEnd;
+  DELETE FROM @outbox WHERE position < @outboxEnd;
 END;
 `;
 
-/** Attempts that have started, ended or moved on. */
-export const DECLARE_MOVED_ON =
-  "DECLARE @moved_on TABLE (task_no bigint NOT NULL, task_attempt int NOT NULL, PRIMARY KEY (task_no, task_attempt));\n";
+/** Attempts that have started, ended or moved on, by task_no and task_attempt; the rest is filled in here. */
+export const DECLARE_MOVED_ON = `DECLARE @moved_on TABLE (task_no bigint NOT NULL, task_attempt int NOT NULL, arrival bigint NULL,
+  receiver_no int NULL, was ${WORD} NULL, attempt int NULL, PRIMARY KEY (task_no, task_attempt));
+`;
 
 /**
- * Completes the assignment messages of the attempts in @moved_on, in whatever state they are. Needs DECLARE_ENDED,
- * DECLARE_COUNTS and DECLARE_DELIVERABLE. Leaves @moved_on empty (and ends what @ended already holds).
+ * Completes the assignment messages of the attempts in @moved_on, in whatever state they are; they have no ordering key that
+ * would have to move on. Needs DECLARE_COUNTS. Throws RACE when one changes meanwhile. Leaves @moved_on empty.
  */
 export const COMPLETE_ASSIGNMENT_MESSAGES = `IF EXISTS (SELECT 1 FROM @moved_on)
 BEGIN
-  INSERT INTO @ended (arrival, receiver_no, was, attempt, becomes, settlement)
-  SELECT m.arrival, m.receiver_no, m.status, m.attempt, 'completed', 'task_ended'
+  UPDATE t SET arrival = m.arrival, receiver_no = m.receiver_no, was = m.status, attempt = m.attempt
   FROM @moved_on AS t JOIN dbo.messages AS m ON m.task_no = t.task_no AND m.task_attempt = t.task_attempt
   WHERE m.task_no IS NOT NULL AND m.type = 'task_assignment' AND m.status IN ('queued', 'leased', 'dead_lettered');
+  DELETE FROM @moved_on WHERE arrival IS NULL;
+  UPDATE m SET status = 'completed', lease_expires_at = NULL, claim_id = NULL, ended_at = @now, settlement = 'task_ended'
+  FROM @moved_on AS t JOIN dbo.messages AS m ON m.arrival = t.arrival WHERE m.status = t.was AND m.attempt = t.attempt;
+  ${raceUnless("(SELECT COUNT(*) FROM @moved_on)")}  INSERT INTO @counts (name, delta)
+  SELECT c.name, c.delta FROM @moved_on AS t CROSS APPLY (VALUES (CONCAT('messages:', t.was), -1), ('messages:completed', 1),
+    (CONCAT('mailbox:', t.receiver_no), CASE WHEN t.was = 'dead_lettered' THEN 0 ELSE -1 END)) AS c (name, delta);
   DELETE FROM @moved_on;
-  ${END_MESSAGES}END;
+END;
 `;
