@@ -41,7 +41,7 @@ describe("single settings", () => {
       encrypt: true,
       trustServerCertificate: false,
       poolSize: 10,
-      connectTimeoutSeconds: 15,
+      connectTimeoutSeconds: 10,
       requestTimeoutSeconds: 30,
     });
   });

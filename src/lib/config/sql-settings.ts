@@ -25,7 +25,8 @@ export interface SqlSettings {
 const DEFAULT_PORT = 1_433;
 /** Calls of a process share batches, so a few connections carry many; 20 processes fit the 200 workers of 2 vCores. */
 const DEFAULT_POOL_SIZE = 10;
-const DEFAULT_CONNECT_TIMEOUT_SECONDS = 15;
+/** As long as a call is tried at all (connection.ts): whom a longer wait would help has been answered by then. */
+const DEFAULT_CONNECT_TIMEOUT_SECONDS = 10;
 const DEFAULT_REQUEST_TIMEOUT_SECONDS = 30;
 
 const schema = z.object({

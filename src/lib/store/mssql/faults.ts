@@ -2,8 +2,11 @@ import { RACE } from "./transaction.ts";
 
 /** Which errors of the driver and the server are worth another try. */
 
-/** 2601, 2627: a unique key that the batch had found free; 547: a row that it had found is gone. */
-const RACES: ReadonlySet<number> = new Set([RACE, 2601, 2627, 547]);
+/** 2601, 2627: a unique key that the batch had found free. */
+const RACES: ReadonlySet<number> = new Set([RACE, 2601, 2627]);
+
+/** A row that the batch had found is gone, or, in its other meaning, a CHECK is violated: that is a defect of ours. */
+const CONSTRAINT = 547;
 
 /**
  * 1205 deadlock victim, 1222 lock timeout, and what Azure SQL says while it moves, scales or throttles a database.
@@ -12,6 +15,15 @@ const RACES: ReadonlySet<number> = new Set([RACE, 2601, 2627, 547]);
 const TRANSIENT: ReadonlySet<number> = new Set([
   1205, 1222, 4060, 4221, 10928, 10929, 40143, 40166, 40197, 40501, 40540, 40613, 49918, 49919, 49920, 615, 926, 10053,
   10054, 10060, 233, 64, 20, 121,
+]);
+
+/**
+ * What stays so until somebody does something: a wrong or unknown login (18456, 18452, 18470, 18488, 4064, 916), the firewall
+ * (40615, 40914, 47073), a server that is not there (40532), a missing permission (229, 230, 300), a schema that is not
+ * there (208).
+ */
+const REFUSED: ReadonlySet<number> = new Set([
+  18456, 18452, 18470, 18488, 4064, 916, 40615, 40914, 47073, 40532, 229, 230, 300, 208,
 ]);
 
 /** Lost or refused connections and timeouts, as the driver and its pool name them. */
@@ -32,30 +44,34 @@ const CONNECTION_CODES: ReadonlySet<string> = new Set([
   "EINSTLOOKUP",
 ]);
 
-function property(error: unknown, name: "number" | "code"): unknown {
-  if (!(error instanceof Error)) return undefined;
-  return name in error ? error[name as keyof Error] : undefined;
-}
+/** The driver's: no connection could be made, for whatever reason; and the pool's: none became free in time. */
+const CONNECTION_ERRORS: ReadonlySet<string> = new Set(["ConnectionError", "TimeoutError"]);
 
-/** The server's error number, also of an error that wraps it. */
+/** The server's error number, also of an error that the driver has wrapped. */
 function numberOf(error: unknown): number | undefined {
-  const number = property(error, "number");
-  if (typeof number === "number") return number;
-  return error instanceof Error && error.cause !== undefined ? numberOf(error.cause) : undefined;
+  if (!(error instanceof Error)) return undefined;
+  if ("number" in error && typeof error.number === "number") return error.number;
+  return numberOf("originalError" in error ? error.originalError : error.cause);
 }
 
 /** Whether the state that the batch had read was changed before it wrote: the same batch again reads the new one. */
 export function isLostRace(error: unknown): boolean {
   const number = numberOf(error);
+  if (number === CONSTRAINT) return !(error instanceof Error && /\bcheck constraint\b/i.test(error.message));
   return number !== undefined && RACES.has(number);
+}
+
+/** Whether the database cannot be used before somebody has done something about it: another try would be in vain. */
+export function isRefusal(error: unknown): boolean {
+  const number = numberOf(error);
+  return number !== undefined && REFUSED.has(number);
 }
 
 /** Whether the server, or the way to it, was in a state that passes. */
 export function isTransient(error: unknown): boolean {
+  if (!(error instanceof Error) || isRefusal(error)) return false;
   const number = numberOf(error);
   if (number !== undefined && TRANSIENT.has(number)) return true;
-  const code = property(error, "code");
-  if (typeof code === "string" && CONNECTION_CODES.has(code)) return true;
-  // The pool's own: no connection became free in time.
-  return error instanceof Error && error.name === "TimeoutError";
+  if ("code" in error && typeof error.code === "string" && CONNECTION_CODES.has(error.code)) return true;
+  return CONNECTION_ERRORS.has(error.name);
 }
