@@ -1,4 +1,5 @@
 import { OffsetClock } from "../../src/lib/clock.ts";
+import { DEPENDENTS_PER_CALL } from "../../src/lib/limits.ts";
 import { openSqliteStore } from "../../src/lib/store/sqlite/open.ts";
 import type { Store, StoreSettings } from "../../src/lib/store/store.ts";
 import { DAY, HOUR, Scene } from "../contract/support.ts";
@@ -37,6 +38,7 @@ export async function fillSource(file: string, { leased, messages = 0 }: SourceO
   await register(scene);
   await sendOpenMessages(scene, messages);
   await assignTasks(scene);
+  await assignHub(scene);
   clock.advance(HOUR - 1_000);
   // Heartbeats are as old as the newest rows.
   for (const agentId of ["lead", "digger", "second", "resting", "post", "chief"]) await store.heartbeat({ agentId });
@@ -122,6 +124,16 @@ async function assignTasks(scene: Scene): Promise<void> {
   await scene.submit("lead", { taskId: "blocked-1", dependsOn: ["pending", "completed", "archived-1"], ...dig });
   await scene.submit("lead", { taskId: "blocked-2", dependsOn: ["blocked-1", "named"], ...dig });
   await scene.submit("lead", { taskId: "doomed", dependsOn: ["archived-2"], ...dig });
+}
+
+/** One more than a call tells at once, so that the sweep would have something left to do. */
+const DEPENDENTS = DEPENDENTS_PER_CALL + 20;
+
+async function assignHub(scene: Scene): Promise<void> {
+  const sing = { requiredCapabilities: ["sing"] };
+  const hub = await scene.assign("lead", { taskId: "hub", requiredCapabilities: ["c++"] });
+  for (let n = 0; n < DEPENDENTS; n++) await scene.submit("lead", { taskId: `leaf-${n}`, dependsOn: ["hub"], ...sing });
+  await scene.complete(hub, "done");
 }
 
 /** A task that has an attempt behind it and waits for its backoff. */

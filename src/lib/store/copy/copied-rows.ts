@@ -161,6 +161,13 @@ export interface CopiedRows {
 
 export type CopiedKind = keyof CopiedRows;
 
+/** How much an agent has: open messages in its mailbox, and tasks that it supervises, archived ones left out. */
+export type Holdings = {
+  agent_id: string;
+  messages: number;
+  tasks: number;
+};
+
 /** The database that is copied. It is held for us alone until it is closed. */
 export interface CopySource {
   /** For people: the path of the file. */
@@ -169,6 +176,7 @@ export interface CopySource {
   liveLeases(): { messages: number; tasks: number };
   /** The rows of each kind, in the order in which they were made. */
   readonly rows: { readonly [Kind in CopiedKind]: () => Iterable<CopiedRows[Kind]> };
+  holdings(): Iterable<Holdings>;
   close(): void;
 }
 
@@ -192,5 +200,7 @@ export interface CopyTarget {
   /** For people: the database and its server. */
   readonly name: string;
   readonly tables: { readonly [Kind in CopiedKind]: CopiedTable<CopiedRows[Kind]> };
+  /** Of those of the agents that are there; ended messages count, too: there should be none. */
+  holdings(agentIds: readonly string[]): Promise<Holdings[]>;
   close(): Promise<void>;
 }

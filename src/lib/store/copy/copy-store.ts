@@ -1,15 +1,12 @@
-import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
 import type { CopiedKind, CopiedRows, CopiedTable, CopySource, CopyTarget, FoundRow } from "./copied-rows.ts";
 import { CopyError } from "./copy-error.ts";
+import { pagesOf } from "./pages.ts";
 
 /**
  * Copies what a switchboard works with from one database to another: who is there, what waits, what is under way. Rows go
  * by their ids, kind after kind, in transactions of at most MAINTENANCE_BATCH_ROWS rows, each with the counters that count
  * it. What is there already is compared and passed over; so a second run goes on where the first one ended, however it did.
  */
-
-/** Characters of JSON in one transaction, about; a larger row goes alone. */
-const PAGE_CHARACTERS = 2 * 1_024 * 1_024;
 
 /** How a kind is copied. */
 interface Kind<Row extends object> {
@@ -115,6 +112,7 @@ export async function copyStore(source: CopySource, target: CopyTarget, options:
     counts.push(count);
     options.onCopied?.(count);
   }
+  await verify(source, target);
   return counts;
 }
 
@@ -143,25 +141,23 @@ async function copyKind<Name extends CopiedKind>(
   return count;
 }
 
-/** Rows together, up to the bounds of a transaction; rows inside a row (the attempts of a task) count as well. */
-function* pagesOf<Row extends object>(rows: Iterable<Row>): Iterable<Row[]> {
-  let page: Row[] = [];
-  let taken = 0;
-  let characters = 0;
-  for (const row of rows) {
-    const parts = Object.values(row).reduce((sum, value) => sum + (Array.isArray(value) ? value.length : 0), 1);
-    const length = JSON.stringify(row).length;
-    if (page.length > 0 && (taken + parts > MAINTENANCE_BATCH_ROWS || characters + length > PAGE_CHARACTERS)) {
-      yield page;
-      page = [];
-      taken = 0;
-      characters = 0;
+/**
+ * A row that the target has and the source has no more was not looked at above: it would be worked on twice. It comes from
+ * work on the source between two runs, or on the target.
+ *
+ * @throws CopyError naming the first agent of whom the target has more, or less
+ */
+async function verify(source: CopySource, target: CopyTarget): Promise<void> {
+  for (const page of pagesOf(source.holdings())) {
+    const there = new Map((await target.holdings(page.map((here) => here.agent_id))).map((row) => [row.agent_id, row]));
+    for (const here of page) {
+      const { messages, tasks } = there.get(here.agent_id) ?? { messages: 0, tasks: 0 };
+      if (messages === here.messages && tasks === here.tasks) continue;
+      throw new CopyError(
+        `${target.name} has ${messages} messages for the agent ${here.agent_id} and ${tasks} tasks of it, ${source.name} ${here.messages} and ${here.tasks}: one of them was worked on since the copy was begun; copy into a new database`,
+      );
     }
-    page.push(row);
-    taken += parts;
-    characters += length;
   }
-  if (page.length > 0) yield page;
 }
 
 /** @throws CopyError naming the first row that is another one in the target */

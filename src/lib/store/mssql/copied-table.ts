@@ -51,7 +51,7 @@ ${readTexts.join("")}`;
 }
 
 /** The rows that are looked for, by id and idempotency key. */
-const READ_ASKED = `DECLARE @asked TABLE (id ${ID} NOT NULL PRIMARY KEY, idempotency_key ${HASH} NULL);
+export const READ_ASKED = `DECLARE @asked TABLE (id ${ID} NOT NULL PRIMARY KEY, idempotency_key ${HASH} NULL);
 INSERT INTO @asked (id, idempotency_key)
 SELECT i.id, i.idempotency_key FROM OPENJSON(@items) WITH (id varchar(128), idempotency_key varchar(64)) AS i;
 `;

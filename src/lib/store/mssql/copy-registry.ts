@@ -1,4 +1,4 @@
-import { canonicalCapabilities, capabilitiesHash, expandCapabilities } from "../capabilities.ts";
+import { canonicalCapabilities, capabilitiesHash } from "../capabilities.ts";
 import type { CopiedAgent, CopiedMessageType } from "../copy/copied-rows.ts";
 import { DECLARE_CAPABILITY_SETS, INTERN_CAPABILITY_SETS } from "./capability-sets.ts";
 import { copiedTable, JSON_TEXT, makeCounters, readPage, writePage } from "./copied-table.ts";
@@ -37,7 +37,6 @@ export function distinctSets(rows: readonly { capabilities: string }[]) {
     return {
       capabilities_hash: capabilitiesHash(capabilities),
       capabilities: JSON.stringify(canonicalCapabilities(capabilities)),
-      answers: JSON.stringify([...expandCapabilities(capabilities)]),
     };
   });
 }
@@ -47,8 +46,8 @@ export function hashed<Row extends { capabilities: string }>(row: Row): Row & { 
   return { ...row, capabilities_hash: capabilitiesHash(storedCapabilities(row.capabilities)) };
 }
 
-/** A capability set, or (without `answers`) a demand. */
-export const SET = { capabilities_hash: HASH, capabilities: JSON_TEXT, answers: JSON_TEXT };
+/** A capability set, or a demand. */
+export const SET = { capabilities_hash: HASH, capabilities: JSON_TEXT };
 
 const AGENT = {
   agent_id: `${ID} NOT NULL`,
@@ -77,8 +76,8 @@ FROM @asked AS i JOIN dbo.agents AS a ON a.agent_id = i.id
 JOIN dbo.capability_sets AS c ON c.set_no = a.set_no
 JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no JOIN dbo.agent_heartbeats AS h ON h.agent_no = a.agent_no`,
   encode: (rows) => ({ ...writePage("rows", rows.map(hashed), AGENT), ...writePage("sets", distinctSets(rows), SET) }),
-  add: `${DECLARE_COUNTS}${DECLARE_CAPABILITY_SETS}${readPage("@sets_read", "sets", SET)}INSERT INTO @sets (capabilities_hash, capabilities, answers)
-SELECT s.capabilities_hash, s.capabilities, s.answers FROM @sets_read AS s;
+  add: `${DECLARE_COUNTS}${DECLARE_CAPABILITY_SETS}${readPage("@sets_read", "sets", SET)}INSERT INTO @sets (capabilities_hash, capabilities)
+SELECT s.capabilities_hash, s.capabilities FROM @sets_read AS s;
 ${INTERN_CAPABILITY_SETS}${readPage("@rows", "rows", AGENT)}
 DELETE r FROM @rows AS r JOIN dbo.agents AS a ON a.agent_id = r.agent_id;
 BEGIN TRANSACTION;

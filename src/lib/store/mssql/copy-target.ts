@@ -1,14 +1,17 @@
 import type { Clock } from "../../clock.ts";
 import type { SqlSettings } from "../../config/sql-settings.ts";
-import type { CopyTarget } from "../copy/copied-rows.ts";
+import type { CopyTarget, Holdings } from "../copy/copied-rows.ts";
 import type { StoreSettings } from "../store.ts";
+import { text } from "./batch.ts";
 import { Connection } from "./connection.ts";
+import { READ_ASKED } from "./copied-table.ts";
 import { copyMessages } from "./copy-messages.ts";
 import { copyAgents, copyMessageTypes } from "./copy-registry.ts";
 import { copyArchivedTasks, copyEndedDependencies, copyTaskEvents } from "./copy-task-history.ts";
 import { copyTasks } from "./copy-tasks.ts";
 import { checkSchema } from "./migrate.ts";
 import { poolConfig } from "./pool-config.ts";
+import { sqlText } from "./texts.ts";
 
 /** The Azure SQL database as the target of a copy. (Its twin is the source: this way only.) */
 
@@ -17,6 +20,14 @@ export interface CopyTargetOptions {
   settings: StoreSettings;
   clock: Clock;
 }
+
+const HOLDINGS = sqlText(
+  "copy-holdings",
+  `${READ_ASKED}SELECT a.agent_id, (SELECT COUNT(*) FROM dbo.messages AS m WHERE m.receiver_no = a.agent_no) AS messages,
+  (SELECT COUNT(*) FROM dbo.tasks AS t WHERE t.supervisor_no = a.agent_no) AS tasks
+FROM @asked AS i JOIN dbo.agents AS a ON a.agent_id = i.id;
+`,
+);
 
 /** Opens the database, which has been migrated, lazily: whether it can be reached is known by the first row. */
 export function openCopyTarget({ sql, settings, clock }: CopyTargetOptions): CopyTarget {
@@ -31,6 +42,10 @@ export function openCopyTarget({ sql, settings, clock }: CopyTargetOptions): Cop
       endedDependencies: copyEndedDependencies(connection),
       archivedTasks: copyArchivedTasks(connection),
       messages: copyMessages(connection),
+    },
+    holdings: async (agentIds) => {
+      const asked = JSON.stringify(agentIds.map((id) => ({ id })));
+      return (await connection.query(HOLDINGS, { items: text(asked) })).rows<Holdings>(0);
     },
     close: () => connection.close(),
   };

@@ -6,6 +6,7 @@ import type {
   CopiedRows,
   CopiedTask,
   CopySource,
+  Holdings,
 } from "../copy/copied-rows.ts";
 
 /** How the rows of the embedded database read in a copy: by id, in the order in which they were made. */
@@ -48,6 +49,16 @@ const MESSAGES = `SELECT m.message_id, s.agent_id AS sender_id, r.agent_id AS re
   FROM messages m JOIN agents r ON r.agent_no = m.receiver_no LEFT JOIN agents s ON s.agent_no = m.sender_no
   LEFT JOIN tasks t ON t.task_no = m.task_no LEFT JOIN message_payloads p ON p.arrival = m.arrival
   WHERE m.status IN ('queued', 'leased', 'dead_lettered') ORDER BY m.arrival`;
+
+const HOLDINGS = `SELECT a.agent_id,
+    (SELECT count(*) FROM messages m WHERE m.receiver_no = a.agent_no AND m.status IN ('queued', 'leased', 'dead_lettered')) AS messages,
+    (SELECT count(*) FROM tasks t WHERE t.supervisor_no = a.agent_no) AS tasks
+  FROM agents a ORDER BY a.agent_no`;
+
+/** What each agent has. */
+export function holdingsOfAgents(database: DatabaseSync): Iterable<Holdings> {
+  return database.prepare(HOLDINGS).iterate() as Iterable<Holdings>;
+}
 
 /** The rows of each kind. Read one after the other, never all at once. */
 export function copiedRows(database: DatabaseSync): CopySource["rows"] {

@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../../clock.ts";
 import type { CopySource } from "../copy/copied-rows.ts";
 import { CopyError } from "../copy/copy-error.ts";
-import { copiedRows } from "./copied-rows.ts";
+import { copiedRows, holdingsOfAgents } from "./copied-rows.ts";
 import { applyMigrations } from "./migrate.ts";
 
 /** The embedded database as the source of a copy. (Its twin is the target: this way only.) */
@@ -41,6 +41,7 @@ export function openCopySource(file: string, clock: Clock): CopySource {
     name: file,
     liveLeases: () => liveLeases(database, clock.now()),
     rows: copiedRows(database),
+    holdings: () => holdingsOfAgents(database),
     close: () => database.close(),
   };
 }

@@ -1,0 +1,95 @@
+import { DatabaseSync } from "node:sqlite";
+import type mssql from "mssql";
+
+/** Everything that a copy takes across, read with the same statements from both databases. `@table` is the table. */
+
+const OPEN = "m.status IN ('queued', 'leased', 'dead_lettered')";
+
+const SHARED = {
+  messageTypes: "SELECT t.type, t.[schema], t.updated_at FROM @message_types AS t ORDER BY t.type",
+  tasks: `SELECT t.task_id, s.agent_id AS supervisor, t.task_type, t.priority, t.status, d.capabilities, n.agent_id AS assign_to,
+      a.agent_id, t.attempt, t.retries_used, t.max_retries, t.timeout_milliseconds, t.unmet_dependencies, t.cancel_requested,
+      t.[percent], t.created_at, t.available_at, t.assigned_at, t.started_at, t.deadline_at, t.ended_at, t.parent_task_id,
+      t.idempotency_key, t.request_hash, b.description, b.parameters, b.preferred_capabilities
+    FROM @tasks AS t JOIN @task_bodies AS b ON b.task_no = t.task_no JOIN @demands AS d ON d.demand_no = t.demand_no
+    JOIN @agents AS s ON s.agent_no = t.supervisor_no LEFT JOIN @agents AS n ON n.agent_no = t.assign_to_no
+    LEFT JOIN @agents AS a ON a.agent_no = t.agent_no ORDER BY t.task_no`,
+  outcomes: `SELECT t.task_id, o.note, o.result, o.error FROM @task_outcomes AS o JOIN @tasks AS t ON t.task_no = o.task_no
+    ORDER BY t.task_no`,
+  attempts: `SELECT t.task_id, x.attempt, a.agent_id, x.assigned_at, x.ended_at, x.outcome, x.answer, x.explanation
+    FROM @task_attempts AS x JOIN @tasks AS t ON t.task_no = x.task_no JOIN @agents AS a ON a.agent_no = x.agent_no
+    ORDER BY t.task_no, x.attempt`,
+  dependencies: `SELECT t.task_id, d.position, d.depends_on, d.settled FROM @task_dependencies AS d
+    JOIN @tasks AS t ON t.task_no = d.task_no ORDER BY t.task_no, d.position`,
+  events: `SELECT t.task_id, e.event, e.at, e.attempt, a.agent_id, e.detail FROM @task_events AS e
+    JOIN @tasks AS t ON t.task_no = e.task_no LEFT JOIN @agents AS a ON a.agent_no = e.agent_no ORDER BY t.task_no, e.event_no`,
+  endedDependencies: "SELECT e.task_id, e.completed FROM @ended_dependencies AS e ORDER BY e.task_id",
+  archive: `SELECT x.task_id, x.status, x.supervisor_id, x.ended_at, x.attempt, x.idempotency_key, x.request_hash, x.task,
+      x.assignments, x.events FROM @task_archive AS x ORDER BY x.task_id`,
+  met: `SELECT d.capabilities AS demand, s.capabilities AS capability_set FROM @demand_sets AS x
+    JOIN @demands AS d ON d.demand_no = x.demand_no JOIN @capability_sets AS s ON s.set_no = x.set_no`,
+};
+
+const MESSAGES = `SELECT m.message_id, s.agent_id AS sender, r.agent_id AS receiver, m.type, m.priority, m.status, m.held,
+    m.attempt, m.attempt_limit, m.max_attempts, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at,
+    m.settlement, m.claim_id, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.idempotency_key, m.request_hash,
+    t.task_id, m.task_attempt, PAYLOAD AS payload
+  FROM @messages AS m JOIN @agents AS r ON r.agent_no = m.receiver_no LEFT JOIN @agents AS s ON s.agent_no = m.sender_no
+  LEFT JOIN @tasks AS t ON t.task_no = m.task_no LEFT JOIN @message_payloads AS p ON p.arrival = m.arrival`;
+
+const AGENTS = `SELECT a.agent_id, a.role, a.status, c.capabilities, l.max_concurrent_tasks, l.active_tasks, a.registered_at,
+    h.last_heartbeat_at, a.status_changed_at, l.last_assigned_at, l.completed, l.failed, l.completed_milliseconds,
+    l.p95_milliseconds, m.metadata
+  FROM @agents AS a JOIN @capability_sets AS c ON c.set_no = a.set_no LEFT JOIN @agent_metadata AS m ON m.agent_no = a.agent_no`;
+const APART =
+  "JOIN @agent_loads AS l ON l.agent_no = a.agent_no JOIN @agent_heartbeats AS h ON h.agent_no = a.agent_no";
+
+const OF_SQLITE = {
+  ...SHARED,
+  agents: `${AGENTS.replaceAll(/\b[lh]\./g, "a.")} ORDER BY a.agent_id`,
+  messages: `${MESSAGES.replace("PAYLOAD", "coalesce(m.payload, p.payload)")} WHERE ${OPEN} ORDER BY m.arrival`,
+};
+const OF_MSSQL = {
+  ...SHARED,
+  agents: `${AGENTS} ${APART} ORDER BY a.agent_id`,
+  messages: `${MESSAGES.replace("PAYLOAD", "p.payload")} ORDER BY m.arrival`,
+};
+
+export type Dump = Record<keyof typeof OF_SQLITE, Record<string, unknown>[]>;
+
+/** Flags as numbers, and numbers as numbers: bigint arrives as text. No id in these tests is made of digits alone. */
+function plain(value: unknown): unknown {
+  if (typeof value === "boolean") return Number(value);
+  return typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value;
+}
+
+async function dump(
+  statements: Record<keyof Dump, string>,
+  read: (sql: string) => Promise<readonly object[]>,
+): Promise<Dump> {
+  const tables: [string, object[]][] = [];
+  for (const [name, sql] of Object.entries(statements)) {
+    const rows = (await read(sql)).map((row) =>
+      Object.fromEntries(Object.entries(row).map(([column, value]) => [column, plain(value)])),
+    );
+    // The pairs have no order of their own.
+    if (name === "met") rows.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+    tables.push([name, rows]);
+  }
+  return Object.fromEntries(tables) as Dump;
+}
+
+/** What there is to copy in a file that nobody serves. */
+export async function dumpSqlite(file: string): Promise<Dump> {
+  const database = new DatabaseSync(file, { readOnly: true });
+  try {
+    return await dump(OF_SQLITE, async (sql) => database.prepare(sql.replaceAll("@", "")).all());
+  } finally {
+    database.close();
+  }
+}
+
+/** The same of an Azure SQL database. */
+export async function dumpMssql(pool: mssql.ConnectionPool): Promise<Dump> {
+  return dump(OF_MSSQL, async (sql) => (await pool.request().query(sql.replaceAll("@", "dbo."))).recordset);
+}
