@@ -3,7 +3,8 @@ import { benchInProcess } from "./in-process.ts";
 
 /**
  * `npm run bench [-- --rounds 5] [-- --only in-process,http,scale]`: rates and ratios, measured in one run on this machine,
- * with everything durable (WAL, synchronous = FULL). Nothing here asserts.
+ * with everything durable (WAL, synchronous = FULL). `-- --store sql` measures the Azure SQL store instead, on the server that
+ * AZURE_SQL_* name (bench/sql/main.ts). Nothing here asserts.
  */
 
 const options = new Map<string, string>();
@@ -16,6 +17,12 @@ const only = options.get("--only")?.split(",") ?? ["in-process", "http", "scale"
 console.log(
   `Node ${process.version}, SQLite ${process.versions.sqlite}, ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
 );
-if (only.includes("in-process")) await benchInProcess(rounds);
-if (only.includes("http")) await (await import("./http.ts")).benchHttp(rounds);
-if (only.includes("scale")) await (await import("./scale.ts")).benchScale(rounds);
+if (options.get("--store") === "sql") {
+  const { benchSql } = await import("./sql/main.ts");
+  const asked = options.get("--only")?.split(",") ?? ["pairs", "callers", "flat"];
+  await benchSql({ rounds, only: asked, messages: Number(options.get("--messages") ?? 1_000_000) });
+} else {
+  if (only.includes("in-process")) await benchInProcess(rounds);
+  if (only.includes("http")) await (await import("./http.ts")).benchHttp(rounds);
+  if (only.includes("scale")) await (await import("./scale.ts")).benchScale(rounds);
+}

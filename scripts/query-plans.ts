@@ -108,7 +108,7 @@ async function main(): Promise<void> {
     },
   }));
   try {
-    const stage = { store: await storeOver(connection), connection, pool };
+    const stage = { store: await storeOver(connection), pool };
     await makeSureItIsFilled(stage);
     const growing = await growingTables(pool);
     console.log(`${engine}\ntables that grow: ${[...growing].sort().join(", ")}`);

@@ -1,7 +1,5 @@
 import { randomUUID } from "node:crypto";
 import type mssql from "mssql";
-import type { Connection } from "../../src/lib/store/mssql/connection.ts";
-import { findDeliverable } from "../../src/lib/store/mssql/messages.ts";
 import type { Store } from "../../src/lib/store/store.ts";
 import { KINDS } from "./fill.ts";
 import { newMessage, newTask, PAYLOAD } from "./inputs.ts";
@@ -10,7 +8,6 @@ import { newMessage, newTask, PAYLOAD } from "./inputs.ts";
 
 export interface Stage {
   store: Store;
-  connection: Connection;
   pool: mssql.ConnectionPool;
 }
 
@@ -188,7 +185,7 @@ export const HOT_VERBS: readonly HotVerb[] = [
     calls: [1],
     async prepare(stage) {
       await send(stage);
-      return () => findDeliverable(stage.connection, [RECEIVER, "agent-1", "agent-2"]);
+      return () => stage.store.findDeliverable([RECEIVER, "agent-1", "agent-2"]);
     },
   },
 ];

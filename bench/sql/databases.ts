@@ -1,0 +1,100 @@
+import mssql from "mssql";
+import { engineOf, openConnection, openPool, settingsOf } from "../../scripts/query-plans/database.ts";
+import { fill, type Size } from "../../scripts/query-plans/fill.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+import { applyMigrations } from "../../src/lib/store/mssql/migrate.ts";
+import { storeOver } from "../../src/lib/store/mssql/open.ts";
+import { poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
+import type { Store } from "../../src/lib/store/store.ts";
+import { ByHand } from "./by-hand.ts";
+import { ByStore } from "./by-store.ts";
+import { TextCost } from "./text-cost.ts";
+
+/** Databases of the benchmark's own on the server that AZURE_SQL_* name. */
+
+/** A filled database with both ways to use it, each with sessions of its own. */
+export interface Bench {
+  store: ByStore;
+  hand: ByHand;
+  /** Makes the calls of both ways send their texts without running them. */
+  textCost: TextCost;
+  close(): Promise<void>;
+}
+
+async function onServer<T>(act: (pool: mssql.ConnectionPool) => Promise<T>): Promise<T> {
+  const pool = await openPool(settingsOf("master"));
+  try {
+    return await act(pool);
+  } finally {
+    await pool.close();
+  }
+}
+
+/** The engine, by the first line of what it says of itself. */
+export function engine(): Promise<string> {
+  return onServer(engineOf);
+}
+
+/** What Azure SQL has on by default, where there is such a thing. */
+async function setLikeAzure(pool: mssql.ConnectionPool, name: string): Promise<void> {
+  if (!(await engineOf(pool)).startsWith("Microsoft SQL Server")) return;
+  for (const option of ["READ_COMMITTED_SNAPSHOT ON", "ACCELERATED_DATABASE_RECOVERY = ON", "OPTIMIZED_LOCKING = ON"]) {
+    await pool.request().batch(`ALTER DATABASE ${name} SET ${option} WITH ROLLBACK IMMEDIATE`);
+  }
+}
+
+/** Makes a database and fills it. */
+export async function makeDatabase(name: string, size: Size): Promise<void> {
+  await onServer(async (pool) => {
+    await pool.request().batch(`DROP DATABASE IF EXISTS ${name}`);
+    await pool.request().batch(`CREATE DATABASE ${name}`);
+    await setLikeAzure(pool, name);
+  });
+  const settings = settingsOf(name);
+  const pool = await openPool({ ...settings, poolSize: 1 });
+  await applyMigrations(pool);
+  const connection = openConnection({ ...settings, poolSize: 1 });
+  const store = await storeOver(connection);
+  await fill(store, pool, size, (line) => console.log(`${name}: ${line}`));
+  await connection.close();
+  await pool.close();
+}
+
+export async function dropDatabase(name: string): Promise<void> {
+  await onServer(async (pool) => {
+    // The sessions of a pool that was just closed may take a moment to end on the server.
+    for (let tries = 10; ; tries -= 1) {
+      try {
+        await pool.request().batch(`DROP DATABASE IF EXISTS ${name}`);
+        return;
+      } catch (error) {
+        if (tries === 0) throw error;
+        await systemClock.sleep(500);
+      }
+    }
+  });
+}
+
+/** @param sessions of each way: one for calls one after the other */
+export async function openBench(
+  name: string,
+  sessions: number,
+  prepare?: (store: Store) => Promise<void>,
+): Promise<Bench> {
+  const settings = { ...settingsOf(name), poolSize: sessions };
+  const textCost = new TextCost();
+  const connection = openConnection(settings, (config) => textCost.watch(config));
+  const store = await storeOver(connection);
+  const config = textCost.watch(await poolConfig(settings, systemClock));
+  const pool = await new mssql.ConnectionPool(config).connect();
+  await prepare?.(store);
+  return {
+    store: new ByStore(store),
+    hand: new ByHand(pool),
+    textCost,
+    async close() {
+      await connection.close();
+      await pool.close();
+    },
+  };
+}
