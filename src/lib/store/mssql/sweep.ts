@@ -160,7 +160,7 @@ export async function expireMessages(connection: Connection): Promise<Step> {
 }
 
 /** A send that was under way when its receiver deregistered has ended by then, one way or the other. */
-const SEND_UNDER_WAY_MILLISECONDS = 60_000;
+export const SEND_UNDER_WAY_MILLISECONDS = 60_000;
 /** Mailboxes looked at in one transaction. */
 const MAILBOXES_PER_TRANSACTION = 100;
 

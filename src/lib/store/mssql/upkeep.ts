@@ -1,20 +1,77 @@
 import type { MaintenanceReport, SweepReport } from "../../statistics/statistics.ts";
-import { runMaintenance, runSweep } from "../upkeep-runs.ts";
+import { runMaintenance, runSweep, type TaskSweep } from "../upkeep-runs.ts";
 import { archiveTasks, dropUnusedSets } from "./archive.ts";
+import { bigint } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { deleteGone, deregisterInactive, purgeMessages } from "./maintenance.ts";
 import { refreshPerformance } from "./performance.ts";
-import { deadLetterLeftBehind, dropOldRates, expireMessages, inactivateSilentAgents, takeBackLeases } from "./sweep.ts";
+import {
+  deadLetterLeftBehind,
+  dropOldRates,
+  expireMessages,
+  inactivateSilentAgents,
+  SEND_UNDER_WAY_MILLISECONDS,
+  takeBackLeases,
+} from "./sweep.ts";
 import { sweepTasks } from "./sweep-tasks.ts";
+import { sqlText } from "./texts.ts";
+import { PROLOGUE } from "./transaction.ts";
+
+/** What a sweep that has nothing to do asks: one round trip, where the embedded store just tries each step. */
+const DUE = sqlText(
+  "due",
+  `${PROLOGUE}DECLARE @silent int, @leased int, @expired int, @left int, @tasks int;
+SELECT TOP (1) @silent = 1 FROM dbo.agent_heartbeats AS h
+WHERE h.beating = 1 AND h.last_heartbeat_at <= @now - @heartbeatTimeoutMilliseconds;
+SELECT TOP (1) @leased = 1 FROM dbo.messages AS m WHERE m.status = 'leased';
+SELECT TOP (1) @expired = 1 FROM dbo.messages AS m
+WHERE m.status = 'queued' AND m.expires_at IS NOT NULL AND m.expires_at <= @now;
+SELECT TOP (1) @left = 1 FROM dbo.agents AS a WHERE a.mailbox_left = 1
+  AND (a.status_changed_at <= @now - ${SEND_UNDER_WAY_MILLISECONDS} OR EXISTS (SELECT 1 FROM dbo.messages AS m
+    WHERE m.receiver_no = a.agent_no AND m.status IN ('queued', 'leased')));
+SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status IN ('assigned', 'running') AND t.deadline_at <= @now;
+SELECT TOP (1) @tasks = 1 FROM dbo.ended_dependencies;
+SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status = 'pending' AND t.assign_to_no IS NULL;
+SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status = 'pending' AND t.assign_to_no IS NOT NULL;
+SELECT @silent AS silent, @leased AS leased, @expired AS expired, @left AS [left], @tasks AS tasks;
+`,
+);
+
+/** 1: there may be something to do; NULL: there is not. */
+interface Due {
+  silent: number | null;
+  leased: number | null;
+  expired: number | null;
+  left: number | null;
+  tasks: number | null;
+}
+
+async function whatIsDue(connection: Connection): Promise<Due> {
+  const heartbeatTimeoutMilliseconds = bigint(connection.settings.heartbeatTimeoutSeconds * 1_000);
+  const [due] = (await connection.query(DUE, { heartbeatTimeoutMilliseconds })).rows<Due>(0);
+  return due ?? { silent: 1, leased: 1, expired: 1, left: 1, tasks: 1 };
+}
+
+const NOTHING = { done: 0, requeued: 0, handedOut: 0, more: false };
+const NO_LEASES = { ended: 0, deadLettered: 0, next: undefined };
+const NO_TASKS: TaskSweep = {
+  tasksTimedOut: 0,
+  tasksRequeued: 0,
+  tasksUnblocked: 0,
+  tasksAssigned: 0,
+  next: undefined,
+};
 
 /** Everything that time alone brings about: silence, ended leases, times to live, deadlines, backoffs, waiting tasks. */
-export function sweep(connection: Connection): Promise<SweepReport> {
+export async function sweep(connection: Connection): Promise<SweepReport> {
+  const due = await whatIsDue(connection);
   return runSweep({
-    inactivateSilentAgents: () => inactivateSilentAgents(connection),
-    takeBackLeases: (after) => takeBackLeases(connection, after),
-    expireMessages: () => expireMessages(connection),
-    deadLetterLeftBehind: () => deadLetterLeftBehind(connection),
-    sweepTasks: (position) => sweepTasks(connection, position),
+    inactivateSilentAgents: async () => (due.silent === 1 ? inactivateSilentAgents(connection) : NOTHING),
+    takeBackLeases: async (after) => (due.leased === 1 ? takeBackLeases(connection, after) : NO_LEASES),
+    expireMessages: async () => (due.expired === 1 ? expireMessages(connection) : NOTHING),
+    deadLetterLeftBehind: async () => (due.left === 1 ? deadLetterLeftBehind(connection) : NOTHING),
+    // Agents that fell silent have given back tasks, and may have ended some whose dependents are left to be told.
+    sweepTasks: async (position) => (due.tasks === 1 || due.silent === 1 ? sweepTasks(connection, position) : NO_TASKS),
     dropOldRates: () => dropOldRates(connection),
   });
 }
