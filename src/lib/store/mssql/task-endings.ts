@@ -1,7 +1,6 @@
 import { FIRST_MILLISECONDS, JITTER_SHARE, LONGEST_MILLISECONDS } from "../../backoff.ts";
 import { CHANGE_LOADS, DECLARE_LOADS } from "./agent-rows.ts";
 import { DECLARE_DEPENDENTS, DECLARE_DEPENDENTS_LIMIT, SETTLE_DEPENDENTS } from "./dependencies.ts";
-import { DECLARE_ENDED } from "./message-rows.ts";
 import {
   COMPLETE_ASSIGNMENT_MESSAGES,
   DECLARE_MOVED_ON,
@@ -34,7 +33,7 @@ DECLARE @finals int, @requeues int;
 `;
 
 /** What END_TASKS works with beside DECLARE_ENDINGS and @unblocked; a batch that declares some of it itself lists the others. */
-export const DECLARE_ENDING_NEEDS = `${DECLARE_LOADS}${DECLARE_DEPENDENTS_LIMIT}${DECLARE_EVENTS}${DECLARE_MOVED_ON}${DECLARE_OUTBOX}${DECLARE_ENDED}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}`;
+export const DECLARE_ENDING_NEEDS = `${DECLARE_LOADS}${DECLARE_DEPENDENTS_LIMIT}${DECLARE_EVENTS}${DECLARE_MOVED_ON}${DECLARE_OUTBOX}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}`;
 
 /** Doublings after which the longest wait is reached. */
 const DOUBLINGS = Math.ceil(Math.log2(LONGEST_MILLISECONDS / FIRST_MILLISECONDS));

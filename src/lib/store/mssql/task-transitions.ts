@@ -8,20 +8,12 @@ import { type Batch, type BatchResult, type Outcome, type OutcomeRow, outcomeRow
 import type { Connection } from "./connection.ts";
 import { DECLARE_HAND_OUT, HAND_OUT } from "./hand-out.ts";
 import { itemJson, itemText, plainJson, plainText } from "./item-text.ts";
-import { DECLARE_ENDED } from "./message-rows.ts";
 import { COMPLETE_ASSIGNMENT_MESSAGES, DECLARE_MOVED_ON } from "./system-messages.ts";
 import { ACCEPTED, type Call, encodeCaller, readCalls, refusal } from "./task-calls.ts";
 import { DECLARE_ENDING_NEEDS, DECLARE_ENDINGS, END_TASKS, FINISH_TASKS, loseAttempts } from "./task-endings.ts";
 import { ADD_EVENTS, DECLARE_EVENTS } from "./task-rows.ts";
 import { sqlText } from "./texts.ts";
-import {
-  APPLY_COUNTS,
-  DECLARE_COUNTS,
-  DECLARE_DELIVERABLE,
-  PROLOGUE,
-  raceUnless,
-  SELECT_DELIVERABLE,
-} from "./transaction.ts";
+import { APPLY_COUNTS, DECLARE_COUNTS, PROLOGUE, raceUnless, SELECT_DELIVERABLE } from "./transaction.ts";
 
 /** What the agent that holds a task does with it. The attempt is the fencing number: any other is LEASE_LOST. */
 
@@ -45,7 +37,7 @@ END;
 `;
 
 const DECLARE_BEGIN = `DECLARE @begun int, @progressed int;
-${DECLARE_CALLERS}${DECLARE_EVENTS}${DECLARE_MOVED_ON}${DECLARE_ENDED}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}${DECLARE_HAND_OUT}`;
+${DECLARE_CALLERS}${DECLARE_EVENTS}${DECLARE_MOVED_ON}${DECLARE_COUNTS}${DECLARE_HAND_OUT}`;
 
 /** An agent that holds a task is never inactive: going inactive gives its tasks back. So no call of this file wakes one. */
 const START = sqlText(
