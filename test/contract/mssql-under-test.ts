@@ -1,8 +1,9 @@
 import mssql from "mssql";
 import { OffsetClock, systemClock } from "../../src/lib/clock.ts";
 import { readSqlSettings, type SqlSettings } from "../../src/lib/config/sql-settings.ts";
-import { applyMigrations } from "../../src/lib/store/mssql/migrate.ts";
-import { openMssqlStore } from "../../src/lib/store/mssql/open.ts";
+import { Connection } from "../../src/lib/store/mssql/connection.ts";
+import { applyMigrations, checkSchema } from "../../src/lib/store/mssql/migrate.ts";
+import { storeOver } from "../../src/lib/store/mssql/open.ts";
 import { poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
 import type { Store, StoreSettings } from "../../src/lib/store/store.ts";
 import type { MovableClock } from "./sqlite-under-test.ts";
@@ -38,17 +39,21 @@ export async function testPool(database: string): Promise<mssql.ConnectionPool> 
   return new mssql.ConnectionPool(await poolConfig(testSettings(database), systemClock)).connect();
 }
 
+/** One pool per database for everything that tests do to it: a new connection costs such a server more than a batch. */
+const pools = new Map<string, Promise<mssql.ConnectionPool>>();
+
+function sharedPool(database: string): Promise<mssql.ConnectionPool> {
+  const known = pools.get(database) ?? testPool(database);
+  pools.set(database, known);
+  return known;
+}
+
 /** Databases that a closed store has left, emptied: making one takes a second. */
 const free: string[] = [];
 const made: string[] = [];
 
 async function onServer<T>(database: string, act: (pool: mssql.ConnectionPool) => Promise<T>): Promise<T> {
-  const pool = await testPool(database);
-  try {
-    return await act(pool);
-  } finally {
-    await pool.close();
-  }
+  return act(await sharedPool(database));
 }
 
 /** Whether the server is Babelfish for PostgreSQL: it speaks T-SQL, but ignores lock hints and has no locks to look at. */
@@ -67,6 +72,12 @@ async function setLikeAzure(pool: mssql.ConnectionPool, database: string): Promi
   }
 }
 
+/** There each session takes a block of a sequence's cache for itself, so that numbers are not in the order of taking. */
+async function countInOrder(pool: mssql.ConnectionPool): Promise<void> {
+  await pool.request().batch("ALTER SEQUENCE dbo.message_arrivals CACHE 1");
+  await pool.request().batch("ALTER SEQUENCE dbo.task_numbers CACHE 1");
+}
+
 /** A migrated, empty database of this process. */
 export async function takeDatabase(): Promise<string> {
   const known = free.pop();
@@ -77,8 +88,10 @@ export async function takeDatabase(): Promise<string> {
     await pool.request().batch(`DROP DATABASE IF EXISTS ${name}`);
     await pool.request().batch(`CREATE DATABASE ${name}`);
   });
-  if (!(await isBabelfish())) await onServer("master", (pool) => setLikeAzure(pool, name));
+  const babelfish = await isBabelfish();
+  if (!babelfish) await onServer("master", (pool) => setLikeAzure(pool, name));
   await onServer(name, (pool) => applyMigrations(pool));
+  if (babelfish) await onServer(name, countInOrder);
   return name;
 }
 
@@ -122,9 +135,16 @@ export async function giveBack(database: string): Promise<void> {
 
 /** Drops every database that this process made. */
 export async function dropDatabases(): Promise<void> {
+  const used = [...pools].filter(([database]) => database !== "master");
+  for (const [database, pool] of used) {
+    pools.delete(database);
+    await (await pool).close();
+  }
   await onServer("master", async (pool) => {
     for (const name of made) await pool.request().batch(`DROP DATABASE IF EXISTS ${name}`);
   });
+  await (await sharedPool("master")).close();
+  pools.clear();
   made.length = 0;
   free.length = 0;
 }
@@ -135,13 +155,10 @@ export function openOn(
   settings: Partial<StoreSettings> = {},
   clock: MovableClock = new OffsetClock(),
   onFault: (error: unknown) => void = () => {},
-): Promise<Store> {
-  return openMssqlStore({
-    sql: testSettings(database),
-    settings: { ...CALM_SETTINGS, ...settings },
-    clock,
-    onFault,
-  });
+): Store {
+  const openPool = () => sharedPool(database);
+  const all = { ...CALM_SETTINGS, ...settings };
+  return storeOver(new Connection({ openPool, keepPool: true, checkSchema, settings: all, clock, onFault }));
 }
 
 /** The store on an empty database. */
@@ -151,7 +168,7 @@ export async function openMssqlUnderTest(
 ): Promise<StoreUnderTest> {
   const database = await takeDatabase();
   const open = () => openOn(database, settings, clock);
-  let store = await open();
+  let store = open();
   return {
     get store() {
       return store;
@@ -159,7 +176,7 @@ export async function openMssqlUnderTest(
     clock,
     async reopen() {
       await store.close();
-      store = await open();
+      store = open();
     },
     async close() {
       await store.close();

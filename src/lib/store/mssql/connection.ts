@@ -4,8 +4,8 @@ import { AgentCommunicationError } from "../../errors.ts";
 import type { StoreSettings } from "../store.ts";
 import { type Batch, BatchResult, bigint, type Inputs, type Row, text } from "./batch.ts";
 import { Coalescer } from "./coalescer.ts";
-import { isLostRace, isTransient } from "./faults.ts";
-import type { SqlText } from "./texts.ts";
+import { isLostRace, isRefusal, isTransient } from "./faults.ts";
+import { type SqlText, sqlText } from "./texts.ts";
 
 /**
  * The pool of a process, and how batches go through it: concurrent calls of a verb share a batch while another one of that
@@ -23,14 +23,21 @@ const RACES_BEFORE_SPLIT = 3;
 const RACE_WAIT_MILLISECONDS = 2;
 const LONGEST_RACE_WAIT_MILLISECONDS = 100;
 
+const SERVER_CLOCK = sqlText(
+  "server-clock",
+  "SELECT DATEDIFF_BIG(MILLISECOND, '19700101', SYSUTCDATETIME()) AS now;\n",
+);
+
 export interface ConnectionOptions {
-  /** How to reach the server, for the driver. Called again for every new pool, so that rotated secrets are read. */
-  poolConfig: () => Promise<mssql.config>;
+  /** Connects a pool. Called again after it could not, so that rotated secrets are read. */
+  openPool: () => Promise<mssql.ConnectionPool>;
+  /** Whether the pool outlives this connection, because others use it, too. */
+  keepPool?: boolean;
   settings: StoreSettings;
   clock: Clock;
-  /** Asked once per pool, before the first batch: throws when the schema is not the one that this version needs. */
   /** Told of every lost race and transient fault that is about to be tried again: for logs and tests. Must not throw. */
   onFault?: (error: unknown) => void;
+  /** Asked once per pool, before the first batch: throws when the schema is not the one that this version needs. */
   checkSchema?: (query: (sql: SqlText) => Promise<Row[][]>) => Promise<void>;
 }
 
@@ -42,6 +49,8 @@ export class Connection {
   readonly #coalescers = new Map<string, Coalescer>();
   readonly #listeners = new Set<(agentId: string) => void>();
   #pool: Promise<mssql.ConnectionPool> | undefined;
+  /** Milliseconds. */
+  #serverAhead = 0;
   #closed = false;
   #inFlight = 0;
   #idle: (() => void) | undefined;
@@ -69,6 +78,11 @@ export class Connection {
     return this.#tracked(() => this.#retried(() => this.#execute(sql, inputs)));
   }
 
+  /** The server's time, by this machine's clock and the difference seen when the pool was opened. */
+  now(): number {
+    return this.clock.now() + this.#serverAhead;
+  }
+
   onDeliverable(listener: (agentId: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -82,7 +96,7 @@ export class Connection {
     await Promise.all(queued);
     if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
     const pool = await this.#pool?.catch(() => undefined);
-    await pool?.close();
+    if (this.#options.keepPool !== true) await pool?.close();
   }
 
   async #tracked<T>(act: () => Promise<T>): Promise<T> {
@@ -136,6 +150,7 @@ export class Connection {
       try {
         return await act();
       } catch (error) {
+        if (isRefusal(error)) throw refused(error);
         const race = isLostRace(error);
         if (!race && !isTransient(error)) throw error;
         if (race && splits && races >= RACES_BEFORE_SPLIT) throw error;
@@ -170,17 +185,25 @@ export class Connection {
   }
 
   async #open(): Promise<mssql.ConnectionPool> {
-    const pool = new mssql.ConnectionPool(await this.#options.poolConfig());
+    const pool = await this.#options.openPool();
     // Errors of idle connections: the pool replaces them; a call that meets one is retried.
     pool.on("error", () => {});
-    await pool.connect();
     try {
-      await this.#options.checkSchema?.(async (sql) => readRecordsets((await pool.request().query(sql)).recordsets));
+      const query = async (sql: SqlText) => readRecordsets((await pool.request().query(sql)).recordsets);
+      await this.#options.checkSchema?.(query);
+      await this.#readClock(query);
       return pool;
     } catch (error) {
-      await pool.close();
+      if (this.#options.keepPool !== true) await pool.close();
       throw error;
     }
+  }
+
+  async #readClock(query: (sql: SqlText) => Promise<Row[][]>): Promise<void> {
+    const asked = this.clock.now();
+    const [[row] = []] = await query(SERVER_CLOCK);
+    const answered = this.clock.now();
+    this.#serverAhead = Math.round(Number(row?.now) + (this.clock.offset ?? 0) - (asked + answered) / 2);
   }
 
   #wake(agentId: string): void {
@@ -223,6 +246,11 @@ function unavailable(cause: unknown): AgentCommunicationError {
     retryAfterSeconds: 2,
     cause,
   });
+}
+
+function refused(cause: unknown): AgentCommunicationError {
+  const detail = "The database refuses this process; its log says why.";
+  return new AgentCommunicationError("STORE_UNAVAILABLE", detail, { retryAfterSeconds: 30, cause });
 }
 
 function closedError(): AgentCommunicationError {

@@ -1,54 +1,106 @@
+import mssql from "mssql";
 import type { SqlSettings } from "../../config/sql-settings.ts";
 import type { Store } from "../store.ts";
+import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
+import { previewAssignment } from "./assignment.ts";
+import { cancelTask } from "./cancel-task.ts";
+import { claimMessages } from "./claim-messages.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
+import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
+import { deleteMessageType, findMessageType, listMessageTypes, putMessageType } from "./message-types.ts";
+import { findDeliverable, getMessage, peekMessages } from "./messages.ts";
 import { checkSchema } from "./migrate.ts";
 import { poolConfig } from "./pool-config.ts";
+import { sendMessages } from "./send-messages.ts";
+import { renewLease, settleMessages } from "./settle-messages.ts";
+import { checkHealth, coordinationStatistics, queueStatistics, registryStatistics } from "./statistics.ts";
+import { getAssignments, getTask, getTaskHistory, listTasks } from "./task-reading.ts";
+import { completeTask, failTask, progressTask, startTask } from "./task-transitions.ts";
+import { assignTask } from "./tasks.ts";
+import { maintain, sweep } from "./upkeep.ts";
 
-// TEMPORARY while the verbs are being written: loads what is there.
-const VERBS: Record<string, readonly string[]> = {
-  "agents.ts": ["registerAgent", "getAgent", "listAgents", "deregisterAgent", "heartbeat"],
-  "send-messages.ts": ["sendMessages"],
-  "messages.ts": ["getMessage", "peekMessages", "findDeliverable"],
-  "claim-messages.ts": ["claimMessages"],
-  "settle-messages.ts": ["settleMessages", "renewLease"],
-  "dead-letters.ts": ["listDeadLetters", "redriveDeadLetters", "purgeDeadLetters"],
-  "message-types.ts": ["putMessageType", "findMessageType", "listMessageTypes", "deleteMessageType"],
-  "tasks.ts": ["assignTask"],
-  "assignment.ts": ["previewAssignment"],
-  "task-reading.ts": ["getTask", "listTasks", "getAssignments", "getTaskHistory"],
-  "task-transitions.ts": ["startTask", "progressTask", "completeTask", "failTask"],
-  "cancel-task.ts": ["cancelTask"],
-  "statistics.ts": ["queueStatistics", "registryStatistics", "coordinationStatistics", "checkHealth"],
-  "upkeep.ts": ["sweep", "maintain"],
-};
-
+/** How to open the store on Azure SQL. */
 export interface MssqlStoreOptions extends Pick<ConnectionOptions, "settings" | "clock" | "onFault"> {
   sql: SqlSettings;
 }
 
-export async function openMssqlStore({ sql, ...options }: MssqlStoreOptions): Promise<Store> {
-  const connection = new Connection({ ...options, poolConfig: () => poolConfig(sql, options.clock), checkSchema });
-  return storeOver(connection);
+/**
+ * The store on an Azure SQL database. Connects with the first call; a database that is away, or not migrated, is
+ * STORE_UNAVAILABLE then, and is tried again by the next call.
+ *
+ * @example
+ * const store = openMssqlStore({ sql, settings, clock: systemClock });
+ */
+export function openMssqlStore({ sql, ...options }: MssqlStoreOptions): Store {
+  const openPool = async () => new mssql.ConnectionPool(await poolConfig(sql, options.clock)).connect();
+  return storeOver(new Connection({ ...options, openPool, checkSchema }));
 }
 
-export async function storeOver(connection: Connection): Promise<Store> {
-  const options = { clock: connection.clock };
-  const store: Record<string, unknown> = {
-    now: () => options.clock.now(),
-    onDeliverable: (listener: (agentId: string) => void) => connection.onDeliverable(listener),
+/** The store over a connection; closing it closes the connection. */
+export function storeOver(connection: Connection): Store {
+  return {
+    ...agentVerbs(connection),
+    ...messageVerbs(connection),
+    ...taskVerbs(connection),
+    ...statisticsVerbs(connection),
+    sweep: () => sweep(connection),
+    maintain: () => maintain(connection),
+    now: () => connection.now(),
+    onDeliverable: (listener) => connection.onDeliverable(listener),
     close: () => connection.close(),
   };
-  for (const [file, names] of Object.entries(VERBS)) {
-    const module: Record<string, unknown> = await import(`./${file}`).catch((error: unknown) => ({ error }));
-    for (const name of names) {
-      const verb = module[name];
-      store[name] =
-        typeof verb === "function"
-          ? (...rest: unknown[]) => verb(connection, ...rest)
-          : async () => {
-              throw new Error(`${name} of ${file} is not there: ${String(module.error)}`);
-            };
-    }
-  }
-  return store as unknown as Store;
+}
+
+function agentVerbs(connection: Connection) {
+  return {
+    registerAgent: (agent) => registerAgent(connection, agent),
+    getAgent: (agentId) => getAgent(connection, agentId),
+    listAgents: (query) => listAgents(connection, query),
+    deregisterAgent: (agentId) => deregisterAgent(connection, agentId),
+    heartbeat: (beat) => heartbeat(connection, beat),
+  } satisfies Partial<Store>;
+}
+
+function messageVerbs(connection: Connection) {
+  return {
+    sendMessages: (messages) => sendMessages(connection, messages),
+    getMessage: (messageId) => getMessage(connection, messageId),
+    peekMessages: (agentId, page) => peekMessages(connection, agentId, page),
+    findDeliverable: (agentIds) => findDeliverable(connection, agentIds),
+    claimMessages: (claim) => claimMessages(connection, claim),
+    settleMessages: (agentId, settlements) => settleMessages(connection, agentId, settlements),
+    renewLease: (renewal) => renewLease(connection, renewal),
+    listDeadLetters: (query) => listDeadLetters(connection, query),
+    redriveDeadLetters: (selection) => redriveDeadLetters(connection, selection),
+    purgeDeadLetters: (selection) => purgeDeadLetters(connection, selection),
+    putMessageType: (type, schema) => putMessageType(connection, type, schema),
+    findMessageType: (type) => findMessageType(connection, type),
+    listMessageTypes: (page) => listMessageTypes(connection, page),
+    deleteMessageType: (type) => deleteMessageType(connection, type),
+  } satisfies Partial<Store>;
+}
+
+function statisticsVerbs(connection: Connection) {
+  return {
+    queueStatistics: () => queueStatistics(connection),
+    registryStatistics: () => registryStatistics(connection),
+    coordinationStatistics: () => coordinationStatistics(connection),
+    checkHealth: () => checkHealth(connection),
+  } satisfies Partial<Store>;
+}
+
+function taskVerbs(connection: Connection) {
+  return {
+    assignTask: (task) => assignTask(connection, task),
+    previewAssignment: (task) => previewAssignment(connection, task),
+    getTask: (taskId) => getTask(connection, taskId),
+    listTasks: (query) => listTasks(connection, query),
+    getAssignments: (taskId) => getAssignments(connection, taskId),
+    getTaskHistory: (taskId, page) => getTaskHistory(connection, taskId, page),
+    startTask: (taskId, start) => startTask(connection, taskId, start),
+    progressTask: (taskId, progress) => progressTask(connection, taskId, progress),
+    completeTask: (taskId, completion) => completeTask(connection, taskId, completion),
+    failTask: (taskId, failure) => failTask(connection, taskId, failure),
+    cancelTask: (taskId, reason) => cancelTask(connection, taskId, reason),
+  } satisfies Partial<Store>;
 }
