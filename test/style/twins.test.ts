@@ -19,6 +19,7 @@ const ALONE: Readonly<Record<string, string>> = {
   [`${MSSQL}/item-text.ts`]: "texts travel inside JSON there; SQLite binds them",
   [`${MSSQL}/register-agent.ts`]: "out of agents.ts: with it that file would be longer than a file may be",
   [`${MSSQL}/heartbeats.ts`]: "out of agents.ts: with it that file would be longer than a file may be",
+  [`${MSSQL}/lone-task.ts`]: "the commonest call of assignTask without table variables, which SQLite does not need",
   [`${MSSQL}/task-calls.ts`]: "what the batches of task-transitions.ts have in common; SQLite's are functions",
   [`${MSSQL}/copied-table.ts`]: "a copy goes from the embedded database to this one: here it is written",
   [`${MSSQL}/copy-messages.ts`]: "a copy is written here",

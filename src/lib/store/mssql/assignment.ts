@@ -49,7 +49,7 @@ ${weigh("@new", "@meeting AS s")}SELECT code, subject, @explanation AS explanati
  * @throws what assignTask throws
  */
 export async function previewAssignment(connection: Connection, task: NewTask): Promise<Explanation> {
-  const item = { item: 0, ...encodeNewTask({ task, operationId: newId(connection.clock.now()) }) };
+  const item = { item: 0, ...encodeNewTask({ task, operationId: newId(connection.clock.now()), plain: false }) };
   // A preview does not count as a heartbeat: how old that is makes no difference.
   const inputs = { renewalMilliseconds: int(0), items: text(JSON.stringify([item])) };
   const result = await connection.query(PREVIEW, inputs);
@@ -61,19 +61,20 @@ export async function previewAssignment(connection: Connection, task: NewTask): 
 }
 
 /** The time as JSON shows it. (DATEADD takes an int: days and the milliseconds of the day each fit.) */
-function isoText(milliseconds: string): string {
+export function isoText(milliseconds: string): string {
   return `REPLACE(CONVERT(varchar(23), DATEADD(MILLISECOND, (${milliseconds}) % 86400000,
-      DATEADD(DAY, (${milliseconds}) / 86400000, CONVERT(datetime2(3), '19700101'))), 121), ' ', 'T')`;
+      DATEADD(DAY, (${milliseconds}) / 86400000, CONVERT(datetime2(3), '19700101'))), 121), ' ', 'T') + 'Z'`;
 }
 
-/**
- * What the row of a task in the plan becomes when @chosenNo gets it; SET clauses. Description and parameters are joined
- * when the message is read.
- */
+/** The payload of an assignment message. Description and parameters are joined when the message is read. */
+export function payloadOf(taskId: string, attempt: string, taskType: string, deadline: string): string {
+  return `CONCAT('{"taskId":"', ${taskId}, '","attempt":', ${attempt}, ',"taskType":"', ${taskType}, '","deadline":"', ${deadline}, '"}')`;
+}
+
+/** What the row of a task in the plan becomes when @chosenNo gets it; SET clauses. */
 export const GIVE_TO_CHOSEN = `becomes = 'assigned', agent_no = @chosenNo, set_no = @chosenSetNo, fills = @chosenFills,
   explanation = @explanation, receiver_no = @chosenNo, message_type = 'task_assignment',
-  payload = CONCAT('{"taskId":"', task_id, '","attempt":', attempt, ',"taskType":"', task_type, '","deadline":"',
-    ${isoText("@now + timeout_milliseconds")}, 'Z"}')`;
+  payload = ${payloadOf("task_id", "attempt", "task_type", isoText("@now + timeout_milliseconds"))}`;
 
 /**
  * Takes the room of the chosen agents: first thing in the transaction, by key, in ascending order. The caller compares

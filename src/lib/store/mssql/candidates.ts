@@ -39,41 +39,63 @@ export const SETS_OF_DEMAND = "(SELECT d.set_no FROM dbo.demand_sets AS d WHERE 
  */
 export function weigh(plan: string, sets: string = SETS_OF_DEMAND): string {
   return `IF @namedNo IS NULL
-${weighAll(plan, sets)}ELSE
-${weighNamed(plan, sets)}IF @chosenNo IS NOT NULL SET @picks = @picks + 1;
+BEGIN
+${weighAnyone(sets, plan)}END;
+ELSE
+BEGIN
+${weighNamed(sets, plan)}END;
+IF @chosenNo IS NOT NULL SET @picks = @picks + 1;
 `;
 }
 
-/** Of the preferred capabilities, how many the set of row `w` answers to. */
-const PREFERRED = `CASE WHEN @preferred IS NULL THEN 0 ELSE (
-      SELECT COUNT(*) FROM OPENJSON(@preferred) WITH (capability varchar(128) '$') AS p
-      JOIN dbo.set_capabilities AS h ON h.capability = p.capability COLLATE Latin1_General_100_BIN2 AND h.set_no = w.set_no) END`;
-
-/**
- * The 64 with the lowest (load, last assigned, id) of all sets. Each set's index gives as many more as the batch has picked:
- * a picked agent is read where it stood before.
- */
-function leastLoaded(plan: string, sets: string): string {
-  return `SELECT TOP (${CANDIDATES_MAX}) f.agent_no, f.agent_id, f.set_no, f.max_concurrent_tasks, f.completed, f.failed,
-      f.active_tasks + COALESCE(x.picks, 0) AS active_tasks,
-      CASE WHEN x.picks > 0 THEN CAST(f.active_tasks + x.picks AS float) / f.max_concurrent_tasks ELSE f.load END AS load,
-      CASE WHEN x.picks > 0 THEN @now ELSE f.last_assigned_at END AS last_assigned_at,
-      CASE WHEN f.agent_no = @endedByNo THEN 1 ELSE 0 END AS ended
-    FROM ${sets}
-    CROSS APPLY (SELECT TOP (${CANDIDATES_MAX} + @picks) l.agent_no, l.agent_id, l.set_no, l.max_concurrent_tasks, l.active_tasks,
-        l.completed, l.failed, l.load, l.last_assigned_at
-      FROM dbo.agent_loads AS l WHERE l.set_no = s.set_no AND l.assignable = 1
-      ORDER BY l.load, l.last_assigned_at, l.agent_id) AS f
-    LEFT JOIN (SELECT agent_no, COUNT(*) AS picks FROM ${plan} WHERE agent_no IS NOT NULL GROUP BY agent_no) AS x
-      ON x.agent_no = f.agent_no
-    WHERE x.picks IS NULL OR f.active_tasks + x.picks < f.max_concurrent_tasks
-    ORDER BY load, last_assigned_at, f.agent_id`;
+/** The index of a set, least loaded first. */
+function ofSet(limit: string): string {
+  return `SELECT TOP (${limit}) l.agent_no, l.agent_id, l.set_no, l.max_concurrent_tasks, l.active_tasks,
+    l.completed, l.failed, l.load, l.last_assigned_at
+  FROM dbo.agent_loads AS l WHERE l.set_no = s.set_no AND l.assignable = 1
+  ORDER BY l.load, l.last_assigned_at, l.agent_id`;
 }
 
-/** Not who just ended an attempt, lowest load, most preferred capabilities, most reliable, least recently assigned, id. */
-const BY_PREFERENCE = "q.ended, q.load, q.preferred DESC, q.reliability DESC, q.last_assigned_at, q.agent_id";
+/** The 64 with the lowest (load, last assigned, id) of all sets. */
+const leastLoaded = (sets: string) => `best AS (
+  SELECT TOP (${CANDIDATES_MAX}) f.agent_no, f.agent_id, f.set_no, f.max_concurrent_tasks, f.active_tasks, f.completed, f.failed,
+    f.load, f.last_assigned_at, 0 AS ended, 0 AS preferred
+  FROM ${sets} CROSS APPLY (${ofSet(`${CANDIDATES_MAX}`)}) AS f
+  ORDER BY f.load, f.last_assigned_at, f.agent_id)`;
 
-function weighAll(plan: string, sets: string): string {
+/**
+ * The same for a task of a plan. Each set's index gives as many more as the plan has picked: a picked agent is read where it
+ * stood before.
+ */
+const leastLoadedBeside = (sets: string, plan: string) => `picked AS (
+  SELECT agent_no, COUNT(*) AS picks FROM ${plan} WHERE agent_no IS NOT NULL GROUP BY agent_no),
+open_sets AS (
+  SELECT f.agent_no, f.agent_id, f.set_no, f.max_concurrent_tasks, f.completed, f.failed,
+    f.active_tasks + COALESCE(x.picks, 0) AS active_tasks,
+    CASE WHEN x.picks > 0 THEN CAST(f.active_tasks + x.picks AS float) / f.max_concurrent_tasks ELSE f.load END AS load,
+    CASE WHEN x.picks > 0 THEN @now ELSE f.last_assigned_at END AS last_assigned_at
+  FROM ${sets} CROSS APPLY (${ofSet(`${CANDIDATES_MAX} + @picks`)}) AS f LEFT JOIN picked AS x ON x.agent_no = f.agent_no),
+best AS (
+  SELECT TOP (${CANDIDATES_MAX}) w.agent_no, w.agent_id, w.set_no, w.max_concurrent_tasks, w.active_tasks, w.completed, w.failed,
+    w.load, w.last_assigned_at, CASE WHEN w.agent_no = @endedByNo THEN 1 ELSE 0 END AS ended, ${PREFERRED} AS preferred
+  FROM open_sets AS w WHERE w.active_tasks < w.max_concurrent_tasks
+  ORDER BY w.load, w.last_assigned_at, w.agent_id)`;
+
+/** Of the preferred capabilities, how many the set of row `w` answers to. */
+const PREFERRED = `CASE WHEN @preferred IS NULL THEN 0 ELSE (
+      SELECT COUNT(*) FROM OPENJSON(@preferred) AS p JOIN dbo.set_capabilities AS h
+      ON h.capability = CAST(p.value AS varchar(128)) COLLATE Latin1_General_100_BIN2 AND h.set_no = w.set_no) END`;
+
+/** Not who just ended an attempt, lowest load, most preferred capabilities, most reliable, least recently assigned, id. */
+const BY_PREFERENCE = `b.ended, b.load, b.preferred DESC, (b.completed + CAST(1 AS float)) / (b.completed + b.failed + 1) DESC,
+    b.last_assigned_at, b.agent_id`;
+
+/**
+ * Chooses among all workers.
+ *
+ * @param plan see `weigh`; left out when the task is alone, names nobody, prefers nothing and had no attempt
+ */
+export function weighAnyone(sets: string, plan?: string): string {
   const excluded = {
     missingCapability: "n.total - n.workers",
     notActive: "n.workers - n.active",
@@ -81,55 +103,65 @@ function weighAll(plan: string, sets: string): string {
     beyondLimit: "n.free - c.weighed",
     notNamed: "0",
   };
-  return `SELECT @chosenNo = NULLIF(c.agent_no, 0), @chosenSetNo = c.set_no, @chosenFills = c.fills,
-  @explanation = ${storeExplanation(excluded, "c.considered")}
-FROM (
+  return `WITH ${plan === undefined ? leastLoaded(sets) : leastLoadedBeside(sets, plan)},
+placed AS (SELECT b.*, ROW_NUMBER() OVER (ORDER BY ${BY_PREFERENCE}) AS place FROM best AS b),
+chosen AS (
   SELECT MAX(CASE WHEN r.place = 1 THEN r.agent_no ELSE 0 END) AS agent_no,
     MAX(CASE WHEN r.place = 1 THEN r.set_no ELSE 0 END) AS set_no,
     MAX(CASE WHEN r.place = 1 AND r.active_tasks + 1 >= r.max_concurrent_tasks THEN 1 ELSE 0 END) AS fills,
     COUNT(*) AS weighed, STRING_AGG(${storeCandidate("r")}, '') WITHIN GROUP (ORDER BY r.place) AS considered
-  FROM (SELECT q.*, ROW_NUMBER() OVER (ORDER BY ${BY_PREFERENCE}) AS place
-    FROM (SELECT w.*, (w.completed + CAST(1 AS float)) / (w.completed + w.failed + 1) AS reliability, ${PREFERRED} AS preferred
-      FROM (${leastLoaded(plan, sets)}) AS w) AS q) AS r
-) AS c
-CROSS JOIN (${workerCounts(plan, sets)}) AS n;
+  FROM placed AS r),
+${workerCounts(sets, plan)}
+SELECT @chosenNo = NULLIF(c.agent_no, 0), @chosenSetNo = c.set_no, @chosenFills = c.fills,
+  @explanation = ${storeExplanation(excluded, "c.considered")}
+FROM chosen AS c CROSS JOIN counted AS n;
 `;
 }
 
 /** Registered workers in all, and of the sets: all, the active ones, those with a free slot. Counters: nothing is scanned. */
-function workerCounts(plan: string, sets: string): string {
-  return `SELECT COALESCE(SUM(k.value * o.is_workers), 0) AS workers, COALESCE(SUM(k.value * o.is_active), 0) AS active,
-    COALESCE(SUM(k.value * o.is_free), 0) - (SELECT COUNT(*) FROM ${plan} AS x WHERE x.fills = 1
-      AND EXISTS (SELECT 1 FROM ${sets} WHERE s.set_no = x.set_no)) AS free,
+function workerCounts(sets: string, plan?: string): string {
+  const filled =
+    plan === undefined
+      ? ""
+      : ` - (SELECT COUNT(*) FROM ${plan} AS x WHERE x.fills = 1
+      AND EXISTS (SELECT 1 FROM ${sets} WHERE s.set_no = x.set_no))`;
+  return `counts AS (
+  SELECT o.kind, v.value FROM ${sets} CROSS JOIN (VALUES (':workers'), (':active'), (':free')) AS o (kind)
+  JOIN dbo.counters AS v ON v.name = CONCAT('set:', s.set_no, o.kind)),
+counted AS (
+  SELECT COALESCE(SUM(CASE WHEN k.kind = ':workers' THEN k.value ELSE 0 END), 0) AS workers,
+    COALESCE(SUM(CASE WHEN k.kind = ':active' THEN k.value ELSE 0 END), 0) AS active,
+    COALESCE(SUM(CASE WHEN k.kind = ':free' THEN k.value ELSE 0 END), 0)${filled} AS free,
     (SELECT SUM(t.value) FROM dbo.counters AS t WHERE t.name = 'agents:workers') AS total
-  FROM ${sets}
-  CROSS JOIN (VALUES (':workers', 1, 0, 0), (':active', 0, 1, 0), (':free', 0, 0, 1)) AS o (kind, is_workers, is_active, is_free)
-  CROSS APPLY (SELECT SUM(v.value) AS value FROM dbo.counters AS v WHERE v.name = CONCAT('set:', s.set_no, o.kind)) AS k`;
+  FROM counts AS k)`;
 }
 
 /** Everyone but the named agent is out; it itself is out for the first reason that holds. */
-function weighNamed(plan: string, sets: string): string {
+function weighNamed(sets: string, plan: string): string {
   const excluded = {
     missingCapability: "q.worker * (1 - q.meets)",
     notActive: "q.worker * q.meets * (1 - q.working)",
     noFreeSlot: "q.worker * q.meets * q.working * (1 - q.room)",
     beyondLimit: "0",
-    notNamed: "(SELECT SUM(t.value) FROM dbo.counters AS t WHERE t.name = 'agents:workers') - q.worker",
+    notNamed: "q.total - q.worker",
   };
-  return `SELECT @chosenNo = CASE WHEN q.free = 1 THEN q.agent_no END, @chosenSetNo = q.set_no,
+  return `WITH named AS (
+  SELECT l.agent_no, l.agent_id, l.set_no, l.max_concurrent_tasks, l.completed, l.failed, l.last_assigned_at, l.active_tasks AS held,
+    CASE WHEN l.working = 1 THEN 1 ELSE 0 END AS working,
+    (SELECT COUNT(*) FROM ${plan} AS y WHERE y.agent_no = @namedNo) AS picks,
+    (SELECT SUM(t.value) FROM dbo.counters AS t WHERE t.name = 'agents:workers') AS total,
+    CASE WHEN a.role = 'worker' AND a.status <> 'deregistered' THEN 1 ELSE 0 END AS worker,
+    CASE WHEN EXISTS (SELECT 1 FROM ${sets} WHERE s.set_no = l.set_no) THEN 1 ELSE 0 END AS meets
+  FROM dbo.agents AS a JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no WHERE a.agent_no = @namedNo),
+weighed AS (
+  SELECT w.agent_no, w.agent_id, w.set_no, w.max_concurrent_tasks, w.completed, w.failed, w.worker, w.meets, w.working, w.total,
+    w.held + w.picks AS active_tasks, CASE WHEN w.held + w.picks < w.max_concurrent_tasks THEN 1 ELSE 0 END AS room,
+    CASE WHEN w.picks > 0 THEN @now ELSE w.last_assigned_at END AS last_assigned_at,
+    CASE WHEN w.agent_no = @endedByNo THEN 1 ELSE 0 END AS ended, ${PREFERRED} AS preferred
+  FROM named AS w)
+SELECT @chosenNo = CASE WHEN q.meets * q.working * q.room = 1 THEN q.agent_no END, @chosenSetNo = q.set_no,
   @chosenFills = CASE WHEN q.active_tasks + 1 >= q.max_concurrent_tasks THEN 1 ELSE 0 END,
-  @explanation = ${storeExplanation(excluded, `CASE WHEN q.free = 1 THEN ${storeCandidate("q")} END`)}
-FROM (SELECT w.*, w.meets * w.working * w.room AS free, ${PREFERRED} AS preferred
-  FROM (SELECT l.agent_no, l.agent_id, l.set_no, l.max_concurrent_tasks, l.completed, l.failed,
-      l.active_tasks + x.picks AS active_tasks,
-      CASE WHEN x.picks > 0 THEN @now ELSE l.last_assigned_at END AS last_assigned_at,
-      CASE WHEN l.agent_no = @endedByNo THEN 1 ELSE 0 END AS ended,
-      CASE WHEN a.role = 'worker' AND a.status <> 'deregistered' THEN 1 ELSE 0 END AS worker,
-      CASE WHEN EXISTS (SELECT 1 FROM ${sets} WHERE s.set_no = l.set_no) THEN 1 ELSE 0 END AS meets,
-      CASE WHEN l.working = 1 THEN 1 ELSE 0 END AS working,
-      CASE WHEN l.active_tasks + x.picks < l.max_concurrent_tasks THEN 1 ELSE 0 END AS room
-    FROM dbo.agents AS a JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no
-    CROSS APPLY (SELECT COUNT(*) AS picks FROM ${plan} AS y WHERE y.agent_no = a.agent_no) AS x
-    WHERE a.agent_no = @namedNo) AS w) AS q;
+  @explanation = ${storeExplanation(excluded, `CASE WHEN q.meets * q.working * q.room = 1 THEN ${storeCandidate("q")} END`)}
+FROM weighed AS q;
 `;
 }

@@ -17,6 +17,8 @@ export interface NewTaskCall {
   task: NewTask;
   /** Made before the first try: tells the call's own repeat, after a lost answer, from somebody's duplicate. */
   operationId: string;
+  /** Whether the batch for lone tasks may try it. */
+  plain: boolean;
 }
 
 /** What CHECK_NEW_TASKS and INSERT_TASKS read of a call. Lists and long texts are read where they are needed. */
@@ -59,7 +61,7 @@ DECLARE @dependent int, @preferring int, @missing int, @stale int;
 `;
 
 /** Numbers of tasks under one number of the sequence: the order of a batch is that of its items. */
-const TASKS_PER_NUMBER = 4_096;
+export const TASKS_PER_NUMBER = 4_096;
 
 const IN_BYTES = "COLLATE Latin1_General_100_BIN2";
 

@@ -9,6 +9,7 @@ import { DECLARE_DEMANDS, INTERN_DEMANDS } from "./capability-sets.ts";
 import type { Connection } from "./connection.ts";
 import { handOutTask } from "./hand-out.ts";
 import { plainJson, plainText } from "./item-text.ts";
+import { ASSIGN_LONE_TASK, isPlain } from "./lone-task.ts";
 import { CHECK_NEW_TASKS, DECLARE_NEW_TASKS, encodeNewTask, type NewTaskCall, refusalOf } from "./new-tasks.ts";
 import { sqlText } from "./texts.ts";
 import { PROLOGUE, RACE, raceUnless } from "./transaction.ts";
@@ -137,7 +138,8 @@ const OUTCOMES = `SELECT n.place AS item, n.code, n.subject, n.task_no, COALESCE
   CASE WHEN n.becomes = 'repeat' AND n.own = 0 THEN 1 ELSE 0 END AS duplicate,
   CASE WHEN n.becomes = 'pending' AND EXISTS (SELECT 1 FROM dbo.demand_sets AS s
     JOIN dbo.agent_loads AS l ON l.set_no = s.set_no AND l.assignable = 1
-    WHERE s.demand_no = n.demand_no AND (n.named_no IS NULL OR l.agent_no = n.named_no)) THEN 1 ELSE 0 END AS free
+    WHERE s.demand_no = n.demand_no AND (n.named_no IS NULL OR l.agent_no = n.named_no)) THEN 1 ELSE 0 END AS free,
+  0 AS undecided
 FROM @new AS n
 LEFT JOIN dbo.tasks AS t ON t.task_id = n.known_id
 LEFT JOIN dbo.task_archive AS r ON r.task_id = n.known_id
@@ -160,6 +162,7 @@ interface AssignedRow extends OutcomeRow {
   duplicate: number;
   wakes: number;
   free: number;
+  undecided: number;
 }
 
 /** What the batch says of a call. */
@@ -169,11 +172,13 @@ interface Assigned {
   wakes: boolean;
   /** The task waits although somebody could take it. */
   free: number | undefined;
+  /** The batch for lone tasks has left it to the other one. */
+  undecided: boolean;
 }
 
 const BATCH: Batch<NewTaskCall, Assigned> = {
   name: "assign-tasks",
-  sql: SQL,
+  sql: (calls) => (calls.length === 1 && calls[0]?.plain ? ASSIGN_LONE_TASK : SQL),
   encode: encodeNewTask,
   inputs: renewalInput,
   decode: (result, calls) =>
@@ -194,6 +199,7 @@ function readAssigned(row: AssignedRow): Assigned {
     reply: assignedTo === null ? reply : { ...reply, assignedTo },
     wakes: row.wakes === 1,
     free: row.free === 1 ? row.task_no : undefined,
+    undecided: row.undecided === 1,
   };
 }
 
@@ -207,7 +213,9 @@ export async function assignTask(
   connection: Connection,
   task: NewTask,
 ): Promise<AssignTaskReply & { duplicate: boolean }> {
-  const assigned = await connection.run(BATCH, { task, operationId: newId(connection.clock.now()) });
+  const call = { task, operationId: newId(connection.clock.now()), plain: isPlain(task) };
+  let assigned = await connection.run(BATCH, call);
+  if (assigned.undecided) assigned = await connection.run(BATCH, { ...call, plain: false });
   if (assigned.wakes) await wakeAgent(connection, task.supervisor);
   if (assigned.free === undefined) return assigned.reply;
   return { ...assigned.reply, ...(await handOutTask(connection, assigned.free)) };
