@@ -41,7 +41,7 @@ export function openConnection(
   change: (config: mssql.config) => mssql.config = (config) => config,
 ): Connection {
   return new Connection({
-    poolConfig: async () => change(await poolConfig(settings, systemClock)),
+    openPool: async () => new mssql.ConnectionPool(change(await poolConfig(settings, systemClock))).connect(),
     settings: CALM,
     clock: systemClock,
     checkSchema,
