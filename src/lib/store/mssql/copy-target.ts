@@ -1,3 +1,4 @@
+import mssql from "mssql";
 import type { Clock } from "../../clock.ts";
 import type { SqlSettings } from "../../config/sql-settings.ts";
 import type { CopyTarget, Holdings } from "../copy/copied-rows.ts";
@@ -31,7 +32,8 @@ FROM @asked AS i JOIN dbo.agents AS a ON a.agent_id = i.id;
 
 /** Opens the database, which has been migrated, lazily: whether it can be reached is known by the first row. */
 export function openCopyTarget({ sql, settings, clock }: CopyTargetOptions): CopyTarget {
-  const connection = new Connection({ poolConfig: () => poolConfig(sql, clock), settings, clock, checkSchema });
+  const openPool = async () => new mssql.ConnectionPool(await poolConfig(sql, clock)).connect();
+  const connection = new Connection({ openPool, settings, clock, checkSchema });
   return {
     name: `${sql.database} on ${sql.server}`,
     tables: {
