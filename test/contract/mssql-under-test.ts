@@ -85,8 +85,8 @@ export async function takeDatabase(): Promise<string> {
   const name = `agent_communication_test_${process.pid}_${made.length}`;
   made.push(name);
   await onServer("master", async (pool) => {
-    await pool.request().batch(`DROP DATABASE IF EXISTS ${name}`);
-    await pool.request().batch(`CREATE DATABASE ${name}`);
+    await dropped(pool, name);
+    await insist(() => pool.request().batch(`CREATE DATABASE ${name}`));
   });
   const babelfish = await isBabelfish();
   if (!babelfish) await onServer("master", (pool) => setLikeAzure(pool, name));
@@ -133,20 +133,37 @@ export async function giveBack(database: string): Promise<void> {
   free.push(database);
 }
 
-/** Drops every database that this process made. */
-export async function dropDatabases(): Promise<void> {
-  const used = [...pools].filter(([database]) => database !== "master");
-  for (const [database, pool] of used) {
-    pools.delete(database);
-    await (await pool).close();
+/** Making and dropping databases is refused while others do, or while closed sessions still linger. */
+const TRIES = 50;
+const WAIT_MILLISECONDS = 200;
+
+async function insist(act: () => Promise<unknown>): Promise<void> {
+  for (let left = TRIES; ; left -= 1) {
+    try {
+      await act();
+      return;
+    } catch (error) {
+      if (left === 0) throw error;
+      await systemClock.sleep(WAIT_MILLISECONDS);
+    }
   }
-  await onServer("master", async (pool) => {
-    for (const name of made) await pool.request().batch(`DROP DATABASE IF EXISTS ${name}`);
-  });
-  await (await sharedPool("master")).close();
+}
+
+const dropped = (pool: mssql.ConnectionPool, database: string) =>
+  insist(() => pool.request().batch(`DROP DATABASE IF EXISTS ${database}`));
+
+/** Drops every database that this process made, and closes all pools. */
+export async function dropDatabases(): Promise<void> {
+  const master = await sharedPool("master");
+  pools.delete("master");
+  for (const pool of pools.values()) await (await pool).close();
   pools.clear();
-  made.length = 0;
-  free.length = 0;
+  try {
+    for (const database of made.splice(0)) await dropped(master, database);
+  } finally {
+    free.length = 0;
+    await master.close();
+  }
 }
 
 /** A store on a database of the server under test. */
