@@ -1,5 +1,6 @@
-import { QueryNames, type Scope } from "./query-names.ts";
+import { QueryNames } from "./query-names.ts";
 import { type Schema, tableOf } from "./schema.ts";
+import { type Columns, renamed, type Scope } from "./scopes.ts";
 import { child, list, nodesOf, type Problem, parts, qualified, type SyntaxNode, word } from "./syntax-tree.ts";
 
 /** Whether every table, column and variable that a text names is there: what the server would say on the first run. */
@@ -20,8 +21,11 @@ export function inputsOf(tree: SyntaxNode): Set<string> {
 
 /** Scalar variables where they are read or set, in the order of the text. */
 function scalarsOf(tree: SyntaxNode): SyntaxNode[] {
-  const tables = new Set(nodesOf(tree, "VariableTableReference").map((node) => child(node, "Variable")));
-  return nodesOf(tree, "VariableReference").filter((node) => !tables.has(node));
+  // Table variables, and the names of a procedure's parameters.
+  const others = new Set(
+    nodesOf(tree, "VariableTableReference", "ExecuteParameter").map((node) => child(node, "Variable")),
+  );
+  return nodesOf(tree, "VariableReference").filter((node) => !others.has(node));
 }
 
 class Names {
@@ -66,7 +70,7 @@ class Names {
       const named = qualified(expression, "Columns");
       this.#names.expressions.set(
         word(expression, "ExpressionName") ?? "",
-        named.length > 0 ? new Set(named) : columns,
+        named.length > 0 ? renamed(columns, named) : columns,
       );
     }
     switch (node.kind) {
@@ -164,7 +168,7 @@ class Names {
     this.#output(node, columns, scope);
   }
 
-  #output(node: SyntaxNode, columns: ReadonlySet<string> | undefined, outer: Scope | undefined): void {
+  #output(node: SyntaxNode, columns: Columns | undefined, outer: Scope | undefined): void {
     const scope: Scope = { sources: ["inserted", "deleted"].map((alias) => ({ alias, columns })), outer };
     for (const clause of [child(node, "OutputClause"), child(node, "OutputIntoClause")]) {
       for (const selected of list(clause, "SelectColumns")) this.#names.expression(selected, scope);

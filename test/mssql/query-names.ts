@@ -1,19 +1,9 @@
-import type { Schema, Table } from "./schema.ts";
+import { collationConflict, collationOf, JSON_COLUMNS, type Known } from "./collations.ts";
+import { type Collation, collationOfColumn, type Schema, type Table } from "./schema.ts";
+import { type Columns, collationOfColumnIn, renamed, type Scope, sourcesOf } from "./scopes.ts";
 import { child, list, type Problem, parts, qualified, type SyntaxNode, word } from "./syntax-tree.ts";
 
 /** Names inside queries and expressions: which tables a FROM clause shows, and of which of them a column is. */
-
-/** A table as a FROM clause shows it. */
-interface Source {
-  alias: string;
-  /** undefined: any column may be there (system views). */
-  columns: ReadonlySet<string> | undefined;
-}
-
-export interface Scope {
-  sources: Source[];
-  outer: Scope | undefined;
-}
 
 /** Functions whose first argument looks like a column and is a unit of time. */
 const DATE_FUNCTIONS = new Set([
@@ -32,7 +22,9 @@ export class QueryNames {
   /** The table variables declared so far. */
   readonly variables = new Map<string, Table>();
   /** Common table expressions of the statement at hand. */
-  readonly expressions = new Map<string, ReadonlySet<string> | undefined>();
+  readonly expressions = new Map<string, Columns | undefined>();
+  /** The columns of the queries that were read, for those who ask for their collation. */
+  readonly #results = new Map<SyntaxNode, Columns | undefined>();
   readonly #text: string;
   readonly #schema: Schema;
 
@@ -46,14 +38,15 @@ export class QueryNames {
   }
 
   /** @returns the columns of its rows */
-  query(node: SyntaxNode | undefined, outer: Scope | undefined): ReadonlySet<string> | undefined {
+  query(node: SyntaxNode | undefined, outer: Scope | undefined): Columns | undefined {
     if (node === undefined) return undefined;
     if (node.kind === "QueryParenthesisExpression") return this.query(child(node, "QueryExpression"), outer);
     if (node.kind === "BinaryQueryExpression") {
       const columns = this.query(child(node, "FirstQueryExpression"), outer);
-      this.query(child(node, "SecondQueryExpression"), outer);
+      const others = this.query(child(node, "SecondQueryExpression"), outer);
+      this.#compareColumns(node, columns, others);
       this.#order(node, { sources: [], outer: undefined }, columns);
-      return columns;
+      return this.#remember(node, columns);
     }
     const scope: Scope = { sources: [], outer };
     const clause = child(node, "FromClause");
@@ -65,30 +58,59 @@ export class QueryNames {
       }
     }
     this.#order(node, scope, columns);
+    return this.#remember(node, columns);
+  }
+
+  #remember(node: SyntaxNode, columns: Columns | undefined): Columns | undefined {
+    this.#results.set(node, columns);
     return columns;
   }
 
-  #selected(node: SyntaxNode, scope: Scope): ReadonlySet<string> | undefined {
-    const columns = new Set<string>();
+  /** The two halves of a UNION: a column has one collation. */
+  #compareColumns(node: SyntaxNode, first: Columns | undefined, second: Columns | undefined): void {
+    const others = [...(second?.values() ?? [])];
+    [...(first ?? [])].forEach(([column, collation], position) => {
+      const other = others[position];
+      if (collation !== undefined && other !== undefined && collation !== other) {
+        this.problem(node, `${column} is of collation ${collation} or ${other}`);
+      }
+    });
+  }
+
+  #known(scope: Scope | undefined): Known {
+    return {
+      column: (node) => collationOfColumnIn(scope, qualified(node, "MultiPartIdentifier")),
+      subquery: (node) =>
+        this.#results
+          .get(child(node, "QueryExpression") ?? node)
+          ?.values()
+          .next().value,
+    };
+  }
+
+  #selected(node: SyntaxNode, scope: Scope): Columns | undefined {
+    const columns = new Map<string, Collation>();
     let known = true;
     for (const element of list(node, "SelectElements")) {
       if (element.kind === "SelectStarExpression") {
         for (const source of scope.sources) {
           if (source.columns === undefined) known = false;
-          else for (const column of source.columns) columns.add(column);
+          else for (const [column, collation] of source.columns) columns.set(column, collation);
         }
         continue;
       }
       this.expression(element, scope);
       const named = word(child(element, "ColumnName"), "Identifier");
       const column = named ?? qualified(child(element, "Expression"), "MultiPartIdentifier").at(-1);
-      if (column !== undefined) columns.add(column);
+      const collation = collationOf(child(element, "Expression"), this.#known(scope))?.name;
+      // One without a name keeps its place, for the names that the query's alias may give.
+      columns.set(column ?? `(${columns.size})`, collation);
     }
     return known ? columns : undefined;
   }
 
   /** ORDER BY sees the columns of the result, too. */
-  #order(node: SyntaxNode, scope: Scope, columns: ReadonlySet<string> | undefined): void {
+  #order(node: SyntaxNode, scope: Scope, columns: Columns | undefined): void {
     for (const element of list(child(node, "OrderByClause"), "OrderByElements")) {
       const path = qualified(child(element, "Expression"), "MultiPartIdentifier");
       if (path.length === 1 && columns?.has(path[0] ?? "")) continue;
@@ -99,9 +121,9 @@ export class QueryNames {
   /** Adds what a table reference of a FROM clause shows to the scope. */
   reference(node: SyntaxNode, scope: Scope): void {
     const alias = word(node, "Alias");
-    const add = (name: string, columns: ReadonlySet<string> | undefined): void => {
+    const add = (name: string, columns: Columns | undefined): void => {
       const named = qualified(node, "Columns");
-      scope.sources.push({ alias: alias ?? name, columns: named.length > 0 ? new Set(named) : columns });
+      scope.sources.push({ alias: alias ?? name, columns: named.length > 0 ? renamed(columns, named) : columns });
     };
     switch (node.kind) {
       case "QualifiedJoin":
@@ -132,14 +154,15 @@ export class QueryNames {
         return;
       case "InlineDerivedTable":
         for (const row of list(node, "RowValues")) this.expression(row, scope);
-        add("", new Set());
+        add("", this.#inline(node, scope));
         return;
       case "OpenJsonTableReference": {
         const variable = child(node, "Variable");
         if (variable !== undefined) this.expression(variable, scope);
         const items = list(node, "SchemaDeclarationItems");
-        const columns = items.map((item) => word(child(item, "ColumnDefinition"), "ColumnIdentifier") ?? "");
-        add("", new Set(items.length > 0 ? columns : ["key", "value", "type"]));
+        const columns = items.map((item) => child(item, "ColumnDefinition"));
+        const named = columns.map((one) => [word(one, "ColumnIdentifier") ?? "", collationOfColumn(one)] as const);
+        add("", items.length > 0 ? new Map(named) : JSON_COLUMNS);
         return;
       }
       default:
@@ -149,7 +172,17 @@ export class QueryNames {
     }
   }
 
-  columnsOf(target: SyntaxNode | undefined): ReadonlySet<string> | undefined {
+  /** The rows of VALUES: the collation of a column is that of whichever row has one. */
+  #inline(node: SyntaxNode, scope: Scope): Columns {
+    const rows = list(node, "RowValues").map((row) => list(row, "ColumnValues"));
+    const known = this.#known(scope);
+    const columns = (rows[0] ?? []).map((_, place) =>
+      rows.map((row) => collationOf(row[place], known)?.name).find((name) => name !== undefined),
+    );
+    return new Map(columns.map((collation, place) => [`(${place})`, collation]));
+  }
+
+  columnsOf(target: SyntaxNode | undefined): Columns | undefined {
     if (target === undefined) return undefined;
     if (target.kind !== "VariableTableReference") return this.named(target, qualified(target, "SchemaObject"));
     const name = word(child(target, "Variable"), "Name") ?? "";
@@ -158,7 +191,7 @@ export class QueryNames {
     return table?.columns;
   }
 
-  named(node: SyntaxNode, name: readonly string[]): ReadonlySet<string> | undefined {
+  named(node: SyntaxNode, name: readonly string[]): Columns | undefined {
     const [schema, table = ""] = name.length > 1 ? name.slice(-2) : ["", ...name];
     if (schema === "sys" || schema === "INFORMATION_SCHEMA") return undefined;
     if (schema === "" && this.expressions.has(table)) return this.expressions.get(table);
@@ -179,21 +212,21 @@ export class QueryNames {
       node.kind === "FunctionCall" && DATE_FUNCTIONS.has((word(node, "FunctionName") ?? "").toUpperCase());
     const skipped = skipsFirst ? list(node, "Parameters")[0] : undefined;
     for (const part of parts(node)) if (part !== skipped) this.expression(part, scope);
+    const conflict = collationConflict(node, this.#known(scope));
+    if (conflict !== undefined) this.problem(node, `collations in conflict: ${conflict.join(" and ")}`);
   }
 
   column(node: SyntaxNode, scope: Scope | undefined): void {
     if (word(node, "ColumnType") !== "Regular") return;
     const path = qualified(node, "MultiPartIdentifier");
-    const column = path.at(-1) ?? "";
-    const qualifier = path.length > 1 ? path.at(-2) : undefined;
     for (let at = scope; at !== undefined; at = at.outer) {
-      const sources = qualifier === undefined ? at.sources : at.sources.filter(({ alias }) => alias === qualifier);
-      const having = sources.filter(({ columns }) => columns === undefined || columns.has(column));
+      const sources = sourcesOf(at, path);
+      const having = sources.filter(({ columns }) => columns === undefined || columns.has(path.at(-1) ?? ""));
       if (having.length > 1 && having.every(({ columns }) => columns !== undefined)) {
         this.problem(node, `${path.join(".")} may be of ${having.map(({ alias }) => alias).join(" or ")}`);
       }
       if (having.length > 0) return;
-      if (qualifier !== undefined && sources.length > 0) break;
+      if (path.length > 1 && sources.length > 0) break;
     }
     this.problem(node, `there is no column ${path.join(".")}`);
   }

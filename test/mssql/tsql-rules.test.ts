@@ -55,6 +55,30 @@ const NAMES: readonly [sql: string, message?: string][] = [
   ["CREATE INDEX i ON dbo.agents (name)", "no column name"],
 ];
 
+/** `agent_id` of this table is compared byte for byte, `@t.id` and OPENJSON's as the database has it. */
+const NAMED_TABLE = `CREATE TABLE dbo.named (agent_id varchar(9) COLLATE Latin1_General_100_BIN2 NOT NULL PRIMARY KEY, no int NOT NULL);`;
+const T = "DECLARE @t TABLE (id varchar(9) PRIMARY KEY, no int); ";
+const JSON_ROWS = "OPENJSON(@items) WITH (id varchar(9), no int) AS j";
+const COLLATIONS: readonly [sql: string, message?: string][] = [
+  [`SELECT n.no FROM dbo.named AS n JOIN ${JSON_ROWS} ON j.no = n.no WHERE n.agent_id = @id AND n.agent_id <> 'x'`],
+  [`SELECT n.no FROM dbo.named AS n JOIN ${JSON_ROWS} ON j.id = n.agent_id`, "collations in conflict"],
+  [`SELECT n.no FROM dbo.named AS n JOIN ${JSON_ROWS} ON j.id COLLATE Latin1_General_100_BIN2 = n.agent_id`],
+  [`${T}SELECT n.no FROM dbo.named AS n WHERE n.agent_id IN (SELECT t.id FROM @t AS t)`, "collations in conflict"],
+  [`${T}SELECT n.no FROM dbo.named AS n WHERE n.agent_id = (SELECT MAX(t.id) FROM @t AS t)`, "collations in conflict"],
+  [`${T}SELECT CONCAT(t.id, n.agent_id) AS both FROM dbo.named AS n CROSS JOIN @t AS t`, "collations in conflict"],
+  [`${T}SELECT CONCAT(t.id, n.no, 'x') AS both FROM dbo.named AS n CROSS JOIN @t AS t`],
+  [`${T}SELECT n.agent_id FROM dbo.named AS n UNION ALL SELECT t.id FROM @t AS t`, "agent_id is of collation"],
+  [
+    `${T}SELECT q.a FROM (SELECT UPPER(n.agent_id) FROM dbo.named AS n) AS q (a) JOIN @t AS t ON t.id = q.a`,
+    "in conflict",
+  ],
+  ["SELECT n.no FROM dbo.named AS n JOIN OPENJSON(@ids) AS j ON j.[value] = n.agent_id", "collations in conflict"],
+  [
+    `${T}SELECT CASE WHEN n.no = 1 THEN n.agent_id ELSE t.id END AS x FROM dbo.named AS n CROSS JOIN @t AS t`,
+    "in conflict",
+  ],
+];
+
 const HINTS: readonly [sql: string, message?: string][] = [
   ["SELECT 1 AS n FROM dbo.messages WITH (UPDLOCK, READPAST, ROWLOCK, READCOMMITTEDLOCK)"],
   ["SELECT 1 AS n FROM dbo.messages WITH (UPDLOCK, READPAST)", "READPAST without READCOMMITTEDLOCK"],
@@ -129,12 +153,14 @@ else it("checks the rules about T-SQL", () => console.log(`the rules about T-SQL
 function checks(): void {
   const parsed = new Map<string, Parsed>();
   let schema: Schema = new Map();
+  let named: Schema = new Map();
 
   beforeAll(() => {
-    const texts = [TABLES, "SELECT 1 AS of", "SELEC FROM\n WHERE"];
-    for (const [sql] of [...NAMES, ...HINTS, ...KEYS, ...ORDERS]) texts.push(sql);
+    const texts = [TABLES, NAMED_TABLE, "SELECT 1 AS of", "SELEC FROM\n WHERE"];
+    for (const [sql] of [...NAMES, ...COLLATIONS, ...HINTS, ...KEYS, ...ORDERS]) texts.push(sql);
     for (const one of parse(new Map(texts.map((sql) => [sql, sql])))) parsed.set(one.name, one);
     schema = schemaOf([treeOf(TABLES)]);
+    named = schemaOf([treeOf(NAMED_TABLE)]);
   }, 300_000);
 
   function treeOf(sql: string): SyntaxNode {
@@ -165,6 +191,10 @@ function checks(): void {
 
     it.each(cases(NAMES))("look names up: $sql", ({ sql, message }) => {
       expectProblem(unknownNames("text", treeOf(sql), schema), message);
+    });
+
+    it.each(cases(COLLATIONS))("compare collations: $sql", ({ sql, message }) => {
+      expectProblem(unknownNames("text", treeOf(sql), named), message);
     });
 
     it("know the inputs of a text", () => {

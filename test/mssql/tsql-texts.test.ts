@@ -6,7 +6,7 @@ import { migrationScript } from "../../src/lib/store/mssql/migrate.ts";
 import { registeredTexts } from "../../src/lib/store/mssql/texts.ts";
 import { LOCK_ORDER } from "../../src/lib/store/mssql/transaction.ts";
 import { ROOT, sourcesIn } from "../style/sources.ts";
-import { unknownNames } from "./names.ts";
+import { inputsOf, unknownNames } from "./names.ts";
 import { hintProblems, keyProblems, type OrderProblem, orderProblems } from "./rules.ts";
 import { type Schema, schemaOf } from "./schema.ts";
 import type { Problem, SyntaxNode } from "./syntax-tree.ts";
@@ -97,6 +97,14 @@ function checks(): void {
     it("name only tables, columns and variables that there are", () => {
       const problems = [...files, ...batches].flatMap(({ name, tree }) => unknownNames(name, tree, schema));
       expect(shown(problems)).toEqual([]);
+    });
+
+    it("ask for inputs that somebody gives", () => {
+      const code = sourcesIn(FOLDER).map(({ text }) => text);
+      const given = (name: string) => code.some((text) => new RegExp(`(?<![@\\w])${name}\\b`).test(text));
+      const asked = new Set(batches.flatMap(({ tree }) => [...inputsOf(tree)]));
+      expect([...asked].filter((name) => !name.startsWith("@") && !given(name))).toEqual([]);
+      expect(asked).toContain("items");
     });
 
     it("take locks in one order", () => {
