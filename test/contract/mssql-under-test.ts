@@ -1,9 +1,9 @@
-import mssql from "mssql";
+import type mssql from "mssql";
 import { OffsetClock, systemClock } from "../../src/lib/clock.ts";
 import { readSqlSettings, type SqlSettings } from "../../src/lib/config/sql-settings.ts";
 import { Connection } from "../../src/lib/store/mssql/connection.ts";
 import { applyMigrations, checkSchema } from "../../src/lib/store/mssql/migrate.ts";
-import { storeOver } from "../../src/lib/store/mssql/open.ts";
+import { connectPool, storeOver } from "../../src/lib/store/mssql/open.ts";
 import { poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
 import type { Store, StoreSettings } from "../../src/lib/store/store.ts";
 import type { MovableClock } from "./sqlite-under-test.ts";
@@ -36,7 +36,7 @@ export function testSettings(database: string): SqlSettings {
 
 /** A pool of the test's own. */
 export async function testPool(database: string): Promise<mssql.ConnectionPool> {
-  return new mssql.ConnectionPool(await poolConfig(testSettings(database), systemClock)).connect();
+  return connectPool(await poolConfig(testSettings(database), systemClock));
 }
 
 /** One pool per database for everything that tests do to it: a new connection costs such a server more than a batch. */

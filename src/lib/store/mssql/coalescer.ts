@@ -4,18 +4,24 @@ import type { Batch } from "./batch.ts";
 
 /** Batches of one verb in flight at once: the second keeps calls going while the first waits for a lock. */
 const LANES = 2;
-/** Bytes of encoded calls in one batch, about; a larger one goes alone. */
-const BATCH_BYTES = 4 * 1_024 * 1_024;
+/** Characters of encoded calls in one batch, about; a larger call goes alone. */
+const BATCH_CHARACTERS = 4 * 1_024 * 1_024;
+
+/** A call as it travels: its item, encoded once however often the batch is sent. */
+export interface Encoded<Item> {
+  item: Item;
+  /** A JSON object. */
+  json: string;
+}
 
 interface Call {
-  item: unknown;
-  bytes: number;
+  encoded: Encoded<never>;
   conflictKey: string | undefined;
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
 
-type Send = (items: readonly never[]) => Promise<PromiseSettledResult<unknown>[]>;
+type Send = (calls: readonly Encoded<never>[]) => Promise<PromiseSettledResult<unknown>[]>;
 
 /** The queue of one verb. */
 export class Coalescer {
@@ -33,11 +39,12 @@ export class Coalescer {
   }
 
   /** The answer of the call, from whatever batch it travels in. */
-  add<Answer>(item: unknown, bytes = 0): Promise<Answer> {
+  add<Item, Answer>({ item, json }: Encoded<Item>): Promise<Answer> {
     return new Promise<Answer>((resolve, reject) => {
       // Each call resolves only the promise made here, with the answer that its own batch decoded for it.
-      const conflictKey = this.#batch.conflictKey?.(item as never);
-      this.#queue.push({ item, bytes, conflictKey, resolve: resolve as (value: unknown) => void, reject });
+      const encoded = { item: item as never, json };
+      const conflictKey = this.#batch.conflictKey?.(encoded.item);
+      this.#queue.push({ encoded, conflictKey, resolve: resolve as (value: unknown) => void, reject });
       this.#schedule();
     });
   }
@@ -73,10 +80,12 @@ export class Coalescer {
     const taken: Call[] = [];
     const left: Call[] = [];
     const keys = new Set<string>();
-    let bytes = 0;
+    let characters = 0;
     for (const call of this.#queue) {
       const key = call.conflictKey;
-      const fits = taken.length < this.#batch.maxItems && (taken.length === 0 || bytes + call.bytes <= BATCH_BYTES);
+      const fits =
+        taken.length < this.#batch.maxItems &&
+        (taken.length === 0 || characters + call.encoded.json.length <= BATCH_CHARACTERS);
       if (!fits || (key !== undefined && (keys.has(key) || this.#busyKeys.has(key)))) {
         // Those behind a waiting call of the same key wait, too, or they would overtake it.
         if (key !== undefined) keys.add(key);
@@ -84,7 +93,7 @@ export class Coalescer {
         continue;
       }
       if (key !== undefined) keys.add(key);
-      bytes += call.bytes;
+      characters += call.encoded.json.length;
       taken.push(call);
     }
     this.#queue = left;
@@ -96,7 +105,7 @@ export class Coalescer {
     const keys = calls.flatMap((call) => call.conflictKey ?? []);
     for (const key of keys) this.#busyKeys.add(key);
     try {
-      const settled = await this.#send(calls.map((call) => call.item as never));
+      const settled = await this.#send(calls.map((call) => call.encoded));
       for (const [position, call] of calls.entries()) {
         const outcome = settled[position];
         if (outcome?.status === "fulfilled") call.resolve(outcome.value);

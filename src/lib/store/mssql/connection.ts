@@ -3,7 +3,7 @@ import type { Clock } from "../../clock.ts";
 import { AgentCommunicationError } from "../../errors.ts";
 import type { StoreSettings } from "../store.ts";
 import { type Batch, BatchResult, bigint, type Inputs, type Row, text } from "./batch.ts";
-import { Coalescer } from "./coalescer.ts";
+import { Coalescer, type Encoded } from "./coalescer.ts";
 import { isLostRace, isRefusal, isTransient } from "./faults.ts";
 import { type SqlText, sqlText } from "./texts.ts";
 
@@ -29,7 +29,7 @@ const SERVER_CLOCK = sqlText(
 );
 
 export interface ConnectionOptions {
-  /** Connects a pool. Called again after it could not, so that rotated secrets are read. */
+  /** Connects a pool that heeds errors of idle connections. Called again after it could not, so that rotated secrets are read. */
   openPool: () => Promise<mssql.ConnectionPool>;
   /** Whether the pool outlives this connection, because others use it, too. */
   keepPool?: boolean;
@@ -66,10 +66,10 @@ export class Connection {
     if (this.#closed) return Promise.reject(closedError());
     let coalescer = this.#coalescers.get(batch.name);
     if (coalescer === undefined) {
-      coalescer = new Coalescer(batch, (items) => this.#tracked(() => this.#runAll(batch, items)));
+      coalescer = new Coalescer(batch, (calls) => this.#tracked(() => this.#runAll(batch, calls)));
       this.#coalescers.set(batch.name, coalescer);
     }
-    return coalescer.add(item);
+    return coalescer.add({ item, json: JSON.stringify(batch.encode(item)) });
   }
 
   /** One batch that only reads; its recordsets in order. */
@@ -112,25 +112,27 @@ export class Connection {
   /** Sends some calls as one batch; their outcomes in order. Several that keep failing together are sent one by one. */
   async #runAll<Item, Answer>(
     batch: Batch<Item, Answer>,
-    items: readonly Item[],
+    calls: readonly Encoded<Item>[],
   ): Promise<PromiseSettledResult<Answer>[]> {
     try {
-      return await this.#retried(() => this.#runOnce(batch, items), items.length > 1);
+      return await this.#retried(() => this.#runOnce(batch, calls), calls.length > 1);
     } catch (error) {
-      if (items.length === 1) return [{ status: "rejected", reason: error }];
-      if (error instanceof AgentCommunicationError) return items.map(() => ({ status: "rejected", reason: error }));
+      if (calls.length === 1) return [{ status: "rejected", reason: error }];
+      if (error instanceof AgentCommunicationError) return calls.map(() => ({ status: "rejected", reason: error }));
     }
     const settled: PromiseSettledResult<Answer>[] = [];
-    for (const item of items) settled.push(...(await this.#runAll(batch, [item])));
+    for (const call of calls) settled.push(...(await this.#runAll(batch, [call])));
     return settled;
   }
 
   async #runOnce<Item, Answer>(
     batch: Batch<Item, Answer>,
-    items: readonly Item[],
+    calls: readonly Encoded<Item>[],
   ): Promise<PromiseSettledResult<Answer>[]> {
-    const encoded = items.map((item, position) => ({ item: position, ...batch.encode(item) }));
-    const inputs = { ...batch.inputs?.(this.settings), items: text(JSON.stringify(encoded)) };
+    const items = calls.map(({ item }) => item);
+    // Each object gets its position as its first member.
+    const numbered = calls.map(({ json }, position) => json.replace("{", `{"item":${position},`).replace(/,}$/, "}"));
+    const inputs = { ...batch.inputs?.(this.settings), items: text(`[${numbered.join()}]`) };
     const sql = typeof batch.sql === "function" ? batch.sql(items) : batch.sql;
     const result = await this.#execute(sql, inputs);
     if (batch.wakes) for (const row of result.rows<{ agent_id: string }>(1)) this.#wake(row.agent_id);
@@ -186,8 +188,6 @@ export class Connection {
 
   async #open(): Promise<mssql.ConnectionPool> {
     const pool = await this.#options.openPool();
-    // Errors of idle connections: the pool replaces them; a call that meets one is retried.
-    pool.on("error", () => {});
     try {
       const query = async (sql: SqlText) => readRecordsets((await pool.request().query(sql)).recordsets);
       await this.#options.checkSchema?.(query);

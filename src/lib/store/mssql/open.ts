@@ -32,8 +32,15 @@ export interface MssqlStoreOptions extends Pick<ConnectionOptions, "settings" | 
  * const store = openMssqlStore({ sql, settings, clock: systemClock });
  */
 export function openMssqlStore({ sql, ...options }: MssqlStoreOptions): Store {
-  const openPool = async () => new mssql.ConnectionPool(await poolConfig(sql, options.clock)).connect();
+  const openPool = async () => connectPool(await poolConfig(sql, options.clock));
   return storeOver(new Connection({ ...options, openPool, checkSchema }));
+}
+
+/** A pool that survives errors of its idle connections: it replaces them, and a call that meets one is sent again. */
+export async function connectPool(config: mssql.config): Promise<mssql.ConnectionPool> {
+  const pool = new mssql.ConnectionPool(config);
+  pool.on("error", () => {});
+  return pool.connect();
 }
 
 /** The store over a connection; closing it closes the connection. */
