@@ -101,7 +101,7 @@ const agents: Pick<
 
 const messages: Pick<
   Record<Verb, VerbCase>,
-  "sendMessages" | "getMessage" | "peekMessages" | "claimMessages" | "settleMessages" | "renewLease"
+  "sendMessages" | "getMessage" | "peekMessages" | "findDeliverable" | "claimMessages" | "settleMessages" | "renewLease"
 > = {
   sendMessages: {
     async arrange(scene) {
@@ -125,6 +125,12 @@ const messages: Pick<
     async arrange(scene) {
       const { receiver } = await mail(scene, 3);
       return () => scene.store.peekMessages(receiver, page);
+    },
+  },
+  findDeliverable: {
+    async arrange(scene) {
+      const { sender, receiver } = await mail(scene, 1);
+      return () => scene.store.findDeliverable([sender, receiver]);
     },
   },
   claimMessages: {
