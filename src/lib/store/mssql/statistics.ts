@@ -9,6 +9,7 @@ import type {
 } from "../../statistics/statistics.ts";
 import { TASK_STATUSES, type TaskStatus } from "../../tasks/task.ts";
 import type { Connection } from "./connection.ts";
+import { isRefusal } from "./faults.ts";
 import { type SqlText, sqlText } from "./texts.ts";
 import { PROLOGUE } from "./transaction.ts";
 
@@ -132,8 +133,9 @@ export async function checkHealth(connection: Connection): Promise<Health["check
       recentActivity: agents?.registered === 1,
     };
   } catch (error) {
-    // Tried for as long as anything is: nothing more would answer.
-    const unavailable = error instanceof AgentCommunicationError;
+    // Unavailable after having been tried for as long as anything is: nothing more would answer. A refusal may be for one
+    // table only, such as a permission that is missing.
+    const unavailable = error instanceof AgentCommunicationError && !isRefusal(error);
     return unavailable ? NOTHING_ANSWERS : checkOneByOne(connection);
   }
 }
