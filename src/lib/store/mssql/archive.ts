@@ -18,7 +18,7 @@ const EVENTS_MAX = 1_000;
 
 const OLD = sqlText(
   "old-tasks",
-  `${PROLOGUE}SELECT TOP (${TASKS_PER_TRANSACTION}) t.task_no FROM dbo.tasks AS t
+  `${PROLOGUE}SELECT TOP (${TASKS_PER_TRANSACTION}) t.task_no, t.demand_no FROM dbo.tasks AS t
 WHERE t.ended_at IS NOT NULL AND t.ended_at <= @now - @retention
   AND NOT EXISTS (SELECT 1 FROM dbo.task_dependencies AS d WHERE d.depends_on = t.task_id AND d.settled = 0)
 ORDER BY t.ended_at, t.task_no;
@@ -41,8 +41,7 @@ function documents(values: readonly object[]): string[] {
 /**
  * Other processes may archive the same tasks at the same time: only what this one has deleted is put into the archive. A
  * finished task does not change any more, so its documents are what they were when they were read. Its parts go with it;
- * messages about it lose the reference and keep their text. A demand that no task has any more is dropped afterwards:
- * demands come first in the order of locks.
+ * messages about it lose the reference and keep their text.
  */
 const ARCHIVE = upkeepStep<Archived, { done: number }>({
   name: "archive-tasks",
@@ -58,7 +57,7 @@ const ARCHIVE = upkeepStep<Archived, { done: number }>({
     `${PROLOGUE}DECLARE @old TABLE (task_no bigint NOT NULL PRIMARY KEY, task nvarchar(max) NOT NULL, assignments nvarchar(max) NOT NULL,
   events nvarchar(max) NOT NULL);
 DECLARE @archived TABLE (task_no bigint NOT NULL PRIMARY KEY, task_id ${ID} NOT NULL, status ${WORD} NOT NULL,
-  supervisor_no int NOT NULL, demand_no int NOT NULL, ended_at bigint NOT NULL, attempt int NOT NULL,
+  supervisor_no int NOT NULL, ended_at bigint NOT NULL, attempt int NOT NULL,
   idempotency_key ${HASH} NULL, request_hash ${HASH} NOT NULL);
 DECLARE @done int;
 ${DECLARE_COUNTS}INSERT INTO @old (task_no, task, assignments, events)
@@ -66,9 +65,9 @@ SELECT CAST(n.[value] AS bigint), ${plainJson("t.[value]")}, ${plainJson("a.[val
 FROM OPENJSON(@items, '$[0].taskNos') AS n JOIN OPENJSON(@items, '$[0].tasks') AS t ON t.[key] = n.[key]
 JOIN OPENJSON(@items, '$[0].assignments') AS a ON a.[key] = n.[key] JOIN OPENJSON(@items, '$[0].events') AS e ON e.[key] = n.[key];
 BEGIN TRANSACTION;
-DELETE FROM dbo.tasks OUTPUT deleted.task_no, deleted.task_id, deleted.status, deleted.supervisor_no, deleted.demand_no, deleted.ended_at,
+DELETE FROM dbo.tasks OUTPUT deleted.task_no, deleted.task_id, deleted.status, deleted.supervisor_no, deleted.ended_at,
   deleted.attempt, deleted.idempotency_key, deleted.request_hash
-INTO @archived (task_no, task_id, status, supervisor_no, demand_no, ended_at, attempt, idempotency_key, request_hash)
+INTO @archived (task_no, task_id, status, supervisor_no, ended_at, attempt, idempotency_key, request_hash)
 WHERE task_no IN (SELECT o.task_no FROM @old AS o) AND ended_at IS NOT NULL;
 SET @done = (SELECT COUNT(*) FROM @archived);
 INSERT INTO dbo.task_archive (task_id, status, supervisor_id, ended_at, attempt, idempotency_key, request_hash, task, assignments,
@@ -77,9 +76,28 @@ SELECT x.task_id, x.status, s.agent_id, x.ended_at, x.attempt, x.idempotency_key
 FROM @archived AS x JOIN @old AS o ON o.task_no = x.task_no JOIN dbo.agents AS s ON s.agent_no = x.supervisor_no;
 INSERT INTO @counts (name, delta) SELECT CONCAT('tasks:', x.status), -COUNT(*) FROM @archived AS x GROUP BY x.status;
 ${APPLY_COUNTS}COMMIT TRANSACTION;
-DELETE d FROM (SELECT DISTINCT x.demand_no FROM @archived AS x) AS o JOIN dbo.demands AS d ON d.demand_no = o.demand_no
-WHERE NOT EXISTS (SELECT 1 FROM dbo.tasks AS t WHERE t.demand_no = d.demand_no);
 SELECT @done AS done;
+`,
+  ),
+});
+
+/**
+ * Drops demands that no task has any more. Apart from the archiving, for demands come first in the order of locks; a task that
+ * takes one up meanwhile holds it by a foreign key: a lost race for one of the two.
+ */
+const DROP_DEMANDS = upkeepStep<{ demandNos: number[] }, { done: number }>({
+  name: "drop-unused-demands",
+  encode: ({ demandNos }) => ({ demandNos }),
+  wakes: false,
+  sql: sqlText(
+    "drop-unused-demands",
+    `${PROLOGUE}DECLARE @unused TABLE (demand_no int NOT NULL PRIMARY KEY);
+INSERT INTO @unused (demand_no)
+SELECT CAST(j.[value] AS int) FROM OPENJSON(@items, '$[0].demandNos') AS j;
+DELETE u FROM @unused AS u WHERE EXISTS (SELECT 1 FROM dbo.tasks AS t WHERE t.demand_no = u.demand_no);
+DELETE d FROM @unused AS u JOIN dbo.demands AS d ON d.demand_no = u.demand_no
+OPTION (LOOP JOIN, FORCE ORDER);
+SELECT @@ROWCOUNT AS done;
 `,
   ),
 });
@@ -87,7 +105,7 @@ SELECT @done AS done;
 /** Archives finished tasks older than the retention whose dependents have all been told. */
 export async function archiveTasks(connection: Connection): Promise<Step> {
   const retention = bigint(connection.settings.taskRetentionDays * DAY_MILLISECONDS);
-  const old = (await connection.query(OLD, { retention })).rows<{ task_no: number }>(0);
+  const old = (await connection.query(OLD, { retention })).rows<{ task_no: number; demand_no: number }>(0);
   if (old.length === 0) return { done: 0, more: false };
   const taskNos = old.map((row) => row.task_no);
   const [tasks, attempts, events] = await Promise.all([
@@ -101,6 +119,7 @@ export async function archiveTasks(connection: Connection): Promise<Step> {
     assignments: [...tasks.keys()].map((taskNo) => attempts.get(taskNo) ?? []),
     events: [...tasks.keys()].map((taskNo) => (events.get(taskNo) ?? []).toReversed()),
   });
+  await connection.run(DROP_DEMANDS, { demandNos: [...new Set(old.map((row) => row.demand_no))] });
   return { done, more: old.length === TASKS_PER_TRANSACTION };
 }
 

@@ -161,6 +161,12 @@ export async function expireMessages(connection: Connection): Promise<Step> {
 
 /** A send that was under way when its receiver deregistered has ended by then, one way or the other. */
 export const SEND_UNDER_WAY_MILLISECONDS = 60_000;
+/** Whether something is in a mailbox. Two seeks: each filtered index names one status. */
+export function unsettledOf(agentNo: string): string {
+  return `(EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.receiver_no = ${agentNo} AND m.status = 'queued')
+    OR EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.receiver_no = ${agentNo} AND m.status = 'leased'))`;
+}
+
 /** Mailboxes looked at in one transaction. */
 const MAILBOXES_PER_TRANSACTION = 100;
 
@@ -177,9 +183,7 @@ const LEFT_BEHIND = upkeepStep<object, { done: number; more: boolean }>({
 DECLARE @agents int, @done int = 0;
 INSERT INTO @left (agent_no, emptied)
 SELECT TOP (${MAILBOXES_PER_TRANSACTION}) a.agent_no, CASE WHEN u.unsettled = 1 THEN 0 ELSE 1 END
-FROM dbo.agents AS a
-OUTER APPLY (SELECT TOP (1) 1 AS unsettled FROM dbo.messages AS m
-  WHERE m.receiver_no = a.agent_no AND m.status IN ('queued', 'leased')) AS u
+FROM dbo.agents AS a CROSS APPLY (SELECT CASE WHEN ${unsettledOf("a.agent_no")} THEN 1 ELSE 0 END AS unsettled) AS u
 WHERE a.mailbox_left = 1 AND (u.unsettled = 1 OR a.status_changed_at <= @now - ${SEND_UNDER_WAY_MILLISECONDS})
 ORDER BY a.agent_no;
 SET @agents = @@ROWCOUNT;

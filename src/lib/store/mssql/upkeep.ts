@@ -12,6 +12,7 @@ import {
   inactivateSilentAgents,
   SEND_UNDER_WAY_MILLISECONDS,
   takeBackLeases,
+  unsettledOf,
 } from "./sweep.ts";
 import { sweepTasks } from "./sweep-tasks.ts";
 import { sqlText } from "./texts.ts";
@@ -27,8 +28,7 @@ SELECT TOP (1) @leased = 1 FROM dbo.messages AS m WHERE m.status = 'leased';
 SELECT TOP (1) @expired = 1 FROM dbo.messages AS m
 WHERE m.status = 'queued' AND m.expires_at IS NOT NULL AND m.expires_at <= @now;
 SELECT TOP (1) @left = 1 FROM dbo.agents AS a WHERE a.mailbox_left = 1
-  AND (a.status_changed_at <= @now - ${SEND_UNDER_WAY_MILLISECONDS} OR EXISTS (SELECT 1 FROM dbo.messages AS m
-    WHERE m.receiver_no = a.agent_no AND m.status IN ('queued', 'leased')));
+  AND (a.status_changed_at <= @now - ${SEND_UNDER_WAY_MILLISECONDS} OR ${unsettledOf("a.agent_no")});
 SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status IN ('assigned', 'running') AND t.deadline_at <= @now;
 SELECT TOP (1) @tasks = 1 FROM dbo.ended_dependencies;
 SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status = 'pending' AND t.assign_to_no IS NULL;
