@@ -77,7 +77,7 @@ const COUNTERS: readonly Law[] = [
   {
     // A transaction adds to the slot of its session: what finds no row is lost.
     name: "counters have a row in every slot",
-    sql: differing(`SELECT n.name AS what, ${SLOTS} AS counted, (SELECT COUNT(*) FROM dbo.counters AS c WHERE c.name = n.name) AS kept
+    sql: differing(`SELECT n.name AS what, ${SLOTS} AS counted, (SELECT COUNT(*) FROM dbo.counters AS c WHERE c.name = n.name AND c.slot BETWEEN 0 AND ${SLOTS - 1}) AS kept
       FROM (SELECT CONCAT('mailbox:', agent_no) AS name FROM dbo.agents
         UNION ALL SELECT CONCAT('set:', s.set_no, k.kind) FROM dbo.capability_sets AS s
           CROSS JOIN (VALUES (':workers'), (':active'), (':free')) AS k (kind)) AS n`),
