@@ -129,21 +129,27 @@ SET @picks = 0;
 END;
 `;
 
+/** Something waits that the agent of row `l` may take, due or not. */
+const WAITS_FOR_SET = `SELECT 1 FROM dbo.demand_sets AS d
+  JOIN dbo.tasks AS t ON t.demand_no = d.demand_no AND t.status = 'pending' AND t.assign_to_no IS NULL WHERE d.set_no = l.set_no`;
+const WAITS_FOR_AGENT = `SELECT 1 FROM dbo.tasks AS t
+  WHERE t.assign_to_no = l.agent_no AND t.assign_to_no IS NOT NULL AND t.status = 'pending'`;
+const FREED = "@freed AS f JOIN dbo.agent_loads AS l ON l.agent_no = f.agent_no AND l.assignable = 1";
+
 /**
  * Hands out the tasks that the agents of @freed may take, and those whose demand or named agent is that of a task of
- * @unblocked; empties both. After the COMMIT, outside any transaction, once in a batch.
+ * @unblocked. After the COMMIT, outside any transaction, once in a batch. The common path, where nothing waits, is the one
+ * look at the beginning.
  */
-export const HAND_OUT = `IF EXISTS (SELECT 1 FROM @freed) OR EXISTS (SELECT 1 FROM @unblocked)
+export const HAND_OUT = `IF EXISTS (SELECT 1 FROM @unblocked)
+  OR EXISTS (SELECT 1 FROM ${FREED} WHERE EXISTS (${WAITS_FOR_SET}) OR EXISTS (${WAITS_FOR_AGENT}))
 BEGIN
 ${DECLARE_SOURCES}INSERT INTO @sources (demand_no, named_no)
-SELECT d.demand_no, NULL FROM @freed AS f JOIN dbo.agent_loads AS l ON l.agent_no = f.agent_no AND l.assignable = 1
-JOIN dbo.demand_sets AS d ON d.set_no = l.set_no
+SELECT d.demand_no, NULL FROM ${FREED} JOIN dbo.demand_sets AS d ON d.set_no = l.set_no
 WHERE EXISTS (SELECT 1 FROM dbo.tasks AS t WHERE t.demand_no = d.demand_no AND t.status = 'pending' AND t.assign_to_no IS NULL)
-UNION SELECT NULL, f.agent_no FROM @freed AS f
+UNION SELECT NULL, l.agent_no FROM ${FREED} WHERE EXISTS (${WAITS_FOR_AGENT})
 UNION SELECT CASE WHEN t.assign_to_no IS NULL THEN t.demand_no END, t.assign_to_no
 FROM @unblocked AS u JOIN dbo.tasks AS t ON t.task_no = u.task_no WHERE t.status = 'pending';
-DELETE FROM @freed;
-DELETE FROM @unblocked;
 ${HAND_OUT_SOURCES}END;
 `;
 

@@ -56,7 +56,7 @@ export const DECLARE_NEW_TASKS = `DECLARE @new TABLE (place int NOT NULL PRIMARY
   parent_task_id ${ID} NULL, idempotency_key ${HASH} NULL, request_hash ${HASH} NOT NULL, operation_id uniqueidentifier NOT NULL,
   depends int NOT NULL, prefers int NOT NULL, unmet int NOT NULL, lost ${ID} NULL, capabilities_hash ${HASH} NOT NULL,
   stale int NOT NULL, wakes int NOT NULL);
-DECLARE @taskNumbers bigint = NEXT VALUE FOR dbo.task_numbers;
+DECLARE @taskNumbers bigint = 0;
 DECLARE @dependent int, @preferring int, @missing int, @stale int;
 `;
 

@@ -150,6 +150,7 @@ SELECT DISTINCT a.agent_id FROM @new AS n JOIN dbo.agents AS a ON a.agent_no = n
 const SQL = sqlText(
   "assign-tasks",
   `${PROLOGUE}${DECLARE_NEW_TASKS}${DECLARE_PLAN}DECLARE @accepted bigint = 0, @second varchar(48), @open int = 1;
+SET @taskNumbers = NEXT VALUE FOR dbo.task_numbers;
 ${CHECK_NEW_TASKS}${MAKE_DEMANDS}${WRITE}${RENEW}${OUTCOMES}`,
 );
 
