@@ -1,9 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import mssql from "mssql";
+import type mssql from "mssql";
 import { systemClock } from "../src/lib/clock.ts";
 import { readSqlSettings } from "../src/lib/config/sql-settings.ts";
 import { applyMigrations, migrationScript } from "../src/lib/store/mssql/migrate.ts";
+import { connectPool } from "../src/lib/store/mssql/open.ts";
 import { poolConfig } from "../src/lib/store/mssql/pool-config.ts";
 
 /**
@@ -27,7 +28,7 @@ async function connect(config: mssql.config): Promise<mssql.ConnectionPool> {
   const end = systemClock.now() + WAKING_MILLISECONDS;
   for (;;) {
     try {
-      return await new mssql.ConnectionPool(config).connect();
+      return await connectPool(config);
     } catch (error) {
       if (!isPaused(error) || systemClock.now() > end) throw error;
       await systemClock.sleep(ASK_AGAIN_MILLISECONDS);

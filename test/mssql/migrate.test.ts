@@ -5,6 +5,7 @@ import { readMigrations } from "../../src/lib/store/migrations.ts";
 import type { Row } from "../../src/lib/store/mssql/batch.ts";
 import { batchesOf, checkSchema, migrationScript } from "../../src/lib/store/mssql/migrate.ts";
 import { runFile } from "../support/run-process.ts";
+import { NO_DOTNET, parse } from "./tsql-parser.ts";
 
 /** The migrations of Azure SQL and what makes a script of them; migrate.server.test.ts runs them. */
 
@@ -46,6 +47,14 @@ describe("the script of all", () => {
     );
     for (const { checksum } of files) expect(script).toContain(checksum);
   });
+
+  if (NO_DOTNET !== undefined) console.log(`the syntax of the migration script: ${NO_DOTNET}`);
+  else {
+    it("is T-SQL to Microsoft's own parser", () => {
+      const [parsed] = parse(new Map([["schema.sql", migrationScript()]]));
+      expect(parsed?.errors).toEqual([]);
+    });
+  }
 
   it("is printed, or written to a file", async () => {
     const { code, out } = await runFile("scripts/migrate.ts", ["--script"], { environment: { AZURE_SQL_SERVER: "" } });
