@@ -52,7 +52,7 @@ async function makeSureItIsFilled(stage: Stage): Promise<void> {
     throw new Error("the database holds agents that this script did not make: give it an empty one, or say --anyway");
   }
   if (content === "nothing" || content === "others") {
-    await fill(stage.store, stage.pool, size, console.log);
+    await fill(stage.store, () => openPool({ ...settingsOf(), poolSize: 1 }), size, console.log);
     return;
   }
   const differs = Object.entries(size).some(([key, value]) => content[key as keyof Size] !== value);
@@ -108,7 +108,7 @@ async function main(): Promise<void> {
     },
   }));
   try {
-    const stage = { store: await storeOver(connection), pool };
+    const stage = { store: storeOver(connection), pool };
     await makeSureItIsFilled(stage);
     const growing = await growingTables(pool);
     console.log(`${engine}\ntables that grow: ${[...growing].sort().join(", ")}`);

@@ -51,13 +51,13 @@ export async function makeDatabase(name: string, size: Size): Promise<void> {
     await setLikeAzure(pool, name);
   });
   const settings = settingsOf(name);
-  const pool = await openPool({ ...settings, poolSize: 1 });
+  const open = () => openPool({ ...settings, poolSize: 1 });
+  const pool = await open();
   await applyMigrations(pool);
-  const connection = openConnection({ ...settings, poolSize: 1 });
-  const store = await storeOver(connection);
-  await fill(store, pool, size, (line) => console.log(`${name}: ${line}`));
-  await connection.close();
   await pool.close();
+  const store = storeOver(openConnection({ ...settings, poolSize: 1 }));
+  await fill(store, open, size, (line) => console.log(`${name}: ${line}`));
+  await store.close();
 }
 
 export async function dropDatabase(name: string): Promise<void> {
@@ -84,7 +84,7 @@ export async function openBench(
   const settings = { ...settingsOf(name), poolSize: sessions };
   const textCost = new TextCost();
   const connection = openConnection(settings, (config) => textCost.watch(config));
-  const store = await storeOver(connection);
+  const store = storeOver(connection);
   const config = textCost.watch(await poolConfig(settings, systemClock));
   const pool = await new mssql.ConnectionPool(config).connect();
   await prepare?.(store);

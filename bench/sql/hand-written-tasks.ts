@@ -46,6 +46,7 @@ FROM dbo.demand_sets AS s CROSS JOIN (VALUES (':workers'), (':active'), (':free'
 JOIN dbo.counters AS c ON c.name = CONCAT('set:', s.set_no, k.kind) WHERE s.demand_no = @demandNo;
 SET @payload = CONCAT('{"taskId":"', @taskId, '","attempt":1,"taskType":"', @taskType, '","deadline":', @now + @timeout, '}');
 SET @taskNo = NEXT VALUE FOR dbo.task_numbers;
+SET @taskNo = @taskNo * 4096;
 BEGIN TRANSACTION;
 UPDATE dbo.agent_loads SET active_tasks = active_tasks + 1, last_assigned_at = @now WHERE agent_no = @agentNo AND assignable = 1;
 IF @@ROWCOUNT <> 1 THROW 50001, 'no room', 1;

@@ -53,16 +53,22 @@ function blocks(node: Node): number {
   return node["Shared Hit Blocks"] + node["Shared Read Blocks"];
 }
 
+/** Rows that an operator read, not only those that it gave; of a sort, those that it was given. */
+function rowsOf(node: Node): number {
+  const own = node["Actual Rows"] + node["Rows Removed by Filter"] + node["Rows Removed by Index Recheck"];
+  const inputs = kindOf(node) === "sort" ? node.Plans : [];
+  return Math.max(own * node["Actual Loops"], ...inputs.map((input) => input["Actual Rows"] * input["Actual Loops"]));
+}
+
 /** An operator's buffers count those of the operators below it, too. */
 function readNode(node: Node): Operator[] {
   const loops = node["Actual Loops"];
-  const dropped = node["Rows Removed by Filter"] + node["Rows Removed by Index Recheck"];
   const operator: Operator = {
     name: node["Node Type"],
     kind: kindOf(node),
     table: node["Relation Name"]?.replace(/^(@.*)_\d+$/, "$1"),
     index: bareIndex(node["Index Name"]),
-    rows: Math.round((node["Actual Rows"] + dropped) * loops),
+    rows: Math.round(rowsOf(node)),
     reads: blocks(node) - node.Plans.reduce((sum, child) => sum + blocks(child), 0),
     ran: loops > 0,
   };

@@ -55,14 +55,58 @@ export async function contentOf(store: Store): Promise<"nothing" | "others" | Si
   };
 }
 
-interface Hands {
-  store: Store;
-  pool: mssql.ConnectionPool;
-  report: (line: string) => void;
+/** Sends the filling's texts. */
+class Loader {
+  readonly #open: () => Promise<mssql.ConnectionPool>;
+  readonly #report: (line: string) => void;
+  #pool: mssql.ConnectionPool | undefined;
+
+  constructor(open: () => Promise<mssql.ConnectionPool>, report: (line: string) => void) {
+    this.#open = open;
+    this.#report = report;
+  }
+
+  /** Sends a text for each chunk of `count` rows. */
+  async inChunks(what: string, count: number, sql: string, inputs: (request: mssql.Request) => void): Promise<void> {
+    const startedAt = performance.now();
+    for (let from = 0; from < count; from += CHUNK) {
+      await this.send(sql, (request) => {
+        inputs(request);
+        request
+          .input("from", mssql.Int, from)
+          .input("count", mssql.Int, Math.min(CHUNK, count - from))
+          .input("kinds", mssql.Int, KINDS);
+      });
+    }
+    this.#report(`${count} ${what} in ${((performance.now() - startedAt) / 1_000).toFixed(0)} s`);
+  }
+
+  /** Each text is one transaction: what failed is undone, and sent once more in a new session. */
+  async send(sql: string, inputs: (request: mssql.Request) => void = () => {}): Promise<void> {
+    try {
+      await this.#try(sql, inputs);
+    } catch (error) {
+      this.#report(`again, in a new session: ${error instanceof Error ? error.message : String(error)}`);
+      await this.close();
+      await this.#try(sql, inputs);
+    }
+  }
+
+  async #try(sql: string, inputs: (request: mssql.Request) => void): Promise<void> {
+    this.#pool ??= await this.#open();
+    const request = this.#pool.request();
+    inputs(request);
+    await request.query(sql);
+  }
+
+  async close(): Promise<void> {
+    await this.#pool?.close();
+    this.#pool = undefined;
+  }
 }
 
 /** The rows that the others are copied from, made by the store itself. */
-async function makePatterns({ store }: Hands): Promise<void> {
+async function makePatterns(store: Store): Promise<void> {
   const agent = { metadata: {}, maxConcurrentTasks: 1_000 };
   await store.registerAgent({ ...agent, agentId: "lead", role: "supervisor", capabilities: [] });
   await store.registerAgent({
@@ -89,47 +133,28 @@ async function makePatterns({ store }: Hands): Promise<void> {
   }
 }
 
-/** Sends a text for each chunk of `count` rows. */
-async function inChunks(
-  { pool, report }: Hands,
-  what: string,
-  count: number,
-  sql: string,
-  inputs: (request: mssql.Request) => mssql.Request,
-): Promise<void> {
-  const startedAt = performance.now();
-  for (let from = 0; from < count; from += CHUNK) {
-    const request = inputs(pool.request())
-      .input("from", mssql.Int, from)
-      .input("count", mssql.Int, Math.min(CHUNK, count - from))
-      .input("kinds", mssql.Int, KINDS);
-    await request.query(sql);
-  }
-  report(`${count} ${what} in ${((performance.now() - startedAt) / 1_000).toFixed(0)} s`);
-}
-
-async function fillMessages(hands: Hands, { agents, messages, behind }: Size): Promise<void> {
+async function fillMessages(loader: Loader, { agents, messages, behind }: Size): Promise<void> {
   const payload = JSON.stringify(PAYLOAD);
   const common = (prefix: string) => (request: mssql.Request) =>
     request
       .input("prefix", mssql.VarChar(32), prefix)
       .input("payload", mssql.NVarChar(mssql.MAX), payload)
       .input("agents", mssql.Int, agents);
-  await inChunks(hands, "messages", messages, MESSAGES, common("message"));
+  await loader.inChunks("messages", messages, MESSAGES, common("message"));
   for (const key of [null, "one-by-one"]) {
-    await inChunks(hands, key === null ? "delayed messages" : "messages behind a key", behind, BEHIND, (request) =>
+    await loader.inChunks(key === null ? "delayed messages" : "messages behind a key", behind, BEHIND, (request) =>
       common(key ?? "delayed")(request).input("key", mssql.VarChar(128), key),
     );
   }
 }
 
-async function fillTasks(hands: Hands, { agents, tasks, running, waiting }: Size): Promise<void> {
+async function fillTasks(loader: Loader, { agents, tasks, running, waiting }: Size): Promise<void> {
   for (const [status, count] of [
     ["completed", tasks],
     ["running", running],
     ["pending", waiting],
   ] as const) {
-    await inChunks(hands, `${status} tasks`, count, TASKS, (request) =>
+    await loader.inChunks(`${status} tasks`, count, TASKS, (request) =>
       request
         .input("prefix", mssql.VarChar(32), status)
         .input("status", mssql.VarChar(10), status)
@@ -143,26 +168,25 @@ async function fillTasks(hands: Hands, { agents, tasks, running, waiting }: Size
  * Fills the database of `store`, which must be empty and used by nobody else. Every constraint holds and every counter equals
  * its rows. The marking comes last, so that a filling that broke off is not taken for a whole one.
  *
- * @param pool on the same database, without a request timeout
+ * @param open a pool on the same database, without a request timeout
  */
 export async function fill(
   store: Store,
-  pool: mssql.ConnectionPool,
+  open: () => Promise<mssql.ConnectionPool>,
   size: Size,
   report: (line: string) => void,
 ): Promise<void> {
-  const hands = { store, pool, report };
-  await makePatterns(hands);
-  await inChunks(hands, "agents", size.agents, AGENTS, (request) => request.input("capacity", mssql.Int, CAPACITY));
-  await fillMessages(hands, size);
-  await fillTasks(hands, size);
-  await pool.request().query(COUNT_ALL);
-  await pool.request().batch("EXEC sp_updatestats");
-  await store.registerAgent({
-    agentId: MARK,
-    role: "observer",
-    capabilities: [],
-    maxConcurrentTasks: 0,
-    metadata: { ...size },
-  });
+  const loader = new Loader(open, report);
+  try {
+    await makePatterns(store);
+    await loader.inChunks("agents", size.agents, AGENTS, (request) => request.input("capacity", mssql.Int, CAPACITY));
+    await fillMessages(loader, size);
+    await fillTasks(loader, size);
+    await loader.send(COUNT_ALL);
+    await loader.send("EXEC sp_updatestats");
+  } finally {
+    await loader.close();
+  }
+  const mark = { agentId: MARK, role: "observer" as const, capabilities: [], maxConcurrentTasks: 0 };
+  await store.registerAgent({ ...mark, metadata: { ...size } });
 }

@@ -4,7 +4,7 @@
  * copied from them. What counters say is counted once at the end.
  */
 
-/** Rows of a chunk at most: a transaction's messages have 4,096 places in one arrival number. */
+/** Rows of a chunk at most: one value of a sequence stands for 4,096 arrivals or tasks. */
 export const CHUNK = 4_000;
 
 /** The common beginning: `numbers` holds 0 … @count - 1. Nothing may follow it but the one INSERT that reads it. */
@@ -87,7 +87,8 @@ const HELD = "CASE WHEN @status <> 'pending' THEN";
  */
 export const TASKS = `${NOW}DECLARE @number bigint;
 DECLARE @new TABLE (task_no bigint NOT NULL PRIMARY KEY, n int NOT NULL);
-${NUMBERS}INSERT INTO @new (task_no, n) SELECT NEXT VALUE FOR dbo.task_numbers, x.n FROM numbers AS x;
+SET @number = NEXT VALUE FOR dbo.task_numbers;
+${NUMBERS}INSERT INTO @new (task_no, n) SELECT @number * 4096 + x.n - @from, x.n FROM numbers AS x;
 BEGIN TRANSACTION;
 INSERT INTO dbo.tasks (task_no, task_id, supervisor_no, task_type, priority, status, demand_no, agent_no, attempt, max_retries,
   timeout_milliseconds, created_at, available_at, assigned_at, started_at, deadline_at, ended_at, request_hash)

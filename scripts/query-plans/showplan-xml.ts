@@ -55,11 +55,21 @@ function bare(name: string | undefined): string | undefined {
   return name?.replaceAll(/^\[|\]$/g, "");
 }
 
-function sum(counters: readonly Element[], ...names: readonly string[]): number {
-  return counters.reduce((total, { attributes }) => {
-    const name = names.find((known) => attributes.has(known));
-    return total + Number(name === undefined ? 0 : attributes.get(name));
-  }, 0);
+function sum(counters: readonly Element[], name: string): number {
+  return counters.reduce((total, { attributes }) => total + Number(attributes.get(name) ?? 0), 0);
+}
+
+/** What the threads of an operator counted; objects, counters and the like of the operators below it are theirs. */
+function countersOf(element: Element): Element[] {
+  return below(element, "RunTimeCountersPerThread", "RelOp");
+}
+
+/** Rows that an operator read, not only those that it gave; of a sort, those that it was given. */
+function rowsOf(element: Element, kind: Operator["kind"]): number {
+  const counters = countersOf(element);
+  const inputs = kind === "sort" ? below(element, "RelOp", "RelOp") : [];
+  const given = inputs.map((input) => sum(countersOf(input), "ActualRows"));
+  return Math.max(sum(counters, "ActualRowsRead"), sum(counters, "ActualRows"), ...given);
 }
 
 function kindOf(name: string): Operator["kind"] {
@@ -70,17 +80,15 @@ function kindOf(name: string): Operator["kind"] {
 
 function readOperator(element: Element): Operator {
   const name = element.attributes.get("PhysicalOp") ?? "?";
-  // Objects, counters and the like of the operators below it are theirs.
-  const counters = below(element, "RunTimeCountersPerThread", "RelOp");
+  const counters = countersOf(element);
   const [object] = below(element, "Object", "RelOp");
   const kind = kindOf(name);
-  const own = sum(counters, "ActualRowsRead", "ActualRows");
   return {
     name: below(element, "IndexScan", "RelOp")[0]?.attributes.get("Lookup") === "true" ? "Key Lookup" : name,
     kind,
     table: bare(object?.attributes.get("Table")),
     index: bare(object?.attributes.get("Index")),
-    rows: own,
+    rows: rowsOf(element, kind),
     reads: sum(counters, "ActualLogicalReads"),
     ran: sum(counters, "ActualExecutions") > 0,
   };
