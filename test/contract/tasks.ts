@@ -152,7 +152,7 @@ export function tasksContract(open: StoreFactory): void {
         scene.fail(held),
         scene.store.cancelTask(held.taskId, undefined),
       ];
-      for (const call of calls) expect(await caught(call)).toBe("TASK_NOT_FOUND");
+      expect(await Promise.all(calls.map(caught))).toEqual(calls.map(() => "TASK_NOT_FOUND"));
     });
 
     describe("working", () => {
