@@ -38,7 +38,9 @@ INSERT INTO @meeting (set_no) ${setsThatMeet("@needed")};
 
 const PREVIEW = sqlText(
   "preview-assignment",
-  `${PROLOGUE}${DECLARE_NEW_TASKS}${DECLARE_WEIGHING}${CHECK_NEW_TASKS}${NEEDED}SELECT @namedNo = named_no, @preferred = preferred FROM @new;
+  `${PROLOGUE}${DECLARE_NEW_TASKS}${DECLARE_WEIGHING}${CHECK_NEW_TASKS}${NEEDED}
+-- A task that is there already is weighed as if it named nobody, as the embedded store does.
+SELECT @namedNo = CASE WHEN becomes = 'repeat' THEN NULL ELSE named_no END, @preferred = preferred FROM @new;
 ${weigh("@new", "@meeting AS s")}SELECT code, subject, @explanation AS explanation FROM @new;
 `,
 );

@@ -114,7 +114,7 @@ LEFT JOIN dbo.demands AS d ON d.capabilities_hash = j.capabilities_hash ${IN_BYT
 ${KNOWN}
 CROSS APPLY (SELECT ${CODE} AS code) AS c;
 SELECT @dependent = SUM(CASE WHEN n.becomes IS NULL THEN n.depends ELSE 0 END),
-  @preferring = SUM(CASE WHEN n.becomes IS NULL THEN n.prefers ELSE 0 END),
+  @preferring = SUM(n.prefers),
   @missing = SUM(CASE WHEN n.becomes IS NULL AND n.demand_no IS NULL THEN 1 ELSE 0 END), @stale = SUM(n.stale) FROM @new AS n;
 IF @preferring > 0 UPDATE n SET preferred = v.value
 FROM OPENJSON(@items) AS i JOIN @new AS n ON n.place = CAST(i.[key] AS int) CROSS APPLY OPENJSON(i.value) AS v
