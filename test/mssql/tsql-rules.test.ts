@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from "@jest/globals";
 import { inputsOf, unknownNames } from "./names.ts";
 import { hintProblems, keyProblems, orderProblems } from "./rules.ts";
 import { type Schema, schemaOf } from "./schema.ts";
+import { refusals } from "./semantics.ts";
 import type { Problem, SyntaxNode } from "./syntax-tree.ts";
 import { NO_DOTNET, type Parsed, parse } from "./tsql-parser.ts";
 
@@ -77,6 +78,28 @@ const COLLATIONS: readonly [sql: string, message?: string][] = [
     `${T}SELECT CASE WHEN n.no = 1 THEN n.agent_id ELSE t.id END AS x FROM dbo.named AS n CROSS JOIN @t AS t`,
     "in conflict",
   ],
+];
+
+const REFUSALS: readonly [sql: string, message?: string][] = [
+  ["SELECT a.status, COUNT(*) AS n FROM dbo.agents AS a GROUP BY a.status HAVING COUNT(*) > 1 ORDER BY n"],
+  ["SELECT a.agent_no, a.status, COUNT(*) AS n FROM dbo.agents AS a GROUP BY a.agent_no", "a.status is not grouped by"],
+  ["SELECT a.status, MAX(a.agent_no) AS last FROM dbo.agents AS a", "a.status is not grouped by"],
+  ["SELECT a.status, MAX(a.agent_no) OVER (ORDER BY a.status) AS last FROM dbo.agents AS a"],
+  ["SELECT SUM(CASE WHEN EXISTS (SELECT 1) THEN 1 ELSE 0 END) AS n FROM dbo.agents AS a", "SUM of a subquery"],
+  ["DECLARE @t TABLE (ready bit NOT NULL); SELECT MAX(t.ready) AS any_ready FROM @t AS t", "MAX of the bit ready"],
+  ["DECLARE @t TABLE (ready bit NOT NULL); SELECT MAX(CAST(t.ready AS int)) AS any_ready FROM @t AS t"],
+  ["SELECT STRING_AGG(a.agent_id, ',') AS ids FROM dbo.agents AS a", "STRING_AGG of a text"],
+  [
+    "SELECT STRING_AGG(CAST(a.agent_id AS varchar(max)), ',') WITHIN GROUP (ORDER BY a.agent_no) AS ids FROM dbo.agents AS a",
+  ],
+  ["SELECT q.n FROM (SELECT TOP (3) a.agent_no AS n FROM dbo.agents AS a ORDER BY a.status) AS q"],
+  ["SELECT 1 AS n FROM (SELECT COUNT(*) FROM dbo.agents AS a) AS q", "has no name"],
+  ["SELECT q.n FROM (SELECT COUNT(*) FROM dbo.agents AS a) AS q (n)"],
+  [
+    "SELECT 1 AS n FROM dbo.agents AS b CROSS APPLY (SELECT b.status, a.status FROM dbo.agents AS a) AS q",
+    "two columns status",
+  ],
+  ["DECLARE @n int; SELECT @n = a.agent_no, a.status FROM dbo.agents AS a", "some columns are assigned"],
 ];
 
 const HINTS: readonly [sql: string, message?: string][] = [
@@ -157,7 +180,7 @@ function checks(): void {
 
   beforeAll(() => {
     const texts = [TABLES, NAMED_TABLE, "SELECT 1 AS of", "SELEC FROM\n WHERE"];
-    for (const [sql] of [...NAMES, ...COLLATIONS, ...HINTS, ...KEYS, ...ORDERS]) texts.push(sql);
+    for (const [sql] of [...NAMES, ...COLLATIONS, ...REFUSALS, ...HINTS, ...KEYS, ...ORDERS]) texts.push(sql);
     for (const one of parse(new Map(texts.map((sql) => [sql, sql])))) parsed.set(one.name, one);
     schema = schemaOf([treeOf(TABLES)]);
     named = schemaOf([treeOf(NAMED_TABLE)]);
@@ -195,6 +218,10 @@ function checks(): void {
 
     it.each(cases(COLLATIONS))("compare collations: $sql", ({ sql, message }) => {
       expectProblem(unknownNames("text", treeOf(sql), named), message);
+    });
+
+    it.each(cases(REFUSALS))("know what the server refuses: $sql", ({ sql, message }) => {
+      expectProblem(refusals("text", treeOf(sql), new Set()), message);
     });
 
     it("know the inputs of a text", () => {

@@ -9,7 +9,8 @@ import { ROOT, sourcesIn } from "../style/sources.ts";
 import { inputsOf, unknownNames } from "./names.ts";
 import { hintProblems, keyProblems, type OrderProblem, orderProblems } from "./rules.ts";
 import { type Schema, schemaOf } from "./schema.ts";
-import type { Problem, SyntaxNode } from "./syntax-tree.ts";
+import { bitColumns, refusals } from "./semantics.ts";
+import { nodesOf, type Problem, type SyntaxNode, word } from "./syntax-tree.ts";
 import { NO_DOTNET, parse } from "./tsql-parser.ts";
 
 /**
@@ -99,6 +100,12 @@ function checks(): void {
       expect(shown(problems)).toEqual([]);
     });
 
+    it("say nothing that the server would refuse", () => {
+      const bits = new Set(files.flatMap(({ tree }) => bitColumns(tree)));
+      expect(bits).toContain("held");
+      expect(shown([...files, ...batches].flatMap(({ name, tree }) => refusals(name, tree, bits)))).toEqual([]);
+    });
+
     it("ask for inputs that somebody gives", () => {
       const code = sourcesIn(FOLDER).map(({ text }) => text);
       const given = (name: string) => code.some((text) => new RegExp(`(?<![@\\w])${name}\\b`).test(text));
@@ -124,6 +131,8 @@ function checks(): void {
 
     it("pass over locked rows only where that is meant", () => {
       expect(everywhere(hintProblems)).toEqual([]);
+      const hints = batches.flatMap(({ tree }) => nodesOf(tree, "TableHint").map((hint) => word(hint, "HintKind")));
+      expect(hints).toContain("ReadPast");
     });
 
     it("change rows by key", () => {
