@@ -6,11 +6,24 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type mssql from "mssql";
-import { dropDatabases, serverEnvironment, takeDatabase, testPool } from "../contract/mssql-under-test.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+import type { CopiedTable } from "../../src/lib/store/copy/copied-rows.ts";
+import { copyStore } from "../../src/lib/store/copy/copy-store.ts";
+import { openCopyTarget } from "../../src/lib/store/mssql/copy-target.ts";
+import { openCopySource } from "../../src/lib/store/sqlite/copy-source.ts";
+import {
+  dropDatabases,
+  serverEnvironment,
+  takeDatabase,
+  testPool,
+  testSettings,
+} from "../contract/mssql-under-test.ts";
+import { CALM_SETTINGS } from "../contract/store-under-test.ts";
 import { eventually } from "../contract/support.ts";
 import { recount } from "../support/recount.ts";
 import { recountMssql } from "../support/recount-mssql.ts";
 import { runFile } from "../support/run-process.ts";
+import { startTdsProxy } from "../support/tds-proxy.ts";
 import { type Dump, dumpMssql, dumpSqlite } from "./dumps.ts";
 import { fillSource } from "./filled-source.ts";
 
@@ -158,6 +171,51 @@ describe("a copy that is killed", () => {
     const { code, out, error } = await copy(target.database);
     expect([code, error]).toEqual([0, ""]);
     expect(out).toMatch(/^open messages +\d+, \d+ were there$/m);
+    expect(await dumpMssql(target.pool)).toEqual(expected);
+    expect(await recountMssql(target.pool)).toEqual([]);
+  }, 240_000);
+});
+
+describe("a copy that loses the answer to everything it writes", () => {
+  const target = useTarget();
+
+  it("ends the same: what was written is found, and not written again", async () => {
+    const { server, port } = testSettings(target.database);
+    const proxy = await startTdsProxy(server, port);
+    const sql = { ...testSettings(target.database), server: "127.0.0.1", port: proxy.port };
+    const source = openCopySource(file, systemClock);
+    const { tables, ...rest } = openCopyTarget({ sql, settings: CALM_SETTINGS, clock: systemClock });
+    let pages = 0;
+    function losing<Row>({ find, add }: CopiedTable<Row>): CopiedTable<Row> {
+      const loseAndAdd = (rows: readonly Row[]) => {
+        pages += 1;
+        proxy.loseAnswer();
+        return add(rows);
+      };
+      return { find, add: loseAndAdd };
+    }
+    const { messageTypes, agents, tasks, taskEvents, endedDependencies, archivedTasks, messages } = tables;
+    const all = {
+      ...{
+        messageTypes: losing(messageTypes),
+        agents: losing(agents),
+        tasks: losing(tasks),
+        messages: losing(messages),
+      },
+      ...{
+        taskEvents: losing(taskEvents),
+        endedDependencies: losing(endedDependencies),
+        archivedTasks: losing(archivedTasks),
+      },
+    };
+    try {
+      await copyStore(source, { ...rest, tables: all }, { includeLeased: true });
+    } finally {
+      source.close();
+      await rest.close();
+      await proxy.close();
+    }
+    expect([pages > 8, proxy.lost()]).toEqual([true, pages]);
     expect(await dumpMssql(target.pool)).toEqual(expected);
     expect(await recountMssql(target.pool)).toEqual([]);
   }, 240_000);

@@ -1,4 +1,3 @@
-import mssql from "mssql";
 import type { Clock } from "../../clock.ts";
 import type { SqlSettings } from "../../config/sql-settings.ts";
 import type { CopyTarget, Holdings } from "../copy/copied-rows.ts";
@@ -11,6 +10,7 @@ import { copyAgents, copyMessageTypes } from "./copy-registry.ts";
 import { copyArchivedTasks, copyEndedDependencies, copyTaskEvents } from "./copy-task-history.ts";
 import { copyTasks } from "./copy-tasks.ts";
 import { checkSchema } from "./migrate.ts";
+import { connectPool } from "./open.ts";
 import { poolConfig } from "./pool-config.ts";
 import { sqlText } from "./texts.ts";
 
@@ -32,7 +32,7 @@ FROM @asked AS i JOIN dbo.agents AS a ON a.agent_id = i.id;
 
 /** Opens the database, which has been migrated, lazily: whether it can be reached is known by the first row. */
 export function openCopyTarget({ sql, settings, clock }: CopyTargetOptions): CopyTarget {
-  const openPool = async () => new mssql.ConnectionPool(await poolConfig(sql, clock)).connect();
+  const openPool = async () => connectPool(await poolConfig(sql, clock));
   const connection = new Connection({ openPool, settings, clock, checkSchema });
   return {
     name: `${sql.database} on ${sql.server}`,
