@@ -1,5 +1,5 @@
 import { QueryNames } from "./query-names.ts";
-import { type Schema, tableOf } from "./schema.ts";
+import { type Schema, tableOf, textTypeOf } from "./schema.ts";
 import { type Columns, renamed, type Scope } from "./scopes.ts";
 import { child, list, nodesOf, type Problem, parts, qualified, type SyntaxNode, word } from "./syntax-tree.ts";
 
@@ -43,6 +43,7 @@ class Names {
 
   checkBatch(batch: SyntaxNode): void {
     this.#names.variables.clear();
+    this.#names.scalars.clear();
     this.#checkDeclarations(batch);
     for (const statement of list(batch, "Statements")) this.#statement(statement);
   }
@@ -52,6 +53,7 @@ class Names {
     const declared = new Map<string, SyntaxNode>();
     for (const node of nodesOf(batch, "DeclareVariableElement", "DeclareTableVariableBody")) {
       const name = word(node, "VariableName") ?? "";
+      if (node.kind === "DeclareVariableElement") this.#names.scalars.set(name, textTypeOf(node));
       if (declared.has(name)) this.#names.problem(node, `${name} is declared twice`);
       else declared.set(name, node);
     }

@@ -1,7 +1,7 @@
-import { collationConflict, collationOf, JSON_COLUMNS, type Known } from "./collations.ts";
-import { type Collation, collationOfColumn, type Schema, type Table } from "./schema.ts";
-import { type Columns, collationOfColumnIn, renamed, type Scope, sourcesOf } from "./scopes.ts";
+import { type Schema, type Table, type TextType, textTypeOf } from "./schema.ts";
+import { type Columns, renamed, type Scope, sourcesOf, textTypeIn } from "./scopes.ts";
 import { child, list, type Problem, parts, qualified, type SyntaxNode, word } from "./syntax-tree.ts";
+import { JSON_COLUMNS, type Known, textProblem, textTypeOfExpression } from "./text-types.ts";
 
 /** Names inside queries and expressions: which tables a FROM clause shows, and of which of them a column is. */
 
@@ -21,6 +21,8 @@ export class QueryNames {
   readonly problems: Problem[] = [];
   /** The table variables declared so far. */
   readonly variables = new Map<string, Table>();
+  /** The texts of the scalar variables that the batch declares. */
+  readonly scalars = new Map<string, TextType | undefined>();
   /** Common table expressions of the statement at hand. */
   readonly expressions = new Map<string, Columns | undefined>();
   /** The columns of the queries that were read, for those who ask for their collation. */
@@ -69,17 +71,18 @@ export class QueryNames {
   /** The two halves of a UNION: a column has one collation. */
   #compareColumns(node: SyntaxNode, first: Columns | undefined, second: Columns | undefined): void {
     const others = [...(second?.values() ?? [])];
-    [...(first ?? [])].forEach(([column, collation], position) => {
-      const other = others[position];
-      if (collation !== undefined && other !== undefined && collation !== other) {
-        this.problem(node, `${column} is of collation ${collation} or ${other}`);
+    [...(first ?? [])].forEach(([column, type], position) => {
+      const [one, other] = [type?.collation, others[position]?.collation];
+      if (one !== undefined && other !== undefined && one !== other) {
+        this.problem(node, `${column} is of collation ${one} or ${other}`);
       }
     });
   }
 
   #known(scope: Scope | undefined): Known {
     return {
-      column: (node) => collationOfColumnIn(scope, qualified(node, "MultiPartIdentifier")),
+      column: (node) => textTypeIn(scope, qualified(node, "MultiPartIdentifier")),
+      variable: (node) => this.scalars.get(word(node, "Name") ?? ""),
       subquery: (node) =>
         this.#results
           .get(child(node, "QueryExpression") ?? node)
@@ -89,22 +92,22 @@ export class QueryNames {
   }
 
   #selected(node: SyntaxNode, scope: Scope): Columns | undefined {
-    const columns = new Map<string, Collation>();
+    const columns = new Map<string, TextType | undefined>();
     let known = true;
     for (const element of list(node, "SelectElements")) {
       if (element.kind === "SelectStarExpression") {
         for (const source of scope.sources) {
           if (source.columns === undefined) known = false;
-          else for (const [column, collation] of source.columns) columns.set(column, collation);
+          else for (const [column, type] of source.columns) columns.set(column, type);
         }
         continue;
       }
       this.expression(element, scope);
       const named = word(child(element, "ColumnName"), "Identifier");
       const column = named ?? qualified(child(element, "Expression"), "MultiPartIdentifier").at(-1);
-      const collation = collationOf(child(element, "Expression"), this.#known(scope))?.name;
+      const type = textTypeOfExpression(child(element, "Expression"), this.#known(scope));
       // One without a name keeps its place, for the names that the query's alias may give.
-      columns.set(column ?? `(${columns.size})`, collation);
+      columns.set(column ?? `(${columns.size})`, type);
     }
     return known ? columns : undefined;
   }
@@ -161,7 +164,7 @@ export class QueryNames {
         if (variable !== undefined) this.expression(variable, scope);
         const items = list(node, "SchemaDeclarationItems");
         const columns = items.map((item) => child(item, "ColumnDefinition"));
-        const named = columns.map((one) => [word(one, "ColumnIdentifier") ?? "", collationOfColumn(one)] as const);
+        const named = columns.map((one) => [word(one, "ColumnIdentifier") ?? "", textTypeOf(one)] as const);
         add("", items.length > 0 ? new Map(named) : JSON_COLUMNS);
         return;
       }
@@ -172,14 +175,14 @@ export class QueryNames {
     }
   }
 
-  /** The rows of VALUES: the collation of a column is that of whichever row has one. */
+  /** The rows of VALUES: a column holds the texts of whichever row has some. */
   #inline(node: SyntaxNode, scope: Scope): Columns {
     const rows = list(node, "RowValues").map((row) => list(row, "ColumnValues"));
     const known = this.#known(scope);
     const columns = (rows[0] ?? []).map((_, place) =>
-      rows.map((row) => collationOf(row[place], known)?.name).find((name) => name !== undefined),
+      rows.map((row) => textTypeOfExpression(row[place], known)).find((type) => type !== undefined),
     );
-    return new Map(columns.map((collation, place) => [`(${place})`, collation]));
+    return new Map(columns.map((type, place) => [`(${place})`, type]));
   }
 
   columnsOf(target: SyntaxNode | undefined): Columns | undefined {
@@ -212,8 +215,8 @@ export class QueryNames {
       node.kind === "FunctionCall" && DATE_FUNCTIONS.has((word(node, "FunctionName") ?? "").toUpperCase());
     const skipped = skipsFirst ? list(node, "Parameters")[0] : undefined;
     for (const part of parts(node)) if (part !== skipped) this.expression(part, scope);
-    const conflict = collationConflict(node, this.#known(scope));
-    if (conflict !== undefined) this.problem(node, `collations in conflict: ${conflict.join(" and ")}`);
+    const problem = textProblem(node, this.#known(scope));
+    if (problem !== undefined) this.problem(node, problem);
   }
 
   column(node: SyntaxNode, scope: Scope | undefined): void {

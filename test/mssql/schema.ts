@@ -2,12 +2,18 @@ import { child, list, nodesOf, qualified, type SyntaxNode, word } from "./syntax
 
 /** The tables that the migrations make, as the checks need to know them. */
 
-/** Of a column's texts; "database default" where none is named, undefined when it holds no texts. */
-export type Collation = string | undefined;
+/** What kind of texts a column or an expression holds. */
+export interface TextType {
+  /** "database default" where none is named; undefined for what takes that of its neighbours, as literals do. */
+  collation: string | undefined;
+  /** nvarchar, not varchar. */
+  national: boolean;
+}
 
 export interface Table {
   name: string;
-  columns: Map<string, Collation>;
+  /** With the kind of its texts; undefined when it holds none. */
+  columns: Map<string, TextType | undefined>;
   /** Primary key, unique constraints and unique indexes, each as its columns in order. */
   keys: string[][];
 }
@@ -35,7 +41,7 @@ export function schemaOf(migrations: readonly SyntaxNode[]): Schema {
 
 /** The table of a definition, for a table variable. */
 export function tableOf(name: string, definition: SyntaxNode | undefined): Table {
-  const table = { name, columns: new Map<string, Collation>(), keys: [] };
+  const table = { name, columns: new Map<string, TextType | undefined>(), keys: [] };
   addDefinition(table, definition);
   return table;
 }
@@ -43,7 +49,7 @@ export function tableOf(name: string, definition: SyntaxNode | undefined): Table
 function addDefinition(table: Table, definition: SyntaxNode | undefined): void {
   for (const column of list(definition, "ColumnDefinitions")) {
     const name = word(column, "ColumnIdentifier") ?? "";
-    table.columns.set(name, collationOfColumn(column));
+    table.columns.set(name, textTypeOf(column));
     if (list(column, "Constraints").some(({ kind }) => kind === "UniqueConstraintDefinition")) table.keys.push([name]);
   }
   for (const constraint of list(definition, "TableConstraints")) {
@@ -54,10 +60,11 @@ function addDefinition(table: Table, definition: SyntaxNode | undefined): void {
 const TEXTS = new Set(["Char", "VarChar", "NChar", "NVarChar"]);
 export const DATABASE_DEFAULT = "database default";
 
-/** Of a column definition: of a table, a table variable, or the WITH clause of OPENJSON. */
-export function collationOfColumn(column: SyntaxNode | undefined): Collation {
-  const type = word(child(column, "DataType"), "SqlDataTypeOption") ?? "";
-  return TEXTS.has(type) ? (word(column, "Collation") ?? DATABASE_DEFAULT) : undefined;
+/** Of the definition of a column or a variable: of a table, a table variable, or the WITH clause of OPENJSON. */
+export function textTypeOf(definition: SyntaxNode | undefined): TextType | undefined {
+  const type = word(child(definition, "DataType"), "SqlDataTypeOption") ?? "";
+  if (!TEXTS.has(type)) return undefined;
+  return { collation: word(definition, "Collation") ?? DATABASE_DEFAULT, national: type.startsWith("N") };
 }
 
 function addIndex(schema: ReadonlyMap<string, Table>, index: SyntaxNode): void {

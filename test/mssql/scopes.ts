@@ -1,14 +1,14 @@
-import type { Collation } from "./schema.ts";
+import type { TextType } from "./schema.ts";
 
 /** What the clauses of a query see: the tables of its FROM clause, and those of the queries around it. */
 
-/** Columns by name, each with the collation of its texts. */
-export type Columns = ReadonlyMap<string, Collation>;
+/** Columns by name, each with the kind of its texts. */
+export type Columns = ReadonlyMap<string, TextType | undefined>;
 
 /** Columns under other names, given in their order. */
 export function renamed(columns: Columns | undefined, names: readonly string[]): Columns {
-  const collations = [...(columns?.values() ?? [])];
-  return new Map(names.map((name, position) => [name, collations[position]]));
+  const types = [...(columns?.values() ?? [])];
+  return new Map(names.map((name, position) => [name, types[position]]));
 }
 
 /** A table as a FROM clause shows it. */
@@ -28,8 +28,8 @@ export function sourcesOf(scope: Scope, path: readonly string[]): Source[] {
   return path.length === 1 ? scope.sources : scope.sources.filter(({ alias }) => alias === path.at(-2));
 }
 
-/** The collation of a column by its qualified name; undefined, too, when there is none. */
-export function collationOfColumnIn(scope: Scope | undefined, path: readonly string[]): Collation {
+/** The texts of a column by its qualified name; undefined, too, when there is none. */
+export function textTypeIn(scope: Scope | undefined, path: readonly string[]): TextType | undefined {
   const column = path.at(-1) ?? "";
   for (let at = scope; at !== undefined; at = at.outer) {
     const source = sourcesOf(at, path).find(({ columns }) => columns?.has(column));

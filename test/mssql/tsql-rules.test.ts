@@ -80,6 +80,18 @@ const COLLATIONS: readonly [sql: string, message?: string][] = [
   ],
 ];
 
+const WIDTHS: readonly [sql: string, message?: string][] = [
+  ["SELECT n.no FROM dbo.named AS n WHERE n.agent_id = 'x' OR n.agent_id IN ('y', @id)"],
+  ["SELECT n.no FROM dbo.named AS n WHERE n.agent_id = N'x'", "compared with an nvarchar"],
+  ["SELECT n.no FROM dbo.named AS n WHERE n.agent_id IN ('y', N'x')", "compared with an nvarchar"],
+  ["DECLARE @v nvarchar(9) = 'x'; SELECT n.no FROM dbo.named AS n WHERE n.agent_id = @v", "compared with an nvarchar"],
+  ["DECLARE @v varchar(9) = 'x'; SELECT n.no FROM dbo.named AS n WHERE n.agent_id = @v"],
+  ["SELECT n.no FROM dbo.named AS n WHERE n.agent_id = JSON_VALUE(@items, '$.id')", "compared with an nvarchar"],
+  ["SELECT n.no FROM dbo.named AS n WHERE n.agent_id = CAST(JSON_VALUE(@items, '$.id') AS varchar(9))"],
+  ["SELECT n.no FROM dbo.named AS n WHERE n.no = CAST(JSON_VALUE(@items, '$.no') AS int)"],
+  ["SELECT n.no FROM dbo.named AS n WHERE CONCAT(n.agent_id, N'x') = @id"],
+];
+
 const REFUSALS: readonly [sql: string, message?: string][] = [
   ["SELECT a.status, COUNT(*) AS n FROM dbo.agents AS a GROUP BY a.status HAVING COUNT(*) > 1 ORDER BY n"],
   ["SELECT a.agent_no, a.status, COUNT(*) AS n FROM dbo.agents AS a GROUP BY a.agent_no", "a.status is not grouped by"],
@@ -180,7 +192,8 @@ function checks(): void {
 
   beforeAll(() => {
     const texts = [TABLES, NAMED_TABLE, "SELECT 1 AS of", "SELEC FROM\n WHERE"];
-    for (const [sql] of [...NAMES, ...COLLATIONS, ...REFUSALS, ...HINTS, ...KEYS, ...ORDERS]) texts.push(sql);
+    for (const [sql] of [...NAMES, ...COLLATIONS, ...WIDTHS, ...REFUSALS, ...HINTS, ...KEYS, ...ORDERS])
+      texts.push(sql);
     for (const one of parse(new Map(texts.map((sql) => [sql, sql])))) parsed.set(one.name, one);
     schema = schemaOf([treeOf(TABLES)]);
     named = schemaOf([treeOf(NAMED_TABLE)]);
@@ -217,6 +230,10 @@ function checks(): void {
     });
 
     it.each(cases(COLLATIONS))("compare collations: $sql", ({ sql, message }) => {
+      expectProblem(unknownNames("text", treeOf(sql), named), message);
+    });
+
+    it.each(cases(WIDTHS))("see a conversion that costs the seek: $sql", ({ sql, message }) => {
       expectProblem(unknownNames("text", treeOf(sql), named), message);
     });
 
