@@ -122,8 +122,19 @@ const PROBES = {
   agents: sqlText("health: agents", PROBE_AGENTS),
 };
 
+/** What a probe waits for: load balancers give up on one after 5 s or so, calls are tried for longer. */
+const HEALTH_MILLISECONDS = 3_000;
+
 /** One round trip when all is well; what is not is then asked for one by one. */
 export async function checkHealth(connection: Connection): Promise<Health["checks"]> {
+  const answered = new AbortController();
+  const late = connection.clock.sleep(HEALTH_MILLISECONDS, answered.signal).then(() => NOTHING_ANSWERS);
+  const checks = await Promise.race([probe(connection), late]);
+  answered.abort();
+  return checks;
+}
+
+async function probe(connection: Connection): Promise<Health["checks"]> {
   try {
     const [agents] = (await connection.query(ALL)).rows<{ registered: number }>(1);
     return {
@@ -133,8 +144,7 @@ export async function checkHealth(connection: Connection): Promise<Health["check
       recentActivity: agents?.registered === 1,
     };
   } catch (error) {
-    // Unavailable after having been tried for as long as anything is: nothing more would answer. A refusal may be for one
-    // table only, such as a permission that is missing.
+    // A refusal may be for one table only, such as a permission that is missing; what else is unavailable is so altogether.
     const unavailable = error instanceof AgentCommunicationError && !isRefusal(error);
     return unavailable ? NOTHING_ANSWERS : checkOneByOne(connection);
   }
