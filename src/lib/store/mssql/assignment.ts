@@ -62,10 +62,14 @@ export async function previewAssignment(connection: Connection, task: NewTask): 
   return readExplanation(row.explanation);
 }
 
-/** The time as JSON shows it. (DATEADD takes an int: days and the milliseconds of the day each fit.) */
+/**
+ * The time as JSON shows it. Days and seconds of the day each fit the int that DATEADD takes; the milliseconds are put there
+ * as digits, for not every server adds them exactly.
+ */
 export function isoText(milliseconds: string): string {
-  return `REPLACE(CONVERT(varchar(23), DATEADD(MILLISECOND, (${milliseconds}) % 86400000,
-      DATEADD(DAY, (${milliseconds}) / 86400000, CONVERT(datetime2(3), '19700101'))), 121), ' ', 'T') + 'Z'`;
+  return `CONCAT(REPLACE(CONVERT(varchar(19), DATEADD(SECOND, (${milliseconds}) / 1000 % 86400,
+      DATEADD(DAY, (${milliseconds}) / 86400000, CONVERT(datetime2(3), '19700101'))), 120), ' ', 'T'), '.',
+      RIGHT(CONCAT('00', (${milliseconds}) % 1000), 3), 'Z')`;
 }
 
 /** The payload of an assignment message. Description and parameters are joined when the message is read. */
