@@ -6,7 +6,7 @@ import type { NewTask } from "../store.ts";
 import { assigneeNotFound, dependencyInvalid, mayNotAssign, taskIdTaken, taskMismatch } from "../task-refusals.ts";
 import type { OutcomeRow } from "./batch.ts";
 import { PLAN_COLUMNS } from "./candidates.ts";
-import { encodeDemand } from "./capability-sets.ts";
+import { encodeCapabilities } from "./capability-sets.ts";
 import { itemJson, itemText } from "./item-text.ts";
 import { HASH, ID, WORD } from "./transaction.ts";
 
@@ -35,7 +35,7 @@ export function encodeNewTask({ task, operationId }: NewTaskCall): { [key: strin
     parentTaskId: task.parentTaskId ?? null,
     idempotencyKey: task.idempotencyKey ?? null,
     requestHash: task.requestHash,
-    ...encodeDemand(task.requiredCapabilities),
+    ...encodeCapabilities(task.requiredCapabilities),
     preferred: [...new Set(task.preferredCapabilities)],
     prefers: Math.sign(task.preferredCapabilities.length),
     dependsOn: [...new Set(task.dependsOn)],
