@@ -11,3 +11,11 @@ export function agentNotFound(agentId: string): AgentCommunicationError {
 export function agentDeregistered(agentId: string): AgentCommunicationError {
   return new AgentCommunicationError("AGENT_DEREGISTERED", `Agent ${agentId} is deregistered; it must register again.`);
 }
+
+/** Why an agent may not do what only a registered agent may. */
+export type AgentRefusalCode = "AGENT_NOT_FOUND" | "AGENT_DEREGISTERED";
+
+/** The refusal of a code that a batch gave. */
+export function agentRefusal(code: AgentRefusalCode, agentId: string): AgentCommunicationError {
+  return code === "AGENT_NOT_FOUND" ? agentNotFound(agentId) : agentDeregistered(agentId);
+}

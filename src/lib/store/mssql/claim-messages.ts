@@ -1,13 +1,14 @@
 import { newId } from "../../ids.ts";
 import type { LeasedMessage } from "../../messages/message.ts";
 import { asLeased, rankOf } from "../message-reading.ts";
-import { agentDeregistered, agentNotFound } from "../refusals.ts";
+import { type AgentRefusalCode, agentRefusal } from "../refusals.ts";
 import type { Claim, Claimed } from "../store.ts";
 import { renewalInput, wakeAgent } from "./activity.ts";
 import type { Batch, BatchResult, Outcome } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import {
   BIN2,
+  BY_KEY,
   DECLARE_ENDED,
   DECLARE_OVERDUE,
   DECLARE_REQUEUED,
@@ -57,7 +58,8 @@ FROM OPENJSON(@items) WITH (item int, agent_id varchar(128), max_messages int, m
 LEFT JOIN dbo.agents AS a ON a.agent_id = x.agent_id ${BIN2}
 LEFT JOIN dbo.agent_heartbeats AS h ON h.agent_no = a.agent_no
 OUTER APPLY (SELECT TOP (1) m.arrival FROM dbo.messages AS m WHERE m.receiver_no = a.agent_no
-  AND m.claim_id = x.claim_id ${BIN2} AND m.status = 'leased' AND m.claim_id IS NOT NULL AND m.lease_expires_at > @now) AS b;
+  AND m.claim_id = x.claim_id ${BIN2} AND m.status = 'leased' AND m.claim_id IS NOT NULL AND m.lease_expires_at > @now) AS b
+${BY_KEY};
 `;
 
 /**
@@ -73,7 +75,10 @@ ${typed ? "CROSS APPLY OPENJSON(c.types) AS t\n" : ""}CROSS APPLY (SELECT TOP ($
   ORDER BY m.available_at, m.arrival) AS h`;
 }
 
-/** Two claims of one mailbox pass over each other's rows instead of waiting. READPAST needs the last under row versions. */
+/**
+ * Two claims of one mailbox pass over each other's rows instead of waiting; neither does a claim wait for whoever ends a
+ * message, by its key first and then by this index. READPAST needs the last under row versions.
+ */
 const QUEUE_HINTS = " WITH (UPDLOCK, READPAST, ROWLOCK, READCOMMITTEDLOCK)";
 
 /**
@@ -83,6 +88,7 @@ const QUEUE_HINTS = " WITH (UPDLOCK, READPAST, ROWLOCK, READCOMMITTEDLOCK)";
  */
 const lease = (
   typed: boolean,
+  ready: string,
 ): string => `DECLARE @heads TABLE (arrival bigint NOT NULL PRIMARY KEY, item int NOT NULL, expired bit NOT NULL);
 DECLARE @picked int;
 BEGIN TRANSACTION;
@@ -92,36 +98,42 @@ FROM (SELECT h.arrival, c.item, c.max_messages, c.max_bytes, ROW_NUMBER() OVER (
     SUM(CAST(h.payload_bytes AS bigint)) OVER (PARTITION BY c.item ORDER BY h.rank, h.arrival ROWS UNBOUNDED PRECEDING) AS bytes,
     MAX(CASE WHEN h.expires_at <= @now THEN 1 ELSE 0 END) OVER (PARTITION BY c.item) AS expired
   ${heads(typed, "c.max_messages", QUEUE_HINTS)}
-  WHERE c.ready = 1) AS r
-WHERE r.nth <= r.max_messages AND (r.nth = 1 OR r.bytes <= r.max_bytes);
+  WHERE ${ready}) AS r
+WHERE r.nth <= r.max_messages AND (r.nth = 1 OR r.bytes <= r.max_bytes)
+${BY_KEY};
 SET @picked = (SELECT COUNT(*) FROM @heads WHERE expired = 0);
 IF @picked > 0
 BEGIN
   UPDATE m SET status = 'leased', attempt = m.attempt + 1, lease_expires_at = @now + c.lease, claim_id = c.claim_id, settlement = NULL
-  FROM @heads AS h JOIN @claims AS c ON c.item = h.item JOIN dbo.messages AS m ON m.arrival = h.arrival
-  WHERE h.expired = 0 AND m.status = 'queued' AND m.held = 0 AND m.available_at <= @now;
+  FROM @heads AS h JOIN @claims AS c ON c.item = h.item JOIN dbo.messages AS m${QUEUE_HINTS} ON m.arrival = h.arrival
+  WHERE h.expired = 0 AND m.status = 'queued' AND m.held = 0 AND m.available_at <= @now
+  ${BY_KEY};
   ${raceUnless("@picked")}  UPDATE dbo.counters SET value = value + CASE name WHEN 'messages:leased' THEN @picked ELSE -@picked END
   WHERE name IN ('messages:leased', 'messages:queued') AND slot = @@SPID % 8;
 END;
 COMMIT TRANSACTION;
 `;
 
-/** What the claim ids hold now: also what an earlier try of the same claim leased whose answer was lost. */
-const ANSWER = `IF EXISTS (SELECT 1 FROM @claims WHERE stale = 1)
+/** An accepted claim counts as a heartbeat. */
+const BEAT = `IF EXISTS (SELECT 1 FROM @claims WHERE stale = 1)
   UPDATE h SET last_heartbeat_at = @now
   FROM @claims AS c JOIN dbo.agent_heartbeats AS h ON h.agent_no = c.agent_no
   WHERE c.stale = 1 AND h.beating = 1 AND h.last_heartbeat_at < @now - @renewalMilliseconds;
 `;
+
+/** What the claim ids hold now: also what an earlier try of the same claim leased whose answer was lost. */
 const MESSAGES = `SELECT c.item, ${READABLE_COLUMNS}
 FROM @claims AS c
 JOIN dbo.messages AS m ON m.receiver_no = c.agent_no AND m.claim_id = c.claim_id AND m.claim_id IS NOT NULL AND m.status = 'leased'
   AND m.lease_expires_at > @now
-${READABLE_TABLES};
+${READABLE_TABLES}
+${BY_KEY};
 `;
 
 /** The common case: nothing to work off. `upkeep`: there is, so this claim took nothing. */
-const common = (typed: boolean): string => `${PROLOGUE}${READ}UPDATE @claims SET ready = 0 WHERE overdue = 1;
-${lease(typed)}${ANSWER}SELECT c.item, c.code, c.inactive, CASE WHEN c.overdue = 1 OR EXISTS (SELECT 1 FROM @heads AS h
+const common = (
+  typed: boolean,
+): string => `${PROLOGUE}${READ}${lease(typed, "c.ready = 1 AND c.overdue = 0")}${BEAT}SELECT c.item, c.code, c.inactive, CASE WHEN c.overdue = 1 OR EXISTS (SELECT 1 FROM @heads AS h
   WHERE h.item = c.item AND h.expired = 1) THEN 1 ELSE 0 END AS upkeep, 0 AS unfinished FROM @claims AS c;
 ${MESSAGES}`;
 
@@ -135,10 +147,11 @@ SELECT o.arrival FROM @claims AS c CROSS APPLY (SELECT TOP (${UPKEEP_MAX}) m.arr
   WHERE m.receiver_no = c.agent_no AND m.status = 'leased' AND m.lease_expires_at <= @now ORDER BY m.lease_expires_at) AS o
 WHERE c.overdue = 1;
 SET @takenBack = @@ROWCOUNT;
-${TAKE_BACK}WHILE @met > 0 AND @expired < ${UPKEEP_MAX}
+${TAKE_BACK}WHILE @met > 0
 BEGIN
   BEGIN TRANSACTION;
   ${END_MESSAGES}${REQUEUE_MESSAGES}${APPLY_COUNTS}COMMIT TRANSACTION;
+  IF @expired >= ${UPKEEP_MAX} BREAK;
   INSERT INTO @ended (arrival, receiver_no, was, attempt, becomes, ordering_key)
   SELECT m.arrival, m.receiver_no, m.status, m.attempt, 'expired', m.ordering_key
   FROM (SELECT TOP (${UPKEEP_MAX}) h.arrival, h.expires_at ${heads(typed, String(UPKEEP_MAX), "")} WHERE c.ready = 1
@@ -148,20 +161,18 @@ BEGIN
   SET @met = @@ROWCOUNT;
   SET @expired = @expired + @met;
 END;
-BEGIN TRANSACTION;
-${END_MESSAGES}${APPLY_COUNTS}COMMIT TRANSACTION;
 `;
 
 /** One claim with something to work off before it. */
 const thorough = (
   typed: boolean,
-): string => `${PROLOGUE}${READ}${workOff(typed)}${lease(typed)}${ANSWER}SELECT c.item, c.code, c.inactive, 0 AS upkeep,
+): string => `${PROLOGUE}${READ}${workOff(typed)}${lease(typed, "c.ready = 1")}${BEAT}SELECT c.item, c.code, c.inactive, 0 AS upkeep,
   CASE WHEN @takenBack = ${UPKEEP_MAX} OR @expired >= ${UPKEEP_MAX} THEN 1 ELSE 0 END AS unfinished FROM @claims AS c;
 ${SELECT_DELIVERABLE}${MESSAGES}`;
 
 interface ClaimRow {
   item: number;
-  code: "AGENT_NOT_FOUND" | "AGENT_DEREGISTERED" | null;
+  code: AgentRefusalCode | null;
   inactive: boolean;
   upkeep: number;
   unfinished: number;
@@ -204,8 +215,7 @@ function decodeClaim(
   leased: readonly (ReadableMessageRow & { lease_expires_at: number })[],
 ): Outcome<Answer> {
   if (row === undefined) throw new Error(`the batch has no outcome for a claim of ${claim.agentId}`);
-  if (row.code === "AGENT_NOT_FOUND") return { refusal: agentNotFound(claim.agentId) };
-  if (row.code === "AGENT_DEREGISTERED") return { refusal: agentDeregistered(claim.agentId) };
+  if (row.code !== null) return { refusal: agentRefusal(row.code, claim.agentId) };
   const messages: LeasedMessage[] = [...leased]
     .sort((a, b) => rankOf(a) - rankOf(b) || a.arrival - b.arrival)
     .map((message) => asLeased(readMessage(message), message.lease_expires_at));

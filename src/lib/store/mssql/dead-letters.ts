@@ -6,7 +6,15 @@ import type { DeadLetterSelection, Page, Paged } from "../store.ts";
 import { type Batch, bigint, id, int, text, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemText, plainText } from "./item-text.ts";
-import { BIN2, READABLE_COLUMNS, READABLE_TABLES, type ReadableMessageRow, readMessage } from "./message-rows.ts";
+import {
+  BIN2,
+  BY_KEY,
+  joinKeys,
+  READABLE_COLUMNS,
+  READABLE_TABLES,
+  type ReadableMessageRow,
+  readMessage,
+} from "./message-rows.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 import { sqlText } from "./texts.ts";
 import {
@@ -109,26 +117,6 @@ const KEEP_ANSWER = `INSERT INTO dbo.operation_answers (operation_id, answer, an
 
 const ANSWER = "SELECT 0 AS item, @count AS count;\n";
 
-/** Redriven messages join their ordering keys behind what is unsettled there. */
-const JOIN_KEYS = `DECLARE @keys TABLE (receiver_no int NOT NULL, ordering_key ${ID} NOT NULL, added int NOT NULL,
-    PRIMARY KEY (receiver_no, ordering_key));
-  INSERT INTO @keys (receiver_no, ordering_key, added)
-  SELECT c.receiver_no, c.ordering_key, COUNT(*) FROM @chosen AS c
-  WHERE c.ordering_key IS NOT NULL GROUP BY c.receiver_no, c.ordering_key;
-  UPDATE k SET unsettled = k.unsettled + a.added
-  FROM @keys AS a JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key;
-  INSERT INTO dbo.ordering_keys (receiver_no, ordering_key, unsettled)
-  SELECT a.receiver_no, a.ordering_key, a.added FROM @keys AS a
-  LEFT JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
-  WHERE k.receiver_no IS NULL;
-  UPDATE c SET held = 1
-  FROM @chosen AS c
-  JOIN @keys AS a ON a.receiver_no = c.receiver_no AND a.ordering_key = c.ordering_key
-  JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
-  WHERE k.unsettled > a.added OR c.position > (SELECT MIN(o.position) FROM @chosen AS o
-    WHERE o.receiver_no = c.receiver_no AND o.ordering_key = c.ordering_key);
-`;
-
 const REDRIVE_SQL = sqlText(
   "redrive-dead-letters",
   `${SELECT}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}IF @answer IS NULL
@@ -140,10 +128,11 @@ IF @answer IS NULL AND @dryRun = 0 AND @count > 0
 BEGIN
   DECLARE @number bigint;
   BEGIN TRANSACTION;
-  ${JOIN_KEYS}SET @number = NEXT VALUE FOR dbo.message_arrivals;
+  ${joinKeys("@chosen", "position", "s.position > 0")}SET @number = NEXT VALUE FOR dbo.message_arrivals;
   UPDATE m SET arrival = @number * ${ARRIVALS_PER_NUMBER} + c.position - 1, status = 'queued', held = c.held,
     attempt_limit = m.attempt + m.max_attempts, available_at = @now, expires_at = NULL, ended_at = NULL, settlement = NULL
-  FROM @chosen AS c JOIN dbo.messages AS m ON m.arrival = c.arrival WHERE m.status = 'dead_lettered';
+  FROM @chosen AS c JOIN dbo.messages AS m ON m.arrival = c.arrival WHERE m.status = 'dead_lettered'
+  ${BY_KEY};
   ${raceUnless("@count")}  INSERT INTO @counts (name, delta) VALUES ('messages:dead_lettered', -@count), ('messages:queued', @count);
   INSERT INTO @counts (name, delta) SELECT CONCAT('mailbox:', c.receiver_no), 1 FROM @chosen AS c;
   INSERT INTO @deliverable (agent_no) SELECT DISTINCT c.receiver_no FROM @chosen AS c;
@@ -161,7 +150,8 @@ DECLARE @purgedRows int;
 export const DELETE_MESSAGES = `SET @purgedRows = (SELECT COUNT(*) FROM @purged);
 IF @purgedRows > 0
 BEGIN
-DELETE m FROM @purged AS p JOIN dbo.messages AS m ON m.arrival = p.arrival AND m.status = p.status;
+DELETE m FROM @purged AS p JOIN dbo.messages AS m ON m.arrival = p.arrival AND m.status = p.status
+${BY_KEY};
 ${raceUnless("@purgedRows")}INSERT INTO @counts (name, delta) SELECT CONCAT('messages:', p.status), -COUNT(*) FROM @purged AS p GROUP BY p.status;
 DELETE FROM @purged;
 END;

@@ -11,6 +11,9 @@ export type StoredSettlement = "complete" | "retry_queued" | "retry_dead_lettere
 /** For a comparison with a column of OPENJSON, which has the collation of the database (468 on SQL Server without it). */
 export const BIN2 = "COLLATE Latin1_General_100_BIN2";
 
+/** From the table variable to the table, row by row, by its key: whatever is estimated, and however small the table was then. */
+export const BY_KEY = "OPTION (LOOP JOIN, FORCE ORDER)";
+
 /** A row of READABLE_COLUMNS. */
 export interface ReadableMessageRow extends MessageColumns {
   arrival: number;
@@ -71,7 +74,8 @@ export const LEAVE_KEYS = `SET @endedKeys = @@ROWCOUNT;
 IF @endedKeys > 0
 BEGIN
   UPDATE k SET unsettled = k.unsettled - e.ended
-  FROM @ended_keys AS e JOIN dbo.ordering_keys AS k ON k.receiver_no = e.receiver_no AND k.ordering_key = e.ordering_key;
+  FROM @ended_keys AS e JOIN dbo.ordering_keys AS k ON k.receiver_no = e.receiver_no AND k.ordering_key = e.ordering_key
+  ${BY_KEY};
   ${raceUnless("@endedKeys")}END;
 `;
 
@@ -106,7 +110,8 @@ WHERE e.ordering_key IS NOT NULL AND e.was IN ('queued', 'leased') GROUP BY e.re
 ${LEAVE_KEYS}UPDATE m SET status = e.becomes, held = 0, lease_expires_at = NULL, claim_id = NULL, ended_at = @now,
   settlement = COALESCE(e.settlement, m.settlement), reason = COALESCE(e.reason, m.reason)
 FROM @ended AS e JOIN dbo.messages AS m ON m.arrival = e.arrival
-WHERE m.status = e.was AND m.attempt = e.attempt AND (e.lease_expires_at IS NULL OR m.lease_expires_at = e.lease_expires_at);
+WHERE m.status = e.was AND m.attempt = e.attempt AND (e.lease_expires_at IS NULL OR m.lease_expires_at = e.lease_expires_at)
+${BY_KEY};
 ${raceUnless("@endedRows")}${FREE_NEXT_OF_KEYS}INSERT INTO @counts (name, delta)
 SELECT c.name, c.delta FROM @ended AS e CROSS APPLY (VALUES (CONCAT('messages:', e.was), -1), (CONCAT('messages:', e.becomes), 1),
   (CONCAT('mailbox:', e.receiver_no), CASE WHEN e.was IN ('queued', 'leased') THEN -1 ELSE 0 END)) AS c (name, delta);
@@ -128,7 +133,8 @@ BEGIN
 UPDATE m SET status = 'queued', lease_expires_at = NULL, claim_id = NULL, available_at = q.available_at,
   settlement = q.settlement, reason = COALESCE(q.reason, m.reason)
 FROM @requeued AS q JOIN dbo.messages AS m ON m.arrival = q.arrival
-WHERE m.status = 'leased' AND m.attempt = q.attempt AND (q.lease_expires_at IS NULL OR m.lease_expires_at = q.lease_expires_at);
+WHERE m.status = 'leased' AND m.attempt = q.attempt AND (q.lease_expires_at IS NULL OR m.lease_expires_at = q.lease_expires_at)
+${BY_KEY};
 ${raceUnless("@requeuedRows")}INSERT INTO @counts (name, delta) VALUES ('messages:leased', -@requeuedRows), ('messages:queued', @requeuedRows);
 INSERT INTO @deliverable (agent_no) SELECT DISTINCT q.receiver_no FROM @requeued AS q;
 DELETE FROM @requeued;
@@ -146,10 +152,45 @@ export const DECLARE_OVERDUE = "DECLARE @overdue TABLE (arrival bigint NOT NULL 
 export const TAKE_BACK = `INSERT INTO @ended (arrival, receiver_no, was, attempt, becomes, reason, ordering_key, lease_expires_at)
 SELECT m.arrival, m.receiver_no, m.status, m.attempt, 'dead_lettered', N'${MAX_ATTEMPTS_REASON}', m.ordering_key, m.lease_expires_at
 FROM @overdue AS o JOIN dbo.messages AS m ON m.arrival = o.arrival
-WHERE m.status = 'leased' AND m.lease_expires_at <= @now AND m.attempt >= m.attempt_limit;
+WHERE m.status = 'leased' AND m.lease_expires_at <= @now AND m.attempt >= m.attempt_limit
+${BY_KEY};
 INSERT INTO @requeued (arrival, receiver_no, attempt, available_at, lease_expires_at)
 SELECT m.arrival, m.receiver_no, m.attempt, m.available_at, m.lease_expires_at
 FROM @overdue AS o JOIN dbo.messages AS m ON m.arrival = o.arrival
-WHERE m.status = 'leased' AND m.lease_expires_at <= @now AND m.attempt < m.attempt_limit;
+WHERE m.status = 'leased' AND m.lease_expires_at <= @now AND m.attempt < m.attempt_limit
+${BY_KEY};
 DELETE FROM @overdue;
 `;
+
+/**
+ * Joins messages to their ordering keys: they are counted in the key's row first, so that neither another sender nor the end
+ * of the one before is missed, and all but the lowest unsettled one are held. A key that two make at once is a lost race.
+ * Inside the transaction, before the arrival number is taken.
+ *
+ * @param source a table variable with receiver_no, ordering_key and held
+ * @param place its column by which they arrive
+ * @param chosen the condition of those that join, of `s`
+ */
+export function joinKeys(source: string, place: string, chosen: string): string {
+  return `DECLARE @keys TABLE (receiver_no int NOT NULL, ordering_key ${ID} NOT NULL, added int NOT NULL, head int NOT NULL,
+    PRIMARY KEY (receiver_no, ordering_key));
+  INSERT INTO @keys (receiver_no, ordering_key, added, head)
+  SELECT s.receiver_no, s.ordering_key, COUNT(*), MIN(s.${place}) FROM ${source} AS s
+  WHERE ${chosen} AND s.ordering_key IS NOT NULL GROUP BY s.receiver_no, s.ordering_key;
+  IF @@ROWCOUNT > 0
+  BEGIN
+    UPDATE k SET unsettled = k.unsettled + a.added
+    FROM @keys AS a JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
+    ${BY_KEY};
+    INSERT INTO dbo.ordering_keys (receiver_no, ordering_key, unsettled)
+    SELECT a.receiver_no, a.ordering_key, a.added FROM @keys AS a
+    LEFT JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
+    WHERE k.receiver_no IS NULL
+    ${BY_KEY};
+    UPDATE s SET held = 1
+    FROM @keys AS a JOIN ${source} AS s ON s.receiver_no = a.receiver_no AND s.ordering_key = a.ordering_key
+    JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
+    WHERE ${chosen} AND (s.${place} > a.head OR k.unsettled > a.added);
+  END;
+  `;
+}

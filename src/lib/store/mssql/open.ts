@@ -11,8 +11,9 @@ import { deleteMessageType, findMessageType, listMessageTypes, putMessageType } 
 import { findDeliverable, getMessage, peekMessages } from "./messages.ts";
 import { checkSchema } from "./migrate.ts";
 import { poolConfig } from "./pool-config.ts";
+import { renewLease } from "./renew-lease.ts";
 import { sendMessages } from "./send-messages.ts";
-import { renewLease, settleMessages } from "./settle-messages.ts";
+import { settleMessages } from "./settle-messages.ts";
 import { checkHealth, coordinationStatistics, queueStatistics, registryStatistics } from "./statistics.ts";
 import { getAssignments, getTask, getTaskHistory, listTasks } from "./task-reading.ts";
 import { completeTask, failTask, progressTask, startTask } from "./task-transitions.ts";

@@ -9,7 +9,7 @@ import type { NewMessage } from "../store.ts";
 import { type Batch, type BatchResult, int, type Outcome } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemJson, plainJson } from "./item-text.ts";
-import { BIN2 } from "./message-rows.ts";
+import { BIN2, BY_KEY, joinKeys } from "./message-rows.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 import { sqlText } from "./texts.ts";
 import { HASH, ID, PROLOGUE, TYPE, WORD } from "./transaction.ts";
@@ -55,7 +55,8 @@ CROSS APPLY (SELECT CASE
   -- A repeat gets the first result even when the receiver has gone since.
   WHEN r.agent_no IS NULL THEN 'RECEIVER_UNKNOWN'
   WHEN r.status = 'deregistered' THEN 'RECEIVER_LEFT'
-  WHEN x.twin = 0 AND b.depth >= @maxMailbox THEN 'MAILBOX_FULL' END AS refusal) AS f;
+  WHEN x.twin = 0 AND b.depth >= @maxMailbox THEN 'MAILBOX_FULL' END AS refusal) AS f
+${BY_KEY};
 `;
 
 /** Of calls with several messages: those before it count for the mailbox, and one refusal refuses them all. */
@@ -65,31 +66,6 @@ FROM @sends AS s JOIN (SELECT x.place, COUNT(*) OVER (PARTITION BY x.item, x.rec
 WHERE s.depth + t.ahead >= @maxMailbox;
 UPDATE s SET accepted = 0
 FROM @sends AS s JOIN @sends AS x ON x.item = s.item WHERE x.refusal IS NOT NULL AND s.accepted = 1;
-`;
-
-/**
- * Messages with an ordering key are counted in the key's row first, so that neither another sender nor the end of the one
- * before is missed; all but the lowest unsettled one are held. A key that is made here by two at once is a lost race.
- */
-const JOIN_KEYS = `DECLARE @keys TABLE (receiver_no int NOT NULL, ordering_key ${ID} NOT NULL, added int NOT NULL,
-    PRIMARY KEY (receiver_no, ordering_key));
-  INSERT INTO @keys (receiver_no, ordering_key, added)
-  SELECT s.receiver_no, s.ordering_key, COUNT(*) FROM @sends AS s
-  WHERE s.accepted = 1 AND s.ordering_key IS NOT NULL GROUP BY s.receiver_no, s.ordering_key;
-  UPDATE k SET unsettled = k.unsettled + a.added
-  FROM @keys AS a JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
-  OPTION (LOOP JOIN, FORCE ORDER);
-  INSERT INTO dbo.ordering_keys (receiver_no, ordering_key, unsettled)
-  SELECT a.receiver_no, a.ordering_key, a.added FROM @keys AS a
-  LEFT JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
-  WHERE k.receiver_no IS NULL;
-  UPDATE s SET held = 1
-  FROM @sends AS s
-  JOIN (SELECT x.place, ROW_NUMBER() OVER (PARTITION BY x.receiver_no, x.ordering_key ORDER BY x.place) AS nth
-    FROM @sends AS x WHERE x.accepted = 1 AND x.ordering_key IS NOT NULL) AS t ON t.place = s.place
-  JOIN @keys AS a ON a.receiver_no = s.receiver_no AND a.ordering_key = s.ordering_key
-  JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
-  WHERE t.nth > 1 OR k.unsettled > a.added;
 `;
 
 /** The rows, their payloads and their counts. The number is taken while the keys are locked: arrival follows acceptance. */
@@ -116,7 +92,7 @@ BEGIN
   FROM (SELECT CONCAT('mailbox:', s.receiver_no) AS name, COUNT(*) AS delta FROM @sends AS s WHERE s.accepted = 1
     GROUP BY s.receiver_no UNION ALL SELECT 'messages:queued', @accepted) AS d
   JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8
-  OPTION (LOOP JOIN, FORCE ORDER);
+  ${BY_KEY};
   UPDATE dbo.counters SET value = value + @accepted WHERE name = @second AND slot = @@SPID;
   IF @@ROWCOUNT = 0 INSERT INTO dbo.counters (name, slot, value) VALUES (@second, @@SPID, @accepted);
   COMMIT TRANSACTION;
@@ -129,7 +105,10 @@ SELECT DISTINCT s.receiver AS agent_id FROM @sends AS s WHERE s.accepted = 1 AND
 
 /** Calls of one message each without an ordering key: nearly all. */
 const SINGLE = sqlText("send-messages single", `${PROLOGUE}${READ}${write("")}${ANSWER}`);
-const ANY = sqlText("send-messages any", `${PROLOGUE}${READ}${READ_TOGETHER}${write(JOIN_KEYS)}${ANSWER}`);
+const ANY = sqlText(
+  "send-messages any",
+  `${PROLOGUE}${READ}${READ_TOGETHER}${write(joinKeys("@sends", "place", "s.accepted = 1"))}${ANSWER}`,
+);
 
 type Refusal =
   | "SENDER_UNKNOWN"

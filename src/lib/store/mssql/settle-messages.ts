@@ -1,15 +1,19 @@
 import { backoffMilliseconds } from "../../backoff.ts";
-import { AgentCommunicationError } from "../../errors.ts";
 import { SETTLE_MAX } from "../../limits.ts";
-import type { SettleReply } from "../../messages/message.ts";
-import { iso } from "../instants.ts";
-import { agentDeregistered, agentNotFound } from "../refusals.ts";
-import type { NewSettlement, Renewal, SettleResult } from "../store.ts";
+import { type AgentRefusalCode, agentRefusal } from "../refusals.ts";
+import type { NewSettlement, SettleResult } from "../store.ts";
 import { renewalInput, wakeAgent } from "./activity.ts";
-import { type Batch, type OutcomeRow, outcomeRows } from "./batch.ts";
+import type { Batch } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemText, plainText } from "./item-text.ts";
-import { BIN2, DECLARE_ENDED_KEYS, FREE_NEXT_OF_KEYS, LEAVE_KEYS, MAX_ATTEMPTS_REASON } from "./message-rows.ts";
+import {
+  BIN2,
+  BY_KEY,
+  DECLARE_ENDED_KEYS,
+  FREE_NEXT_OF_KEYS,
+  LEAVE_KEYS,
+  MAX_ATTEMPTS_REASON,
+} from "./message-rows.ts";
 import { sqlText } from "./texts.ts";
 import { DECLARE_DELIVERABLE, ID, PROLOGUE, raceUnless, WORD } from "./transaction.ts";
 
@@ -46,13 +50,14 @@ SELECT i.[key] * ${SETTLE_MAX} + x.n, i.[key], a.agent_no, a.agent_id, m.arrival
 FROM OPENJSON(@items) AS i
 CROSS APPLY OPENJSON(i.value, '$.settlements') WITH (n int, message_id varchar(128), attempt int, outcome varchar(24), delay bigint,
   reason nvarchar(max)) AS x
-LEFT JOIN dbo.agents AS a ON a.agent_id = JSON_VALUE(i.value, '$.agent_id') ${BIN2}
+LEFT JOIN dbo.agents AS a ON a.agent_id = CAST(JSON_VALUE(i.value, '$.agent_id') AS varchar(128)) ${BIN2}
 LEFT JOIN dbo.agent_heartbeats AS h ON h.agent_no = a.agent_no
 LEFT JOIN dbo.messages AS m ON m.message_id = x.message_id ${BIN2}
 CROSS APPLY (SELECT CASE WHEN x.outcome = 'complete' THEN 'completed' WHEN x.outcome = 'dead_letter' OR m.attempt >= m.attempt_limit
   THEN 'dead_lettered' ELSE 'queued' END AS becomes) AS t
 CROSS APPLY (SELECT CASE WHEN a.status <> 'deregistered' AND m.receiver_no = a.agent_no AND m.attempt = x.attempt
-  AND m.status = 'leased' THEN 1 ELSE 0 END AS acts) AS f;
+  AND m.status = 'leased' THEN 1 ELSE 0 END AS acts) AS f
+${BY_KEY};
 `;
 
 /** The same message twice: the first settles; the others repeat it, or come too late. */
@@ -77,7 +82,8 @@ BEGIN
   UPDATE m SET status = s.status, lease_expires_at = NULL, claim_id = NULL, available_at = s.available_at,
     ended_at = CASE WHEN s.status = 'queued' THEN NULL ELSE @now END, settlement = s.settlement, reason = COALESCE(s.reason, m.reason)
   FROM @settles AS s JOIN dbo.messages AS m ON m.arrival = s.arrival
-  WHERE s.acts = 1 AND m.status = 'leased' AND m.attempt = s.attempt;
+  WHERE s.acts = 1 AND m.status = 'leased' AND m.attempt = s.attempt
+  ${BY_KEY};
   ${raceUnless("@settled")}  IF @keyed > 0
   BEGIN
     ${FREE_NEXT_OF_KEYS}    UPDATE s SET wakes = 1 FROM @settles AS s JOIN @deliverable AS d ON d.agent_no = s.agent_no;
@@ -87,7 +93,8 @@ BEGIN
       WHERE s.acts = 1 AND s.status <> 'queued' GROUP BY s.agent_no
     UNION ALL SELECT CONCAT('messages:', s.status), COUNT(*) FROM @settles AS s WHERE s.acts = 1 GROUP BY s.status
     UNION ALL SELECT 'messages:leased', -@settled) AS d
-  JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8;
+  JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8
+  ${BY_KEY};
   COMMIT TRANSACTION;
 END;
 `;
@@ -113,7 +120,7 @@ interface SettleCall {
 interface SettleRow {
   item: number;
   n: number;
-  code: string | null;
+  code: AgentRefusalCode | null;
   status: SettleResult["status"];
   inactive: boolean;
 }
@@ -121,10 +128,6 @@ interface SettleRow {
 interface Settled {
   results: SettleResult[];
   wakes: boolean;
-}
-
-function refusalOf(code: string, agentId: string): AgentCommunicationError {
-  return code === "AGENT_NOT_FOUND" ? agentNotFound(agentId) : agentDeregistered(agentId);
 }
 
 /** A call without settlements still tells whether its agent may settle. */
@@ -153,7 +156,7 @@ const SETTLE: Batch<SettleCall, Settled> = {
     return calls.map(({ agentId, settlements }, item) => {
       const own = rows.get(item) ?? [];
       const code = own[0]?.code ?? null;
-      if (code !== null) return { refusal: refusalOf(code, agentId) };
+      if (code !== null) return { refusal: agentRefusal(code, agentId) };
       const results = settlements.map(({ messageId }, n): SettleResult => {
         const row = own[n];
         if (row === undefined) throw new Error(`the batch has no outcome for settlement ${n} of a call`);
@@ -180,89 +183,4 @@ export async function settleMessages(
   const { results, wakes } = await connection.run(SETTLE, { agentId, settlements });
   if (wakes) await wakeAgent(connection, agentId);
   return results;
-}
-
-const RENEW_SQL = sqlText(
-  "renew-leases",
-  `${PROLOGUE}DECLARE @renewals TABLE (item int NOT NULL PRIMARY KEY, agent_no int NULL, arrival bigint NULL, attempt int NOT NULL,
-  lease_expires_at bigint NOT NULL, answer ${WORD} NULL, code ${WORD} NULL, stale bit NOT NULL, inactive bit NOT NULL);
-INSERT INTO @renewals (item, agent_no, arrival, attempt, lease_expires_at, answer, code, stale, inactive)
-SELECT x.item, a.agent_no, m.arrival, x.attempt, @now + x.lease,
-  CASE WHEN m.receiver_no = a.agent_no AND m.attempt = x.attempt
-    THEN CASE WHEN m.settlement = 'task_ended' THEN 'completed' WHEN m.status = 'leased' THEN 'leased' END END,
-  CASE WHEN a.agent_no IS NULL THEN 'AGENT_NOT_FOUND' WHEN a.status = 'deregistered' THEN 'AGENT_DEREGISTERED'
-    WHEN m.arrival IS NULL THEN 'MESSAGE_NOT_FOUND'
-    WHEN m.receiver_no = a.agent_no AND m.attempt = x.attempt AND (m.settlement = 'task_ended' OR m.status = 'leased') THEN NULL
-    ELSE 'LEASE_LOST' END,
-  CASE WHEN h.last_heartbeat_at < @now - @renewalMilliseconds THEN 1 ELSE 0 END, CASE WHEN a.status = 'inactive' THEN 1 ELSE 0 END
-FROM OPENJSON(@items) WITH (item int, agent_id varchar(128), message_id varchar(128), attempt int, lease bigint) AS x
-LEFT JOIN dbo.agents AS a ON a.agent_id = x.agent_id ${BIN2}
-LEFT JOIN dbo.agent_heartbeats AS h ON h.agent_no = a.agent_no
-LEFT JOIN dbo.messages AS m ON m.message_id = x.message_id ${BIN2};
-DECLARE @renewed int = (SELECT COUNT(*) FROM @renewals WHERE code IS NULL AND answer = 'leased');
-IF @renewed > 0
-BEGIN
-  BEGIN TRANSACTION;
-  UPDATE m SET lease_expires_at = r.lease_expires_at
-  FROM @renewals AS r JOIN dbo.messages AS m ON m.arrival = r.arrival
-  WHERE r.code IS NULL AND r.answer = 'leased' AND m.status = 'leased' AND m.attempt = r.attempt;
-  ${raceUnless("@renewed")}  COMMIT TRANSACTION;
-  UPDATE h SET last_heartbeat_at = @now
-  FROM @renewals AS r JOIN dbo.agent_heartbeats AS h ON h.agent_no = r.agent_no
-  WHERE r.stale = 1 AND r.code IS NULL AND r.answer = 'leased' AND h.beating = 1
-    AND h.last_heartbeat_at < @now - @renewalMilliseconds;
-END;
-SELECT r.item, r.code, r.answer, r.lease_expires_at, r.inactive FROM @renewals AS r;
-`,
-);
-
-interface RenewalRow extends OutcomeRow {
-  answer: "completed" | "leased" | null;
-  lease_expires_at: number;
-  inactive: boolean;
-}
-
-function renewalRefusal(code: string, { agentId, messageId, attempt }: Renewal): AgentCommunicationError {
-  if (code === "MESSAGE_NOT_FOUND") {
-    return new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
-  }
-  if (code !== "LEASE_LOST") return refusalOf(code, agentId);
-  const detail = `Message ${messageId} is not leased by ${agentId} in attempt ${attempt}.`;
-  return new AgentCommunicationError("LEASE_LOST", detail);
-}
-
-const RENEW: Batch<Renewal, { reply: SettleReply; wakes: boolean }> = {
-  name: "renew-leases",
-  sql: RENEW_SQL,
-  encode: ({ agentId, messageId, attempt, leaseMilliseconds }) => ({
-    agent_id: agentId,
-    message_id: messageId,
-    attempt,
-    lease: Math.ceil(leaseMilliseconds),
-  }),
-  inputs: renewalInput,
-  decode: (result, renewals) =>
-    outcomeRows<RenewalRow>(result, renewals).map((row, item) => {
-      const renewal = renewals[item];
-      if (renewal === undefined) throw new Error("an outcome without its renewal");
-      const { messageId } = renewal;
-      if (row.code !== null) return { refusal: renewalRefusal(row.code, renewal) };
-      if (row.answer === "completed") return { value: { reply: { messageId, status: "completed" }, wakes: false } };
-      const reply: SettleReply = { messageId, status: "leased", leaseExpiresAt: iso(row.lease_expires_at) };
-      return { value: { reply, wakes: row.inactive } };
-    }),
-  maxItems: MAX_ITEMS,
-  conflictKey: ({ messageId }) => messageId,
-  wakes: false,
-};
-
-/**
- * Moves the end of a lease to now + `leaseMilliseconds`. A lease that has ended, but has not been taken back, is renewed.
- *
- * @throws MESSAGE_NOT_FOUND, LEASE_LOST, AGENT_NOT_FOUND, AGENT_DEREGISTERED
- */
-export async function renewLease(connection: Connection, renewal: Renewal): Promise<SettleReply> {
-  const { reply, wakes } = await connection.run(RENEW, renewal);
-  if (wakes) await wakeAgent(connection, renewal.agentId);
-  return reply;
 }

@@ -1,8 +1,5 @@
 import { backoffMilliseconds } from "../../backoff.ts";
-import { AgentCommunicationError } from "../../errors.ts";
-import type { SettleReply } from "../../messages/message.ts";
-import { iso } from "../instants.ts";
-import type { NewSettlement, Renewal, SettleResult } from "../store.ts";
+import type { NewSettlement, SettleResult } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";
 import { requireRegistered } from "./agent-rows.ts";
 import {
@@ -90,28 +87,4 @@ function retry(
   const availableAt = delay === 0 ? message.available_at : transaction.now + Math.ceil(delay);
   requeueMessage(transaction, message, availableAt, { settlement: "retry_queued", reason });
   return "queued";
-}
-
-/**
- * Moves the end of a lease to now + `leaseMilliseconds`. A lease that has ended, but has not been taken back, is renewed.
- *
- * @throws MESSAGE_NOT_FOUND, LEASE_LOST, AGENT_NOT_FOUND, AGENT_DEREGISTERED
- */
-export function renewLease(transaction: Transaction, renewal: Renewal): SettleReply {
-  const agent = requireRegistered(transaction, renewal.agentId);
-  const { messageId } = renewal;
-  const message = transaction.get<LiveMessageRow>(BY_ID, messageId);
-  if (message === undefined) {
-    throw new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
-  }
-  const current = message.receiver_no === agent.agent_no && message.attempt === renewal.attempt;
-  if (current && message.settlement === "task_ended") return { messageId, status: "completed" };
-  if (!current || message.status !== "leased") {
-    const detail = `Message ${messageId} is not leased by ${renewal.agentId} in attempt ${renewal.attempt}.`;
-    throw new AgentCommunicationError("LEASE_LOST", detail);
-  }
-  const leaseExpiresAt = transaction.now + Math.ceil(renewal.leaseMilliseconds);
-  transaction.run("UPDATE messages SET lease_expires_at = ? WHERE arrival = ?", leaseExpiresAt, message.arrival);
-  countAsHeartbeat(transaction, agent);
-  return { messageId, status: "leased", leaseExpiresAt: iso(leaseExpiresAt) };
 }

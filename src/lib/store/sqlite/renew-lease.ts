@@ -1,0 +1,34 @@
+import { AgentCommunicationError } from "../../errors.ts";
+import type { SettleReply } from "../../messages/message.ts";
+import { iso } from "../instants.ts";
+import type { Renewal } from "../store.ts";
+import { countAsHeartbeat } from "./activity.ts";
+import { requireRegistered } from "./agent-rows.ts";
+import { LIVE_COLUMNS, type LiveMessageRow } from "./message-rows.ts";
+import type { Transaction } from "./transaction.ts";
+
+const BY_ID = `SELECT ${LIVE_COLUMNS} FROM messages WHERE message_id = ?`;
+
+/**
+ * Moves the end of a lease to now + `leaseMilliseconds`. A lease that has ended, but has not been taken back, is renewed.
+ *
+ * @throws MESSAGE_NOT_FOUND, LEASE_LOST, AGENT_NOT_FOUND, AGENT_DEREGISTERED
+ */
+export function renewLease(transaction: Transaction, renewal: Renewal): SettleReply {
+  const agent = requireRegistered(transaction, renewal.agentId);
+  const { messageId } = renewal;
+  const message = transaction.get<LiveMessageRow>(BY_ID, messageId);
+  if (message === undefined) {
+    throw new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
+  }
+  const current = message.receiver_no === agent.agent_no && message.attempt === renewal.attempt;
+  if (current && message.settlement === "task_ended") return { messageId, status: "completed" };
+  if (!current || message.status !== "leased") {
+    const detail = `Message ${messageId} is not leased by ${renewal.agentId} in attempt ${renewal.attempt}.`;
+    throw new AgentCommunicationError("LEASE_LOST", detail);
+  }
+  const leaseExpiresAt = transaction.now + Math.ceil(renewal.leaseMilliseconds);
+  transaction.run("UPDATE messages SET lease_expires_at = ? WHERE arrival = ?", leaseExpiresAt, message.arrival);
+  countAsHeartbeat(transaction, agent);
+  return { messageId, status: "leased", leaseExpiresAt: iso(leaseExpiresAt) };
+}
