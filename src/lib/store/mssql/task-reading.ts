@@ -7,43 +7,19 @@ import {
   archivedHistory,
   buildAttempt,
   buildEvent,
-  buildTask,
   type EventRow,
   historyCursor,
   PAGE_MAX_CHARACTERS,
-  type TaskParts,
   takePage,
 } from "../task-reading.ts";
-import { type TaskRow, taskNotFound } from "../task-records.ts";
+import { taskNotFound } from "../task-records.ts";
 import { parseArchivedEvents, parseArchivedTask } from "./archived-tasks.ts";
 import { bigint, type Inputs, id, int, text, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
-import { TASK_COLUMNS } from "./task-rows.ts";
+import { READABLE_COLUMNS, READABLE_TABLES, type ReadableTaskRow, readTask } from "./task-rows.ts";
 import { type SqlText, sqlText } from "./texts.ts";
 
 /** Tasks, their attempts and their history as callers see them. */
-
-interface ReadableTaskRow extends TaskRow, TaskParts {
-  /** Ids joined by commas, which no id has. */
-  depends_on: string | null;
-}
-
-/** One statement reads a task with all that belongs to it, so that what it says is of one moment. */
-const READABLE_COLUMNS = `${TASK_COLUMNS}, s.agent_id AS supervisor_id, n.agent_id AS assign_to_id, a.agent_id,
-  d.capabilities AS required, b.description, b.parameters, b.preferred_capabilities AS preferred, o.note, o.result, o.error,
-  (SELECT STRING_AGG(CAST(p.depends_on AS varchar(max)), ',') WITHIN GROUP (ORDER BY p.position)
-    FROM dbo.task_dependencies AS p WHERE p.task_no = t.task_no) AS depends_on`;
-
-const READABLE_TABLES = `JOIN dbo.agents AS s ON s.agent_no = t.supervisor_no
-LEFT JOIN dbo.agents AS n ON n.agent_no = t.assign_to_no
-LEFT JOIN dbo.agents AS a ON a.agent_no = t.agent_no
-JOIN dbo.demands AS d ON d.demand_no = t.demand_no
-JOIN dbo.task_bodies AS b ON b.task_no = t.task_no
-LEFT JOIN dbo.task_outcomes AS o ON o.task_no = t.task_no`;
-
-function readTask(row: ReadableTaskRow): Task {
-  return buildTask(row, row, row.depends_on === null ? [] : row.depends_on.split(","));
-}
 
 /** The archive is read last: a task that is moved there meanwhile is in one of them. */
 const TASK = sqlText(

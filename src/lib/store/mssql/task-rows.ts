@@ -1,7 +1,9 @@
+import type { Task } from "../../tasks/task.ts";
+import { buildTask, type TaskParts } from "../task-reading.ts";
 import type { TaskRow } from "../task-records.ts";
 import { WORD } from "./transaction.ts";
 
-/** The columns of a task, and its history. */
+/** The columns of a task, how it reads, and its history. */
 
 /** Columns of a TaskRow, for SELECT; the table is `t`. Flags are read as 0 or 1, as the embedded store keeps them. */
 export const TASK_COLUMNS = (
@@ -36,6 +38,31 @@ export const TASK_COLUMNS = (
     return column === "cancel_requested" ? "CAST(t.cancel_requested AS int) AS cancel_requested" : `t.${column}`;
   })
   .join(", ");
+
+/** A row of READABLE_COLUMNS. */
+export interface ReadableTaskRow extends TaskRow, TaskParts {
+  /** Ids joined by commas, which no id has. */
+  depends_on: string | null;
+}
+
+/** One statement reads a task with all that belongs to it, so that what it says is of one moment. */
+export const READABLE_COLUMNS = `${TASK_COLUMNS}, s.agent_id AS supervisor_id, n.agent_id AS assign_to_id, a.agent_id,
+  d.capabilities AS required, b.description, b.parameters, b.preferred_capabilities AS preferred, o.note, o.result, o.error,
+  (SELECT STRING_AGG(CAST(p.depends_on AS varchar(max)), ',') WITHIN GROUP (ORDER BY p.position)
+    FROM dbo.task_dependencies AS p WHERE p.task_no = t.task_no) AS depends_on`;
+
+/** The tables beside dbo.tasks AS t that READABLE_COLUMNS need. */
+export const READABLE_TABLES = `JOIN dbo.agents AS s ON s.agent_no = t.supervisor_no
+LEFT JOIN dbo.agents AS n ON n.agent_no = t.assign_to_no
+LEFT JOIN dbo.agents AS a ON a.agent_no = t.agent_no
+JOIN dbo.demands AS d ON d.demand_no = t.demand_no
+JOIN dbo.task_bodies AS b ON b.task_no = t.task_no
+LEFT JOIN dbo.task_outcomes AS o ON o.task_no = t.task_no`;
+
+/** The task as callers see it. */
+export function readTask(row: ReadableTaskRow): Task {
+  return buildTask(row, row, row.depends_on === null ? [] : row.depends_on.split(","));
+}
 
 /**
  * What is added to the histories of tasks, in the order of `position`. `agent_no`: the agent that the event is about, if
