@@ -89,6 +89,45 @@ describe("a long poll", () => {
     expect([...clock.naps.slice(0, 11)].sort((a, b) => a - b)).toEqual(clock.naps.slice(0, 11));
   });
 
+  it("asks for all that wait at once, and claims only first, when told of something, and last", async () => {
+    await services.registry.register({ agentId: "b", role: "worker" });
+    const probes: string[][] = [];
+    let claims = 0;
+    const { store } = services;
+    const { findDeliverable, claimMessages } = store;
+    store.findDeliverable = (agentIds) => {
+      probes.push([...agentIds].sort());
+      return findDeliverable(agentIds);
+    };
+    store.claimMessages = (claim) => {
+      claims += 1;
+      return claimMessages(claim);
+    };
+    const polls = ["a", "b", "b"].map((agentId) => services.messages.receive(agentId, { waitSeconds: 20 }));
+    for (let look = 0; look < 4; look += 1) {
+      await clock.untilSleeping();
+      clock.timeUp();
+      for (let turn = 0; turn < 1_000 && probes.length === look; turn += 1) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+    expect(probes).toEqual(Array.from({ length: 4 }, () => ["a", "b"]));
+    expect(claims).toBe(3);
+    clock.advance(20_000);
+    await clock.untilSleeping();
+    clock.timeUp();
+    expect(await Promise.all(polls)).toEqual([{ messages: [] }, { messages: [] }, { messages: [] }]);
+    expect(claims).toBe(6);
+  });
+
+  it("claims when the store cannot be asked, and so learns why", async () => {
+    const poll = services.messages.receive("a", { waitSeconds: 20 });
+    await clock.untilSleeping();
+    await services.store.close();
+    clock.timeUp();
+    await expect(poll).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  });
+
   it("ends without claiming when its caller has gone", async () => {
     const caller = new AbortController();
     const poll = services.messages.receive("a", { waitSeconds: 20 }, caller.signal);
