@@ -1,9 +1,9 @@
-import mssql from "mssql";
+import type mssql from "mssql";
 import { engineOf, openConnection, openPool, settingsOf } from "../../scripts/query-plans/database.ts";
 import { fill, type Size } from "../../scripts/query-plans/fill.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { applyMigrations } from "../../src/lib/store/mssql/migrate.ts";
-import { storeOver } from "../../src/lib/store/mssql/open.ts";
+import { connectPool, storeOver } from "../../src/lib/store/mssql/open.ts";
 import { poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
 import type { Store } from "../../src/lib/store/store.ts";
 import { ByHand } from "./by-hand.ts";
@@ -86,7 +86,7 @@ export async function openBench(
   const connection = openConnection(settings, (config) => textCost.watch(config));
   const store = storeOver(connection);
   const config = textCost.watch(await poolConfig(settings, systemClock));
-  const pool = await new mssql.ConnectionPool(config).connect();
+  const pool = await connectPool(config);
   await prepare?.(store);
   return {
     store: new ByStore(store),

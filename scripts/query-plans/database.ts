@@ -1,8 +1,9 @@
-import mssql from "mssql";
+import type mssql from "mssql";
 import { systemClock } from "../../src/lib/clock.ts";
 import { readSqlSettings, type SqlSettings } from "../../src/lib/config/sql-settings.ts";
 import { Connection } from "../../src/lib/store/mssql/connection.ts";
 import { checkSchema } from "../../src/lib/store/mssql/migrate.ts";
+import { connectPool } from "../../src/lib/store/mssql/open.ts";
 import { poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
 import type { StoreSettings } from "../../src/lib/store/store.ts";
 
@@ -41,7 +42,7 @@ export function openConnection(
   change: (config: mssql.config) => mssql.config = (config) => config,
 ): Connection {
   return new Connection({
-    openPool: async () => new mssql.ConnectionPool(change(await poolConfig(settings, systemClock))).connect(),
+    openPool: async () => connectPool(change(await poolConfig(settings, systemClock))),
     settings: CALM,
     clock: systemClock,
     checkSchema,
@@ -51,7 +52,7 @@ export function openConnection(
 /** A pool of one's own; a statement of the filling may take what it takes. */
 export async function openPool(settings: SqlSettings): Promise<mssql.ConnectionPool> {
   const config = await poolConfig(settings, systemClock);
-  return new mssql.ConnectionPool({ ...config, requestTimeout: 0 }).connect();
+  return connectPool({ ...config, requestTimeout: 0 });
 }
 
 /** The engine, by the first line of what it says of itself. */

@@ -8,6 +8,9 @@ import type { Operator, StatementPlan } from "./plan.ts";
  */
 const ROWS_PER_CALL = 1_000;
 
+/** A scan that a TOP ends this soon reads the head of an index, not a table: "is there any task that waits?" */
+const HEAD_ROWS = 100;
+
 export interface Judge {
   /** Tables with so many rows that reading them from one end would show. */
   growing: ReadonlySet<string>;
@@ -19,7 +22,7 @@ export interface Judge {
 export function faultOf({ kind, table, rows, ran }: Operator, { growing, calls }: Judge): string | undefined {
   const grows = table !== undefined && growing.has(table);
   if (!ran) return undefined;
-  if (kind === "scan" && grows) return `scans ${table}`;
+  if (kind === "scan" && grows && rows > HEAD_ROWS * calls) return `scans ${rows} rows of ${table}`;
   if (kind === "sort" && rows > ROWS_PER_CALL * calls) return `sorts ${rows} rows`;
   if (grows && rows > ROWS_PER_CALL * calls) return `reads ${rows} rows of ${table}`;
   return undefined;
