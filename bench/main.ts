@@ -20,7 +20,8 @@ console.log(
 if (options.get("--store") === "sql") {
   const { benchSql } = await import("./sql/main.ts");
   const asked = options.get("--only")?.split(",") ?? ["pairs", "callers", "flat"];
-  await benchSql({ rounds, only: asked, messages: Number(options.get("--messages") ?? 1_000_000) });
+  const messages = Number(options.get("--messages") ?? 1_000_000);
+  await benchSql({ rounds, only: asked, messages, filled: options.get("--large") });
 } else {
   if (only.includes("in-process")) await benchInProcess(rounds);
   if (only.includes("http")) await (await import("./http.ts")).benchHttp(rounds);

@@ -1,6 +1,6 @@
 import type mssql from "mssql";
 import { engineOf, openConnection, openPool, settingsOf } from "../../scripts/query-plans/database.ts";
-import { fill, type Size } from "../../scripts/query-plans/fill.ts";
+import { contentOf, fill, type Size } from "../../scripts/query-plans/fill.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { applyMigrations } from "../../src/lib/store/mssql/migrate.ts";
 import { connectPool, storeOver } from "../../src/lib/store/mssql/open.ts";
@@ -58,6 +58,14 @@ export async function makeDatabase(name: string, size: Size): Promise<void> {
   const store = storeOver(openConnection({ ...settings, poolSize: 1 }));
   await fill(store, open, size, (line) => console.log(`${name}: ${line}`));
   await store.close();
+}
+
+/** What a filled database holds. */
+export async function sizeOf(name: string): Promise<Size> {
+  const store = storeOver(openConnection({ ...settingsOf(name), poolSize: 1 }));
+  const content = await contentOf(store).finally(() => store.close());
+  if (typeof content === "string") throw new Error(`${name} was not filled by npm run query-plans`);
+  return content;
 }
 
 export async function dropDatabase(name: string): Promise<void> {

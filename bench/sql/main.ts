@@ -2,13 +2,14 @@ import { LARGE, type Size } from "../../scripts/query-plans/fill.ts";
 import type { Store } from "../../src/lib/store/store.ts";
 import { whole } from "../figures.ts";
 import { benchCallers, CALLERS, mailboxOf } from "./callers.ts";
-import { dropDatabase, engine, makeDatabase, openBench } from "./databases.ts";
+import { dropDatabase, engine, makeDatabase, openBench, sizeOf } from "./databases.ts";
 import { benchFlat } from "./flat.ts";
 import { benchPairs } from "./pairs.ts";
 
 /**
- * `npm run bench -- --store sql [--rounds 5] [--only pairs,callers,flat] [--messages 1000000]`: the Azure SQL store on the
- * server that AZURE_SQL_* name. Makes databases of its own there (the login must be allowed to) and drops them.
+ * `npm run bench -- --store sql [--rounds 5] [--only pairs,callers,flat] [--messages 1000000] [--large <database>]`: the Azure
+ * SQL store on the server that AZURE_SQL_* name. Makes databases of its own there (the login must be allowed to) and drops
+ * them; `--large` names one that `npm run query-plans` has filled, which is used as it is and stays.
  */
 
 const SMALL: Size = { agents: 10, messages: 1_000, tasks: 100, running: 1, waiting: 10, behind: 0 };
@@ -42,13 +43,14 @@ export interface SqlBenchOptions {
   only: readonly string[];
   /** In the large database. */
   messages: number;
+  /** A database that is filled already. */
+  filled: string | undefined;
 }
 
-export async function benchSql({ rounds, only, messages }: SqlBenchOptions): Promise<void> {
+export async function benchSql({ rounds, only, messages, filled }: SqlBenchOptions): Promise<void> {
   console.log(await engine());
   const small = `agent_communication_bench_small_${process.pid}`;
-  const large = `agent_communication_bench_large_${process.pid}`;
-  const size = largeWith(messages);
+  const large = filled ?? `agent_communication_bench_large_${process.pid}`;
   try {
     await makeDatabase(small, SMALL);
     if (only.includes("pairs")) {
@@ -60,12 +62,13 @@ export async function benchSql({ rounds, only, messages }: SqlBenchOptions): Pro
       await benchCallers(bench, rounds).finally(() => bench.close());
     }
     if (only.includes("flat")) {
-      await makeDatabase(large, size);
+      const size = filled === undefined ? largeWith(messages) : await sizeOf(filled);
+      if (filled === undefined) await makeDatabase(large, size);
       const benches = [await openBench(small, 1), await openBench(large, 1)] as const;
       const title = `At ${whole(size.messages)} messages, ${whole(size.tasks)} tasks, ${whole(size.agents)} agents beside ${whole(SMALL.messages)} / ${SMALL.tasks} / ${SMALL.agents}`;
       await benchFlat(...benches, rounds, title).finally(() => Promise.all(benches.map((bench) => bench.close())));
     }
   } finally {
-    for (const name of [small, large]) await dropDatabase(name);
+    for (const name of filled === undefined ? [small, large] : [small]) await dropDatabase(name);
   }
 }
