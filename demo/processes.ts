@@ -46,9 +46,9 @@ export class Processes {
       AGENT_HTTP_HOST: "127.0.0.1",
       AGENT_HTTP_PORT: String(port),
       ...environment,
-      // So that a death is noticed within seconds.
-      AGENT_HEARTBEAT_INTERVAL: "1",
-      AGENT_HEARTBEAT_TIMEOUT: "3",
+      // So that a death is noticed within seconds, even on a server where a call may take one.
+      AGENT_HEARTBEAT_INTERVAL: "2",
+      AGENT_HEARTBEAT_TIMEOUT: "6",
       AGENT_SWEEP_SCHEDULE: "* * * * * *",
     });
     const { promise, resolve, reject } = Promise.withResolvers<string>();
