@@ -4,8 +4,7 @@ import type mssql from "mssql";
 import { systemClock } from "../src/lib/clock.ts";
 import { readSqlSettings } from "../src/lib/config/sql-settings.ts";
 import { applyMigrations, migrationScript } from "../src/lib/store/mssql/migrate.ts";
-import { connectPool } from "../src/lib/store/mssql/open.ts";
-import { poolConfig } from "../src/lib/store/mssql/pool-config.ts";
+import { connectPool, poolConfig } from "../src/lib/store/mssql/pool-config.ts";
 
 /**
  * npm run migrate                          brings the database that AZURE_SQL_* name up to date, one line per migration

@@ -3,8 +3,8 @@ import { engineOf, openConnection, openPool, settingsOf } from "../../scripts/qu
 import { contentOf, fill, type Size } from "../../scripts/query-plans/fill.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { applyMigrations } from "../../src/lib/store/mssql/migrate.ts";
-import { connectPool, storeOver } from "../../src/lib/store/mssql/open.ts";
-import { poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
+import { storeOver } from "../../src/lib/store/mssql/open.ts";
+import { connectPool, poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
 import type { Store } from "../../src/lib/store/store.ts";
 import { ByHand } from "./by-hand.ts";
 import { ByStore } from "./by-store.ts";

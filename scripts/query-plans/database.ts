@@ -3,8 +3,7 @@ import { systemClock } from "../../src/lib/clock.ts";
 import { readSqlSettings, type SqlSettings } from "../../src/lib/config/sql-settings.ts";
 import { Connection } from "../../src/lib/store/mssql/connection.ts";
 import { checkSchema } from "../../src/lib/store/mssql/migrate.ts";
-import { connectPool } from "../../src/lib/store/mssql/open.ts";
-import { poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
+import { connectPool, poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
 import type { StoreSettings } from "../../src/lib/store/store.ts";
 
 /** How the measuring scripts reach a database. */

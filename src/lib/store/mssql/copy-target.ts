@@ -10,8 +10,7 @@ import { copyAgents, copyMessageTypes } from "./copy-registry.ts";
 import { copyArchivedTasks, copyEndedDependencies, copyTaskEvents } from "./copy-task-history.ts";
 import { copyTasks } from "./copy-tasks.ts";
 import { checkSchema } from "./migrate.ts";
-import { connectPool } from "./open.ts";
-import { poolConfig } from "./pool-config.ts";
+import { connectPool, poolConfig } from "./pool-config.ts";
 import { sqlText } from "./texts.ts";
 
 /** The Azure SQL database as the target of a copy. (Its twin is the source: this way only.) */

@@ -1,4 +1,3 @@
-import mssql from "mssql";
 import type { SqlSettings } from "../../config/sql-settings.ts";
 import type { Store } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
@@ -10,7 +9,7 @@ import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-le
 import { deleteMessageType, findMessageType, listMessageTypes, putMessageType } from "./message-types.ts";
 import { findDeliverable, getMessage, peekMessages } from "./messages.ts";
 import { checkSchema } from "./migrate.ts";
-import { poolConfig } from "./pool-config.ts";
+import { connectPool, poolConfig } from "./pool-config.ts";
 import { renewLease } from "./renew-lease.ts";
 import { sendMessages } from "./send-messages.ts";
 import { settleMessages } from "./settle-messages.ts";
@@ -35,13 +34,6 @@ export interface MssqlStoreOptions extends Pick<ConnectionOptions, "settings" | 
 export function openMssqlStore({ sql, ...options }: MssqlStoreOptions): Store {
   const openPool = async () => connectPool(await poolConfig(sql, options.clock));
   return storeOver(new Connection({ ...options, openPool, checkSchema }));
-}
-
-/** A pool that survives errors of its idle connections: it replaces them, and a call that meets one is sent again. */
-export async function connectPool(config: mssql.config): Promise<mssql.ConnectionPool> {
-  const pool = new mssql.ConnectionPool(config);
-  pool.on("error", () => {});
-  return pool.connect();
 }
 
 /** The store over a connection; closing it closes the connection. */

@@ -1,4 +1,4 @@
-import type { Connection, config } from "mssql";
+import mssql, { type Connection, type config } from "mssql";
 import type { Clock } from "../../clock.ts";
 import type { SqlSettings } from "../../config/sql-settings.ts";
 import { credentialOf, SharedTokens } from "./entra-credential.ts";
@@ -78,4 +78,11 @@ function keepLoginErrorNumber(connection: Connection): void {
  */
 function sendAtOnce(connection: Connection): void {
   connection.once("connect", () => connection.socket?.setNoDelay(true));
+}
+
+/** A pool that survives errors of its idle connections: it replaces them, and a call that meets one is sent again. */
+export async function connectPool(config: config): Promise<mssql.ConnectionPool> {
+  const pool = new mssql.ConnectionPool(config);
+  pool.on("error", () => {});
+  return pool.connect();
 }
