@@ -3,9 +3,17 @@ import { OffsetClock } from "../../src/lib/clock.ts";
 import { SystemMonitor } from "../../src/lib/statistics/system-monitor.ts";
 import { openMssqlStore } from "../../src/lib/store/mssql/open.ts";
 import type { Store } from "../../src/lib/store/store.ts";
-import { dropDatabases, giveBack, takeDatabase, testPool, testSettings } from "../contract/mssql-under-test.ts";
+import {
+  dropDatabases,
+  giveBack,
+  serverEnvironment,
+  takeDatabase,
+  testPool,
+  testSettings,
+} from "../contract/mssql-under-test.ts";
 import { CALM_SETTINGS } from "../contract/store-under-test.ts";
 import { Scene } from "../contract/support.ts";
+import { startLocalHost } from "../support/local-host.ts";
 import { recountMssql } from "../support/recount-mssql.ts";
 import { startTdsProxy, type TdsProxy } from "../support/tds-proxy.ts";
 
@@ -19,6 +27,10 @@ class HurriedClock extends OffsetClock {
 /** How long a call is tried, and how much longer the last attempt to connect may take. */
 const BUDGET_MILLISECONDS = 10_000;
 const CONNECT_SECONDS = 2;
+/** Generous: a busy server for tests takes seconds for the first batches of a connection. */
+const REQUEST_SECONDS = 20;
+/** Of a test: a silent server is only given up when a request has taken too long, and again for health. */
+const TEST_MILLISECONDS = 180_000;
 
 const HEALTHY = {
   databaseConnection: true,
@@ -32,6 +44,8 @@ const UNHEALTHY = {
   agentRegistryAccessible: false,
   recentActivity: false,
 };
+
+afterAll(dropDatabases);
 
 describe("a server", () => {
   let database = "";
@@ -48,7 +62,6 @@ describe("a server", () => {
   afterAll(async () => {
     await proxy?.close();
     await giveBack(database);
-    await dropDatabases();
   });
 
   beforeEach(async () => {
@@ -58,7 +71,7 @@ describe("a server", () => {
       server: "127.0.0.1",
       port: proxy.port,
       connectTimeoutSeconds: CONNECT_SECONDS,
-      requestTimeoutSeconds: 5,
+      requestTimeoutSeconds: REQUEST_SECONDS,
     };
     store = await openMssqlStore({ sql, settings: CALM_SETTINGS, clock });
     scene = new Scene({ store, clock, close: () => store.close() });
@@ -121,14 +134,18 @@ describe("a server", () => {
     await expect(scene.agent()).resolves.toMatch(/^observer/);
   });
 
-  it("that falls silent makes calls unavailable, and is used again when it speaks", async () => {
-    const agentId = await scene.agent();
-    proxy.silence();
-    await refused(() => store.getAgent(agentId));
-    expect(await store.checkHealth()).toEqual(UNHEALTHY);
-    await proxy.comeBack();
-    expect((await store.getAgent(agentId)).agentId).toBe(agentId);
-  });
+  it(
+    "that falls silent makes calls unavailable, and is used again when it speaks",
+    async () => {
+      const agentId = await scene.agent();
+      proxy.silence();
+      await refused(() => store.getAgent(agentId));
+      expect(await store.checkHealth()).toEqual(UNHEALTHY);
+      await proxy.comeBack();
+      expect((await store.getAgent(agentId)).agentId).toBe(agentId);
+    },
+    TEST_MILLISECONDS,
+  );
 
   it("that is away does not keep the store from closing", async () => {
     await scene.agent();
@@ -175,5 +192,38 @@ describe("a server", () => {
     const pool = await testPool(database);
     expect(await recountMssql(pool)).toEqual([]);
     await pool.close();
+  });
+});
+
+describe("a process whose server is away", () => {
+  it("answers 503 with Retry-After, says so in its health, and works again when the server is back", async () => {
+    const database = await takeDatabase();
+    const { server, port } = testSettings(database);
+    const proxy = await startTdsProxy(server, port);
+    const host = await startLocalHost({
+      ...serverEnvironment(database),
+      AZURE_SQL_SERVER: "127.0.0.1",
+      AZURE_SQL_PORT: String(proxy.port),
+      AZURE_SQL_CONNECT_TIMEOUT: String(CONNECT_SECONDS),
+    });
+    try {
+      const get = (path: string) => fetch(`${host.baseUrl}${path}`);
+      expect((await get("/health")).status).toBe(200);
+      await proxy.leave();
+      const [health, live, read] = await Promise.all([get("/health"), get("/health/live"), get("/agents/a")]);
+      expect([health.status, live.status, read.status]).toEqual([503, 200, 503]);
+      expect(await health.json()).toEqual({ status: "unhealthy", checks: UNHEALTHY });
+      expect(Number(read.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
+      expect(await read.json()).toMatchObject({ code: "STORE_UNAVAILABLE" });
+
+      await proxy.comeBack();
+      const [healthy, unknown] = await Promise.all([get("/health"), get("/agents/a")]);
+      expect([healthy.status, unknown.status]).toEqual([200, 404]);
+      expect(host.output()).not.toContain(process.env.AZURE_SQL_PASSWORD);
+    } finally {
+      expect(await host.stop()).toBe(0);
+      await proxy.close();
+      await giveBack(database);
+    }
   });
 });
