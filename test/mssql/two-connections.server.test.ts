@@ -87,11 +87,12 @@ describe("two processes on one database", () => {
     try {
       const item = {
         item: 0,
-        agentId,
-        maxMessages: CLAIMED,
-        leaseMilliseconds: 60_000,
-        maxBytes: 1_000_000,
-        claimId: newId(Date.now()),
+        agent_id: agentId,
+        max_messages: CLAIMED,
+        max_bytes: 1_000_000,
+        lease: 60_000,
+        claim_id: newId(Date.now()),
+        types: null,
       };
       const request = claim.request();
       request.input("clockOffset", mssql.BigInt, 0);
