@@ -134,10 +134,11 @@ describe("a lost connection", () => {
 
   it.each(Object.entries(VERB_CASES))("%s answers and does the same, and does it once", async (_, one) => {
     const undisturbed = await run(one, "nothing");
-    const repeated = one.repeated?.(undisturbed.answer) ?? undisturbed.answer;
+    const answers = [undisturbed.answer, ...(one.repeated === undefined ? [] : [one.repeated(undisturbed.answer)])];
     for (let trip = 0; trip < undisturbed.roundTrips; trip++) {
       const { answer, rows } = await run(one, "the answer", trip);
-      expect({ trip, answer, rows }).toEqual({ trip, answer: repeated, rows: undisturbed.rows });
+      expect(answers).toContainEqual(answer);
+      expect({ trip, rows }).toEqual({ trip, rows: undisturbed.rows });
       const again = await run(one, "the request", trip);
       expect({ trip, answer: again.answer, rows: again.rows }).toEqual({
         trip,

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
-import { OffsetClock } from "../../src/lib/clock.ts";
+import { OffsetClock, systemClock } from "../../src/lib/clock.ts";
 import { SystemMonitor } from "../../src/lib/statistics/system-monitor.ts";
 import { openMssqlStore } from "../../src/lib/store/mssql/open.ts";
 import type { Store } from "../../src/lib/store/store.ts";
@@ -19,9 +19,15 @@ import { startTdsProxy, type TdsProxy } from "../support/tds-proxy.ts";
 
 /** The server goes away, falls silent, fails over, and comes back, while the store stays open. */
 
-/** Waits pass at once: only what the server and the network take is real. */
+/** The longest wait between two tries; longer ones are time limits. */
+const LONGEST_WAIT_MILLISECONDS = 2_000;
+
+/** Waits between tries pass at once: only what the server and the network take is real, and time limits. */
 class HurriedClock extends OffsetClock {
-  override readonly sleep = async (milliseconds: number): Promise<void> => this.advance(Math.ceil(milliseconds));
+  override readonly sleep = async (milliseconds: number, signal?: AbortSignal): Promise<void> => {
+    if (milliseconds > LONGEST_WAIT_MILLISECONDS) await systemClock.sleep(milliseconds, signal);
+    else this.advance(Math.ceil(milliseconds));
+  };
 }
 
 /** How long a call is tried, and how much longer the last attempt to connect may take. */

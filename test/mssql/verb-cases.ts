@@ -13,7 +13,7 @@ export interface VerbCase {
   arrange(scene: Scene): Promise<Act>;
   /** Reads or changes all of a database, so it needs one of its own. */
   alone?: boolean;
-  /** What the repeat of a call that had been done answers, where that is not the first answer. */
+  /** What the repeat of a call that had been done may answer beside the first answer. */
   repeated?(answer: unknown): unknown;
 }
 
@@ -222,7 +222,9 @@ const taskReads: Pick<
   Record<Verb, VerbCase>,
   "previewAssignment" | "getTask" | "listTasks" | "getAssignments" | "getTaskHistory"
 > = {
+  // An explanation counts all workers, those of other scenes as well.
   previewAssignment: {
+    alone: true,
     async arrange(scene) {
       const supervisor = await scene.supervisor();
       await scene.worker();
@@ -243,6 +245,7 @@ const taskReads: Pick<
     },
   },
   getAssignments: {
+    alone: true,
     async arrange(scene) {
       const { held } = await assigned(scene);
       return () => scene.store.getAssignments(held.taskId);
