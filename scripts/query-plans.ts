@@ -5,6 +5,7 @@ import { engineOf, openConnection, openPool, settingsOf } from "./query-plans/da
 import { contentOf, fill, LARGE, type Size } from "./query-plans/fill.ts";
 import { HOT_VERBS, type HotVerb, type Stage } from "./query-plans/hot-verbs.ts";
 import { faultsOf } from "./query-plans/judge.ts";
+import { withLoopJoins } from "./query-plans/loop-joins.ts";
 import { PlanRecorder } from "./query-plans/plan-recorder.ts";
 import { printOperators, printStatements } from "./query-plans/report.ts";
 
@@ -100,13 +101,16 @@ async function main(): Promise<void> {
   const engine = await engineOf(pool);
   const recorder = new PlanRecorder(engine);
   // One session, so that its plans are turned on once; no plan is asked for while something is prepared.
-  const connection = openConnection({ ...settings, poolSize: 1 }, (config) => ({
-    ...config,
-    beforeConnect: (session) => {
-      config.beforeConnect?.(session);
-      recorder.attach(session);
-    },
-  }));
+  const connection = openConnection({ ...settings, poolSize: 1 }, (config) => {
+    const hinted = withLoopJoins(config, engine);
+    return {
+      ...hinted,
+      beforeConnect: (session) => {
+        recorder.attach(session);
+        hinted.beforeConnect?.(session);
+      },
+    };
+  });
   try {
     const stage = { store: storeOver(connection), pool };
     await makeSureItIsFilled(stage);

@@ -1,6 +1,7 @@
 import type mssql from "mssql";
 import { engineOf, openConnection, openPool, settingsOf } from "../../scripts/query-plans/database.ts";
 import { contentOf, fill, type Size } from "../../scripts/query-plans/fill.ts";
+import { withLoopJoins } from "../../scripts/query-plans/loop-joins.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { applyMigrations } from "../../src/lib/store/mssql/migrate.ts";
 import { storeOver } from "../../src/lib/store/mssql/open.ts";
@@ -91,9 +92,11 @@ export async function openBench(
 ): Promise<Bench> {
   const settings = { ...settingsOf(name), poolSize: sessions };
   const textCost = new TextCost();
-  const connection = openConnection(settings, (config) => textCost.watch(config));
+  const version = await engine();
+  const change = (config: mssql.config) => textCost.watch(withLoopJoins(config, version));
+  const connection = openConnection(settings, change);
   const store = storeOver(connection);
-  const config = textCost.watch(await poolConfig(settings, systemClock));
+  const config = change(await poolConfig(settings, systemClock));
   const pool = await connectPool(config);
   await prepare?.(store);
   return {

@@ -1,5 +1,6 @@
-import { type Connection, Request } from "tedious";
+import type { Connection, Request } from "tedious";
 import { BABELFISH_SETTINGS, readBabelfishPlan } from "./babelfish-plan.ts";
+import { sendEach } from "./loop-joins.ts";
 import type { StatementPlan } from "./plan.ts";
 import { readShowplanXml } from "./showplan-xml.ts";
 
@@ -97,18 +98,4 @@ export class PlanRecorder {
   #read(row: readonly { value: unknown }[] | undefined): void {
     this.#plans.push(...this.#engine.read(String(row?.[0]?.value)));
   }
-}
-
-/** Sends some batches one after the other, then goes on. */
-function sendEach(connection: Connection, statements: readonly string[], then: () => void): void {
-  const [first, ...others] = statements;
-  if (first === undefined) {
-    then();
-    return;
-  }
-  const request = new Request(first, (error) => {
-    if (error instanceof Error) throw error;
-    sendEach(connection, others, then);
-  });
-  connection.execSqlBatch(request);
 }
