@@ -8,6 +8,9 @@ import type { Operator, StatementPlan } from "./plan.ts";
  */
 const ROWS_PER_CALL = 1_000;
 
+/** Pages that one operator may read of such a table: 100 rows of it, each by its key, take four each. */
+const PAGES_PER_CALL = 400;
+
 /** A scan that a TOP ends this soon reads the head of an index, not a table: "is there any task that waits?" */
 const HEAD_ROWS = 100;
 
@@ -19,12 +22,14 @@ export interface Judge {
 }
 
 /** What an operator does that it must not do; undefined when all is well. */
-export function faultOf({ kind, table, rows, ran }: Operator, { growing, calls }: Judge): string | undefined {
+export function faultOf({ kind, table, rows, reads, ran }: Operator, { growing, calls }: Judge): string | undefined {
   const grows = table !== undefined && growing.has(table);
   if (!ran) return undefined;
   if (kind === "scan" && grows && rows > HEAD_ROWS * calls) return `scans ${rows} rows of ${table}`;
   if (kind === "sort" && rows > ROWS_PER_CALL * calls) return `sorts ${rows} rows`;
   if (grows && rows > ROWS_PER_CALL * calls) return `reads ${rows} rows of ${table}`;
+  // Entries of an index that are passed over are no rows, but they are pages.
+  if (grows && kind !== "other" && reads > PAGES_PER_CALL * calls) return `reads ${reads} pages of ${table}`;
   return undefined;
 }
 

@@ -83,6 +83,8 @@ describe("query plans", () => {
     ];
     expect(faultsOf(plans, judge)).toEqual(["reads 5000 rows of messages: SELECT", "sorts 5000 rows: SELECT"]);
     expect(faultsOf(plans, { ...judge, calls: 32 })).toEqual([]);
+    const seek = { ...operator, kind: "seek" as const, table: "messages", rows: 1, reads: 900 };
+    expect(faultsOf([{ text: "SELECT", operators: [seek] }], judge)).toEqual(["reads 900 pages of messages: SELECT"]);
   });
 
   it("read the documents of a server that explains as PostgreSQL does", () => {
