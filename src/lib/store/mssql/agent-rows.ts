@@ -102,7 +102,7 @@ const WAS_AND_IS = `CROSS APPLY (SELECT
 
 /**
  * Writes the changes of @status_changes, and the counts of workers per capability set and in all; the change of a status is
- * stamped with the time. Throws RACE when an agent is not what the batch read. Inside the transaction, before anything of
+ * stamped with the time. Loses the race when an agent is not what the batch read. Inside the transaction, before anything of
  * tasks or messages. @status_changes stays, for the caller to empty or read.
  */
 export const CHANGE_STATUS = `SELECT @statusChanges = COUNT(*) FROM @status_changes;

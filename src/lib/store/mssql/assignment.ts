@@ -10,7 +10,7 @@ import { readExplanation } from "./explanations.ts";
 import { CHECK_NEW_TASKS, DECLARE_NEW_TASKS, encodeNewTask, type NewTaskRow, refusalOf } from "./new-tasks.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 import { sqlText } from "./texts.ts";
-import { COUNT_ACCEPTED, ID, PROLOGUE } from "./transaction.ts";
+import { COUNT_ACCEPTED, ID, PROLOGUE, raceUnless } from "./transaction.ts";
 
 /**
  * Who gets a task, and the one way in which an agent gets it. A batch first plans: it weighs one task after the other, each
@@ -102,10 +102,7 @@ OPTION (LOOP JOIN, FORCE ORDER, ORDER GROUP);
  * @param counted further counts of each row of the plan `p`: rows (name, delta)
  */
 export function recordAssignments(plan: string, counted: string): string {
-  return `INSERT INTO dbo.task_attempts (task_no, attempt, agent_no, assigned_at, explanation)
-SELECT p.task_no, p.attempt, p.agent_no, @now, p.explanation FROM ${plan} AS p WHERE p.agent_no IS NOT NULL;
-${writeMessages(plan)}UPDATE c SET value = c.value + d.delta
-FROM (SELECT n.name, SUM(n.delta) AS delta FROM (
+  const counts = `(SELECT n.name, SUM(n.delta) AS delta FROM (
     SELECT k.name, k.delta FROM ${plan} AS p CROSS APPLY (VALUES ${counted},
       ('messages:queued', CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
       (CONCAT('mailbox:', p.receiver_no), CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
@@ -115,9 +112,13 @@ FROM (SELECT n.name, SUM(n.delta) AS delta FROM (
     SELECT CONCAT('set:', l.set_no, ':free'), -1
     FROM (SELECT DISTINCT agent_no FROM ${plan} WHERE agent_no IS NOT NULL) AS a
     JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no WHERE l.assignable = 0) AS n
-  GROUP BY n.name HAVING SUM(n.delta) <> 0) AS d
+  GROUP BY n.name HAVING SUM(n.delta) <> 0) AS d`;
+  return `INSERT INTO dbo.task_attempts (task_no, attempt, agent_no, assigned_at, explanation)
+SELECT p.task_no, p.attempt, p.agent_no, @now, p.explanation FROM ${plan} AS p WHERE p.agent_no IS NOT NULL;
+${writeMessages(plan)}UPDATE c SET value = c.value + d.delta
+FROM ${counts}
 JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8;
-SET @accepted = @accepted + @messages;
+${raceUnless(`(SELECT COUNT(*) FROM ${counts})`)}SET @accepted = @accepted + @messages;
 ${COUNT_ACCEPTED}`;
 }
 

@@ -1,5 +1,5 @@
 import { canonicalCapabilities, capabilitiesHash } from "../capabilities.ts";
-import { HASH, ID, RACE } from "./transaction.ts";
+import { HASH, ID, LOSE_RACE } from "./transaction.ts";
 
 /**
  * Capability sets of agents and demands of tasks, interned, with a table of which set meets which demand. New pairs are
@@ -23,7 +23,8 @@ export const encodeDemand = encodeCapabilities;
 /** One maker at a time, to the end of the transaction. */
 const LOCK_CAPABILITIES = `EXEC @capabilityLock = sp_getapplock @Resource = N'capabilities', @LockMode = N'Exclusive',
     @LockOwner = N'Transaction', @LockTimeout = 5000;
-  IF @capabilityLock < 0 THROW ${RACE}, 'RACE', 1;`;
+  IF @capabilityLock < 0
+${LOSE_RACE}`;
 
 /** Sets that the agents of a batch have. */
 export const DECLARE_CAPABILITY_SETS = `DECLARE @sets TABLE (capabilities_hash ${HASH} NOT NULL PRIMARY KEY,

@@ -4,8 +4,9 @@ import { AgentCommunicationError } from "../../errors.ts";
 import type { StoreSettings } from "../store.ts";
 import { type Batch, BatchResult, bigint, type Inputs, type Row, text } from "./batch.ts";
 import { Coalescer, type Encoded } from "./coalescer.ts";
-import { isLostRace, isRefusal, isTransient } from "./faults.ts";
+import { isLostRace, isRefusal, isTransient, LostRace } from "./faults.ts";
 import { type SqlText, sqlText } from "./texts.ts";
+import { LOST_RACE } from "./transaction.ts";
 
 /**
  * The pool of a process, and how batches go through it: concurrent calls of a verb share a batch while another one of that
@@ -174,7 +175,9 @@ export class Connection {
     request.input("clockOffset", mssql.BigInt, bigint(this.clock.offset ?? 0).value);
     for (const [name, { type, value }] of Object.entries(inputs)) request.input(name, type, value);
     const result = await request.query(sql);
-    return new BatchResult(readRecordsets(result.recordsets));
+    const recordsets = readRecordsets(result.recordsets);
+    if (recordsets.at(-1)?.[0]?.[LOST_RACE] !== undefined) throw new LostRace();
+    return new BatchResult(recordsets);
   }
 
   /** The pool, opened by the first call that needs it, and again after it could not be opened. */

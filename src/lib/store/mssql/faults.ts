@@ -1,9 +1,7 @@
-import { RACE } from "./transaction.ts";
-
 /** Which errors of the driver and the server are worth another try. */
 
 /** 2601, 2627: a unique key that the batch had found free. */
-const RACES: ReadonlySet<number> = new Set([RACE, 2601, 2627]);
+const RACES: ReadonlySet<number> = new Set([2601, 2627]);
 
 /** A row that the batch had found is gone, or, in its other meaning, a CHECK is violated: that is a defect of ours. */
 const CONSTRAINT = 547;
@@ -54,8 +52,17 @@ function numberOf(error: unknown): number | undefined {
   return numberOf("originalError" in error ? error.originalError : error.cause);
 }
 
+/** A batch has found another state than it had read, and has undone itself. */
+export class LostRace extends Error {
+  constructor() {
+    super("the state that the batch had read was changed before it wrote");
+    this.name = "LostRace";
+  }
+}
+
 /** Whether the state that the batch had read was changed before it wrote: the same batch again reads the new one. */
 export function isLostRace(error: unknown): boolean {
+  if (error instanceof LostRace) return true;
   const number = numberOf(error);
   if (number === CONSTRAINT) return !(error instanceof Error && /\bcheck constraint\b/i.test(error.message));
   return number !== undefined && RACES.has(number);

@@ -6,7 +6,7 @@ import { plainJson, plainText } from "./item-text.ts";
 import { TASKS_PER_NUMBER } from "./new-tasks.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 import { sqlText } from "./texts.ts";
-import { COUNT_ACCEPTED, PROLOGUE } from "./transaction.ts";
+import { COUNT_ACCEPTED, PROLOGUE, raceUnless } from "./transaction.ts";
 
 /**
  * The commonest call, alone in its batch: a task that names no agent, prefers nothing and depends on nothing, of a demand
@@ -71,7 +71,7 @@ const COUNT = `UPDATE c SET value = c.value + d.delta
     (CONCAT('mailbox:', @chosenNo), @attempt), (CONCAT('set:', @chosenSetNo, ':free'), -@fills)) AS d (name, delta)
   JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8
   WHERE d.delta <> 0;
-  SET @accepted = @attempt;
+  ${raceUnless("1 + 3 * @attempt + COALESCE(@fills, 0)")}  SET @accepted = @attempt;
   ${COUNT_ACCEPTED}`;
 
 /** The same recordsets as those of assign-tasks, and `undecided`. */

@@ -99,7 +99,7 @@ END;
 
 /**
  * Ends all messages of @ended, once: the rows, the counts, the mailboxes, and the next of their ordering keys. Inside the
- * transaction; throws RACE when one is no longer as it was read. Leaves @ended empty.
+ * transaction; loses the race when one is no longer as it was read. Leaves @ended empty.
  */
 export const END_MESSAGES = `SET @endedRows = (SELECT COUNT(*) FROM @ended);
 IF @endedRows > 0
@@ -177,17 +177,19 @@ export function joinKeys(source: string, place: string, chosen: string): string 
   INSERT INTO @keys (receiver_no, ordering_key, added, head)
   SELECT s.receiver_no, s.ordering_key, COUNT(*), MIN(s.${place}) FROM ${source} AS s
   WHERE ${chosen} AND s.ordering_key IS NOT NULL GROUP BY s.receiver_no, s.ordering_key;
-  IF @@ROWCOUNT > 0
+  DECLARE @keyRows int = @@ROWCOUNT, @joinedRows int;
+  IF @keyRows > 0
   BEGIN
     UPDATE k SET unsettled = k.unsettled + a.added
     FROM @keys AS a JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
     ${BY_KEY};
+    SET @joinedRows = @@ROWCOUNT;
     INSERT INTO dbo.ordering_keys (receiver_no, ordering_key, unsettled)
     SELECT a.receiver_no, a.ordering_key, a.added FROM @keys AS a
     LEFT JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
     WHERE k.receiver_no IS NULL
     ${BY_KEY};
-    UPDATE s SET held = 1
+    ${raceUnless("@keyRows - @joinedRows")}    UPDATE s SET held = 1
     FROM @keys AS a JOIN ${source} AS s ON s.receiver_no = a.receiver_no AND s.ordering_key = a.ordering_key
     JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
     WHERE ${chosen} AND (s.${place} > a.head OR k.unsettled > a.added);

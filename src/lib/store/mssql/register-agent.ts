@@ -21,8 +21,8 @@ import {
   DECLARE_DELIVERABLE,
   HASH,
   ID,
+  LOSE_RACE,
   PROLOGUE,
-  RACE,
   SELECT_DELIVERABLE,
   WORD,
 } from "./transaction.ts";
@@ -55,7 +55,7 @@ BEGIN
   ${INTERN_CAPABILITY_SETS}
   UPDATE r SET set_no = c.set_no
   FROM @registering AS r JOIN dbo.capability_sets AS c ON c.capabilities_hash = r.capabilities_hash WHERE r.set_no IS NULL;
-  IF EXISTS (SELECT 1 FROM @registering AS r WHERE r.set_no IS NULL) THROW ${RACE}, 'RACE', 1;
+  IF EXISTS (SELECT 1 FROM @registering AS r WHERE r.set_no IS NULL) ${LOSE_RACE}
 END;
 UPDATE r SET agent_no = a.agent_no, created = CASE WHEN a.operation_id = r.operation_id THEN 1 ELSE 0 END
 FROM @registering AS r JOIN dbo.agents AS a ON a.agent_id = r.agent_id;

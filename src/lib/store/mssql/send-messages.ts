@@ -12,7 +12,7 @@ import { itemJson, plainJson } from "./item-text.ts";
 import { BIN2, BY_KEY, joinKeys } from "./message-rows.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 import { sqlText } from "./texts.ts";
-import { HASH, ID, PROLOGUE, TYPE, WORD } from "./transaction.ts";
+import { HASH, ID, PROLOGUE, raceUnless, TYPE, WORD } from "./transaction.ts";
 
 /** Calls in one batch: each has BATCH_MAX_MESSAGES places of the batch's one arrival number. */
 const MAX_ITEMS = Math.floor(ARRIVALS_PER_NUMBER / BATCH_MAX_MESSAGES);
@@ -93,7 +93,7 @@ BEGIN
     GROUP BY s.receiver_no UNION ALL SELECT 'messages:queued', @accepted) AS d
   JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8
   ${BY_KEY};
-  UPDATE dbo.counters SET value = value + @accepted WHERE name = @second AND slot = @@SPID;
+  ${raceUnless("(SELECT COUNT(DISTINCT s.receiver_no) + 1 FROM @sends AS s WHERE s.accepted = 1)")}  UPDATE dbo.counters SET value = value + @accepted WHERE name = @second AND slot = @@SPID;
   IF @@ROWCOUNT = 0 INSERT INTO dbo.counters (name, slot, value) VALUES (@second, @@SPID, @accepted);
   COMMIT TRANSACTION;
 END;

@@ -95,7 +95,8 @@ BEGIN
     UNION ALL SELECT 'messages:leased', -@settled) AS d
   JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8
   ${BY_KEY};
-  COMMIT TRANSACTION;
+  ${raceUnless(`(SELECT COUNT(DISTINCT s.status) + COUNT(DISTINCT CASE WHEN s.status <> 'queued' THEN s.agent_no END) + 1
+    FROM @settles AS s WHERE s.acts = 1)`)}  COMMIT TRANSACTION;
 END;
 `;
 

@@ -56,7 +56,7 @@ export const DECLARE_MOVED_ON = `DECLARE @moved_on TABLE (task_no bigint NOT NUL
 
 /**
  * Completes the assignment messages of the attempts in @moved_on, in whatever state they are; they have no ordering key that
- * would have to move on. Needs DECLARE_COUNTS. Throws RACE when one changes meanwhile. Leaves @moved_on empty.
+ * would have to move on. Needs DECLARE_COUNTS. Loses the race when one changes meanwhile. Leaves @moved_on empty.
  */
 export const COMPLETE_ASSIGNMENT_MESSAGES = `IF EXISTS (SELECT 1 FROM @moved_on)
 BEGIN

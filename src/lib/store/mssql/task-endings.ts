@@ -182,7 +182,7 @@ ${SETTLE_DEPENDENTS}END;
 export const FINISH_TASK_ROWS = `${CHANGE_ENDED}${TELL_DEPENDENTS}`;
 
 /**
- * Ends what is in @endings, with everything that follows, dependents included. Inside the transaction; throws RACE when a
+ * Ends what is in @endings, with everything that follows, dependents included. Inside the transaction; loses the race when a
  * task is no longer as it was read. The caller applies the counts, commits, counts the callers' heartbeats and hands out:
  * @unblocked holds the dependents that wait for an agent now. Needs DECLARE_ENDINGS, DECLARE_ENDING_NEEDS and
  * @unblocked (DECLARE_HAND_OUT).

@@ -12,7 +12,7 @@ import { plainJson, plainText } from "./item-text.ts";
 import { ASSIGN_LONE_TASK, isPlain } from "./lone-task.ts";
 import { CHECK_NEW_TASKS, DECLARE_NEW_TASKS, encodeNewTask, type NewTaskCall, refusalOf } from "./new-tasks.ts";
 import { sqlText } from "./texts.ts";
-import { PROLOGUE, RACE, raceUnless } from "./transaction.ts";
+import { LOSE_RACE, PROLOGUE, raceUnless } from "./transaction.ts";
 
 export { getAssignments, getTask, getTaskHistory, listTasks } from "./task-reading.ts";
 
@@ -107,7 +107,7 @@ BEGIN
   BEGIN
     ROLLBACK TRANSACTION;
     SET @lostRounds = @lostRounds + 1;
-    IF @lostRounds > ${LOST_ROUNDS_MAX} THROW ${RACE}, 'RACE', 1;
+    IF @lostRounds > ${LOST_ROUNDS_MAX} ${LOSE_RACE}
     UPDATE @new SET becomes = NULL, agent_no = NULL, set_no = NULL, fills = NULL, receiver_no = NULL
     WHERE becomes IN ('assigned', 'pending');
     SET @picks = 0;
