@@ -16,6 +16,12 @@ const TRANSIENT: ReadonlySet<number> = new Set([
 ]);
 
 /**
+ * The one concession to Babelfish for PostgreSQL, which gives this number to every error that it has none for: lock timeouts
+ * and losses of its own plans among them, which pass. SQL Server does not know it.
+ */
+const UNMAPPED = 33_557_097;
+
+/**
  * What stays so until somebody does something: a wrong or unknown login (18456, 18452, 18470, 18488, 4064, 916), the firewall
  * (40615, 40914, 47073), a server that is not there (40532), a missing permission (229, 230, 300), a schema that is not
  * there (208).
@@ -78,7 +84,7 @@ export function isRefusal(error: unknown): boolean {
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof Error) || isRefusal(error)) return false;
   const number = numberOf(error);
-  if (number !== undefined && TRANSIENT.has(number)) return true;
+  if (number !== undefined && (TRANSIENT.has(number) || number === UNMAPPED)) return true;
   if ("code" in error && typeof error.code === "string" && CONNECTION_CODES.has(error.code)) return true;
   return CONNECTION_ERRORS.has(error.name);
 }
