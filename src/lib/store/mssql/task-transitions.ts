@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { HANDOUTS_PER_CALL } from "../../limits.ts";
 import type { CompleteTask, FailTask, ProgressTask, StartTask, TaskReply, TaskStatus } from "../../tasks/task.ts";
 import { answerOfArchived } from "../archived-attempts.ts";
@@ -53,17 +54,24 @@ ${RENEW_HEARTBEATS}SELECT c.item, c.code, NULL AS subject, c.cancel_requested, c
 
 const LATER = "CASE WHEN @now + c.extension > c.deadline_at THEN @now + c.extension ELSE c.deadline_at END";
 
-/** The task's row is written even for a note alone: it orders the events, and the note, of one task. */
+/**
+ * The task's row is written even for a note alone: it orders the events, and the note, of one task. It keeps the id of the
+ * call, too: the repeat of a call whose answer was lost adds no second event.
+ */
 const PROGRESS = sqlText(
   "progress-tasks",
   `${PROLOGUE}${DECLARE_BEGIN}${readCalls({
-    short: { done: "float", shown: "varchar(40)", extension: "bigint" },
+    short: { done: "float", shown: "varchar(40)", extension: "bigint", operation: "uniqueidentifier" },
     long: { note: plainText },
   })}SET @progressed = (SELECT COUNT(*) FROM @calls AS c WHERE ${ACCEPTED});
 IF @progressed > 0
 BEGIN
 BEGIN TRANSACTION;
-${BEGIN_ATTEMPTS}UPDATE t SET [percent] = COALESCE(c.done, t.[percent]), deadline_at = ${LATER}
+${BEGIN_ATTEMPTS}INSERT INTO @events (task_no, event, attempt, agent_no, detail)
+SELECT c.task_no, 'progress', c.attempt, c.agent_no, COALESCE(c.note, c.shown)
+FROM @calls AS c JOIN dbo.tasks AS t ON t.task_no = c.task_no
+WHERE ${ACCEPTED} AND (t.progress_id IS NULL OR t.progress_id <> c.operation);
+UPDATE t SET [percent] = COALESCE(c.done, t.[percent]), deadline_at = ${LATER}, progress_id = c.operation
 FROM @calls AS c JOIN dbo.tasks AS t ON t.task_no = c.task_no
 WHERE ${ACCEPTED} AND t.status = 'running' AND t.attempt = c.attempt AND t.deadline_at = c.deadline_at;
 ${raceUnless("@progressed")}UPDATE o SET note = c.note
@@ -71,8 +79,6 @@ FROM @calls AS c JOIN dbo.task_outcomes AS o ON o.task_no = c.task_no WHERE ${AC
 INSERT INTO dbo.task_outcomes (task_no, note)
 SELECT c.task_no, c.note FROM @calls AS c WHERE ${ACCEPTED} AND c.note IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM dbo.task_outcomes AS o WHERE o.task_no = c.task_no);
-INSERT INTO @events (task_no, event, attempt, agent_no, detail)
-SELECT c.task_no, 'progress', c.attempt, c.agent_no, COALESCE(c.note, c.shown) FROM @calls AS c WHERE ${ACCEPTED};
 ${ADD_EVENTS}${COMPLETE_ASSIGNMENT_MESSAGES}${APPLY_COUNTS}COMMIT TRANSACTION;
 END;
 ${RENEW_HEARTBEATS}SELECT c.item, c.code, NULL AS subject, c.cancel_requested, ${LATER} AS deadline_at FROM @calls AS c;
@@ -178,6 +184,7 @@ const PROGRESSES: Batch<Call<ProgressTask>, TaskReply> = {
       note: note === undefined ? null : itemText(note),
       shown: percent === undefined ? null : `${percent} %`,
       extension: extendSeconds === undefined ? null : Math.ceil(extendSeconds * 1_000),
+      operation: randomUUID(),
     };
   },
 };

@@ -149,6 +149,8 @@ CREATE TABLE dbo.tasks (
   request_hash varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
   -- The call that created it: the same call sent again, because its answer was lost, is no duplicate.
   operation_id uniqueidentifier NULL,
+  -- The last call that reported progress: its own repeat after a lost answer adds no second event.
+  progress_id uniqueidentifier NULL,
   CONSTRAINT tasks_counts CHECK (attempt >= 0 AND retries_used >= 0 AND max_retries >= 0 AND timeout_milliseconds > 0
     AND unmet_dependencies >= 0),
   CONSTRAINT tasks_percent CHECK ([percent] BETWEEN 0 AND 100),
