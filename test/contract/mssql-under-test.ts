@@ -137,7 +137,7 @@ export async function giveBack(database: string): Promise<void> {
 const TRIES = 50;
 const WAIT_MILLISECONDS = 200;
 
-async function insist(act: () => Promise<unknown>): Promise<void> {
+export async function insist(act: () => Promise<unknown>): Promise<void> {
   for (let left = TRIES; ; left -= 1) {
     try {
       await act();

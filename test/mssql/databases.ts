@@ -1,7 +1,7 @@
 import mssql from "mssql";
 import { systemClock } from "../../src/lib/clock.ts";
 import { poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
-import { testPool, testSettings } from "../contract/mssql-under-test.ts";
+import { insist, testPool, testSettings } from "../contract/mssql-under-test.ts";
 
 /** Empty databases of the server under test, and scripts that run there as sqlcmd would run them. */
 
@@ -50,7 +50,7 @@ export async function runScript(
 async function runBatches(database: string, batches: readonly string[]): Promise<void> {
   const pool = await testPool(database);
   try {
-    for (const batch of batches) await pool.request().batch(batch);
+    for (const batch of batches) await insist(() => pool.request().batch(batch));
   } finally {
     await pool.close();
   }

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from "@jest/globals";
 import { readMigrations } from "../../src/lib/store/migrations.ts";
 import { migrationScript } from "../../src/lib/store/mssql/migrate.ts";
-import { openOn, serverEnvironment } from "../contract/mssql-under-test.ts";
+import { dropDatabases, openOn, serverEnvironment } from "../contract/mssql-under-test.ts";
 import { runFile } from "../support/run-process.ts";
 import { dropEmptyDatabases, makeEmptyDatabase, rowsOf, runScript } from "./databases.ts";
 
@@ -22,7 +22,10 @@ async function migrate(database: string) {
 const lines = (outcome: string) => files.map(({ name }) => `${name}: ${outcome}\n`).join("");
 
 describe("on a server", () => {
-  afterAll(dropEmptyDatabases);
+  afterAll(async () => {
+    await dropDatabases();
+    await dropEmptyDatabases();
+  });
 
   let migrated = "";
 
