@@ -87,16 +87,19 @@ ${RENEW_HEARTBEATS}SELECT c.item, c.code, NULL AS subject, c.cancel_requested, $
 
 const DECLARE_END = `${DECLARE_CALLERS}${DECLARE_ENDINGS}${DECLARE_ENDING_NEEDS}${DECLARE_HAND_OUT}`;
 
-/** What both verbs do with the endings of their accepted calls, and what they answer. */
+/**
+ * What both verbs do with the endings of their accepted calls, and what they answer. A repeat hands out, too: the first try
+ * may have been cut, or lost a race, between its commit and its hand-out.
+ */
 function endAndAnswer(endTasks: string): string {
   return `IF EXISTS (SELECT 1 FROM @endings)
 BEGIN
 BEGIN TRANSACTION;
 ${endTasks}${APPLY_COUNTS}COMMIT TRANSACTION;
-INSERT INTO @freed (agent_no) SELECT k.agent_no FROM @callers AS k;
-SET @handOutLimit = ${HANDOUTS_PER_CALL} * (SELECT COUNT(*) FROM @calls AS c WHERE ${ACCEPTED});
-${RENEW_HEARTBEATS}${HAND_OUT}END;
-SELECT c.item, c.code, NULL AS subject, c.answer, e.becomes, c.cancel_requested,
+${RENEW_HEARTBEATS}END;
+INSERT INTO @freed (agent_no) SELECT DISTINCT c.agent_no FROM @calls AS c WHERE c.code IS NULL AND c.agent_no IS NOT NULL;
+SET @handOutLimit = ${HANDOUTS_PER_CALL} * (SELECT COUNT(*) FROM @calls AS c WHERE c.code IS NULL);
+${HAND_OUT}SELECT c.item, c.code, NULL AS subject, c.answer, e.becomes, c.cancel_requested,
   (SELECT z.assignments FROM dbo.task_archive AS z WHERE c.task_no IS NULL AND z.task_id = c.task_id) AS archived
 FROM @calls AS c LEFT JOIN @endings AS e ON e.task_no = c.task_no AND ${ACCEPTED};
 ${SELECT_DELIVERABLE}`;
