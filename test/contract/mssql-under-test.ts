@@ -11,12 +11,6 @@ import { CALM_SETTINGS, type StoreUnderTest } from "./store-under-test.ts";
 
 /** The Azure SQL store on a real server, each on a database of its own that is made by the migrations. */
 
-/** Why these tests cannot run here; undefined when a server is configured. */
-export const NO_SERVER =
-  process.env.AZURE_SQL_SERVER === undefined
-    ? "skipped: no SQL server is configured (set AZURE_SQL_SERVER, AZURE_SQL_USERNAME, AZURE_SQL_PASSWORD; see docs/azure-sql.md)"
-    : undefined;
-
 /** Settings under which a server process uses a database of the server under test. */
 export function serverEnvironment(database: string): Record<string, string> {
   return {

@@ -19,3 +19,8 @@ export type AgentRefusalCode = "AGENT_NOT_FOUND" | "AGENT_DEREGISTERED";
 export function agentRefusal(code: AgentRefusalCode, agentId: string): AgentCommunicationError {
   return code === "AGENT_NOT_FOUND" ? agentNotFound(agentId) : agentDeregistered(agentId);
 }
+
+/** The store was closed in an orderly way: what comes too late may go to another process. */
+export function storeClosed(): AgentCommunicationError {
+  return new AgentCommunicationError("STORE_UNAVAILABLE", "The store is closed.", { retryAfterSeconds: 1 });
+}

@@ -31,6 +31,33 @@ export interface TaskRow {
   parent_task_id: string | null;
 }
 
+/** The names of its columns, in their order; the tables of both engines have them. */
+export const TASK_ROW_COLUMNS = [
+  "task_no",
+  "task_id",
+  "supervisor_no",
+  "task_type",
+  "priority",
+  "status",
+  "demand_no",
+  "assign_to_no",
+  "agent_no",
+  "attempt",
+  "retries_used",
+  "max_retries",
+  "timeout_milliseconds",
+  "unmet_dependencies",
+  "cancel_requested",
+  "percent",
+  "created_at",
+  "available_at",
+  "assigned_at",
+  "started_at",
+  "deadline_at",
+  "ended_at",
+  "parent_task_id",
+] as const satisfies readonly (keyof TaskRow)[];
+
 /** A task that an agent holds: the table guarantees these of assigned and running ones. */
 export type LiveTask = TaskRow & { agent_no: number; assigned_at: number; deadline_at: number };
 

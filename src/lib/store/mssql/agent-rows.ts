@@ -1,6 +1,6 @@
 import type { Agent } from "../../agents/agent.ts";
 import { readStoredAgent, type StoredAgent } from "../agent-reading.ts";
-import { raceUnless, WORD } from "./transaction.ts";
+import { BY_KEY, raceUnless, WORD } from "./transaction.ts";
 
 /**
  * The rows of an agent, and the two fragments that change what others decide by, so that every count follows every change:
@@ -48,7 +48,7 @@ BEGIN
     completed_milliseconds = l.completed_milliseconds + d.milliseconds
   FROM @loads AS d JOIN dbo.agent_loads AS l ON l.agent_no = d.agent_no
   WHERE l.active_tasks + d.tasks >= 0
-  OPTION (LOOP JOIN, FORCE ORDER);
+  ${BY_KEY};
   ${raceUnless("(SELECT COUNT(*) FROM @loads)")}
   INSERT INTO @counts (name, delta)
   SELECT CONCAT('set:', l.set_no, ':free'), CASE WHEN l.assignable = 1 THEN 1 ELSE -1 END
@@ -112,7 +112,7 @@ BEGIN
     working = CASE WHEN s.role = 'worker' AND s.status = 'active' THEN 1 ELSE 0 END
   FROM @status_changes AS s JOIN dbo.agent_loads AS l ON l.agent_no = s.agent_no
   WHERE l.set_no = s.was_set_no AND l.max_concurrent_tasks = s.was_max
-  OPTION (LOOP JOIN, FORCE ORDER);
+  ${BY_KEY};
   ${raceUnless("@statusChanges")}
   UPDATE a SET role = s.role, status = s.status, set_no = s.set_no,
     status_changed_at = CASE WHEN s.status = a.status THEN a.status_changed_at ELSE @now END,
@@ -120,13 +120,13 @@ BEGIN
       WHEN s.status <> 'deregistered' THEN 0 ELSE a.mailbox_left END
   FROM @status_changes AS s JOIN dbo.agents AS a ON a.agent_no = s.agent_no
   WHERE a.role = s.was_role AND a.status = s.was_status AND a.set_no = s.was_set_no
-  OPTION (LOOP JOIN, FORCE ORDER);
+  ${BY_KEY};
   ${raceUnless("@statusChanges")}
   UPDATE h SET beating = CASE WHEN s.status IN ('active', 'draining') THEN 1 ELSE 0 END,
     last_heartbeat_at = CASE WHEN s.beats = 1 THEN @now ELSE h.last_heartbeat_at END
   FROM @status_changes AS s JOIN dbo.agent_heartbeats AS h ON h.agent_no = s.agent_no
   WHERE s.silent_since IS NULL OR h.last_heartbeat_at <= s.silent_since
-  OPTION (LOOP JOIN, FORCE ORDER);
+  ${BY_KEY};
   ${raceUnless("@statusChanges")}
   INSERT INTO @counts (name, delta)
   SELECT d.name, d.delta

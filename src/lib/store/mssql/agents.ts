@@ -18,7 +18,7 @@ import { DECLARE_HAND_OUT, HAND_OUT } from "./hand-out.ts";
 import { DECLARE_RELEASE, RELEASE_TASKS } from "./release-tasks.ts";
 import { DECLARE_ENDING_NEEDS, DECLARE_ENDINGS } from "./task-endings.ts";
 import { type SqlText, sqlText } from "./texts.ts";
-import { APPLY_COUNTS, PROLOGUE, SELECT_DELIVERABLE } from "./transaction.ts";
+import { APPLY_COUNTS, BIN2, PROLOGUE, SELECT_DELIVERABLE } from "./transaction.ts";
 
 const BY_ID = sqlText(
   "get-agent",
@@ -94,7 +94,7 @@ DECLARE @released TABLE (agent_no int NOT NULL PRIMARY KEY);
 INSERT INTO @leaving (agent_no, item)
 SELECT COALESCE(a.agent_no, 0), j.item
 FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId') AS j
-LEFT JOIN dbo.agents AS a ON a.agent_id = j.agent_id COLLATE Latin1_General_100_BIN2;
+LEFT JOIN dbo.agents AS a ON a.agent_id = j.agent_id ${BIN2};
 INSERT INTO @released (agent_no)
 SELECT a.agent_no FROM @leaving AS x JOIN dbo.agents AS a ON a.agent_no = x.agent_no WHERE a.status <> 'deregistered';
 IF @@ROWCOUNT > 0

@@ -7,7 +7,7 @@ import { itemJson, plainJson } from "./item-text.ts";
 import { endIf, upkeepStep } from "./sweep.ts";
 import { newestEventsByNo, readTasksByNo, storedAttemptsByNo } from "./task-reading.ts";
 import { sqlText } from "./texts.ts";
-import { APPLY_COUNTS, DECLARE_COUNTS, HASH, ID, PROLOGUE, WORD } from "./transaction.ts";
+import { APPLY_COUNTS, BY_KEY, DECLARE_COUNTS, HASH, ID, PROLOGUE, WORD } from "./transaction.ts";
 
 /** Moves finished tasks past their retention to the archive, and drops what then nobody names any more. */
 
@@ -96,7 +96,7 @@ INSERT INTO @unused (demand_no)
 SELECT CAST(j.[value] AS int) FROM OPENJSON(@items, '$[0].demandNos') AS j;
 DELETE u FROM @unused AS u WHERE EXISTS (SELECT 1 FROM dbo.tasks AS t WHERE t.demand_no = u.demand_no);
 DELETE d FROM @unused AS u JOIN dbo.demands AS d ON d.demand_no = u.demand_no
-OPTION (LOOP JOIN, FORCE ORDER);
+${BY_KEY};
 SELECT @@ROWCOUNT AS done;
 `,
   ),
@@ -143,12 +143,12 @@ ${endIf("@done = 0", "0 AS done, @next AS next")}
 IF @done = ${SETS_PER_TRANSACTION} SET @next = (SELECT MAX(u.set_no) FROM @unused AS u);
 BEGIN TRANSACTION;
 DELETE c FROM @unused AS u JOIN dbo.capability_sets AS c ON c.set_no = u.set_no
-OPTION (LOOP JOIN, FORCE ORDER);
+${BY_KEY};
 SET @done = @@ROWCOUNT;
 DELETE c FROM @unused AS u
 CROSS JOIN (VALUES (':workers'), (':active'), (':free')) AS k (kind)
 JOIN dbo.counters AS c ON c.name = CONCAT('set:', u.set_no, k.kind)
-OPTION (LOOP JOIN, FORCE ORDER);
+${BY_KEY};
 COMMIT TRANSACTION;
 SELECT @done AS done, @next AS next;
 `,

@@ -14,7 +14,7 @@ import {
   RECORD_ENDINGS,
 } from "./task-endings.ts";
 import { sqlText } from "./texts.ts";
-import { APPLY_COUNTS, ID, PROLOGUE, raceUnless, SELECT_DELIVERABLE, WORD } from "./transaction.ts";
+import { APPLY_COUNTS, BIN2, BY_KEY, ID, PROLOGUE, raceUnless, SELECT_DELIVERABLE, WORD } from "./transaction.ts";
 
 /**
  * @calls: each with its task as it is, or the status of an archived one. `ends`: at once; `asks`: the running task's worker
@@ -31,13 +31,13 @@ SELECT i.item, i.task_id, ${plainText("i.reason")}, CASE WHEN s.status IS NULL T
   t.task_no, s.status, t.attempt, CASE WHEN t.status IN ('assigned', 'running') THEN t.agent_no END, t.cancel_requested,
   t.deadline_at, t.assigned_at, CASE WHEN t.status IN ('blocked', 'pending', 'assigned') THEN 1 ELSE 0 END,
   CASE WHEN t.status = 'running' AND t.cancel_requested = 0 THEN 1 ELSE 0 END
-FROM (SELECT j.item, j.task_id COLLATE Latin1_General_100_BIN2 AS task_id, r.value AS reason
+FROM (SELECT j.item, j.task_id ${BIN2} AS task_id, r.value AS reason
   FROM OPENJSON(@items) AS k CROSS APPLY OPENJSON(k.value) WITH (item int, task_id varchar(128)) AS j
   OUTER APPLY (SELECT v.value FROM OPENJSON(k.value) AS v WHERE v.[key] = 'reason') AS r) AS i
 LEFT JOIN dbo.tasks AS t ON t.task_id = i.task_id
 OUTER APPLY (SELECT CASE WHEN t.task_no IS NOT NULL THEN t.status
   ELSE (SELECT z.status FROM dbo.task_archive AS z WHERE z.task_id = i.task_id) END AS status) AS s
-OPTION (LOOP JOIN, FORCE ORDER);
+${BY_KEY};
 `;
 
 const REQUEST_CANCEL = `IF @asked > 0
@@ -62,7 +62,7 @@ SELECT c.task_no, c.reason FROM @calls AS c WHERE c.asks = 1 AND c.reason IS NOT
 INSERT INTO @events (task_no, event, attempt, agent_no, detail)
 SELECT c.task_no, 'cancel_requested', c.attempt, c.agent_no, c.reason FROM @calls AS c WHERE c.asks = 1;
 INSERT INTO @outbox (receiver_no, type, priority, payload)
-SELECT c.agent_no, 'task_cancel', t.priority, CONCAT(N'{"taskId":"' COLLATE Latin1_General_100_BIN2, c.task_id, N'","attempt":',
+SELECT c.agent_no, 'task_cancel', t.priority, CONCAT(N'{"taskId":"' ${BIN2}, c.task_id, N'","attempt":',
   c.attempt, N',"reason":"' + STRING_ESCAPE(c.reason, 'json') + N'"', N'}')
 FROM @calls AS c JOIN dbo.tasks AS t ON t.task_no = c.task_no WHERE c.asks = 1 ORDER BY c.item;
 END;

@@ -1,6 +1,6 @@
 import { CANDIDATES_MAX } from "../../limits.ts";
 import { storeCandidate, storeExplanation } from "./explanations.ts";
-import { ID, WORD } from "./transaction.ts";
+import { BIN2, ID, WORD } from "./transaction.ts";
 
 /**
  * Who may take a task: at most 64 workers, found by seeking in the index of each capability set that meets the demand.
@@ -84,7 +84,7 @@ best AS (
 /** Of the preferred capabilities, how many the set of row `w` answers to. */
 const PREFERRED = `CASE WHEN @preferred IS NULL THEN 0 ELSE (
       SELECT COUNT(*) FROM OPENJSON(@preferred) AS p JOIN dbo.set_capabilities AS h
-      ON h.capability = CAST(p.value AS varchar(128)) COLLATE Latin1_General_100_BIN2 AND h.set_no = w.set_no) END`;
+      ON h.capability = CAST(p.value AS varchar(128)) ${BIN2} AND h.set_no = w.set_no) END`;
 
 /** Not who just ended an attempt, lowest load, most preferred capabilities, most reliable, least recently assigned, id. */
 const BY_PREFERENCE = `b.ended, b.load, b.preferred DESC, (b.completed + CAST(1 AS float)) / (b.completed + b.failed + 1) DESC,

@@ -1,5 +1,5 @@
 import { canonicalCapabilities, capabilitiesHash } from "../capabilities.ts";
-import { HASH, ID, LOSE_RACE } from "./transaction.ts";
+import { BIN2, HASH, ID, LOSE_RACE } from "./transaction.ts";
 
 /**
  * Capability sets of agents and demands of tasks, interned, with a table of which set meets which demand. New pairs are
@@ -17,8 +17,6 @@ export function encodeCapabilities(capabilities: readonly string[]): {
 } {
   return { capabilitiesHash: capabilitiesHash(capabilities), capabilities: canonicalCapabilities(capabilities) };
 }
-
-export const encodeDemand = encodeCapabilities;
 
 /** One maker at a time, to the end of the transaction. */
 const LOCK_CAPABILITIES = `EXEC @capabilityLock = sp_getapplock @Resource = N'capabilities', @LockMode = N'Exclusive',
@@ -52,8 +50,8 @@ BEGIN
   FROM @newSets AS n JOIN @sets AS s ON s.capabilities_hash = n.capabilities_hash
   CROSS APPLY OPENJSON(s.capabilities) WITH (capability varchar(128) '$') AS j
   -- As expandCapabilities(): name@version answers to name, too.
-  CROSS APPLY (SELECT j.capability COLLATE Latin1_General_100_BIN2 AS capability UNION ALL
-    SELECT LEFT(j.capability, NULLIF(CHARINDEX('@', j.capability), 0) - 1) COLLATE Latin1_General_100_BIN2
+  CROSS APPLY (SELECT j.capability ${BIN2} AS capability UNION ALL
+    SELECT LEFT(j.capability, NULLIF(CHARINDEX('@', j.capability), 0) - 1) ${BIN2}
     WHERE CHARINDEX('@', j.capability) > 1) AS a;
   -- Every demand whose capabilities are all among the set's; the empty demand always is.
   INSERT INTO dbo.demand_sets (demand_no, set_no)
@@ -61,7 +59,7 @@ BEGIN
   WHERE NOT EXISTS (
     SELECT 1 FROM OPENJSON(d.capabilities) WITH (capability varchar(128) '$') AS j
     WHERE NOT EXISTS (SELECT 1 FROM dbo.set_capabilities AS h
-      WHERE h.set_no = n.set_no AND h.capability = j.capability COLLATE Latin1_General_100_BIN2));
+      WHERE h.set_no = n.set_no AND h.capability = j.capability ${BIN2}));
   INSERT INTO dbo.counters (name, slot)
   SELECT CONCAT('set:', n.set_no, k.kind), s.slot
   FROM @newSets AS n CROSS JOIN (VALUES (':workers'), (':active'), (':free')) AS k (kind)

@@ -7,8 +7,6 @@ import { renewalInput, wakeAgent } from "./activity.ts";
 import type { Batch, BatchResult, Outcome } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import {
-  BIN2,
-  BY_KEY,
   DECLARE_ENDED,
   DECLARE_OVERDUE,
   DECLARE_REQUEUED,
@@ -24,6 +22,8 @@ import {
 import { sqlText } from "./texts.ts";
 import {
   APPLY_COUNTS,
+  BIN2,
+  BY_KEY,
   DECLARE_COUNTS,
   DECLARE_DELIVERABLE,
   ID,

@@ -1,6 +1,8 @@
 import mssql from "mssql";
 import type { Clock } from "../../clock.ts";
 import { AgentCommunicationError } from "../../errors.ts";
+import { DeliverableListeners } from "../deliverable-listeners.ts";
+import { storeClosed } from "../refusals.ts";
 import type { StoreSettings } from "../store.ts";
 import { type Batch, BatchResult, bigint, type Inputs, type Row, text } from "./batch.ts";
 import { Coalescer, type Encoded } from "./coalescer.ts";
@@ -48,7 +50,7 @@ export class Connection {
   readonly clock: Clock;
   readonly #options: ConnectionOptions;
   readonly #coalescers = new Map<string, Coalescer>();
-  readonly #listeners = new Set<(agentId: string) => void>();
+  readonly #listeners = new DeliverableListeners();
   #pool: Promise<mssql.ConnectionPool> | undefined;
   /** Milliseconds. */
   #serverAhead = 0;
@@ -64,7 +66,7 @@ export class Connection {
 
   /** Sends the call in the next batch of its verb. Its refusal leaves the others of the batch alone. */
   run<Item, Answer>(batch: Batch<Item, Answer>, item: Item): Promise<Answer> {
-    if (this.#closed) return Promise.reject(closedError());
+    if (this.#closed) return Promise.reject(storeClosed());
     let coalescer = this.#coalescers.get(batch.name);
     if (coalescer === undefined) {
       coalescer = new Coalescer(batch, (calls) => this.#tracked(() => this.#runAll(batch, calls)));
@@ -75,7 +77,7 @@ export class Connection {
 
   /** One batch that only reads; its recordsets in order. */
   async query(sql: SqlText, inputs: Inputs = {}): Promise<BatchResult> {
-    if (this.#closed) throw closedError();
+    if (this.#closed) throw storeClosed();
     return this.#tracked(() => this.#retried(() => this.#execute(sql, inputs)));
   }
 
@@ -85,8 +87,7 @@ export class Connection {
   }
 
   onDeliverable(listener: (agentId: string) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /** Finishes what is under way, then closes the pool. */
@@ -136,7 +137,7 @@ export class Connection {
     const inputs = { ...batch.inputs?.(this.settings), items: text(`[${numbered.join()}]`) };
     const sql = typeof batch.sql === "function" ? batch.sql(items) : batch.sql;
     const result = await this.#execute(sql, inputs);
-    if (batch.wakes) for (const row of result.rows<{ agent_id: string }>(1)) this.#wake(row.agent_id);
+    if (batch.wakes) for (const row of result.rows<{ agent_id: string }>(1)) this.#listeners.notify(row.agent_id);
     return batch
       .decode(result, items)
       .map((outcome) =>
@@ -208,10 +209,6 @@ export class Connection {
     const answered = this.clock.now();
     this.#serverAhead = Math.round(Number(row?.now) + (this.clock.offset ?? 0) - (asked + answered) / 2);
   }
-
-  #wake(agentId: string): void {
-    for (const listener of this.#listeners) notify(listener, agentId);
-  }
 }
 
 /** Half of the wait for sure, the other half by chance, so that those who failed together do not meet again. */
@@ -235,15 +232,6 @@ function isBigInt(column: { type: unknown }): boolean {
   return column.type === mssql.BigInt;
 }
 
-/** A listener that throws harms neither the others nor the store. */
-function notify(listener: (agentId: string) => void, agentId: string): void {
-  try {
-    listener(agentId);
-  } catch {
-    // Waking a long poll is a courtesy; the poll finds the message by itself.
-  }
-}
-
 function unavailable(cause: unknown): AgentCommunicationError {
   return new AgentCommunicationError("STORE_UNAVAILABLE", "The database cannot be used now; try again.", {
     retryAfterSeconds: 2,
@@ -254,8 +242,4 @@ function unavailable(cause: unknown): AgentCommunicationError {
 function refused(cause: unknown): AgentCommunicationError {
   const detail = "The database refuses this process; its log says why.";
   return new AgentCommunicationError("STORE_UNAVAILABLE", detail, { retryAfterSeconds: 30, cause });
-}
-
-function closedError(): AgentCommunicationError {
-  return new AgentCommunicationError("STORE_UNAVAILABLE", "The store is closed.", { retryAfterSeconds: 1 });
 }

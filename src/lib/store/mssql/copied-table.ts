@@ -4,7 +4,7 @@ import { type Batch, type OutcomeRow, outcomeRows, text } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemJson, itemText, plainJson, plainText } from "./item-text.ts";
 import { type SqlText, sqlText } from "./texts.ts";
-import { HASH, ID, PROLOGUE } from "./transaction.ts";
+import { BY_KEY, HASH, ID, PROLOGUE } from "./transaction.ts";
 
 /** What the texts that copy rows into this database have in common. (Their twin reads: see sqlite/copied-rows.ts.) */
 
@@ -40,7 +40,7 @@ export function readPage(variable: string, path: string, columns: Columns): stri
   const readTexts = texts.map(
     ([name, type]) => `UPDATE r SET [${name}] = ${type === TEXT ? plainText("t.[value]") : plainJson("t.[value]")}
 FROM OPENJSON(@items, '$[0].${path}_${name}') AS t JOIN ${variable} AS r ON r.position = CAST(t.[key] AS int)
-OPTION (LOOP JOIN, FORCE ORDER);
+${BY_KEY};
 `,
   );
   return `DECLARE ${variable} TABLE (position int NOT NULL PRIMARY KEY, ${declared.join(", ")});

@@ -6,19 +6,13 @@ import type { DeadLetterSelection, Page, Paged } from "../store.ts";
 import { type Batch, bigint, id, int, text, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemText, plainText } from "./item-text.ts";
-import {
-  BIN2,
-  BY_KEY,
-  joinKeys,
-  READABLE_COLUMNS,
-  READABLE_TABLES,
-  type ReadableMessageRow,
-  readMessage,
-} from "./message-rows.ts";
+import { joinKeys, READABLE_COLUMNS, READABLE_TABLES, type ReadableMessageRow, readMessage } from "./message-rows.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 import { sqlText } from "./texts.ts";
 import {
   APPLY_COUNTS,
+  BIN2,
+  BY_KEY,
   DECLARE_COUNTS,
   DECLARE_DELIVERABLE,
   ID,

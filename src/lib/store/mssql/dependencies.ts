@@ -1,5 +1,5 @@
 import { DEPENDENTS_PER_CALL } from "../../limits.ts";
-import { ID, raceUnless } from "./transaction.ts";
+import { BY_KEY, ID, raceUnless } from "./transaction.ts";
 
 /** Tells dependents that what they wait for has ended; a failure runs on to their own dependents. */
 
@@ -66,11 +66,11 @@ const TELL = `UPDATE t SET unmet_dependencies = t.unmet_dependencies - d.met,
   ended_at = CASE WHEN d.lost IS NOT NULL THEN @now END
 FROM @dependents AS d JOIN dbo.tasks AS t ON t.task_no = d.task_no
 WHERE t.status = 'blocked' AND t.unmet_dependencies >= d.met
-OPTION (LOOP JOIN, FORCE ORDER);
+${BY_KEY};
 ${raceUnless("@dependentRows")}UPDATE p SET settled = 1
 FROM @told AS o JOIN dbo.task_dependencies AS p ON p.task_no = o.task_no AND p.position = o.position
 WHERE p.settled = 0
-OPTION (LOOP JOIN, FORCE ORDER);
+${BY_KEY};
 ${raceUnless("(SELECT COUNT(*) FROM @told)")}`;
 
 /** Those beyond the limit, and any that were added to a later level while it was read, are left to the sweep. */

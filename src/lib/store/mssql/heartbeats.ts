@@ -9,6 +9,8 @@ import { DECLARE_HAND_OUT, HAND_OUT } from "./hand-out.ts";
 import { type SqlText, sqlText } from "./texts.ts";
 import {
   APPLY_COUNTS,
+  BIN2,
+  BY_KEY,
   DECLARE_COUNTS,
   DECLARE_DELIVERABLE,
   PROLOGUE,
@@ -34,7 +36,7 @@ const DECLARE_BEATS = `DECLARE @beats TABLE (agent_no int NOT NULL, item int NOT
 const RENEW = `UPDATE h SET last_heartbeat_at = @now
 FROM @beats AS b JOIN dbo.agent_heartbeats AS h ON h.agent_no = b.agent_no
 WHERE b.changes = 0 AND b.status <> 'deregistered' AND h.beating = 1
-OPTION (LOOP JOIN, FORCE ORDER);
+${BY_KEY};
 ${raceUnless("(SELECT COUNT(*) FROM @beats AS b WHERE b.changes = 0 AND b.status <> 'deregistered')")}`;
 
 /** Messages that could be received now, counted up to PENDING_COUNT_MAX: a walk of the four streams, never of more. */
@@ -58,7 +60,7 @@ const BEATS = sqlText(
 INSERT INTO @beats (agent_no, item, status, becomes, changes)
 SELECT COALESCE(a.agent_no, 0), j.item, a.status, a.status, CASE WHEN a.status = 'inactive' THEN 1 ELSE 0 END
 FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId') AS j
-LEFT JOIN dbo.agents AS a ON a.agent_id = j.agent_id COLLATE Latin1_General_100_BIN2;
+LEFT JOIN dbo.agents AS a ON a.agent_id = j.agent_id ${BIN2};
 ${RENEW}${OUTCOMES}${LIVE_TASKS}`,
 );
 
@@ -69,10 +71,10 @@ INSERT INTO @beats (agent_no, item, status, becomes, was_max, max_concurrent_tas
 SELECT COALESCE(a.agent_no, 0), j.item, a.status, w.becomes, l.max_concurrent_tasks, w.capacity,
   CASE WHEN w.becomes <> a.status OR w.capacity <> l.max_concurrent_tasks THEN 1 ELSE 0 END
 FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId', status varchar(24) '$.status', max_concurrent_tasks int '$.maxConcurrentTasks') AS j
-LEFT JOIN dbo.agents AS a ON a.agent_id = j.agent_id COLLATE Latin1_General_100_BIN2
+LEFT JOIN dbo.agents AS a ON a.agent_id = j.agent_id ${BIN2}
 LEFT JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no
 CROSS APPLY (SELECT COALESCE(j.max_concurrent_tasks, l.max_concurrent_tasks) AS capacity,
-  COALESCE(j.status COLLATE Latin1_General_100_BIN2, CASE WHEN a.status = 'inactive' THEN 'active' ELSE a.status END) AS becomes) AS w;
+  COALESCE(j.status ${BIN2}, CASE WHEN a.status = 'inactive' THEN 'active' ELSE a.status END) AS becomes) AS w;
 INSERT INTO @status_changes (agent_no, was_role, was_status, was_set_no, was_max, role, status, set_no,
   max_concurrent_tasks, beats, silent_since)
 SELECT b.agent_no, a.role, b.status, a.set_no, b.was_max, a.role, b.becomes, a.set_no, b.max_concurrent_tasks, 1, NULL

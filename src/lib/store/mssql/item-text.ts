@@ -1,4 +1,5 @@
 import type { JsonValue } from "../../json.ts";
+import { BIN2 } from "./transaction.ts";
 
 /**
  * How texts travel inside @items. Quotes, backslashes and line ends, which JSON would escape, are sent as Unicode
@@ -40,7 +41,7 @@ export function itemJson(value: JsonValue): string {
 function replaced(column: string, pairs: readonly (readonly [string, string])[]): string {
   return pairs.reduce(
     (sql, [plain, sent]) => `REPLACE(${sql}, NCHAR(${sent.charCodeAt(0)}), NCHAR(${plain.charCodeAt(0)}))`,
-    `${column} COLLATE Latin1_General_100_BIN2`,
+    `${column} ${BIN2}`,
   );
 }
 

@@ -6,7 +6,7 @@ import { plainJson, plainText } from "./item-text.ts";
 import { TASKS_PER_NUMBER } from "./new-tasks.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 import { sqlText } from "./texts.ts";
-import { COUNT_ACCEPTED, PROLOGUE, raceUnless } from "./transaction.ts";
+import { BIN2, COUNT_ACCEPTED, PROLOGUE, raceUnless } from "./transaction.ts";
 
 /**
  * The commonest call, alone in its batch: a task that names no agent, prefers nothing and depends on nothing, of a demand
@@ -19,8 +19,6 @@ export function isPlain({ assignTo, dependsOn, preferredCapabilities }: NewTask)
   return assignTo === undefined && dependsOn.length === 0 && preferredCapabilities.length === 0;
 }
 
-const IN_BYTES = "COLLATE Latin1_General_100_BIN2";
-
 /** @supervisorNo stays NULL unless everything is as it commonly is. */
 const CHECK = `SELECT @taskId = j.task_id, @taskType = j.task_type, @priority = j.priority, @maxRetries = j.max_retries,
   @timeout = j.timeout_milliseconds, @parentTaskId = j.parent_task_id, @idempotencyKey = j.idempotency_key,
@@ -30,13 +28,13 @@ FROM OPENJSON(@items) WITH (operation_id uniqueidentifier '$.operationId', task_
   task_type varchar(128) '$.taskType', priority tinyint, max_retries int '$.maxRetries', timeout_milliseconds bigint '$.timeoutMilliseconds',
   parent_task_id varchar(128) '$.parentTaskId', idempotency_key varchar(64) '$.idempotencyKey', request_hash varchar(64) '$.requestHash',
   capabilities_hash varchar(43) '$.capabilitiesHash') AS j
-JOIN dbo.agents AS s ON s.agent_id = j.supervisor ${IN_BYTES}
+JOIN dbo.agents AS s ON s.agent_id = j.supervisor ${BIN2}
 JOIN dbo.agent_heartbeats AS h ON h.agent_no = s.agent_no
-JOIN dbo.demands AS d ON d.capabilities_hash = j.capabilities_hash ${IN_BYTES}
-LEFT JOIN dbo.tasks AS t ON t.task_id = j.task_id ${IN_BYTES}
-LEFT JOIN dbo.task_archive AS r ON r.task_id = j.task_id ${IN_BYTES}
-LEFT JOIN dbo.tasks AS k ON k.idempotency_key = j.idempotency_key ${IN_BYTES} AND k.idempotency_key IS NOT NULL
-LEFT JOIN dbo.task_archive AS q ON q.idempotency_key = j.idempotency_key ${IN_BYTES} AND q.idempotency_key IS NOT NULL
+JOIN dbo.demands AS d ON d.capabilities_hash = j.capabilities_hash ${BIN2}
+LEFT JOIN dbo.tasks AS t ON t.task_id = j.task_id ${BIN2}
+LEFT JOIN dbo.task_archive AS r ON r.task_id = j.task_id ${BIN2}
+LEFT JOIN dbo.tasks AS k ON k.idempotency_key = j.idempotency_key ${BIN2} AND k.idempotency_key IS NOT NULL
+LEFT JOIN dbo.task_archive AS q ON q.idempotency_key = j.idempotency_key ${BIN2} AND q.idempotency_key IS NOT NULL
 WHERE h.beating = 1 AND s.role IN ('supervisor', 'admin')
   AND t.task_no IS NULL AND r.status IS NULL AND k.task_no IS NULL AND q.status IS NULL;
 `;

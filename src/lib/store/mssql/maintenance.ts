@@ -8,7 +8,7 @@ import type { Connection } from "./connection.ts";
 import { DECLARE_PURGED, DELETE_MESSAGES } from "./dead-letters.ts";
 import { endIf, upkeepStep } from "./sweep.ts";
 import { sqlText } from "./texts.ts";
-import { APPLY_COUNTS, DECLARE_COUNTS, PROLOGUE, raceUnless } from "./transaction.ts";
+import { APPLY_COUNTS, BY_KEY, DECLARE_COUNTS, PROLOGUE, raceUnless } from "./transaction.ts";
 
 /** The daily upkeep of messages and agents, in steps of at most MAINTENANCE_BATCH_ROWS rows. */
 
@@ -118,12 +118,12 @@ SET @done = @found - @@ROWCOUNT;
 ${endIf("@done = 0", "0 AS done, @next AS next")}
 BEGIN TRANSACTION;
 DELETE l FROM @gone AS g JOIN dbo.agent_loads AS l ON l.agent_no = g.agent_no
-OPTION (LOOP JOIN, FORCE ORDER);
+${BY_KEY};
 ${raceUnless("@done")}DELETE a FROM @gone AS g JOIN dbo.agents AS a ON a.agent_no = g.agent_no
 WHERE a.status = 'deregistered' AND a.status_changed_at <= @now - @inactiveRetention
-OPTION (LOOP JOIN, FORCE ORDER);
+${BY_KEY};
 ${raceUnless("@done")}DELETE c FROM @gone AS g JOIN dbo.counters AS c ON c.name = CONCAT('mailbox:', g.agent_no)
-OPTION (LOOP JOIN, FORCE ORDER);
+${BY_KEY};
 COMMIT TRANSACTION;
 SELECT @done AS done, @next AS next;
 `,

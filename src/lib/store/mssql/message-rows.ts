@@ -2,17 +2,11 @@ import type { JsonValue } from "../../json.ts";
 import type { Message, MessageStatus } from "../../messages/message.ts";
 import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
 import { joinTask, type MessageColumns, readColumns } from "../message-reading.ts";
-import { ID, raceUnless, WORD } from "./transaction.ts";
+import { BY_KEY, ID, raceUnless, WORD } from "./transaction.ts";
 
 /** The row of a message: how it reads, how it ends, and how its ordering key moves on. */
 
 export type StoredSettlement = "complete" | "retry_queued" | "retry_dead_lettered" | "dead_letter" | "task_ended";
-
-/** For a comparison with a column of OPENJSON, which has the collation of the database (468 on SQL Server without it). */
-export const BIN2 = "COLLATE Latin1_General_100_BIN2";
-
-/** From the table variable to the table, row by row, by its key: whatever is estimated, and however small the table was then. */
-export const BY_KEY = "OPTION (LOOP JOIN, FORCE ORDER)";
 
 /** A row of READABLE_COLUMNS. */
 export interface ReadableMessageRow extends MessageColumns {

@@ -2,23 +2,13 @@ import { newId } from "../../ids.ts";
 import type { MessageTypeDefinition } from "../../messages/message.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { iso } from "../instants.ts";
+import { readType, type TypeRow } from "../message-type-reading.ts";
 import type { Page, Paged } from "../store.ts";
 import { type Batch, int, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemJson, plainJson } from "./item-text.ts";
 import { sqlText } from "./texts.ts";
 import { PROLOGUE, raceUnless } from "./transaction.ts";
-
-interface TypeRow {
-  type: string;
-  schema: string;
-  updated_at: number;
-}
-
-function readType(row: TypeRow): MessageTypeDefinition {
-  const schema = JSON.parse(row.schema) as MessageTypeDefinition["schema"];
-  return { type: row.type, schema, updatedAt: iso(row.updated_at) };
-}
 
 /** How long a process may go on using what it read of a type: every send of a custom type asks. */
 const CACHED_MILLISECONDS = 5_000;

@@ -8,7 +8,7 @@ import type { OutcomeRow } from "./batch.ts";
 import { PLAN_COLUMNS } from "./candidates.ts";
 import { encodeCapabilities } from "./capability-sets.ts";
 import { itemJson, itemText } from "./item-text.ts";
-import { HASH, ID, WORD } from "./transaction.ts";
+import { BIN2, HASH, ID, WORD } from "./transaction.ts";
 
 /** Whether a task may be created, and whether it has been already; reads only. */
 
@@ -63,8 +63,6 @@ DECLARE @dependent int, @preferring int, @missing int, @stale int;
 /** Numbers of tasks under one number of the sequence: the order of a batch is that of its items. */
 export const TASKS_PER_NUMBER = 4_096;
 
-const IN_BYTES = "COLLATE Latin1_General_100_BIN2";
-
 /**
  * The task that the same request created before: by its key first, which names the caller's intent; archived ones count. A
  * task is in one of the two tables in every state that a statement can see.
@@ -72,19 +70,19 @@ const IN_BYTES = "COLLATE Latin1_General_100_BIN2";
 const KNOWN = `OUTER APPLY (SELECT TOP (1) f.task_id, f.supervisor_id, f.request_hash, f.operation_id FROM (
     SELECT 1 AS place, t.task_id, a.agent_id AS supervisor_id, t.request_hash, t.operation_id
     FROM dbo.tasks AS t JOIN dbo.agents AS a ON a.agent_no = t.supervisor_no
-    WHERE t.idempotency_key = j.idempotency_key ${IN_BYTES} AND t.idempotency_key IS NOT NULL
+    WHERE t.idempotency_key = j.idempotency_key ${BIN2} AND t.idempotency_key IS NOT NULL
     UNION ALL SELECT 2, r.task_id, r.supervisor_id, r.request_hash, NULL
-    FROM dbo.task_archive AS r WHERE r.idempotency_key = j.idempotency_key ${IN_BYTES} AND r.idempotency_key IS NOT NULL
+    FROM dbo.task_archive AS r WHERE r.idempotency_key = j.idempotency_key ${BIN2} AND r.idempotency_key IS NOT NULL
     UNION ALL SELECT 3, t.task_id, a.agent_id, t.request_hash, t.operation_id
-    FROM dbo.tasks AS t JOIN dbo.agents AS a ON a.agent_no = t.supervisor_no WHERE t.task_id = j.task_id ${IN_BYTES}
+    FROM dbo.tasks AS t JOIN dbo.agents AS a ON a.agent_no = t.supervisor_no WHERE t.task_id = j.task_id ${BIN2}
     UNION ALL SELECT 4, r.task_id, r.supervisor_id, r.request_hash, NULL
-    FROM dbo.task_archive AS r WHERE r.task_id = j.task_id ${IN_BYTES}) AS f ORDER BY f.place) AS k`;
+    FROM dbo.task_archive AS r WHERE r.task_id = j.task_id ${BIN2}) AS f ORDER BY f.place) AS k`;
 
 /** The first reason that applies, in the order of the embedded store; a repeat needs nothing else that it names. */
 const CODE = `CASE WHEN s.agent_no IS NULL THEN 'AGENT_NOT_FOUND' WHEN s.status = 'deregistered' THEN 'AGENT_DEREGISTERED'
     WHEN s.role NOT IN ('supervisor', 'admin') THEN 'FORBIDDEN'
     WHEN k.supervisor_id <> s.agent_id THEN 'ID_TAKEN'
-    WHEN k.request_hash <> j.request_hash ${IN_BYTES} THEN 'IDEMPOTENCY_MISMATCH'
+    WHEN k.request_hash <> j.request_hash ${BIN2} THEN 'IDEMPOTENCY_MISMATCH'
     WHEN k.task_id IS NULL AND j.assign_to IS NOT NULL AND (w.agent_no IS NULL OR w.status = 'deregistered') THEN 'AGENT_NOT_FOUND'
     END`;
 
@@ -107,10 +105,10 @@ FROM OPENJSON(@items) WITH (item int, operation_id uniqueidentifier '$.operation
   timeout_milliseconds bigint '$.timeoutMilliseconds', parent_task_id varchar(128) '$.parentTaskId',
   idempotency_key varchar(64) '$.idempotencyKey', request_hash varchar(64) '$.requestHash',
   capabilities_hash varchar(43) '$.capabilitiesHash', depends int, prefers int) AS j
-LEFT JOIN dbo.agents AS s ON s.agent_id = j.supervisor ${IN_BYTES}
+LEFT JOIN dbo.agents AS s ON s.agent_id = j.supervisor ${BIN2}
 LEFT JOIN dbo.agent_heartbeats AS h ON h.agent_no = s.agent_no
-LEFT JOIN dbo.agents AS w ON w.agent_id = j.assign_to ${IN_BYTES}
-LEFT JOIN dbo.demands AS d ON d.capabilities_hash = j.capabilities_hash ${IN_BYTES}
+LEFT JOIN dbo.agents AS w ON w.agent_id = j.assign_to ${BIN2}
+LEFT JOIN dbo.demands AS d ON d.capabilities_hash = j.capabilities_hash ${BIN2}
 ${KNOWN}
 CROSS APPLY (SELECT ${CODE} AS code) AS c;
 SELECT @dependent = SUM(CASE WHEN n.becomes IS NULL THEN n.depends ELSE 0 END),
@@ -126,7 +124,7 @@ BEGIN
   INSERT INTO @dependencies (place, position, depends_on, task_no, status)
   SELECT n.place, CAST(o.[key] AS int), d.task_id, t.task_no, CASE WHEN d.task_id = n.task_id THEN NULL ELSE COALESCE(t.status, r.status) END
   FROM OPENJSON(@items) AS i JOIN @new AS n ON n.place = CAST(i.[key] AS int) CROSS APPLY OPENJSON(i.value, '$.dependsOn') AS o
-  CROSS APPLY (SELECT CAST(o.value AS varchar(128)) ${IN_BYTES} AS task_id) AS d
+  CROSS APPLY (SELECT CAST(o.value AS varchar(128)) ${BIN2} AS task_id) AS d
   LEFT JOIN dbo.tasks AS t ON t.task_id = d.task_id
   LEFT JOIN dbo.task_archive AS r ON r.task_id = d.task_id
   WHERE n.becomes IS NULL;

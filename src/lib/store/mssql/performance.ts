@@ -2,7 +2,7 @@ import { DAY_MILLISECONDS } from "../instants.ts";
 import { bigint, int } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { sqlText } from "./texts.ts";
-import { PROLOGUE } from "./transaction.ts";
+import { BY_KEY, PROLOGUE } from "./transaction.ts";
 
 /** What agents did in the last 30 days, recomputed from their attempts: takes out what has left the window, and sets the p95. */
 
@@ -42,7 +42,7 @@ FROM @figures AS f JOIN dbo.agent_loads AS l ON l.agent_no = f.agent_no
 WHERE l.completed = f.was_completed AND l.failed = f.was_failed AND l.completed_milliseconds = f.was_milliseconds
   AND (l.completed <> f.completed OR l.failed <> f.failed OR l.completed_milliseconds <> f.milliseconds
     OR COALESCE(l.p95_milliseconds, -1) <> COALESCE(f.p95, -1))
-OPTION (LOOP JOIN, FORCE ORDER);
+${BY_KEY};
 SELECT @@ROWCOUNT AS changed;
 `,
 );

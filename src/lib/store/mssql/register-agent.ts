@@ -17,6 +17,7 @@ import { itemJson, plainJson } from "./item-text.ts";
 import { sqlText } from "./texts.ts";
 import {
   APPLY_COUNTS,
+  BIN2,
   DECLARE_COUNTS,
   DECLARE_DELIVERABLE,
   HASH,
@@ -44,7 +45,7 @@ SELECT j.agent_id, j.item, j.role, j.capabilities_hash, j.max_concurrent_tasks, 
 FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId', role varchar(24) '$.role',
   capabilities_hash varchar(43) '$.capabilitiesHash', max_concurrent_tasks int '$.maxConcurrentTasks',
   operation_id uniqueidentifier '$.operationId') AS j
-LEFT JOIN dbo.capability_sets AS c ON c.capabilities_hash = j.capabilities_hash COLLATE Latin1_General_100_BIN2;
+LEFT JOIN dbo.capability_sets AS c ON c.capabilities_hash = j.capabilities_hash ${BIN2};
 IF EXISTS (SELECT 1 FROM @registering AS r WHERE r.set_no IS NULL)
 BEGIN
   ${DECLARE_CAPABILITY_SETS}

@@ -6,9 +6,9 @@ import type { Renewal } from "../store.ts";
 import { renewalInput, wakeAgent } from "./activity.ts";
 import { type Batch, type OutcomeRow, outcomeRows } from "./batch.ts";
 import type { Connection } from "./connection.ts";
-import { BIN2, BY_KEY } from "./message-rows.ts";
+
 import { sqlText } from "./texts.ts";
-import { PROLOGUE, raceUnless, WORD } from "./transaction.ts";
+import { BIN2, BY_KEY, PROLOGUE, raceUnless, WORD } from "./transaction.ts";
 
 /** Calls in one batch. */
 const MAX_ITEMS = 64;

@@ -9,10 +9,10 @@ import type { NewMessage } from "../store.ts";
 import { type Batch, type BatchResult, int, type Outcome } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemJson, plainJson } from "./item-text.ts";
-import { BIN2, BY_KEY, joinKeys } from "./message-rows.ts";
+import { joinKeys } from "./message-rows.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 import { sqlText } from "./texts.ts";
-import { HASH, ID, PROLOGUE, raceUnless, TYPE, WORD } from "./transaction.ts";
+import { BIN2, BY_KEY, HASH, ID, PROLOGUE, raceUnless, TYPE, WORD } from "./transaction.ts";
 
 /** Calls in one batch: each has BATCH_MAX_MESSAGES places of the batch's one arrival number. */
 const MAX_ITEMS = Math.floor(ARRIVALS_PER_NUMBER / BATCH_MAX_MESSAGES);

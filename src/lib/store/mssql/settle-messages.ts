@@ -6,16 +6,9 @@ import { renewalInput, wakeAgent } from "./activity.ts";
 import type { Batch } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemText, plainText } from "./item-text.ts";
-import {
-  BIN2,
-  BY_KEY,
-  DECLARE_ENDED_KEYS,
-  FREE_NEXT_OF_KEYS,
-  LEAVE_KEYS,
-  MAX_ATTEMPTS_REASON,
-} from "./message-rows.ts";
+import { DECLARE_ENDED_KEYS, FREE_NEXT_OF_KEYS, LEAVE_KEYS, MAX_ATTEMPTS_REASON } from "./message-rows.ts";
 import { sqlText } from "./texts.ts";
-import { DECLARE_DELIVERABLE, ID, PROLOGUE, raceUnless, WORD } from "./transaction.ts";
+import { BIN2, BY_KEY, DECLARE_DELIVERABLE, ID, PROLOGUE, raceUnless, WORD } from "./transaction.ts";
 
 /** Calls in one batch. */
 const MAX_ITEMS = 64;

@@ -17,6 +17,7 @@ import { DECLARE_ENDING_NEEDS, DECLARE_ENDINGS } from "./task-endings.ts";
 import { type SqlText, sqlText } from "./texts.ts";
 import {
   APPLY_COUNTS,
+  BY_KEY,
   DECLARE_COUNTS,
   DECLARE_DELIVERABLE,
   PROLOGUE,
@@ -202,7 +203,7 @@ BEGIN TRANSACTION;
 UPDATE a SET mailbox_left = CASE WHEN l.emptied = 1 THEN 0 ELSE 1 END
 FROM @left AS l JOIN dbo.agents AS a ON a.agent_no = l.agent_no
 WHERE a.status = 'deregistered' AND a.mailbox_left = 1
-OPTION (LOOP JOIN, FORCE ORDER);
+${BY_KEY};
 ${raceUnless("@agents")}${END_MESSAGES}${APPLY_COUNTS}COMMIT TRANSACTION;
 SELECT @done AS done, CAST(CASE WHEN @done = ${MAINTENANCE_BATCH_ROWS} OR @agents = ${MAILBOXES_PER_TRANSACTION} THEN 1 ELSE 0 END AS bit) AS more;
 ${SELECT_DELIVERABLE}`,

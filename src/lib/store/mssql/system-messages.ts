@@ -1,5 +1,5 @@
 import { ATTEMPTS_DEFAULT } from "../../limits.ts";
-import { raceUnless, TYPE, WORD } from "./transaction.ts";
+import { BIN2, raceUnless, TYPE, WORD } from "./transaction.ts";
 
 /** Messages that the switchboard writes itself: sender `system`, past any mailbox limit. */
 
@@ -34,7 +34,7 @@ BEGIN
     accepted_at, available_at, task_no, task_attempt, payload_bytes)
   SELECT @outboxArrival + o.position, LOWER(CONVERT(varchar(36), NEWID())), o.receiver_no, o.type, o.priority, 'queued',
     ${ATTEMPTS_DEFAULT}, ${ATTEMPTS_DEFAULT}, @now, @now, o.task_no, o.task_attempt,
-    LEN(o.payload) * CASE WHEN o.payload COLLATE Latin1_General_100_BIN2 LIKE N'%[^ -~]%' THEN 3 ELSE 1 END
+    LEN(o.payload) * CASE WHEN o.payload ${BIN2} LIKE N'%[^ -~]%' THEN 3 ELSE 1 END
   FROM @outbox AS o WHERE o.position < @outboxEnd;
   SET @outboxWritten = @@ROWCOUNT;
   INSERT INTO dbo.message_payloads (arrival, payload)

@@ -1,7 +1,7 @@
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import { leaseLost, type TaskCaller, taskNotFound } from "../task-records.ts";
 import type { Outcome } from "./batch.ts";
-import { ID, WORD } from "./transaction.ts";
+import { BIN2, BY_KEY, ID, WORD } from "./transaction.ts";
 
 /**
  * What the four calls of an agent about its task have in common: who calls, and why it is refused. (Apart from
@@ -59,7 +59,7 @@ SELECT i.item, i.task_id, CASE${repeats ? "\n  WHEN p.answer IS NOT NULL THEN NU
 FROM (${itemsOf(types, Object.keys(long))}) AS i
 LEFT JOIN dbo.tasks AS t ON t.task_id = i.task_id
 LEFT JOIN dbo.agents AS a ON a.agent_id = i.agent_id${repeats ? answersOf(outcomes) : ""}
-OPTION (LOOP JOIN, FORCE ORDER);
+${BY_KEY};
 INSERT INTO @callers (agent_no) SELECT DISTINCT c.agent_no FROM @calls AS c WHERE ${ACCEPTED};
 `;
 }
@@ -70,7 +70,7 @@ function itemsOf(types: readonly string[], long: readonly string[]): string {
   const applied = long.map(
     (name) => `\n  OUTER APPLY (SELECT v.value FROM OPENJSON(k.value) AS v WHERE v.[key] = '${name}') AS ${name}`,
   );
-  return `SELECT j.item, j.task_id COLLATE Latin1_General_100_BIN2 AS task_id, j.agent_id COLLATE Latin1_General_100_BIN2 AS agent_id,
+  return `SELECT j.item, j.task_id ${BIN2} AS task_id, j.agent_id ${BIN2} AS agent_id,
     j.attempt${columns.join("")}${values.join("")}
   FROM OPENJSON(@items) AS k
   CROSS APPLY OPENJSON(k.value) WITH (item int, task_id varchar(128), agent_id varchar(128), attempt int${types.join("")}) AS j${applied.join("")}`;

@@ -8,7 +8,7 @@ import {
   WRITE_SYSTEM_MESSAGES,
 } from "./system-messages.ts";
 import { ADD_EVENTS, DECLARE_EVENTS } from "./task-rows.ts";
-import { DECLARE_COUNTS, DECLARE_DELIVERABLE, ID, raceUnless, WORD } from "./transaction.ts";
+import { BIN2, BY_KEY, DECLARE_COUNTS, DECLARE_DELIVERABLE, ID, raceUnless, WORD } from "./transaction.ts";
 
 /**
  * How attempts end, and how tasks end: each once, with everything that follows. Set-based: one pass for the calls of a batch
@@ -111,7 +111,7 @@ BEGIN
     cancel_requested = CASE WHEN e.becomes = 'cancelled' THEN 1 ELSE t.cancel_requested END
   FROM @endings AS e JOIN dbo.tasks AS t ON t.task_no = e.task_no
   WHERE e.becomes <> 'pending' AND ${UNCHANGED}
-  OPTION (LOOP JOIN, FORCE ORDER);
+  ${BY_KEY};
   ${raceUnless("@finals")}END;
 `;
 
@@ -122,7 +122,7 @@ BEGIN
     retries_used = e.retries_used, available_at = e.available_at
   FROM @endings AS e JOIN dbo.tasks AS t ON t.task_no = e.task_no
   WHERE e.becomes = 'pending' AND ${UNCHANGED}
-  OPTION (LOOP JOIN, FORCE ORDER);
+  ${BY_KEY};
   ${raceUnless("@requeues")}END;
 `;
 const FORGET_OUTCOMES = `IF @requeues > 0
@@ -143,14 +143,14 @@ const WRITE_ATTEMPTS = `UPDATE a SET ended_at = @now, outcome = e.outcome, answe
     '{"status":"', e.becomes, '","cancelRequested":', CASE WHEN e.cancel_requested = 1 THEN 'true' ELSE 'false' END, '}') END
 FROM @endings AS e JOIN dbo.task_attempts AS a ON a.task_no = e.task_no AND a.attempt = e.attempt
 WHERE e.outcome IS NOT NULL AND a.ended_at IS NULL
-OPTION (LOOP JOIN, FORCE ORDER);
+${BY_KEY};
 ${raceUnless("(SELECT COUNT(*) FROM @endings WHERE outcome IS NOT NULL)")}`;
 
 /** The assignment message of a running task was completed when it started. */
 const FILL_MESSAGES = `INSERT INTO @moved_on (task_no, task_attempt)
 SELECT e.task_no, e.attempt FROM @endings AS e WHERE e.was = 'assigned';
 INSERT INTO @outbox (receiver_no, type, priority, payload)
-SELECT t.supervisor_no, 'task_result', t.priority, CONCAT(N'{"taskId":"' COLLATE Latin1_General_100_BIN2, t.task_id,
+SELECT t.supervisor_no, 'task_result', t.priority, CONCAT(N'{"taskId":"' ${BIN2}, t.task_id,
   N'","taskType":"', t.task_type, N'","status":"', e.becomes, N'","attempt":', e.attempt, N',"result":' + e.result,
   N',"error":"' + STRING_ESCAPE(e.error, 'json') + N'"', N'}')
 FROM @endings AS e JOIN dbo.tasks AS t ON t.task_no = e.task_no

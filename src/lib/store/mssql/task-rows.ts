@@ -1,43 +1,15 @@
 import type { Task } from "../../tasks/task.ts";
 import { buildTask, type TaskParts } from "../task-reading.ts";
-import type { TaskRow } from "../task-records.ts";
+import { TASK_ROW_COLUMNS, type TaskRow } from "../task-records.ts";
 import { WORD } from "./transaction.ts";
 
 /** The columns of a task, how it reads, and its history. */
 
 /** Columns of a TaskRow, for SELECT; the table is `t`. Flags are read as 0 or 1, as the embedded store keeps them. */
-export const TASK_COLUMNS = (
-  [
-    "task_no",
-    "task_id",
-    "supervisor_no",
-    "task_type",
-    "priority",
-    "status",
-    "demand_no",
-    "assign_to_no",
-    "agent_no",
-    "attempt",
-    "retries_used",
-    "max_retries",
-    "timeout_milliseconds",
-    "unmet_dependencies",
-    "cancel_requested",
-    "percent",
-    "created_at",
-    "available_at",
-    "assigned_at",
-    "started_at",
-    "deadline_at",
-    "ended_at",
-    "parent_task_id",
-  ] as const satisfies readonly (keyof TaskRow)[]
-)
-  .map((column) => {
-    if (column === "percent") return "t.[percent]";
-    return column === "cancel_requested" ? "CAST(t.cancel_requested AS int) AS cancel_requested" : `t.${column}`;
-  })
-  .join(", ");
+export const TASK_COLUMNS = TASK_ROW_COLUMNS.map((column) => {
+  if (column === "percent") return "t.[percent]";
+  return column === "cancel_requested" ? "CAST(t.cancel_requested AS int) AS cancel_requested" : `t.${column}`;
+}).join(", ");
 
 /** A row of READABLE_COLUMNS. */
 export interface ReadableTaskRow extends TaskRow, TaskParts {

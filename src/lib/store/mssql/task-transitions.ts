@@ -14,7 +14,7 @@ import { ACCEPTED, type Call, encodeCaller, readCalls, refusal } from "./task-ca
 import { DECLARE_ENDING_NEEDS, DECLARE_ENDINGS, END_TASKS, FINISH_TASKS, loseAttempts } from "./task-endings.ts";
 import { ADD_EVENTS, DECLARE_EVENTS } from "./task-rows.ts";
 import { sqlText } from "./texts.ts";
-import { APPLY_COUNTS, DECLARE_COUNTS, PROLOGUE, raceUnless, SELECT_DELIVERABLE } from "./transaction.ts";
+import { APPLY_COUNTS, BY_KEY, DECLARE_COUNTS, PROLOGUE, raceUnless, SELECT_DELIVERABLE } from "./transaction.ts";
 
 /** What the agent that holds a task does with it. The attempt is the fencing number: any other is LEASE_LOST. */
 
@@ -30,7 +30,7 @@ BEGIN
   UPDATE t SET status = 'running', started_at = @now
   FROM @moved_on AS m JOIN dbo.tasks AS t ON t.task_no = m.task_no
   WHERE t.status = 'assigned' AND t.attempt = m.task_attempt
-  OPTION (LOOP JOIN, FORCE ORDER);
+  ${BY_KEY};
   ${raceUnless("@begun")}  INSERT INTO @events (task_no, event, attempt, agent_no)
   SELECT c.task_no, 'started', c.attempt, c.agent_no FROM @calls AS c WHERE ${ACCEPTED} AND c.status = 'assigned';
   INSERT INTO @counts (name, delta) VALUES ('tasks:assigned', -@begun), ('tasks:running', @begun);

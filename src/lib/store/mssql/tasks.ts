@@ -12,7 +12,7 @@ import { plainJson, plainText } from "./item-text.ts";
 import { ASSIGN_LONE_TASK, isPlain } from "./lone-task.ts";
 import { CHECK_NEW_TASKS, DECLARE_NEW_TASKS, encodeNewTask, type NewTaskCall, refusalOf } from "./new-tasks.ts";
 import { sqlText } from "./texts.ts";
-import { LOSE_RACE, PROLOGUE, raceUnless } from "./transaction.ts";
+import { BIN2, BY_KEY, LOSE_RACE, PROLOGUE, raceUnless } from "./transaction.ts";
 
 export { getAssignments, getTask, getTaskHistory, listTasks } from "./task-reading.ts";
 
@@ -124,7 +124,7 @@ END;
 const RENEW = `IF @stale > 0 UPDATE h SET last_heartbeat_at = @now
 FROM (SELECT DISTINCT supervisor_no FROM @new WHERE stale = 1) AS n JOIN dbo.agent_heartbeats AS h ON h.agent_no = n.supervisor_no
 WHERE h.beating = 1 AND h.last_heartbeat_at < @now - @renewalMilliseconds
-OPTION (LOOP JOIN, FORCE ORDER);
+${BY_KEY};
 `;
 
 /**
@@ -134,7 +134,7 @@ OPTION (LOOP JOIN, FORCE ORDER);
 const OUTCOMES = `SELECT n.place AS item, n.code, n.subject, n.task_no, COALESCE(n.known_id, n.task_id) AS task_id, n.wakes,
   CASE WHEN n.becomes = 'repeat' THEN COALESCE(t.status, r.status) ELSE n.becomes END AS status,
   CASE WHEN n.becomes = 'repeat' THEN COALESCE(t.attempt, r.attempt) WHEN n.agent_no IS NULL THEN 0 ELSE 1 END AS attempt,
-  COALESCE(a.agent_id, JSON_VALUE(r.task, '$.assignedTo') COLLATE Latin1_General_100_BIN2) AS assigned_to,
+  COALESCE(a.agent_id, JSON_VALUE(r.task, '$.assignedTo') ${BIN2}) AS assigned_to,
   CASE WHEN n.becomes = 'repeat' AND n.own = 0 THEN 1 ELSE 0 END AS duplicate,
   CASE WHEN n.becomes = 'pending' AND EXISTS (SELECT 1 FROM dbo.demand_sets AS s
     JOIN dbo.agent_loads AS l ON l.set_no = s.set_no AND l.assignable = 1

@@ -26,8 +26,13 @@ export const LOCK_ORDER: readonly (readonly string[])[] = [
   ["operation_answers"],
 ];
 
-/** Byte-wise comparison: ids, names and states. */
-const BIN2 = "COLLATE Latin1_General_100_BIN2";
+/**
+ * Byte-wise comparison: ids, names and states. Also for comparing with a column of OPENJSON, which has the collation of the
+ * database (error 468 on SQL Server without it).
+ */
+export const BIN2 = "COLLATE Latin1_General_100_BIN2";
+/** From the table variable to the table, row by row, by its key: whatever is estimated, and however small the table was then. */
+export const BY_KEY = "OPTION (LOOP JOIN, FORCE ORDER)";
 /** Column types for table variables and OPENJSON: the same as the tables', or an index seek becomes a scan. */
 export const ID = `varchar(128) ${BIN2}`;
 export const TYPE = `varchar(64) ${BIN2}`;
@@ -88,8 +93,9 @@ END;
 /**
  * The last statements of a transaction that counts: adds what @counts holds to the slot of this session, one row per name, in
  * the order of the names, and @accepted. A row that is missed loses the race: a sum that is wrong once is wrong for ever, and
- * there are servers whose join misses a row that another session has just changed. Names: `messages:<status>`, `tasks:<status>`, `tasks:assigned_once`,
- * `tasks:completed_total`, `tasks:failed_total`, `agents:workers`, `mailbox:<agent_no>`, `set:<set_no>:workers|active|free`.
+ * there are servers whose join misses a row that another session has just changed. Names: `messages:<status>`,
+ * `tasks:<status>`, `tasks:assigned_once`, `tasks:completed_total`, `tasks:failed_total`, `agents:workers`,
+ * `mailbox:<agent_no>`, `set:<set_no>:workers|active|free`.
  */
 export const APPLY_COUNTS = `UPDATE c SET value = c.value + d.delta
 FROM (SELECT name, SUM(delta) AS delta FROM @counts GROUP BY name HAVING SUM(delta) <> 0) AS d

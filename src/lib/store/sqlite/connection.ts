@@ -3,6 +3,8 @@ import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import type { Clock } from "../../clock.ts";
 import { AgentCommunicationError, isAgentCommunicationError } from "../../errors.ts";
+import { DeliverableListeners } from "../deliverable-listeners.ts";
+import { storeClosed } from "../refusals.ts";
 import type { StoreSettings } from "../store.ts";
 import { applyMigrations } from "./migrate.ts";
 import { Transaction } from "./transaction.ts";
@@ -63,7 +65,7 @@ export class Connection {
   readonly #clock: Clock;
   readonly #prepared = new Map<string, Prepared>();
   readonly #transaction: Transaction;
-  readonly #listeners = new Set<(agentId: string) => void>();
+  readonly #listeners = new DeliverableListeners();
   #queue: Operation[] = [];
   #scheduled = false;
   #lastGroup = 0;
@@ -92,7 +94,7 @@ export class Connection {
   /** Runs a transition in the next group. Its refusal leaves the others of the group alone. */
   write<T>(run: (transaction: Transaction) => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      if (this.#closed) return reject(closedError());
+      if (this.#closed) return reject(storeClosed());
       // The queue holds operations of many result types; each resolves only the promise made here, with its own value.
       this.#queue.push({ run, resolve: resolve as (value: unknown) => void, reject });
       this.#schedule();
@@ -101,7 +103,7 @@ export class Connection {
 
   /** Reads one snapshot of the committed state, at once: nothing of this process is uncommitted between two turns. */
   async read<T>(run: (transaction: Transaction) => T): Promise<T> {
-    if (this.#closed) throw closedError();
+    if (this.#closed) throw storeClosed();
     try {
       // Several statements, one snapshot: another process may commit in between.
       this.#exec("BEGIN");
@@ -114,8 +116,7 @@ export class Connection {
   }
 
   onDeliverable(listener: (agentId: string) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /** Finishes what is queued, then closes the file. */
@@ -221,7 +222,7 @@ export class Connection {
     }
     const deliverable = transaction.takeDeliverable();
     for (const operation of group) settle(operation);
-    for (const agentId of deliverable) for (const listener of this.#listeners) notify(listener, agentId);
+    for (const agentId of deliverable) this.#listeners.notify(agentId);
     return true;
   }
 
@@ -271,17 +272,4 @@ function settle(operation: Operation): void {
   if (outcome === undefined) return;
   if ("refusal" in outcome) operation.reject(outcome.refusal);
   else operation.resolve(outcome.value);
-}
-
-/** A listener that throws harms neither the others nor the store. */
-function notify(listener: (agentId: string) => void, agentId: string): void {
-  try {
-    listener(agentId);
-  } catch {
-    // Waking a long poll is a courtesy; the poll finds the message by itself.
-  }
-}
-
-function closedError(): AgentCommunicationError {
-  return new AgentCommunicationError("STORE_UNAVAILABLE", "The store is closed.", { retryAfterSeconds: 1 });
 }

@@ -1,19 +1,8 @@
 import type { MessageTypeDefinition } from "../../messages/message.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
-import { iso } from "../instants.ts";
+import { readType, type TypeRow } from "../message-type-reading.ts";
 import type { Page, Paged } from "../store.ts";
 import type { Transaction } from "./transaction.ts";
-
-interface TypeRow {
-  type: string;
-  schema: string;
-  updated_at: number;
-}
-
-function readType(row: TypeRow): MessageTypeDefinition {
-  const schema = JSON.parse(row.schema) as MessageTypeDefinition["schema"];
-  return { type: row.type, schema, updatedAt: iso(row.updated_at) };
-}
 
 const BY_TYPE = "SELECT type, schema, updated_at FROM message_types WHERE type = ?";
 

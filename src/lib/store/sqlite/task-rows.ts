@@ -1,39 +1,13 @@
 import type { SQLInputValue } from "node:sqlite";
-import type { TaskEventName, TaskRow } from "../task-records.ts";
+import { TASK_ROW_COLUMNS, type TaskEventName, type TaskRow } from "../task-records.ts";
 import type { Transaction } from "./transaction.ts";
 
 export { hasEnded, isLive, type LiveTask, type TaskEventName, type TaskRow, taskNotFound } from "../task-records.ts";
 
 /** The row of a task, and the one function that changes it, so that every count follows every change. */
 
-const COLUMNS = [
-  "task_no",
-  "task_id",
-  "supervisor_no",
-  "task_type",
-  "priority",
-  "status",
-  "demand_no",
-  "assign_to_no",
-  "agent_no",
-  "attempt",
-  "retries_used",
-  "max_retries",
-  "timeout_milliseconds",
-  "unmet_dependencies",
-  "cancel_requested",
-  "percent",
-  "created_at",
-  "available_at",
-  "assigned_at",
-  "started_at",
-  "deadline_at",
-  "ended_at",
-  "parent_task_id",
-] as const satisfies readonly (keyof TaskRow)[];
-
 /** Columns of a TaskRow, for SELECT. */
-export const TASK_COLUMNS = COLUMNS.join(", ");
+export const TASK_COLUMNS = TASK_ROW_COLUMNS.join(", ");
 
 const BY_ID = `SELECT ${TASK_COLUMNS} FROM tasks WHERE task_id = ?`;
 const BY_NO = `SELECT ${TASK_COLUMNS} FROM tasks WHERE task_no = ?`;
@@ -55,7 +29,7 @@ export interface TaskIdentity {
   requestHash: string;
 }
 
-const INSERTED = COLUMNS.filter((column) => column !== "task_no");
+const INSERTED = TASK_ROW_COLUMNS.filter((column) => column !== "task_no");
 const INSERT = `INSERT INTO tasks (${INSERTED.join(", ")}, idempotency_key, request_hash)
   VALUES (${INSERTED.map(() => "?").join(", ")}, ?, ?)`;
 
