@@ -1,0 +1,45 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { AgentRole } from "../agents/agent.ts";
+
+/**
+ * On whose behalf the code runs: what a store writes beside what it was asked to (the audit's actor, a message's verified
+ * sender). It travels beside the arguments, because it is the same for everything that a call does and no verb decides by
+ * it; who may do what has been decided before.
+ */
+
+/** How a caller proved who it is; `none` where nobody has to. */
+export const CREDENTIAL_KINDS = ["token", "entra", "certificate", "none"] as const;
+export type CredentialKind = (typeof CREDENTIAL_KINDS)[number];
+
+/** The actor of what no caller asked for: timers, hand-outs, what follows from an ending. No agent can have this id. */
+export const SYSTEM_ACTOR = "system";
+/** A caller that no request names: ids begin alphanumeric, so no agent can have this one either. */
+export const UNNAMED_ACTOR = "*";
+
+/** One call. */
+export interface CallContext {
+  /** The agent that calls, `system`, or `*` for a caller without a name. */
+  actor: string;
+  /** The verified role; absent where nobody proves anything. */
+  role?: AgentRole | undefined;
+  credential: CredentialKind;
+}
+
+const storage = new AsyncLocalStorage<CallContext>();
+
+const SYSTEM: CallContext = { actor: SYSTEM_ACTOR, credential: "none" };
+
+/**
+ * Runs `run`, and whatever it starts, on behalf of `context`.
+ *
+ * @example
+ * await actingAs({ actor: "lead", role: "supervisor", credential: "token" }, () => store.assignTask(task));
+ */
+export function actingAs<Result>(context: CallContext, run: () => Result): Result {
+  return storage.run(context, run);
+}
+
+/** On whose behalf this runs: `system` outside of `actingAs`. */
+export function currentCall(): CallContext {
+  return storage.getStore() ?? SYSTEM;
+}
