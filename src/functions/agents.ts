@@ -7,14 +7,15 @@ import {
   registerAgentReplySchema,
   registerAgentSchema,
 } from "../lib/agents/agent.ts";
+import { OWN_BODY, OWN_PATH } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
-import { agentParams, EVERY_ROLE, READER_ROLES } from "./shapes.ts";
+import { agentParams, itself, READERS } from "./shapes.ts";
 
 export const registerAgent = defineRoute({
   key: "POST /agents",
   name: "registerAgent",
   summary: "Registers an agent, or updates and reactivates a known one",
-  allow: EVERY_ROLE,
+  allow: { ...itself(OWN_BODY), enrolment: true },
   params: undefined,
   query: undefined,
   body: registerAgentSchema,
@@ -30,7 +31,7 @@ export const listAgents = defineRoute({
   key: "GET /agents",
   name: "listAgents",
   summary: "Lists agents by id",
-  allow: READER_ROLES,
+  allow: READERS,
   params: undefined,
   query: listAgentsQuerySchema,
   body: undefined,
@@ -45,7 +46,7 @@ export const getAgent = defineRoute({
   key: "GET /agents/{agentId}",
   name: "getAgent",
   summary: "Reads one agent",
-  allow: EVERY_ROLE,
+  allow: { roles: { ...READERS.roles, worker: "own" }, own: OWN_PATH },
   params: agentParams,
   query: undefined,
   body: undefined,
@@ -60,7 +61,7 @@ export const deregisterAgent = defineRoute({
   key: "DELETE /agents/{agentId}",
   name: "deregisterAgent",
   summary: "Deregisters an agent and gives its tasks back without using a retry",
-  allow: EVERY_ROLE,
+  allow: itself(OWN_PATH),
   params: agentParams,
   query: undefined,
   body: undefined,
@@ -75,7 +76,7 @@ export const heartbeat = defineRoute({
   key: "POST /agents/{agentId}/heartbeat",
   name: "heartbeat",
   summary: "Says that the agent is alive; answers what waits for it and which of its tasks are to be cancelled",
-  allow: EVERY_ROLE,
+  allow: itself(OWN_PATH),
   params: agentParams,
   query: undefined,
   body: heartbeatSchema,

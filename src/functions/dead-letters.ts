@@ -11,7 +11,7 @@ export const listDeadLetters = defineRoute({
   key: "GET /dead-letters",
   name: "listDeadLetters",
   summary: "Lists dead letters, the latest first",
-  allow: ADMIN_ONLY,
+  allow: { roles: { observer: "without contents", admin: "any" } },
   params: undefined,
   query: listDeadLettersQuerySchema,
   body: undefined,

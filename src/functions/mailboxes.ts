@@ -1,3 +1,4 @@
+import { OWN_PATH } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
 import {
   listMessagesReplySchema,
@@ -5,13 +6,13 @@ import {
   receiveMessagesReplySchema,
   receiveMessagesSchema,
 } from "../lib/messages/message.ts";
-import { agentParams, MAILBOX_ROLES } from "./shapes.ts";
+import { agentParams, reading, withMailbox } from "./shapes.ts";
 
 export const receiveMessages = defineRoute({
   key: "POST /agents/{agentId}/messages/receive",
   name: "receiveMessages",
   summary: "Leases due messages of a mailbox; waits up to waitSeconds for the first",
-  allow: MAILBOX_ROLES,
+  allow: withMailbox(OWN_PATH),
   params: agentParams,
   query: undefined,
   body: receiveMessagesSchema,
@@ -28,7 +29,7 @@ export const peekMessages = defineRoute({
   key: "GET /agents/{agentId}/messages",
   name: "peekMessages",
   summary: "Shows what waits in a mailbox, in delivery order, without leasing it",
-  allow: MAILBOX_ROLES,
+  allow: reading(OWN_PATH),
   params: agentParams,
   query: peekMessagesQuerySchema,
   body: undefined,

@@ -2,7 +2,7 @@ import { app, type HttpRequest, type HttpResponseInit } from "@azure/functions";
 import { systemClock } from "../lib/clock.ts";
 import { type Config, readConfig } from "../lib/config.ts";
 import { AgentCommunicationError } from "../lib/errors.ts";
-import { dispatch, dispatchUnknown, replyWithError } from "../lib/http/dispatch.ts";
+import { dispatch, dispatchUnknown, needsCredential, replyWithError } from "../lib/http/dispatch.ts";
 import { pathOf } from "../lib/http/path-matching.ts";
 import type { RawReply } from "../lib/http/problem.ts";
 import type { RawRequest } from "../lib/http/request-input.ts";
@@ -60,7 +60,9 @@ function registerRoute(route: Route): void {
     route: pathOf(route).slice(1),
     handler: async (request) => {
       try {
-        return toResponse(await dispatch(await services(), route, await rawRequest(request), log));
+        const running = await services();
+        const caller = await running.gate.admit({ header: headerReader(request) }, needsCredential(route));
+        return toResponse(await dispatch(running, route, await rawRequest(request), caller, log));
       } catch (error) {
         return toResponse(replyWithError(error, route.key, log));
       }
@@ -76,9 +78,13 @@ app.http("zzFallback", {
   authLevel: "anonymous",
   methods: ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"],
   route: "{*path}",
-  handler: (request) => {
-    const { pathname } = new URL(request.url);
-    return toResponse(dispatchUnknown(routes, request.method, pathname, headerReader(request)));
+  handler: async (request) => {
+    try {
+      await (await services()).gate.admit({ header: headerReader(request) }, needsCredential(undefined));
+      return toResponse(dispatchUnknown(routes, request.method, new URL(request.url).pathname));
+    } catch (error) {
+      return toResponse(replyWithError(error, "no route", log));
+    }
   },
 });
 

@@ -8,7 +8,7 @@ import {
   listMessageTypesReplySchema,
   putMessageTypeSchema,
 } from "../lib/messages/message-type.ts";
-import { ADMIN_ONLY, EVERY_ROLE } from "./shapes.ts";
+import { ADMIN_ONLY, EVERYBODY } from "./shapes.ts";
 
 const typeParams = z.strictObject({ type: messageTypeSchema });
 
@@ -32,7 +32,7 @@ export const listMessageTypes = defineRoute({
   key: "GET /message-types",
   name: "listMessageTypes",
   summary: "Lists the registered types by name",
-  allow: EVERY_ROLE,
+  allow: EVERYBODY,
   params: undefined,
   query: listMessageTypesQuerySchema,
   body: undefined,
@@ -47,7 +47,7 @@ export const getMessageType = defineRoute({
   key: "GET /message-types/{type}",
   name: "getMessageType",
   summary: "Reads one registered type",
-  allow: EVERY_ROLE,
+  allow: EVERYBODY,
   params: typeParams,
   query: undefined,
   body: undefined,

@@ -1,3 +1,4 @@
+import { OWN_BODY, OWN_MESSAGE, OWN_SENDER, OWN_SENDERS } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
 import { BATCH_REQUEST_MAX_BYTES } from "../lib/limits.ts";
 import {
@@ -14,13 +15,13 @@ import {
   settleMessagesSchema,
   settleReplySchema,
 } from "../lib/messages/message.ts";
-import { MAILBOX_ROLES, messageParams } from "./shapes.ts";
+import { messageParams, reading, sending, withMailbox } from "./shapes.ts";
 
 export const sendMessage = defineRoute({
   key: "POST /messages",
   name: "sendMessage",
   summary: "Puts a message in an agent's mailbox, durably",
-  allow: MAILBOX_ROLES,
+  allow: sending(OWN_SENDER),
   params: undefined,
   query: undefined,
   body: sendMessageSchema,
@@ -36,7 +37,7 @@ export const sendBatch = defineRoute({
   key: "POST /messages/batch",
   name: "sendBatch",
   summary: "Sends up to 100 messages, all or none",
-  allow: MAILBOX_ROLES,
+  allow: sending(OWN_SENDERS),
   params: undefined,
   query: undefined,
   body: sendBatchSchema,
@@ -53,7 +54,7 @@ export const settleMessages = defineRoute({
   key: "POST /messages/settle",
   name: "settleMessages",
   summary: "Settles up to 100 leased messages, each as if sent alone, in order",
-  allow: MAILBOX_ROLES,
+  allow: withMailbox(OWN_BODY),
   params: undefined,
   query: undefined,
   body: settleMessagesSchema,
@@ -69,7 +70,7 @@ export const getMessage = defineRoute({
   key: "GET /messages/{messageId}",
   name: "getMessage",
   summary: "Reads one message with its status",
-  allow: MAILBOX_ROLES,
+  allow: reading(OWN_MESSAGE),
   params: messageParams,
   query: undefined,
   body: undefined,
@@ -84,7 +85,7 @@ export const completeMessage = defineRoute({
   key: "POST /messages/{messageId}/complete",
   name: "completeMessage",
   summary: "Completes a leased message",
-  allow: MAILBOX_ROLES,
+  allow: withMailbox(OWN_BODY),
   params: messageParams,
   query: undefined,
   body: completeMessageSchema,
@@ -99,7 +100,7 @@ export const retryMessage = defineRoute({
   key: "POST /messages/{messageId}/retry",
   name: "retryMessage",
   summary: "Returns a leased message to be delivered again; dead-lettered when its attempts are used up",
-  allow: MAILBOX_ROLES,
+  allow: withMailbox(OWN_BODY),
   params: messageParams,
   query: undefined,
   body: retryMessageSchema,
@@ -114,7 +115,7 @@ export const deadLetterMessage = defineRoute({
   key: "POST /messages/{messageId}/dead-letter",
   name: "deadLetterMessage",
   summary: "Puts a leased message aside for people to look at",
-  allow: MAILBOX_ROLES,
+  allow: withMailbox(OWN_BODY),
   params: messageParams,
   query: undefined,
   body: deadLetterMessageSchema,
@@ -129,7 +130,7 @@ export const renewMessageLease = defineRoute({
   key: "POST /messages/{messageId}/renew",
   name: "renewMessageLease",
   summary: "Moves the end of a lease to now + leaseSeconds",
-  allow: MAILBOX_ROLES,
+  allow: withMailbox(OWN_BODY),
   params: messageParams,
   query: undefined,
   body: renewLeaseSchema,

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import type { AgentRole } from "../lib/agents/agent.ts";
+import type { OwnRule } from "../lib/security/access.ts";
+import type { Services } from "../lib/services.ts";
 import { idSchema } from "../lib/values.ts";
 
 /** What several resources' routes share: the parameters of their paths and who may call. */
@@ -11,14 +12,27 @@ export const taskParams = z.strictObject({ taskId: idSchema });
 /** A body that carries nothing: absent or `{}`. */
 export const emptyBody = z.strictObject({});
 
-/** Every role, for what an agent does to or reads about itself. */
-export const EVERY_ROLE = ["worker", "supervisor", "observer", "admin"] as const satisfies readonly AgentRole[];
-/** Roles that have a mailbox and send. */
-export const MAILBOX_ROLES = ["worker", "supervisor", "admin"] as const satisfies readonly AgentRole[];
-/** Roles that read the registry and the statistics. */
-export const READER_ROLES = ["supervisor", "observer", "admin"] as const satisfies readonly AgentRole[];
-/** Roles that hand out work. */
-export const ASSIGNER_ROLES = ["supervisor", "admin"] as const satisfies readonly AgentRole[];
-/** Roles that carry work out. */
-export const WORK_ROLES = ["worker", "admin"] as const satisfies readonly AgentRole[];
-export const ADMIN_ONLY = ["admin"] as const satisfies readonly AgentRole[];
+/** Who may call, in the words of the route table. Roles that are not named are refused. */
+
+type Own = OwnRule<Services>;
+
+export const ADMIN_ONLY = { roles: { admin: "any" } } as const;
+/** Reads the registry and the statistics. */
+export const READERS = { roles: { supervisor: "any", observer: "without contents", admin: "any" } } as const;
+/** Every role, whatever it names: what has neither owner nor contents. */
+export const EVERYBODY = { roles: { worker: "any", supervisor: "any", observer: "any", admin: "any" } } as const;
+
+/** What an agent of any role does to itself. */
+export const itself = (own: Own) =>
+  ({ roles: { worker: "own", supervisor: "own", observer: "own", admin: "any" }, own }) as const;
+/** What those who have a mailbox do with it. */
+export const withMailbox = (own: Own) => ({ roles: { worker: "own", supervisor: "own", admin: "any" }, own }) as const;
+/** Sending: the sender is always the credential's, that of an admin, too. */
+export const sending = (own: Own) => ({ roles: { worker: "own", supervisor: "own", admin: "own" }, own }) as const;
+/** Reading messages or tasks. */
+export const reading = (own: Own) =>
+  ({ roles: { worker: "own", supervisor: "own", observer: "without contents", admin: "any" }, own }) as const;
+/** Handing out work. */
+export const assigning = (own: Own) => ({ roles: { supervisor: "own", admin: "any" }, own }) as const;
+/** Carrying work out. */
+export const working = (own: Own) => ({ roles: { worker: "own", admin: "any" }, own }) as const;

@@ -6,13 +6,13 @@ import {
   queueStatisticsSchema,
   registryStatisticsSchema,
 } from "../lib/statistics/statistics.ts";
-import { READER_ROLES } from "./shapes.ts";
+import { READERS } from "./shapes.ts";
 
 export const queueStatistics = defineRoute({
   key: "GET /stats/queue",
   name: "queueStatistics",
   summary: "Counts of messages, their rate and the age of the oldest waiting one",
-  allow: READER_ROLES,
+  allow: READERS,
   params: undefined,
   query: undefined,
   body: undefined,
@@ -27,7 +27,7 @@ export const registryStatistics = defineRoute({
   key: "GET /stats/registry",
   name: "registryStatistics",
   summary: "Counts of agents and the mean load of active workers",
-  allow: READER_ROLES,
+  allow: READERS,
   params: undefined,
   query: undefined,
   body: undefined,
@@ -42,7 +42,7 @@ export const coordinationStatistics = defineRoute({
   key: "GET /stats/coordination",
   name: "coordinationStatistics",
   summary: "Counts of tasks by status and outcome",
-  allow: READER_ROLES,
+  allow: READERS,
   params: undefined,
   query: undefined,
   body: undefined,
@@ -57,7 +57,7 @@ export const metrics = defineRoute({
   key: "GET /metrics",
   name: "metrics",
   summary: "All statistics as JSON, or as Prometheus text when Accept names text/plain or openmetrics",
-  allow: READER_ROLES,
+  allow: READERS,
   params: undefined,
   query: undefined,
   body: undefined,

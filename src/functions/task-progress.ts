@@ -1,3 +1,4 @@
+import { OWN_BODY } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
 import {
   completeTaskSchema,
@@ -6,7 +7,7 @@ import {
   startTaskSchema,
   taskReplySchema,
 } from "../lib/tasks/task.ts";
-import { taskParams, WORK_ROLES } from "./shapes.ts";
+import { taskParams, working } from "./shapes.ts";
 
 /** What the worker that holds the current attempt says about it. */
 
@@ -14,7 +15,7 @@ export const startTask = defineRoute({
   key: "POST /tasks/{taskId}/start",
   name: "startTask",
   summary: "Moves an assigned task to running",
-  allow: WORK_ROLES,
+  allow: working(OWN_BODY),
   params: taskParams,
   query: undefined,
   body: startTaskSchema,
@@ -29,7 +30,7 @@ export const progressTask = defineRoute({
   key: "POST /tasks/{taskId}/progress",
   name: "progressTask",
   summary: "Reports progress, may extend the deadline; answers whether a cancel was asked for",
-  allow: WORK_ROLES,
+  allow: working(OWN_BODY),
   params: taskParams,
   query: undefined,
   body: progressTaskSchema,
@@ -44,7 +45,7 @@ export const completeTask = defineRoute({
   key: "POST /tasks/{taskId}/complete",
   name: "completeTask",
   summary: "Completes a task and sends its result to the supervisor",
-  allow: WORK_ROLES,
+  allow: working(OWN_BODY),
   params: taskParams,
   query: undefined,
   body: completeTaskSchema,
@@ -59,7 +60,7 @@ export const failTask = defineRoute({
   key: "POST /tasks/{taskId}/fail",
   name: "failTask",
   summary: "Reports a failure: requeued with backoff, or failed when final or out of retries",
-  allow: WORK_ROLES,
+  allow: working(OWN_BODY),
   params: taskParams,
   query: undefined,
   body: failTaskSchema,

@@ -1,3 +1,4 @@
+import { OWN_ASSIGNED_TASK, OWN_ASSIGNMENT, OWN_TASK, OWN_TASKS } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
 import {
   assignTaskReplySchema,
@@ -12,7 +13,7 @@ import {
   taskReplySchema,
   taskSchema,
 } from "../lib/tasks/task.ts";
-import { ASSIGNER_ROLES, EVERY_ROLE, taskParams } from "./shapes.ts";
+import { assigning, reading, taskParams } from "./shapes.ts";
 
 /** The routes of those who hand out work and of those who look on; what workers call is in task-progress.ts. */
 
@@ -20,7 +21,7 @@ export const assignTask = defineRoute({
   key: "POST /tasks",
   name: "assignTask",
   summary: "Creates a task and assigns it to the worker that fits best, or lets it wait",
-  allow: ASSIGNER_ROLES,
+  allow: assigning(OWN_ASSIGNMENT),
   params: undefined,
   query: undefined,
   body: assignTaskSchema,
@@ -38,7 +39,7 @@ export const previewTask = defineRoute({
   key: "POST /tasks/preview",
   name: "previewTask",
   summary: "Explains whom an assignment would weigh and choose now; writes nothing",
-  allow: ASSIGNER_ROLES,
+  allow: assigning(OWN_ASSIGNMENT),
   params: undefined,
   query: undefined,
   body: assignTaskSchema,
@@ -53,7 +54,7 @@ export const listTasks = defineRoute({
   key: "GET /tasks",
   name: "listTasks",
   summary: "Lists tasks, the newest first",
-  allow: EVERY_ROLE,
+  allow: reading(OWN_TASKS),
   params: undefined,
   query: listTasksQuerySchema,
   body: undefined,
@@ -68,7 +69,7 @@ export const getTask = defineRoute({
   key: "GET /tasks/{taskId}",
   name: "getTask",
   summary: "Reads one task, archived ones included",
-  allow: EVERY_ROLE,
+  allow: reading(OWN_TASK),
   params: taskParams,
   query: undefined,
   body: undefined,
@@ -83,7 +84,7 @@ export const getTaskAssignments = defineRoute({
   key: "GET /tasks/{taskId}/assignment",
   name: "getTaskAssignments",
   summary: "Explains every attempt: who was considered with which scores, and who was not and why",
-  allow: EVERY_ROLE,
+  allow: { roles: { supervisor: "own", observer: "without contents", admin: "any" }, own: OWN_ASSIGNED_TASK },
   params: taskParams,
   query: undefined,
   body: undefined,
@@ -98,7 +99,7 @@ export const getTaskHistory = defineRoute({
   key: "GET /tasks/{taskId}/history",
   name: "getTaskHistory",
   summary: "Lists what happened to a task, the newest first",
-  allow: EVERY_ROLE,
+  allow: reading(OWN_TASK),
   params: taskParams,
   query: taskHistoryQuerySchema,
   body: undefined,
@@ -113,7 +114,7 @@ export const cancelTask = defineRoute({
   key: "POST /tasks/{taskId}/cancel",
   name: "cancelTask",
   summary: "Cancels a task that is not running at once; asks a running one to stop",
-  allow: ASSIGNER_ROLES,
+  allow: assigning(OWN_ASSIGNED_TASK),
   params: taskParams,
   query: undefined,
   body: cancelTaskSchema,

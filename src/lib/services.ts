@@ -1,10 +1,12 @@
 import { AgentRegistry } from "./agents/agent-registry.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { openGate } from "./http/caller-guard.ts";
 import { DeadLetterOffice } from "./messages/dead-letter-office.ts";
 import { MessageQueueManager } from "./messages/message-queue-manager.ts";
 import { MessageTypeRegistry } from "./messages/message-type-registry.ts";
 import { PayloadSchemas } from "./messages/payload-schemas.ts";
+import type { Gate } from "./security/gate.ts";
 import { SystemMonitor } from "./statistics/system-monitor.ts";
 import type { Store } from "./store/store.ts";
 import { SupervisorCoordinator } from "./tasks/supervisor-coordinator.ts";
@@ -14,6 +16,7 @@ export interface Services {
   config: Config;
   clock: Clock;
   store: Store;
+  gate: Gate;
   registry: AgentRegistry;
   messages: MessageQueueManager;
   deadLetters: DeadLetterOffice;
@@ -28,6 +31,7 @@ export function createServices(parts: { config: Config; clock: Clock; store: Sto
   const schemas = new PayloadSchemas();
   return {
     ...parts,
+    gate: openGate,
     registry: new AgentRegistry({ store, heartbeatIntervalSeconds: config.heartbeatIntervalSeconds }),
     messages: new MessageQueueManager({ store, clock, schemas }),
     deadLetters: new DeadLetterOffice({ store }),

@@ -2,13 +2,14 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { AgentCommunicationError, isAgentCommunicationError } from "../lib/errors.ts";
-import { dispatch, dispatchUnknown, replyWithError } from "../lib/http/dispatch.ts";
+import { dispatch, dispatchUnknown, needsCredential, replyWithError } from "../lib/http/dispatch.ts";
 import { PREFIX, pathOf } from "../lib/http/path-matching.ts";
 import { asPublicError, problemReply, type RawReply } from "../lib/http/problem.ts";
 import type { RawRequest } from "../lib/http/request-input.ts";
 import type { Route } from "../lib/http/route.ts";
 import { REQUEST_MAX_BYTES } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
+import type { Caller } from "../lib/security/caller.ts";
 import type { Services } from "../lib/services.ts";
 import { readBody } from "./body-reader.ts";
 import { CallerSignals } from "./caller-signals.ts";
@@ -102,14 +103,46 @@ function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): voi
   socket.end(`HTTP/1.1 ${problem.status} ${reason}\r\n${lines.join("")}\r\n${problem.text}`);
 }
 
-function addRoute(app: FastifyInstance, services: Services, route: Route, log: Log, signals: CallerSignals): void {
+/** Asks the gate before anything of the body is read, and keeps its answer beside the request. */
+class Admissions {
+  readonly #services: Services;
+  readonly #callers = new WeakMap<FastifyRequest, Caller>();
+
+  constructor(services: Services) {
+    this.#services = services;
+  }
+
+  /** @throws what the gate refuses with */
+  async admit(request: FastifyRequest, route: Route | undefined): Promise<void> {
+    const approach = { header: headerReader(request.raw) };
+    this.#callers.set(request, await this.#services.gate.admit(approach, needsCredential(route)));
+  }
+
+  callerOf(request: FastifyRequest): Caller {
+    // Without an answer of the gate nobody is let in.
+    return this.#callers.get(request) ?? { kind: "anonymous" };
+  }
+}
+
+interface Serving {
+  services: Services;
+  admissions: Admissions;
+  signals: CallerSignals;
+  log: Log;
+}
+
+function addRoute(app: FastifyInstance, route: Route, serving: Serving): void {
+  const { services, admissions, signals, log } = serving;
   const url = PREFIX + pathOf(route).replaceAll(/\{(\w+)\}/g, ":$1");
   app.route<{ Params: Parameters }>({
     method: route.method,
     url,
     bodyLimit: route.maxBodyBytes ?? REQUEST_MAX_BYTES,
-    handler: async (request, reply) =>
-      send(reply, await dispatch(services, route, rawRequest(request, reply, signals), log)),
+    onRequest: (request) => admissions.admit(request, route),
+    handler: async (request, reply) => {
+      const raw = rawRequest(request, reply, signals);
+      return send(reply, await dispatch(services, route, raw, admissions.callerOf(request), log));
+    },
   });
 }
 
@@ -176,11 +209,14 @@ export async function startServer(services: Services, routes: readonly Route[], 
   app.setErrorHandler((error, request, reply) => {
     send(reply, replyWithError(asOurs(error), `${request.method} ${request.routeOptions.url ?? ""}`, log));
   });
-  app.setNotFoundHandler((request, reply) => {
-    const path = pathOnly(request.raw.url ?? "");
-    send(reply, dispatchUnknown(routes, request.method, path, headerReader(request.raw)));
-  });
-  for (const route of routes) addRoute(app, services, route, log, signals);
+  const admissions = new Admissions(services);
+  app.setNotFoundHandler(
+    { preValidation: (request: FastifyRequest) => admissions.admit(request, undefined) },
+    (request, reply) => {
+      send(reply, dispatchUnknown(routes, request.method, pathOnly(request.raw.url ?? "")));
+    },
+  );
+  for (const route of routes) addRoute(app, route, { services, admissions, signals, log });
   const silent = trackSilent(app);
   const address = await app.listen({ host: config.httpHost, port: config.httpPort });
   return {

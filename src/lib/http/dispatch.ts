@@ -1,15 +1,19 @@
 import { AgentCommunicationError } from "../errors.ts";
 import { errorFields, type Log } from "../log.ts";
+import { ANYONE, authorise, reachOf } from "../security/access.ts";
+import { actingAs } from "../security/call-context.ts";
+import type { Caller } from "../security/caller.ts";
+import { withhold } from "../security/withhold.ts";
 import type { Services } from "../services.ts";
-import { refuseForeignCaller } from "./caller-guard.ts";
+import { callContextOf } from "./call-context-of.ts";
 import { allowedMethods } from "./path-matching.ts";
 import { asPublicError, COMMON_HEADERS, problemReply, type RawReply } from "./problem.ts";
 import { parseInput, type RawRequest } from "./request-input.ts";
 import type { Reply, Route } from "./route.ts";
 
 /**
- * The one pipeline that both hosts put a request through: who may call, parse, handle, reply. It never throws: whatever
- * goes wrong becomes a problem document.
+ * The one pipeline that both hosts put a request through: who calls, whether the role may, parse, whether the caller may do
+ * this to that, handle, reply. It never throws: whatever goes wrong becomes a problem document.
  */
 
 const JSON_HEADERS = { ...COMMON_HEADERS, "content-type": "application/json; charset=utf-8" } as const;
@@ -33,39 +37,47 @@ export function replyWithError(error: unknown, route: string, log: Log): RawRepl
   return problemReply(known);
 }
 
-/** Serves one request of a route. */
-export async function dispatch(services: Services, route: Route, raw: RawRequest, log: Log): Promise<RawReply> {
+/** Whether a route asks for a credential; what no route serves does. */
+export function needsCredential(route: Route | undefined): boolean {
+  return route?.allow !== ANYONE;
+}
+
+/** Serves one request of a route for a caller whom the gate has admitted. */
+export async function dispatch(
+  services: Services,
+  route: Route,
+  raw: RawRequest,
+  caller: Caller,
+  log: Log,
+): Promise<RawReply> {
   try {
-    refuseForeignCaller(raw.header);
-    const { params, query, body } = parseInput(route, raw);
-    // One object literal with a getter: the signal costs nothing unless a handler waits.
-    const input = {
-      params,
-      query,
-      body,
-      header: raw.header,
-      get signal() {
-        return raw.signal();
-      },
-    };
-    return write(await route.handler(services, input));
+    return await serve(services, route, raw, caller);
   } catch (error) {
     return replyWithError(error, route.key, log);
   }
 }
 
+async function serve(services: Services, route: Route, raw: RawRequest, caller: Caller): Promise<RawReply> {
+  // Before the body is parsed: what a role may not do at all, it is not told how to do.
+  reachOf(route.allow, caller);
+  const { reach, parts } = await authorise(route.allow, caller, parseInput(route, raw), services);
+  // One object literal with a getter: the signal costs nothing unless a handler waits.
+  const input = {
+    params: parts.params,
+    query: parts.query,
+    body: parts.body,
+    header: raw.header,
+    caller,
+    get signal() {
+      return raw.signal();
+    },
+  };
+  const reply = await actingAs(callContextOf(caller, parts), () => route.handler(services, input));
+  return write(reach === "without contents" && "body" in reply ? { ...reply, body: withhold(reply.body) } : reply);
+}
+
 /** What no route serves: 405 with Allow when the path is known, 404 otherwise. */
-export function dispatchUnknown(
-  routes: readonly Route[],
-  method: string,
-  path: string,
-  header: (name: string) => string | undefined,
-): RawReply {
-  try {
-    refuseForeignCaller(header);
-  } catch (error) {
-    return problemReply(asPublicError(error));
-  }
+export function dispatchUnknown(routes: readonly Route[], method: string, path: string): RawReply {
   const allow = allowedMethods(routes, path);
   if (allow.length === 0 || allow.includes(method)) {
     return problemReply(new AgentCommunicationError("NOT_FOUND", "No route has this path. See GET /api/openapi.json."));

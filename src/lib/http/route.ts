@@ -1,6 +1,7 @@
 import type { z } from "zod";
-import type { AgentRole } from "../agents/agent.ts";
 import type { Config } from "../config.ts";
+import type { Allow } from "../security/access.ts";
+import type { Caller } from "../security/caller.ts";
 import type { Services } from "../services.ts";
 
 /**
@@ -22,6 +23,8 @@ export interface RouteInput<Params, Query, Body> {
   body: Body;
   /** The value of a header by its lower-case name; repeated ones arrive joined by commas. */
   header(name: string): string | undefined;
+  /** Who calls, as far as that was proved. What the caller may do has been decided already. */
+  caller: Caller;
   /** Aborts when the caller has gone or the host stops; a long poll must then end without claiming. */
   signal: AbortSignal;
 }
@@ -44,8 +47,8 @@ export interface Route<
   /** The Functions registration's name and the OpenAPI operationId. Must not sort a parameterised path before a literal one. */
   name: string;
   summary: string;
-  /** Roles that may call it, for the security rules; "anyone" needs no credential. */
-  allow: readonly AgentRole[] | "anyone";
+  /** Who may call it, and for what: `anyone` needs no credential; a role that is not named is refused. */
+  allow: Allow<Services>;
   params: Params;
   query: Query;
   body: Body;

@@ -1,0 +1,28 @@
+import type { RequestParts } from "../security/access.ts";
+import { type CallContext, UNNAMED_ACTOR } from "../security/call-context.ts";
+import type { Caller } from "../security/caller.ts";
+
+/** On whose behalf a handler runs. */
+
+/** Where a request names the agent that it comes from, the surest first. */
+const NAMED: readonly (readonly [keyof RequestParts, string])[] = [
+  ["body", "sender"],
+  ["body", "supervisor"],
+  ["body", "agentId"],
+  ["params", "agentId"],
+];
+
+function named(parts: RequestParts): string {
+  for (const [part, name] of NAMED) {
+    const value: unknown = parts[part];
+    const id: unknown = typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+    if (typeof id === "string") return id;
+  }
+  return UNNAMED_ACTOR;
+}
+
+/** The verified agent where there is one; otherwise whom the request names. */
+export function callContextOf(caller: Caller, parts: RequestParts): CallContext {
+  if (caller.kind === "agent") return { actor: caller.agentId, role: caller.role, credential: caller.credential };
+  return { actor: named(parts), credential: "none" };
+}

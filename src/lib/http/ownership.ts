@@ -1,0 +1,145 @@
+import { AgentCommunicationError } from "../errors.ts";
+import type { OwnCaller, OwnRule, RequestParts } from "../security/access.ts";
+import type { Services } from "../services.ts";
+
+/**
+ * What is a caller's own, on each kind of route. Rules about an agent that the request itself names look at nothing else, so
+ * that a refusal says nothing about what exists. Messages and tasks of others read as if they did not exist.
+ */
+
+type Rule = OwnRule<Pick<Services, "store">>;
+
+/** A text field of a part of the request; the schemas have checked that it is one where it is there. */
+function field(part: unknown, name: string): string | undefined {
+  if (typeof part !== "object" || part === null || !(name in part)) return undefined;
+  const value: unknown = Reflect.get(part, name);
+  return typeof value === "string" ? value : undefined;
+}
+
+function notYou(caller: OwnCaller, what: string): AgentCommunicationError {
+  return new AgentCommunicationError("FORBIDDEN", `The credential is that of ${caller.agentId}; ${what} must be, too.`);
+}
+
+/** The named field of a part of the request must be the caller. */
+function names(says: string, part: keyof RequestParts, name: string): Rule {
+  return {
+    says,
+    check(caller, parts) {
+      if (field(parts[part], name) !== caller.agentId) throw notYou(caller, name);
+      return parts;
+    },
+  };
+}
+
+/** `/agents/{agentId}…` */
+export const OWN_PATH: Rule = names("the agent of the path is the caller", "params", "agentId");
+/** `{agentId, …}` */
+export const OWN_BODY: Rule = names("`agentId` is the caller", "body", "agentId");
+/** `{sender, …}` */
+export const OWN_SENDER: Rule = names("`sender` is the caller", "body", "sender");
+
+/** `{messages: [{sender, …}]}` */
+export const OWN_SENDERS: Rule = {
+  says: "every `sender` is the caller",
+  check(caller, parts) {
+    const messages: unknown =
+      typeof parts.body === "object" && parts.body !== null ? Reflect.get(parts.body, "messages") : [];
+    const all = Array.isArray(messages) && messages.every((message) => field(message, "sender") === caller.agentId);
+    if (!all) throw notYou(caller, "every sender");
+    return parts;
+  },
+};
+
+/** `{supervisor, dependsOn?}`: a task for oneself, after tasks of one's own. */
+export const OWN_ASSIGNMENT: Rule = {
+  says: "`supervisor` is the caller, and so is that of every task in `dependsOn`",
+  async check(caller, parts, { store }) {
+    if (field(parts.body, "supervisor") !== caller.agentId) throw notYou(caller, "supervisor");
+    const ids: unknown =
+      typeof parts.body === "object" && parts.body !== null ? Reflect.get(parts.body, "dependsOn") : [];
+    for (const taskId of Array.isArray(ids) ? ids.map(String) : []) {
+      const task = await found(store.getTask(taskId));
+      // The words of the store for a task that does not exist: whose it is, if it does, is not told.
+      if (task?.supervisor !== caller.agentId) {
+        throw new AgentCommunicationError("DEPENDENCY_INVALID", `The task depends on ${taskId}, which does not exist.`);
+      }
+    }
+    return parts;
+  },
+};
+
+/** `/messages/{messageId}`: sent or received. */
+export const OWN_MESSAGE: Rule = {
+  says: "the caller is the sender or the receiver; otherwise `MESSAGE_NOT_FOUND`",
+  async check(caller, parts, { store }) {
+    const messageId = field(parts.params, "messageId") ?? "";
+    const message = await found(store.getMessage(messageId));
+    if (message?.sender !== caller.agentId && message?.receiver !== caller.agentId) {
+      throw new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
+    }
+    return parts;
+  },
+};
+
+function ownTask(
+  says: string,
+  isOwn: (agentId: string, task: { supervisor: string; assignedTo?: string }) => boolean,
+): Rule {
+  return {
+    says: `${says}; otherwise \`TASK_NOT_FOUND\``,
+    async check(caller, parts, { store }) {
+      const taskId = field(parts.params, "taskId") ?? "";
+      const task = await found(store.getTask(taskId));
+      if (task === undefined || !isOwn(caller.agentId, task)) {
+        throw new AgentCommunicationError("TASK_NOT_FOUND", `There is no task ${taskId}.`);
+      }
+      return parts;
+    },
+  };
+}
+
+/** `/tasks/{taskId}…`, reading. */
+export const OWN_TASK: Rule = ownTask(
+  "the caller assigned the task, or it is assigned to the caller",
+  (agentId, { supervisor, assignedTo }) => supervisor === agentId || assignedTo === agentId,
+);
+
+/** `/tasks/{taskId}…`, deciding. */
+export const OWN_ASSIGNED_TASK: Rule = ownTask(
+  "the caller assigned the task",
+  (agentId, { supervisor }) => supervisor === agentId,
+);
+
+/** `GET /tasks`: narrowed to the caller, as a supervisor to what it assigned, as a worker to what it was given. */
+export const OWN_TASKS: Rule = {
+  says: "narrowed to the tasks that the caller assigned (a supervisor) or was given (a worker)",
+  check(caller, parts) {
+    const name = caller.role === "supervisor" ? "supervisor" : "assignedTo";
+    const given = field(parts.query, name);
+    if (given !== undefined && given !== caller.agentId) throw notYou(caller, name);
+    const query = typeof parts.query === "object" && parts.query !== null ? parts.query : {};
+    return { ...parts, query: { ...query, [name]: caller.agentId } };
+  },
+};
+
+/** Channels decide by their grants, in the domain. */
+export const BY_GRANTS: Rule = {
+  says: "the channel's grants allow it; otherwise `CHANNEL_FORBIDDEN`",
+  check: (_caller, parts) => parts,
+};
+
+/** As BY_GRANTS, for routes on which the request names who receives, too. */
+export const OWN_BODY_BY_GRANTS: Rule = {
+  says: "`agentId` is the caller, and the channel's grants allow it",
+  check: OWN_BODY.check,
+};
+
+/** What a read gives, undefined when it is not there. */
+async function found<Item>(read: Promise<Item>): Promise<Item | undefined> {
+  try {
+    return await read;
+  } catch (error) {
+    if (error instanceof AgentCommunicationError && error.status === 404) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,38 @@
+import type { AgentRole } from "../agents/agent.ts";
+import type { CredentialKind } from "./call-context.ts";
+
+/** Who makes a request, as far as that has been proved. */
+
+/** Authentication mode `none`: whoever the request names is believed. */
+export interface BelievedCaller {
+  kind: "believed";
+}
+
+/** Mode `required`, and no credential came along: enough for the routes that need none. */
+export interface AnonymousCaller {
+  kind: "anonymous";
+}
+
+/** An agent with a valid credential of its own. */
+export interface AgentCaller {
+  kind: "agent";
+  agentId: string;
+  /** The role that decides: the registered one, or for an agent that is not registered yet the first of `roles`. */
+  role: AgentRole;
+  /** The roles under which it may register; more than one only for an Entra principal with several app roles. */
+  roles: readonly AgentRole[];
+  credential: Exclude<CredentialKind, "none">;
+  /** Which credential it was: an id, never a secret. */
+  credentialId: string;
+}
+
+/** Whoever holds an enrolment key: may register a new agent, and nothing else. */
+export interface EnrolmentCaller {
+  kind: "enrolment";
+  credentialId: string;
+  /** Never admin. */
+  roles: readonly AgentRole[];
+  agentIdPrefix: string;
+}
+
+export type Caller = BelievedCaller | AnonymousCaller | AgentCaller | EnrolmentCaller;
