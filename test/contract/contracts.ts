@@ -15,6 +15,7 @@ import { orderingContract } from "./ordering.ts";
 import { pagingContract } from "./paging.ts";
 import { prioritiesContract } from "./priorities.ts";
 import { requestsContract } from "./requests.ts";
+import { sendersContract } from "./senders.ts";
 import { sendingContract } from "./sending.ts";
 import { settlementsContract } from "./settlements.ts";
 import { statisticsContract } from "./statistics.ts";
@@ -25,6 +26,7 @@ export const contracts = [
   agentsContract,
   heartbeatsContract,
   sendingContract,
+  sendersContract,
   claimsContract,
   settlementsContract,
   prioritiesContract,

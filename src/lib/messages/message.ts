@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { AGENT_ROLES, SYSTEM_SENDER } from "../agents/agent.ts";
 import {
   ATTEMPTS_DEFAULT,
   ATTEMPTS_MAX,
@@ -13,6 +14,7 @@ import {
   SETTLE_MAX,
   WAIT_MAX_SECONDS,
 } from "../limits.ts";
+import { CREDENTIAL_KINDS } from "../security/call-context.ts";
 import {
   attemptSchema,
   delaySecondsSchema,
@@ -88,10 +90,17 @@ export type SendMessageReply = z.infer<typeof sendMessageReplySchema>;
 export const sendBatchSchema = z.strictObject({ messages: z.array(sendMessageSchema).min(1).max(BATCH_MAX_MESSAGES) });
 export const sendBatchReplySchema = z.object({ results: z.array(sendMessageReplySchema) });
 
+export const senderRoleSchema = z.enum([...AGENT_ROLES, SYSTEM_SENDER]);
+export const senderCredentialSchema = z.enum([...CREDENTIAL_KINDS, SYSTEM_SENDER]);
+
 /** A message as `GET /messages/{messageId}` and the lists show it. Fields without a value are absent. */
 export const messageSchema = z.object({
   messageId: idSchema,
   sender: idSchema,
+  /** Of the sender when it sent, as it was registered; `system` for what the switchboard writes. Absent on older messages. */
+  senderRole: senderRoleSchema.optional(),
+  /** How the sender proved who it is when it sent. Absent on older messages. */
+  senderCredential: senderCredentialSchema.optional(),
   receiver: idSchema,
   type: messageTypeSchema,
   priority: prioritySchema,

@@ -1,6 +1,7 @@
-import { SYSTEM_SENDER } from "../agents/agent.ts";
+import { type AgentRole, SYSTEM_SENDER } from "../agents/agent.ts";
 import type { JsonValue } from "../json.ts";
 import type { LeasedMessage, Message, MessageStatus } from "../messages/message.ts";
+import type { CredentialKind } from "../security/call-context.ts";
 import { HEAD_START_MILLISECONDS, PRIORITIES } from "../values.ts";
 import { iso } from "./instants.ts";
 
@@ -22,6 +23,9 @@ export interface MessageColumns {
   correlation_id: string | null;
   reply_to: string | null;
   ordering_key: string | null;
+  /** NULL for what the switchboard wrote itself, and for what was sent before it was kept. */
+  sender_role: AgentRole | null;
+  sender_credential: CredentialKind | null;
 }
 
 /** What its reader sees and the row does not hold as it is. */
@@ -49,6 +53,11 @@ export function readColumns(row: MessageColumns, parts: MessageParts): Message {
     acceptedAt: iso(row.accepted_at),
     availableAt: iso(row.available_at),
   };
+  const verified = parts.sender === null ? SYSTEM_SENDER : undefined;
+  const role = verified ?? row.sender_role;
+  const credential = verified ?? row.sender_credential;
+  if (role !== null) message.senderRole = role;
+  if (credential !== null) message.senderCredential = credential;
   if (row.correlation_id !== null) message.correlationId = row.correlation_id;
   if (row.reply_to !== null) message.replyTo = row.reply_to;
   if (row.ordering_key !== null) message.orderingKey = row.ordering_key;

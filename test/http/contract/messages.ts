@@ -13,6 +13,8 @@ export function messageRoutes(api: () => Api): void {
       expect(waiting).toMatchObject({ messages: [{ messageId, status: "queued" }], nextCursor: null });
       const [leased] = await api().receive(receiver);
       expect(leased).toMatchObject({ messageId, payload, attempt: 1, correlationId: "c-1" });
+      // Who sent it, as the service knows it: nothing of this was in the request.
+      expect(leased).toMatchObject({ sender, senderRole: "worker", senderCredential: expect.any(String) });
       const settlement = { body: { agentId: receiver, attempt: 1 } };
       const renewed = await api().ok(
         "POST /messages/{messageId}/renew",

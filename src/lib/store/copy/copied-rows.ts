@@ -143,6 +143,8 @@ export type CopiedMessage = {
   ordering_key: string | null;
   idempotency_key: string | null;
   request_hash: string | null;
+  sender_role: string | null;
+  sender_credential: string | null;
   task_id: string | null;
   task_attempt: number | null;
   payload: string;

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import type { Clock } from "../../clock.ts";
 import { AgentCommunicationError, isAgentCommunicationError } from "../../errors.ts";
+import { type CallContext, currentCall } from "../../security/call-context.ts";
 import { DeliverableListeners } from "../deliverable-listeners.ts";
 import { storeClosed } from "../refusals.ts";
 import type { StoreSettings } from "../store.ts";
@@ -31,6 +32,8 @@ const BUSY = 5;
 const UNAVAILABLE_CODES = new Set([BUSY, 6, 8, 10, 11, 13, 14]);
 
 interface Operation {
+  /** On whose behalf it was asked for. */
+  call: CallContext;
   run(transaction: Transaction): unknown;
   resolve(value: unknown): void;
   reject(error: unknown): void;
@@ -96,7 +99,7 @@ export class Connection {
     return new Promise<T>((resolve, reject) => {
       if (this.#closed) return reject(storeClosed());
       // The queue holds operations of many result types; each resolves only the promise made here, with its own value.
-      this.#queue.push({ run, resolve: resolve as (value: unknown) => void, reject });
+      this.#queue.push({ call: currentCall(), run, resolve: resolve as (value: unknown) => void, reject });
       this.#schedule();
     });
   }
@@ -257,7 +260,7 @@ function switchToWal(database: DatabaseSync): void {
 }
 
 function runOperation(transaction: Transaction, operation: Operation): Operation["outcome"] {
-  transaction.beginOperation();
+  transaction.beginOperation(operation.call);
   try {
     return { value: operation.run(transaction) };
   } catch (error) {

@@ -1,5 +1,7 @@
+import type { AgentRole } from "../../agents/agent.ts";
 import type { JsonValue } from "../../json.ts";
 import type { LeasedMessage, Message, MessageStatus } from "../../messages/message.ts";
+import type { CredentialKind } from "../../security/call-context.ts";
 import { asLeased, joinTask, readColumns, type TaskPart } from "../message-reading.ts";
 import { agentByNo } from "./agent-rows.ts";
 import type { Transaction } from "./transaction.ts";
@@ -31,12 +33,14 @@ export interface MessageRow {
   correlation_id: string | null;
   reply_to: string | null;
   ordering_key: string | null;
+  sender_role: AgentRole | null;
+  sender_credential: CredentialKind | null;
   task_no: number | null;
   task_attempt: number | null;
 }
 
 export const MESSAGE_COLUMNS =
-  "arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt, attempt_limit, max_attempts, accepted_at, available_at, expires_at, lease_expires_at, ended_at, settlement, claim_id, reason, correlation_id, reply_to, ordering_key, task_no, task_attempt";
+  "arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt, attempt_limit, max_attempts, accepted_at, available_at, expires_at, lease_expires_at, ended_at, settlement, claim_id, reason, correlation_id, reply_to, ordering_key, sender_role, sender_credential, task_no, task_attempt";
 
 /** What a transition needs of a row: each column read costs 0.15 µs, so the hot path reads these alone. */
 export type LiveMessageRow = Pick<
@@ -52,7 +56,7 @@ export interface ReadableMessageRow
   payload: string | null;
 }
 export const READABLE_COLUMNS =
-  "m.arrival, m.message_id, m.sender_no, m.receiver_no, m.type, m.priority, m.status, m.attempt, m.attempt_limit, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.task_no, m.payload";
+  "m.arrival, m.message_id, m.sender_no, m.receiver_no, m.type, m.priority, m.status, m.attempt, m.attempt_limit, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.sender_role, m.sender_credential, m.task_no, m.payload";
 
 /** Above this many characters a payload is stored apart, so that leasing and settling do not rewrite it. */
 const INLINE_CHARACTERS = 2_048;

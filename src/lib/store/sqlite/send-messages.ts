@@ -97,7 +97,7 @@ function findRepeat(transaction: Transaction, message: NewMessage, sender: Agent
 
 const INSERT = `INSERT INTO messages (message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
   max_attempts, accepted_at, available_at, expires_at, correlation_id, reply_to, ordering_key, idempotency_key,
-  request_hash, payload) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  request_hash, sender_role, sender_credential, payload) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 function insertMessage(transaction: Transaction, { message, sender, receiver }: Checked): void {
   const { now } = transaction;
@@ -123,6 +123,8 @@ function insertMessage(transaction: Transaction, { message, sender, receiver }: 
     message.orderingKey ?? null,
     message.idempotencyKey ?? null,
     message.requestHash,
+    sender.role,
+    transaction.call.credential,
     inline,
   );
   if (apart !== null) transaction.run("INSERT INTO message_payloads VALUES (?, ?)", inserted.lastInsertRowid, apart);

@@ -1,5 +1,6 @@
 import type { SQLInputValue } from "node:sqlite";
 import type { Clock } from "../../clock.ts";
+import { type CallContext, currentCall } from "../../security/call-context.ts";
 import type { StoreSettings } from "../store.ts";
 import type { AgentRow } from "./agent-rows.ts";
 import type { Prepared } from "./connection.ts";
@@ -34,6 +35,8 @@ export class Transaction {
   readonly settings: StoreSettings;
   /** Milliseconds since the epoch, fixed for one transition. */
   now = 0;
+  /** On whose behalf the current transition runs: as it was when the verb was called, for a group runs later. */
+  call: CallContext = currentCall();
   /** Whether the current transition has written. */
   dirty = false;
   readonly #prepare: (sql: string) => Prepared;
@@ -91,15 +94,16 @@ export class Transaction {
     return agent;
   }
 
-  beginOperation(): void {
+  beginOperation(call: CallContext): void {
     this.dirty = false;
+    this.call = call;
     this.now = this.#clock.now();
   }
 
   /** Runs a read of the committed state. */
   reading<T>(run: (transaction: Transaction) => T): T {
     this.begin();
-    this.beginOperation();
+    this.beginOperation(currentCall());
     return run(this);
   }
 
