@@ -1,0 +1,132 @@
+import { describe, expect, it } from "@jest/globals";
+import { routes } from "../../src/functions/route-table.ts";
+import { AGENT_ROLES, type AgentRole } from "../../src/lib/agents/agent.ts";
+import { dispatch } from "../../src/lib/http/dispatch.ts";
+import { problemSchema } from "../../src/lib/http/openapi.ts";
+import type { RawReply } from "../../src/lib/http/problem.ts";
+import type { Route } from "../../src/lib/http/route.ts";
+import { lineLog } from "../../src/lib/log.ts";
+import { ANYONE } from "../../src/lib/security/access.ts";
+import type { Caller } from "../../src/lib/security/caller.ts";
+import { type StoreFactory, useStore } from "../contract/store-under-test.ts";
+import { ASKS } from "./walk-asks.ts";
+import { type Ask, MARK, type Owner, World } from "./walk-world.ts";
+
+/** Every route × every role × own, other's and nobody's object: what happens is what the route table says. */
+
+const TABLE: readonly Route[] = routes;
+const RELATIONS = ["own", "other", "nobody"] as const;
+type Relation = (typeof RELATIONS)[number];
+
+function agentCaller({ agentId, role }: Owner): Caller {
+  return { kind: "agent", agentId, role, roles: [role], credential: "token", credentialId: "walk" };
+}
+
+async function ask(
+  world: World,
+  route: Route,
+  caller: Caller,
+  { params = {}, query = {}, body }: Ask,
+): Promise<RawReply> {
+  const log = lineLog((line) => {
+    throw new Error(`${route.key}: ${line}`);
+  });
+  const headers: Record<string, string> = { "content-type": "application/json" };
+  const raw = {
+    params,
+    query: new URLSearchParams(query).toString(),
+    header: (name: string) => headers[name],
+    body: body === undefined ? undefined : new TextEncoder().encode(JSON.stringify(body)),
+    signal: () => new AbortController().signal,
+  };
+  return dispatch(world.services, route, raw, caller, log);
+}
+
+/** Whose object another one of a role could be after: tasks are handed out by supervisors and done by workers. */
+function roleOfOther(role: AgentRole, { allow }: Route): AgentRole {
+  if (role === "worker" || role === "supervisor") return role;
+  return allow !== ANYONE && allow.roles.supervisor === undefined ? "worker" : "supervisor";
+}
+
+async function ownerOf(world: World, route: Route, relation: Relation, caller: Owner): Promise<Owner> {
+  if (relation === "own") return caller;
+  const role = roleOfOther(caller.role, route);
+  return relation === "other" ? world.agent(role) : world.ghost(role);
+}
+
+function codeOf(reply: RawReply): string {
+  return reply.status < 400 ? "accepted" : problemSchema.parse(JSON.parse(reply.text)).code;
+}
+
+/** What the detail says beside ids. */
+function wordsOf(reply: RawReply): string {
+  const { detail } = problemSchema.parse(JSON.parse(reply.text));
+  return detail.replaceAll(/(?:[a-z]+-)?[0-9a-f]{8}-[0-9a-f-]{27}/g, "<id>");
+}
+
+async function walk(world: World, route: Route, role: AgentRole): Promise<Record<Relation, RawReply>> {
+  const walked: Partial<Record<Relation, RawReply>> = {};
+  for (const relation of RELATIONS) {
+    const caller = await world.agent(role);
+    const asked = (await ASKS[route.key]?.(world, await ownerOf(world, route, relation, caller))) ?? {};
+    walked[relation] = await ask(world, route, agentCaller(caller), asked);
+  }
+  const { own, other, nobody } = walked;
+  if (own === undefined || other === undefined || nobody === undefined) throw new Error("a relation was not walked");
+  return { own, other, nobody };
+}
+
+const REFUSED_BY_ROLE = new Set(["UNAUTHENTICATED", "FORBIDDEN"]);
+
+/** The suite on a store. */
+export function accessWalk(open: StoreFactory): void {
+  const stage = useStore(open);
+  const world = () => new World(stage.under);
+
+  it("has a request for every route", () => {
+    expect(Object.keys(ASKS).sort()).toEqual(TABLE.map(({ key }) => key).sort());
+  });
+
+  describe.each(TABLE.map((route) => ({ key: route.key, route })))("$key", ({ route }) => {
+    const { allow } = route;
+
+    it.each(AGENT_ROLES)("as %s", async (role) => {
+      const reach = allow === ANYONE ? "any" : allow.roles[role];
+      const { own, other, nobody } = await walk(world(), route, role);
+      switch (reach) {
+        case undefined:
+          for (const reply of [own, other, nobody]) expect(codeOf(reply)).toBe("FORBIDDEN");
+          break;
+        case "own":
+          expect(own.status).toBeLessThan(300);
+          expect(other.status).toBeGreaterThanOrEqual(400);
+          // What is somebody else's and what is not there at all look the same.
+          expect(codeOf(nobody)).toBe(codeOf(other));
+          expect(wordsOf(nobody)).toBe(wordsOf(other));
+          break;
+        case "without contents":
+          for (const reply of [own, other]) {
+            expect(reply.status).toBeLessThan(300);
+            expect(reply.text).not.toContain(MARK);
+          }
+          break;
+        case "any":
+          for (const reply of [own, other, nobody]) expect(REFUSED_BY_ROLE).not.toContain(codeOf(reply));
+          expect(Math.min(own.status, other.status)).toBeLessThan(300);
+      }
+    });
+
+    it("without a credential, and with an enrolment key", async () => {
+      const here = world();
+      const asked = (await ASKS[route.key]?.(here, await here.agent("worker"))) ?? {};
+      const anonymous = codeOf(await ask(here, route, { kind: "anonymous" }, asked));
+      const key: Caller = { kind: "enrolment", credentialId: "walk", roles: ["worker"], agentIdPrefix: "walk-" };
+      const enrolling = codeOf(await ask(here, route, key, asked));
+      if (allow === ANYONE) expect([anonymous, enrolling]).toEqual(["accepted", "accepted"]);
+      else {
+        expect(anonymous).toBe("UNAUTHENTICATED");
+        if (!allow.enrolment) expect(enrolling).toBe("FORBIDDEN");
+      }
+    });
+  });
+}

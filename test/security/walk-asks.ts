@@ -1,0 +1,91 @@
+import type { Ask, Owner, World } from "./walk-world.ts";
+import { MARK } from "./walk-world.ts";
+
+/** A valid request of every route, about what is the owner's. A route without one fails the walk. */
+
+type AskFor = (world: World, owner: Owner) => Promise<Ask> | Ask;
+
+const ofAgent: AskFor = (_world, { agentId }) => ({ params: { agentId } });
+const settling =
+  (extra: object = {}): AskFor =>
+  async (world, owner) => ({
+    params: { messageId: await world.leasedBy(owner) },
+    body: { agentId: owner.agentId, attempt: 1, ...extra },
+  });
+const ofTask: AskFor = async (world, owner) => ({ params: { taskId: await world.taskOf(owner) } });
+const working =
+  (extra: object = {}): AskFor =>
+  async (world, owner) => ({
+    params: { taskId: await world.taskOf(owner, { started: false }) },
+    body: { agentId: owner.agentId, attempt: 1, ...extra },
+  });
+const assigning: AskFor = (_world, { agentId }) => ({
+  body: { supervisor: agentId, taskType: "walk", description: MARK, parameters: { MARK } },
+});
+const nothing: AskFor = () => ({});
+
+async function message(world: World, sender: string) {
+  const { agentId: receiver } = await world.agent("worker");
+  return { sender, receiver, type: "notification", payload: { MARK } };
+}
+
+export const ASKS: Readonly<Record<string, AskFor>> = {
+  "POST /agents": (_world, { agentId, role }) => ({ body: { agentId, role, metadata: { MARK } } }),
+  "GET /agents": nothing,
+  "GET /agents/{agentId}": ofAgent,
+  "DELETE /agents/{agentId}": ofAgent,
+  "POST /agents/{agentId}/heartbeat": ofAgent,
+  "POST /agents/{agentId}/messages/receive": async (world, owner) => {
+    await world.messageTo(owner);
+    return ofAgent(world, owner);
+  },
+  "GET /agents/{agentId}/messages": async (world, owner) => {
+    await world.messageTo(owner);
+    return ofAgent(world, owner);
+  },
+  "POST /messages": async (world, { agentId }) => ({ body: await message(world, agentId) }),
+  "POST /messages/batch": async (world, { agentId }) => ({ body: { messages: [await message(world, agentId)] } }),
+  "POST /messages/settle": async (world, owner) => ({
+    body: {
+      agentId: owner.agentId,
+      settlements: [{ messageId: await world.leasedBy(owner), attempt: 1, outcome: "complete" }],
+    },
+  }),
+  "GET /messages/{messageId}": async (world, owner) => ({ params: { messageId: await world.messageTo(owner) } }),
+  "POST /messages/{messageId}/complete": settling(),
+  "POST /messages/{messageId}/retry": settling({ reason: MARK }),
+  "POST /messages/{messageId}/dead-letter": settling({ reason: MARK }),
+  "POST /messages/{messageId}/renew": settling(),
+  "GET /dead-letters": async (world, owner) => {
+    await world.deadLetterOf(owner);
+    return { query: { receiver: owner.agentId } };
+  },
+  "POST /dead-letters/redrive": async (world, owner) => ({ body: { messageIds: [await world.deadLetterOf(owner)] } }),
+  "POST /dead-letters/purge": async (world, owner) => ({ body: { messageIds: [await world.deadLetterOf(owner)] } }),
+  "PUT /message-types/{type}": async (world) => ({ params: { type: await world.messageType() }, body: { schema: {} } }),
+  "GET /message-types": nothing,
+  "GET /message-types/{type}": async (world) => ({ params: { type: await world.messageType() } }),
+  "DELETE /message-types/{type}": async (world) => ({ params: { type: await world.messageType() } }),
+  "POST /tasks": assigning,
+  "POST /tasks/preview": assigning,
+  "GET /tasks": async (world, owner) => {
+    await world.taskOf(owner);
+    return { query: { [owner.role === "worker" ? "assignedTo" : "supervisor"]: owner.agentId } };
+  },
+  "GET /tasks/{taskId}": ofTask,
+  "GET /tasks/{taskId}/assignment": ofTask,
+  "GET /tasks/{taskId}/history": ofTask,
+  "POST /tasks/{taskId}/start": working(),
+  "POST /tasks/{taskId}/progress": working({ note: MARK }),
+  "POST /tasks/{taskId}/complete": working({ result: { MARK } }),
+  "POST /tasks/{taskId}/fail": working({ error: MARK }),
+  "POST /tasks/{taskId}/cancel": async (world, owner) => ({ ...(await ofTask(world, owner)), body: { reason: MARK } }),
+  "GET /stats/queue": nothing,
+  "GET /stats/registry": nothing,
+  "GET /stats/coordination": nothing,
+  "GET /metrics": nothing,
+  "GET /health": nothing,
+  "GET /health/live": nothing,
+  "POST /maintenance": nothing,
+  "GET /openapi.json": nothing,
+};
