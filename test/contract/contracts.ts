@@ -1,6 +1,7 @@
 import { agentsContract } from "./agents.ts";
 import { assignmentContract } from "./assignment.ts";
 import { assignmentMessagesContract } from "./assignment-messages.ts";
+import { auditContract } from "./audit.ts";
 import { cancellationContract } from "./cancellation.ts";
 import { claimsContract } from "./claims.ts";
 import { deadLettersContract } from "./dead-letters.ts";
@@ -42,6 +43,7 @@ export const contracts = [
   expiryContract,
   dependenciesContract,
   cancellationContract,
+  auditContract,
   statisticsContract,
   maintenanceContract,
   pagingContract,

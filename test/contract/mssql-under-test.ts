@@ -91,33 +91,39 @@ export async function takeDatabase(): Promise<string> {
 
 /** Children first. */
 const TABLES = [
-  "message_payloads",
-  "messages",
-  "ordering_keys",
-  "task_events",
-  "task_attempts",
-  "task_dependencies",
-  "ended_dependencies",
-  "task_outcomes",
-  "task_bodies",
-  "tasks",
-  "task_archive",
-  "agent_metadata",
-  "agent_heartbeats",
-  "agent_loads",
-  "agents",
-  "demand_sets",
-  "set_capabilities",
-  "demands",
-  "capability_sets",
-  "message_types",
-  "operation_answers",
+  "audit.dropped_blocks",
+  "audit.block_entries",
+  "audit.blocks",
+  "audit.entries",
+  ...[
+    "message_payloads",
+    "messages",
+    "ordering_keys",
+    "task_events",
+    "task_attempts",
+    "task_dependencies",
+    "ended_dependencies",
+    "task_outcomes",
+    "task_bodies",
+    "tasks",
+    "task_archive",
+    "agent_metadata",
+    "agent_heartbeats",
+    "agent_loads",
+    "agents",
+    "demand_sets",
+    "set_capabilities",
+    "demands",
+    "capability_sets",
+    "message_types",
+    "operation_answers",
+  ].map((table) => `dbo.${table}`),
 ];
 
 /** Empties the database and keeps it for the next store. */
 export async function giveBack(database: string): Promise<void> {
   await onServer(database, async (pool) => {
-    const deletes = TABLES.map((table) => `DELETE FROM dbo.${table};`).join("\n");
+    const deletes = TABLES.map((table) => `DELETE FROM ${table};`).join("\n");
     await pool.request().batch(
       `${deletes}
       DELETE FROM dbo.counters WHERE name LIKE 'mailbox:%' OR name LIKE 'set:%' OR name LIKE 'accepted:%';

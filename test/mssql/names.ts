@@ -1,5 +1,5 @@
 import { QueryNames } from "./query-names.ts";
-import { type Schema, tableOf, textTypeOf } from "./schema.ts";
+import { type Schema, tableName, tableOf, textTypeOf } from "./schema.ts";
 import { type Columns, renamed, type Scope } from "./scopes.ts";
 import { child, list, nodesOf, type Problem, parts, qualified, type SyntaxNode, word } from "./syntax-tree.ts";
 
@@ -111,7 +111,7 @@ class Names {
   }
 
   #definition(node: SyntaxNode): void {
-    const table = this.#schema.get(qualified(node, "SchemaObjectName").at(-1) ?? "");
+    const table = this.#schema.get(tableName(qualified(node, "SchemaObjectName")));
     const scope = { sources: [{ alias: table?.name ?? "", columns: table?.columns }], outer: undefined };
     const definition = child(node, "Definition");
     if (definition === undefined) return;

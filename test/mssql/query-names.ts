@@ -1,4 +1,4 @@
-import { type Schema, type Table, type TextType, textTypeOf } from "./schema.ts";
+import { type Schema, type Table, type TextType, tableName, textTypeOf } from "./schema.ts";
 import { type Columns, renamed, type Scope, sourcesOf, textTypeIn } from "./scopes.ts";
 import { child, list, type Problem, parts, qualified, type SyntaxNode, word } from "./syntax-tree.ts";
 import { JSON_COLUMNS, type Known, textProblem, textTypeOfExpression } from "./text-types.ts";
@@ -198,8 +198,8 @@ export class QueryNames {
     const [schema, table = ""] = name.length > 1 ? name.slice(-2) : ["", ...name];
     if (schema === "sys" || schema === "INFORMATION_SCHEMA") return undefined;
     if (schema === "" && this.expressions.has(table)) return this.expressions.get(table);
-    const found = this.#schema.get(table);
-    if (schema !== "dbo") this.problem(node, `${name.join(".")} does not name its schema`);
+    const found = this.#schema.get(tableName(name));
+    if (schema === "") this.problem(node, `${name.join(".")} does not name its schema`);
     else if (found === undefined) this.problem(node, `there is no table ${name.join(".")}`);
     return found?.columns;
   }

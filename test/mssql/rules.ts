@@ -1,4 +1,4 @@
-import type { Schema } from "./schema.ts";
+import { type Schema, tableName } from "./schema.ts";
 import {
   child,
   everyNode,
@@ -23,7 +23,7 @@ export function hintProblems(text: string, tree: SyntaxNode): Problem[] {
   const problems: Problem[] = [];
   for (const node of nodesOf(tree, "NamedTableReference")) {
     const hints = list(node, "TableHints").map((hint) => word(hint, "HintKind") ?? "");
-    const table = qualified(node, "SchemaObject").at(-1) ?? "";
+    const table = tableName(qualified(node, "SchemaObject"));
     const problem = (message: string) => problems.push({ text, line: node.line, message: `${table}: ${message}` });
     if (hints.includes("ReadPast")) {
       if (!hints.includes("ReadCommittedLock")) problem("READPAST without READCOMMITTEDLOCK");
@@ -48,7 +48,7 @@ function writesOf(statement: SyntaxNode): Write[] {
   for (const node of everyNode(statement)) {
     const hints = list(node, "TableHints").map((hint) => word(hint, "HintKind"));
     if (hints.some((hint) => hint === "UpdLock" || hint === "XLock" || hint === "HoldLock")) {
-      writes.push({ table: qualified(node, "SchemaObject").at(-1) ?? "", node, inserts: false });
+      writes.push({ table: tableName(qualified(node, "SchemaObject")), node, inserts: false });
     }
   }
   const change = changeOf(statement);
@@ -80,8 +80,8 @@ function changeOf(statement: SyntaxNode): Change | undefined {
   const from = child(specification, "FromClause");
   const references = from === undefined ? [] : nodesOf(from, "NamedTableReference", "VariableTableReference");
   const aliased = references.find((node) => word(node, "Alias") === alias && name.length === 1);
-  if (aliased === undefined) return { specification, table: alias, alias };
-  const table = aliased.kind === "NamedTableReference" ? qualified(aliased, "SchemaObject").at(-1) : undefined;
+  if (aliased === undefined) return { specification, table: tableName(name), alias };
+  const table = aliased.kind === "NamedTableReference" ? tableName(qualified(aliased, "SchemaObject")) : undefined;
   return { specification, table, alias };
 }
 
@@ -100,12 +100,20 @@ export interface OrderProblem extends Problem {
 /**
  * Writes of a transaction to a table that stands, in the lock order, before one that it has written already. A loop is read
  * twice, for its end comes before its beginning, too (but an insert makes rows that nobody else can hold).
+ *
+ * @param appended tables to which rows are only ever added, anywhere in a transaction
  */
-export function orderProblems(text: string, tree: SyntaxNode, order: readonly (readonly string[])[]): OrderProblem[] {
+export function orderProblems(
+  text: string,
+  tree: SyntaxNode,
+  order: readonly (readonly string[])[],
+  appended: readonly string[] = [],
+): OrderProblem[] {
   const problems: OrderProblem[] = [];
   const rankOf = new Map(order.flatMap((group, rank) => group.map((table) => [table, rank] as const)));
   const visit = ({ table, node, inserts }: Write, at: Position, repeated: boolean): Position => {
     if (!at.open || (repeated && inserts)) return at;
+    if (inserts && appended.includes(table)) return at;
     const rank = rankOf.get(table);
     const problem = (message: string) => problems.push({ text, table, line: node.line, message });
     if (rank === undefined) {

@@ -18,8 +18,14 @@ export interface Table {
   keys: string[][];
 }
 
-/** Tables by their name without the schema, which is dbo. */
+/** Tables by their name; those of another schema than dbo with that before it. */
 export type Schema = ReadonlyMap<string, Table>;
+
+/** The name of a table in a Schema. @param path its qualified name, as it was written */
+export function tableName(path: readonly string[]): string {
+  const [schema = "dbo", table] = [path.at(-2), path.at(-1) ?? ""];
+  return schema === "dbo" ? table : `${schema}.${table}`;
+}
 
 /** Reads the migrations in their order. */
 export function schemaOf(migrations: readonly SyntaxNode[]): Schema {
@@ -29,7 +35,7 @@ export function schemaOf(migrations: readonly SyntaxNode[]): Schema {
     for (const statement of nodesOf(migration, ...kinds)) {
       if (statement.kind === "CreateIndexStatement") addIndex(schema, statement);
       else {
-        const name = qualified(statement, "SchemaObjectName").at(-1) ?? "";
+        const name = tableName(qualified(statement, "SchemaObjectName"));
         const table = schema.get(name) ?? { name, columns: new Map(), keys: [] };
         schema.set(name, table);
         addDefinition(table, child(statement, "Definition"));
@@ -69,7 +75,7 @@ export function textTypeOf(definition: SyntaxNode | undefined): TextType | undef
 
 function addIndex(schema: ReadonlyMap<string, Table>, index: SyntaxNode): void {
   if (index.Unique !== true) return;
-  schema.get(qualified(index, "OnName").at(-1) ?? "")?.keys.push(columnsOf(index));
+  schema.get(tableName(qualified(index, "OnName")))?.keys.push(columnsOf(index));
 }
 
 function columnsOf(node: SyntaxNode): string[] {

@@ -306,6 +306,26 @@ const tasks: Pick<
   },
 };
 
+const audit: Pick<Record<Verb, VerbCase>, "listAudit" | "recordAudit"> = {
+  listAudit: {
+    async arrange(scene) {
+      await scene.store.putMessageType(`lost.${scene.tag}`, { type: "object" });
+      const subject = { subjectKind: "message_type", subjectId: `lost.${scene.tag}` } as const;
+      return () => scene.store.listAudit({ ...page, ...subject });
+    },
+  },
+  recordAudit: {
+    async arrange(scene) {
+      const entry = {
+        action: "request.refused",
+        subjectKind: "request",
+        detail: { code: "FORBIDDEN", count: 3 },
+      } as const;
+      return () => scene.store.recordAudit([{ ...entry, actor: scene.id("agent"), subjectId: scene.id("minute") }]);
+    },
+  },
+};
+
 const upkeep: Pick<
   Record<Verb, VerbCase>,
   "queueStatistics" | "registryStatistics" | "coordinationStatistics" | "checkHealth" | "sweep" | "maintain"
@@ -374,5 +394,6 @@ export const VERB_CASES: Readonly<Record<Verb, VerbCase>> = {
   ...deadLetters,
   ...taskReads,
   ...tasks,
+  ...audit,
   ...upkeep,
 };

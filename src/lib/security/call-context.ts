@@ -43,3 +43,11 @@ export function actingAs<Result>(context: CallContext, run: () => Result): Resul
 export function currentCall(): CallContext {
   return storage.getStore() ?? SYSTEM;
 }
+
+/**
+ * Who answers for a change: whoever makes the call; where nobody said who that is (embedded use), the agent that the call
+ * itself names, or else the switchboard.
+ */
+export function actorOf(named: string = SYSTEM_ACTOR, call: CallContext = currentCall()): string {
+  return call.actor === SYSTEM_ACTOR ? named : call.actor;
+}

@@ -9,6 +9,7 @@ import type {
   SettlementOutcome,
   SettleReply,
 } from "../messages/message.ts";
+import type { AuditEntry, ListAuditQuery, NewAuditEntry } from "../security/audit.ts";
 import type {
   CoordinationStatistics,
   Health,
@@ -115,6 +116,12 @@ export interface Store {
   failTask(taskId: string, failure: FailTask): Promise<TaskReply>;
   /** @throws TASK_NOT_FOUND, TASK_ENDED */
   cancelTask(taskId: string, reason: string | undefined): Promise<TaskReply>;
+
+  // audit -----------------------------------------------------------------------------------------------------------
+  /** Newest first. A page may hold fewer entries than asked for, or none, and not be the last. */
+  listAudit(query: ListAuditQuery): Promise<Paged<AuditEntry>>;
+  /** Adds entries about what is not in the store itself; everything else adds its own. */
+  recordAudit(entries: readonly NewAuditEntry[]): Promise<void>;
 
   // statistics ------------------------------------------------------------------------------------------------------
   queueStatistics(): Promise<QueueStatistics>;

@@ -21,6 +21,8 @@ export const float = (value: number | null): Input => ({ type: mssql.Float, valu
 export const id = (value: string | null): Input => ({ type: mssql.VarChar(128), value });
 /** A state, role, outcome or message type. */
 export const word = (value: string | null): Input => ({ type: mssql.VarChar(64), value });
+/** What an entry of the audit is about. */
+export const subject = (value: string | null): Input => ({ type: mssql.VarChar(160), value });
 /** A hash or hashed key. */
 export const hash = (value: string | null): Input => ({ type: mssql.VarChar(64), value });
 /** Text of any length, and JSON. */

@@ -1,8 +1,10 @@
 import { newId } from "../../ids.ts";
 import { DEAD_LETTER_BATCH_MAX } from "../../limits.ts";
 import type { DeadLetterFilter, Message } from "../../messages/message.ts";
+import { actorOf } from "../../security/call-context.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import type { DeadLetterSelection, Page, Paged } from "../store.ts";
+import { detailOf, recordRows } from "./audit.ts";
 import { type Batch, bigint, id, int, text, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemText, plainText } from "./item-text.ts";
@@ -75,10 +77,10 @@ export async function listDeadLetters(
  * earlier try of the same operation, whose repeat would count otherwise.
  */
 const SELECT = `${PROLOGUE}DECLARE @operation uniqueidentifier, @dryRun bit, @receiver varchar(128), @type varchar(64), @reason nvarchar(max), @before bigint,
-  @byIds bit, @count int;
-SELECT @operation = x.operation, @dryRun = x.dry_run, @receiver = x.receiver, @type = x.type, @reason = ${plainText("x.reason")},
+  @byIds bit, @count int, @actor varchar(128);
+SELECT @operation = x.operation, @actor = x.actor, @dryRun = x.dry_run, @receiver = x.receiver, @type = x.type, @reason = ${plainText("x.reason")},
   @before = x.before, @byIds = x.by_ids
-FROM OPENJSON(@items) WITH (operation uniqueidentifier, dry_run bit, receiver varchar(128), type varchar(64), reason nvarchar(max),
+FROM OPENJSON(@items) WITH (operation uniqueidentifier, actor varchar(128), dry_run bit, receiver varchar(128), type varchar(64), reason nvarchar(max),
   before bigint, by_ids bit) AS x;
 DECLARE @answer nvarchar(max) = (SELECT answer FROM dbo.operation_answers WHERE operation_id = @operation);
 DECLARE @chosen TABLE (position int IDENTITY NOT NULL PRIMARY KEY, arrival bigint NOT NULL, receiver_no int NOT NULL,
@@ -104,6 +106,23 @@ ELSE
   ORDER BY m.ended_at, m.arrival;
 `;
 
+/** An entry for each of the messages of `chosen`; before they are deleted, or get other arrival numbers. */
+function recordDeadLetters(
+  action: "dead_letters.redriven" | "dead_letters.purged",
+  actor: string,
+  chosen: string,
+): string {
+  return recordRows({
+    actor,
+    action: `'${action}'`,
+    subjectKind: "'message'",
+    subjectId: "m.message_id",
+    detail: detailOf({ receiver: { word: "a.agent_id" } }),
+    from: `FROM ${chosen} AS c JOIN dbo.messages AS m ON m.arrival = c.arrival JOIN dbo.agents AS a ON a.agent_no = m.receiver_no
+WHERE m.status = 'dead_lettered' ORDER BY c.arrival`,
+  });
+}
+
 /** Keeps the answer in the same transaction. */
 const KEEP_ANSWER = `INSERT INTO dbo.operation_answers (operation_id, answer, answered_at)
   VALUES (@operation, CONCAT(N'{"count":', @count, N'}'), @now);
@@ -122,7 +141,7 @@ IF @answer IS NULL AND @dryRun = 0 AND @count > 0
 BEGIN
   DECLARE @number bigint;
   BEGIN TRANSACTION;
-  ${joinKeys("@chosen", "position", "s.position > 0")}SET @number = NEXT VALUE FOR dbo.message_arrivals;
+  ${recordDeadLetters("dead_letters.redriven", "@actor", "@chosen")}  ${joinKeys("@chosen", "position", "s.position > 0")}SET @number = NEXT VALUE FOR dbo.message_arrivals;
   UPDATE m SET arrival = @number * ${ARRIVALS_PER_NUMBER} + c.position - 1, status = 'queued', held = c.held,
     attempt_limit = m.attempt + m.max_attempts, available_at = @now, expires_at = NULL, ended_at = NULL, settlement = NULL
   FROM @chosen AS c JOIN dbo.messages AS m ON m.arrival = c.arrival WHERE m.status = 'dead_lettered'
@@ -140,16 +159,22 @@ export const DECLARE_PURGED = `DECLARE @purged TABLE (arrival bigint NOT NULL PR
 DECLARE @purgedRows int;
 `;
 
-/** Deletes the messages of @purged; their payloads go with them. Inside the transaction. Leaves @purged empty. */
-export const DELETE_MESSAGES = `SET @purgedRows = (SELECT COUNT(*) FROM @purged);
+/**
+ * Deletes the messages of @purged; their payloads go with them. Inside the transaction. Leaves @purged empty.
+ *
+ * @param actor who purges the dead letters among them; left out: the switchboard
+ */
+export function deleteMessages(actor = "NULL"): string {
+  return `SET @purgedRows = (SELECT COUNT(*) FROM @purged);
 IF @purgedRows > 0
 BEGIN
-DELETE m FROM @purged AS p JOIN dbo.messages AS m ON m.arrival = p.arrival AND m.status = p.status
+${recordDeadLetters("dead_letters.purged", actor, "@purged")}DELETE m FROM @purged AS p JOIN dbo.messages AS m ON m.arrival = p.arrival AND m.status = p.status
 ${BY_KEY};
 ${raceUnless("@purgedRows")}INSERT INTO @counts (name, delta) SELECT CONCAT('messages:', p.status), -COUNT(*) FROM @purged AS p GROUP BY p.status;
 DELETE FROM @purged;
 END;
 `;
+}
 
 const PURGE_SQL = sqlText(
   "purge-dead-letters",
@@ -158,7 +183,7 @@ IF @answer IS NULL AND @dryRun = 0 AND @count > 0
 BEGIN
   ${DECLARE_COUNTS}${DECLARE_PURGED}INSERT INTO @purged (arrival, status) SELECT c.arrival, 'dead_lettered' FROM @chosen AS c;
   BEGIN TRANSACTION;
-  ${DELETE_MESSAGES}${APPLY_COUNTS}${KEEP_ANSWER}COMMIT TRANSACTION;
+  ${deleteMessages("@actor")}${APPLY_COUNTS}${KEEP_ANSWER}COMMIT TRANSACTION;
 END;
 ${ANSWER}`,
 );
@@ -171,6 +196,7 @@ function operationBatch(name: string, sql: typeof PURGE_SQL, wakes: boolean): Ba
     sql,
     encode: ({ operationId, messageIds, filter, dryRun }) => ({
       operation: operationId,
+      actor: actorOf(),
       dry_run: dryRun,
       by_ids: messageIds !== undefined,
       ids: [...(messageIds ?? [])],

@@ -5,7 +5,7 @@ import type { PurgeStep, Step, Walked } from "../upkeep-runs.ts";
 import { CHANGE_STATUS, DECLARE_STATUS_CHANGES, statusChangesOf } from "./agent-rows.ts";
 import { bigint, type Inputs } from "./batch.ts";
 import type { Connection } from "./connection.ts";
-import { DECLARE_PURGED, DELETE_MESSAGES } from "./dead-letters.ts";
+import { DECLARE_PURGED, deleteMessages } from "./dead-letters.ts";
 import { endIf, upkeepStep } from "./sweep.ts";
 import { sqlText } from "./texts.ts";
 import { APPLY_COUNTS, BY_KEY, DECLARE_COUNTS, PROLOGUE, raceUnless } from "./transaction.ts";
@@ -42,7 +42,7 @@ WHERE (@stop IS NULL OR o.arrival < @stop)
 ${endIf("@@ROWCOUNT = 0", "0 AS purged, 0 AS dead_letters, @next AS next")}
 SET @deadLetters = (SELECT COUNT(*) FROM @purged AS p WHERE p.status = 'dead_lettered');
 ${DECLARE_COUNTS}BEGIN TRANSACTION;
-${DELETE_MESSAGES}${APPLY_COUNTS}COMMIT TRANSACTION;
+${deleteMessages()}${APPLY_COUNTS}COMMIT TRANSACTION;
 SELECT @purgedRows - @deadLetters AS purged, @deadLetters AS dead_letters, @next AS next;
 `,
   ),

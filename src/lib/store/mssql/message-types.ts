@@ -1,9 +1,11 @@
 import { newId } from "../../ids.ts";
 import type { MessageTypeDefinition } from "../../messages/message.ts";
+import { actorOf } from "../../security/call-context.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { iso } from "../instants.ts";
 import { readType, type TypeRow } from "../message-type-reading.ts";
 import type { Page, Paged } from "../store.ts";
+import { detailOf, recordRows } from "./audit.ts";
 import { type Batch, int, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemJson, plainJson } from "./item-text.ts";
@@ -31,9 +33,9 @@ function cacheOf(connection: Connection): Map<string, Cached> {
 }
 
 /** The call, and the answer that an earlier try of it was given: its repeat would find the type as it left it. */
-const READ = `${PROLOGUE}DECLARE @type varchar(64), @operation uniqueidentifier, @answer nvarchar(max), @known bigint;
-SELECT @type = x.type, @operation = x.operation
-FROM OPENJSON(@items) WITH (type varchar(64), operation uniqueidentifier) AS x;
+const READ = `${PROLOGUE}DECLARE @type varchar(64), @operation uniqueidentifier, @answer nvarchar(max), @known bigint, @actor varchar(128);
+SELECT @type = x.type, @operation = x.operation, @actor = x.actor
+FROM OPENJSON(@items) WITH (type varchar(64), operation uniqueidentifier, actor varchar(128)) AS x;
 SET @answer = (SELECT answer FROM dbo.operation_answers WHERE operation_id = @operation);
 SET @known = (SELECT updated_at FROM dbo.message_types WHERE type = @type);
 `;
@@ -52,7 +54,13 @@ BEGIN
   BEGIN
     UPDATE dbo.message_types SET [schema] = @schema, updated_at = @updatedAt WHERE type = @type AND updated_at = @known;
     ${raceUnless("1")}  END;
-  INSERT INTO dbo.operation_answers (operation_id, answer, answered_at) VALUES (@operation, @answer, @now);
+  ${recordRows({
+    actor: "@actor",
+    action: "'message_type.put'",
+    subjectKind: "'message_type'",
+    subjectId: "@type",
+    detail: detailOf({ created: { flag: "CASE WHEN @known IS NULL THEN 1 ELSE 0 END" } }),
+  })}  INSERT INTO dbo.operation_answers (operation_id, answer, answered_at) VALUES (@operation, @answer, @now);
   COMMIT TRANSACTION;
 END;
 SELECT 0 AS item, CAST(JSON_VALUE(@answer, '$.created') AS int) AS created, CAST(JSON_VALUE(@answer, '$.updatedAt') AS bigint) AS updated_at;
@@ -68,7 +76,12 @@ interface PutCall {
 const PUT: Batch<PutCall, { definition: MessageTypeDefinition; created: boolean }> = {
   name: "put-message-type",
   sql: PUT_SQL,
-  encode: ({ operationId, type, schema }) => ({ operation: operationId, type, schema: itemJson(schema) }),
+  encode: ({ operationId, type, schema }) => ({
+    operation: operationId,
+    actor: actorOf(),
+    type,
+    schema: itemJson(schema),
+  }),
   decode: (result, calls) =>
     result.rows<{ created: number; updated_at: number }>(0).map((row, item) => {
       const { type = "", schema = true } = calls[item] ?? {};
@@ -136,7 +149,13 @@ BEGIN
   SET @answer = CONCAT(N'{"deleted":', CASE WHEN @known IS NULL THEN 0 ELSE 1 END, N'}');
   BEGIN TRANSACTION;
   DELETE FROM dbo.message_types WHERE type = @type;
-  ${raceUnless("CASE WHEN @known IS NULL THEN 0 ELSE 1 END")}  INSERT INTO dbo.operation_answers (operation_id, answer, answered_at) VALUES (@operation, @answer, @now);
+  ${raceUnless("CASE WHEN @known IS NULL THEN 0 ELSE 1 END")}  ${recordRows({
+    actor: "@actor",
+    action: "'message_type.deleted'",
+    subjectKind: "'message_type'",
+    subjectId: "@type",
+    from: "WHERE @known IS NOT NULL",
+  })}  INSERT INTO dbo.operation_answers (operation_id, answer, answered_at) VALUES (@operation, @answer, @now);
   COMMIT TRANSACTION;
 END;
 SELECT 0 AS item, CAST(JSON_VALUE(@answer, '$.deleted') AS int) AS deleted;
@@ -146,7 +165,7 @@ SELECT 0 AS item, CAST(JSON_VALUE(@answer, '$.deleted') AS int) AS deleted;
 const DELETE: Batch<{ operationId: string; type: string }, boolean> = {
   name: "delete-message-type",
   sql: DELETE_SQL,
-  encode: ({ operationId, type }) => ({ operation: operationId, type }),
+  encode: ({ operationId, type }) => ({ operation: operationId, actor: actorOf(), type }),
   decode: (result) => result.rows<{ deleted: number }>(0).map(({ deleted }) => ({ value: deleted === 1 })),
   maxItems: 1,
   wakes: false,

@@ -2,6 +2,7 @@ import type { SqlSettings } from "../../config/sql-settings.ts";
 import type { Store } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
 import { previewAssignment } from "./assignment.ts";
+import { listAudit, recordAudit } from "./audit.ts";
 import { cancelTask } from "./cancel-task.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
@@ -42,6 +43,7 @@ export function storeOver(connection: Connection): Store {
     ...agentVerbs(connection),
     ...messageVerbs(connection),
     ...taskVerbs(connection),
+    ...auditVerbs(connection),
     ...statisticsVerbs(connection),
     sweep: () => sweep(connection),
     maintain: () => maintain(connection),
@@ -77,6 +79,13 @@ function messageVerbs(connection: Connection) {
     findMessageType: (type) => findMessageType(connection, type),
     listMessageTypes: (page) => listMessageTypes(connection, page),
     deleteMessageType: (type) => deleteMessageType(connection, type),
+  } satisfies Partial<Store>;
+}
+
+function auditVerbs(connection: Connection) {
+  return {
+    listAudit: (query) => listAudit(connection, query),
+    recordAudit: (entries) => recordAudit(connection, entries),
   } satisfies Partial<Store>;
 }
 

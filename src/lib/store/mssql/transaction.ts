@@ -26,6 +26,9 @@ export const LOCK_ORDER: readonly (readonly string[])[] = [
   ["operation_answers"],
 ];
 
+/** Rows are only ever added here, anywhere in a transaction: nobody waits for them, so they have no place in the order. */
+export const APPEND_ONLY: readonly string[] = ["audit.entries", "audit.blocks", "audit.block_entries"];
+
 /**
  * Byte-wise comparison: ids, names and states. Also for comparing with a column of OPENJSON, which has the collation of the
  * database (error 468 on SQL Server without it).

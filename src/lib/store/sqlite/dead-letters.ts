@@ -2,7 +2,8 @@ import { DEAD_LETTER_BATCH_MAX } from "../../limits.ts";
 import type { DeadLetterFilter, Message } from "../../messages/message.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import type { DeadLetterSelection, Page, Paged } from "../store.ts";
-import { findAgent } from "./agent-rows.ts";
+import { agentByNo, findAgent } from "./agent-rows.ts";
+import { audit } from "./audit.ts";
 import {
   keyIsBusy,
   MESSAGE_COLUMNS,
@@ -95,6 +96,7 @@ export function redriveDeadLetters(transaction: Transaction, selection: DeadLett
     transaction.count("messages:queued", 1);
     transaction.addToMailbox(receiverNo, 1);
     transaction.deliverableNo(receiverNo);
+    recordDeadLetter(transaction, "dead_letters.redriven", message);
   }
   return messages.length;
 }
@@ -102,8 +104,26 @@ export function redriveDeadLetters(transaction: Transaction, selection: DeadLett
 /** Deletes dead letters. @returns how many */
 export function purgeDeadLetters(transaction: Transaction, selection: DeadLetterSelection): number {
   const messages = select(transaction, selection);
-  if (!selection.dryRun) for (const message of messages) deleteMessage(transaction, message);
+  if (!selection.dryRun) for (const message of messages) purgeDeadLetter(transaction, message);
   return messages.length;
+}
+
+/** Deletes a dead letter. @param actor left out: whoever makes the call */
+export function purgeDeadLetter(transaction: Transaction, message: DeadLetter, actor?: string): void {
+  recordDeadLetter(transaction, "dead_letters.purged", message, actor);
+  deleteMessage(transaction, message);
+}
+
+type DeadLetter = Pick<MessageRow, "arrival" | "status" | "message_id" | "receiver_no">;
+
+function recordDeadLetter(
+  transaction: Transaction,
+  action: "dead_letters.redriven" | "dead_letters.purged",
+  { message_id: subjectId, receiver_no: receiverNo }: DeadLetter,
+  actor?: string,
+): void {
+  const detail = { receiver: agentByNo(transaction, receiverNo).agent_id };
+  audit(transaction, { actor, action, subjectKind: "message", subjectId, detail });
 }
 
 /** Deletes an ended message; its payload goes with it. */

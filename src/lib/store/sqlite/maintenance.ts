@@ -1,21 +1,25 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import { SYSTEM_ACTOR } from "../../security/call-context.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
 import type { PurgeStep, Step, Walked } from "../upkeep-runs.ts";
 import { AGENT_COLUMNS, type AgentRow, changeAgent } from "./agent-rows.ts";
-import { deleteMessage } from "./dead-letters.ts";
+import { deleteMessage, purgeDeadLetter } from "./dead-letters.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The daily upkeep of messages and agents, in steps of at most MAINTENANCE_BATCH_ROWS rows. */
 
 interface OldMessage {
   arrival: number;
+  message_id: string;
+  receiver_no: number;
   status: "queued" | "leased" | "completed" | "dead_lettered" | "expired";
   accepted_at: number;
   ended_at: number | null;
 }
 
 /** In order of arrival, so no index has to be kept for the purge: what is older than the cutoff is at the front. */
-const OLDEST = "SELECT arrival, status, accepted_at, ended_at FROM messages WHERE arrival > ? ORDER BY arrival LIMIT ?";
+const OLDEST = `SELECT arrival, message_id, receiver_no, status, accepted_at, ended_at FROM messages
+  WHERE arrival > ? ORDER BY arrival LIMIT ?`;
 
 /** Purges completed and expired messages, and dead letters, past their retention. */
 export function purgeMessages(transaction: Transaction, after: number): PurgeStep {
@@ -28,10 +32,13 @@ export function purgeMessages(transaction: Transaction, after: number): PurgeSte
     // Accepted later than both cutoffs, so it cannot have ended before them, nor can what came after it (redriven
     // messages have old acceptance times and are merely passed).
     if (row.accepted_at > Math.max(ended, dead)) return step;
-    if ((row.status === "completed" || row.status === "expired") && (row.ended_at ?? 0) <= ended) step.purged += 1;
-    else if (row.status === "dead_lettered" && (row.ended_at ?? 0) <= dead) step.deadLetters += 1;
-    else continue;
-    deleteMessage(transaction, row);
+    if ((row.status === "completed" || row.status === "expired") && (row.ended_at ?? 0) <= ended) {
+      deleteMessage(transaction, row);
+      step.purged += 1;
+    } else if (row.status === "dead_lettered" && (row.ended_at ?? 0) <= dead) {
+      purgeDeadLetter(transaction, row, SYSTEM_ACTOR);
+      step.deadLetters += 1;
+    }
   }
   const last = rows.at(-1);
   return rows.length < MAINTENANCE_BATCH_ROWS || last === undefined ? step : { ...step, next: last.arrival };

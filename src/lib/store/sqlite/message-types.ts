@@ -2,6 +2,7 @@ import type { MessageTypeDefinition } from "../../messages/message.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { readType, type TypeRow } from "../message-type-reading.ts";
 import type { Page, Paged } from "../store.ts";
+import { audit } from "./audit.ts";
 import type { Transaction } from "./transaction.ts";
 
 const BY_TYPE = "SELECT type, schema, updated_at FROM message_types WHERE type = ?";
@@ -22,7 +23,14 @@ export function putMessageType(
     text,
     updatedAt,
   );
-  return { definition: readType({ type, schema: text, updated_at: updatedAt }), created: known === undefined };
+  const created = known === undefined;
+  audit(transaction, {
+    action: "message_type.put",
+    subjectKind: "message_type",
+    subjectId: type,
+    detail: { created },
+  });
+  return { definition: readType({ type, schema: text, updated_at: updatedAt }), created };
 }
 
 export function findMessageType(transaction: Transaction, type: string): MessageTypeDefinition | undefined {
@@ -46,5 +54,7 @@ export function listMessageTypes(transaction: Transaction, page: Page): Paged<Me
 
 /** @returns whether it was registered */
 export function deleteMessageType(transaction: Transaction, type: string): boolean {
-  return transaction.run("DELETE FROM message_types WHERE type = ?", type).changes > 0;
+  const deleted = transaction.run("DELETE FROM message_types WHERE type = ?", type).changes > 0;
+  if (deleted) audit(transaction, { action: "message_type.deleted", subjectKind: "message_type", subjectId: type });
+  return deleted;
 }

@@ -2,6 +2,7 @@ import type { Clock } from "../../clock.ts";
 import type { Store, StoreSettings } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
 import { previewAssignment } from "./assignment.ts";
+import { listAudit, recordAudit } from "./audit.ts";
 import { cancelTask } from "./cancel-task.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { Connection } from "./connection.ts";
@@ -38,6 +39,7 @@ export function openSqliteStore({ file, settings, clock }: SqliteStoreOptions): 
     ...agentVerbs(connection),
     ...messageVerbs(connection),
     ...taskVerbs(connection),
+    ...auditVerbs(connection),
     ...statisticsVerbs(connection),
     sweep: () => sweep(connection),
     maintain: () => maintain(connection, clock),
@@ -73,6 +75,13 @@ function messageVerbs(connection: Connection) {
     findMessageType: (type) => connection.read((tx) => findMessageType(tx, type)),
     listMessageTypes: (page) => connection.read((tx) => listMessageTypes(tx, page)),
     deleteMessageType: (type) => connection.write((tx) => deleteMessageType(tx, type)),
+  } satisfies Partial<Store>;
+}
+
+function auditVerbs(connection: Connection) {
+  return {
+    listAudit: (query) => connection.read((tx) => listAudit(tx, query)),
+    recordAudit: (entries) => connection.write((tx) => recordAudit(tx, entries)),
   } satisfies Partial<Store>;
 }
 
