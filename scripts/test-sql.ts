@@ -11,6 +11,13 @@ if (process.env.AZURE_SQL_SERVER === undefined) {
   );
   process.exit(1);
 }
-const jest = ["--experimental-vm-modules", "node_modules/jest/bin/jest.js", "test/contract", "test/mssql", "test/copy"];
+const jest = [
+  "--experimental-vm-modules",
+  "node_modules/jest/bin/jest.js",
+  "test/contract",
+  "test/mssql",
+  "test/copy",
+  "test/security",
+];
 const { status } = spawnSync(process.execPath, [...jest, ...process.argv.slice(2)], { stdio: "inherit" });
 process.exit(status ?? 1);

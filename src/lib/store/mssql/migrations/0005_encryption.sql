@@ -4,19 +4,18 @@ GO
 -- switchboard itself, or sent before these were kept.
 -- key_version: that of the key that the payload is encrypted under, or in the switchboard's own task_result the result inside
 -- of it; NULL: it is plain. Nothing else decides whether a value is an envelope.
-ALTER TABLE dbo.messages ADD
-  sender_role varchar(10) COLLATE Latin1_General_100_BIN2 NULL CONSTRAINT messages_sender_role
-    CHECK (sender_role IN ('supervisor', 'worker', 'observer', 'admin')),
-  sender_credential varchar(11) COLLATE Latin1_General_100_BIN2 NULL CONSTRAINT messages_sender_credential
-    CHECK (sender_credential IN ('token', 'entra', 'certificate', 'none')),
-  key_version varchar(64) COLLATE Latin1_General_100_BIN2 NULL;
+-- (A column to a statement: not every server that speaks T-SQL takes more.)
+ALTER TABLE dbo.messages ADD sender_role varchar(10) COLLATE Latin1_General_100_BIN2 NULL CONSTRAINT messages_sender_role
+    CHECK (sender_role IN ('supervisor', 'worker', 'observer', 'admin'));
+ALTER TABLE dbo.messages ADD sender_credential varchar(11) COLLATE Latin1_General_100_BIN2 NULL CONSTRAINT messages_sender_credential
+    CHECK (sender_credential IN ('token', 'entra', 'certificate', 'none'));
+ALTER TABLE dbo.messages ADD key_version varchar(64) COLLATE Latin1_General_100_BIN2 NULL;
 -- Of the parameters.
 ALTER TABLE dbo.task_bodies ADD key_version varchar(64) COLLATE Latin1_General_100_BIN2 NULL;
 -- Of the result.
 ALTER TABLE dbo.task_outcomes ADD key_version varchar(64) COLLATE Latin1_General_100_BIN2 NULL;
-ALTER TABLE dbo.task_archive ADD
-  key_version varchar(64) COLLATE Latin1_General_100_BIN2 NULL,
-  result_key_version varchar(64) COLLATE Latin1_General_100_BIN2 NULL;
+ALTER TABLE dbo.task_archive ADD key_version varchar(64) COLLATE Latin1_General_100_BIN2 NULL;
+ALTER TABLE dbo.task_archive ADD result_key_version varchar(64) COLLATE Latin1_General_100_BIN2 NULL;
 GO
 -- For encrypting again under a new version: what is under another one stands before or behind it.
 CREATE INDEX messages_by_key ON dbo.messages (key_version, arrival) WHERE key_version IS NOT NULL;
