@@ -2,6 +2,7 @@ import { agentsContract } from "./agents.ts";
 import { assignmentContract } from "./assignment.ts";
 import { assignmentMessagesContract } from "./assignment-messages.ts";
 import { auditContract } from "./audit.ts";
+import { auditedChangesContract } from "./audited-changes.ts";
 import { cancellationContract } from "./cancellation.ts";
 import { claimsContract } from "./claims.ts";
 import { deadLettersContract } from "./dead-letters.ts";
@@ -44,6 +45,7 @@ export const contracts = [
   dependenciesContract,
   cancellationContract,
   auditContract,
+  auditedChangesContract,
   statisticsContract,
   maintenanceContract,
   pagingContract,

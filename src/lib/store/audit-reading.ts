@@ -64,62 +64,64 @@ export function readBlock(row: BlockRow): AuditBlock {
 }
 
 /**
- * Entries that one call looks at when it is given a filter. The entries have one index, by time, because every change pays for
- * each; so a page may hold fewer entries than asked for, or none, and still not be the last.
+ * Entries that one call looks at when it is given a filter: they are found by their number alone, because every change would pay
+ * for an index. So a page may hold fewer entries than asked for, or none, and still not be the last.
  */
 export const AUDIT_SCAN_MAX = 10_000;
+
+/**
+ * Numbers grow with time, but not strictly: a batch that began earlier may number its entries later, and a machine's clock may be
+ * set. A time that is looked for by number is looked for this much wider, and then compared entry by entry.
+ */
+const DISORDER_MILLISECONDS = 600_000;
 
 /** Where a page begins and what it is narrowed to. */
 export interface AuditWindow {
   /** The list and its filters, which a cursor is bound to. */
   filters: object;
-  /** Entries before this place: older, or of the same time with a lower number. */
-  at: number;
-  entryNo: number;
-  /** Not before this time. */
-  from: number;
+  /** Entries with a lower number than this. */
+  before: number;
+  /** Entries at or after `from` and before `to`; null without such a bound. */
+  from: number | null;
+  to: number | null;
+  /** The times by which to look for the numbers between which all of those are. */
+  numbersFrom: number | null;
+  numbersTo: number | null;
   /** Entries to look at. */
   scan: number;
 }
 
 /** @throws INVALID_REQUEST for a cursor of another list */
 export function auditWindow(query: ListAuditQuery): AuditWindow {
-  const { limit, cursor, from, to, ...narrowing } = query;
-  const filters = { list: "audit", ...narrowing, from, to };
-  const [at, entryNo] = decodeCursor(filters, cursor) ?? [
-    to === undefined ? Number.MAX_SAFE_INTEGER : Date.parse(to),
-    0,
-  ];
-  const narrowed = Object.values(narrowing).some((value) => value !== undefined);
+  const { limit, cursor, ...filter } = query;
+  const filters = { list: "audit", ...filter };
+  const [before] = decodeCursor(filters, cursor) ?? [Number.MAX_SAFE_INTEGER];
+  const [from, to] = [filter.from, filter.to].map((time) => (time === undefined ? null : Date.parse(time)));
+  const filtered = Object.values(filter).some((value) => value !== undefined);
   return {
     filters,
-    at: Number(at),
-    // Of entries at exactly `to`, none.
-    entryNo: Number(entryNo),
-    from: from === undefined ? Number.MIN_SAFE_INTEGER : Date.parse(from),
-    scan: narrowed ? Math.max(AUDIT_SCAN_MAX, limit + 1) : limit + 1,
+    before: Number(before),
+    from: from ?? null,
+    to: to ?? null,
+    numbersFrom: from == null ? null : from - DISORDER_MILLISECONDS,
+    numbersTo: to == null ? null : to + DISORDER_MILLISECONDS,
+    scan: filtered ? AUDIT_SCAN_MAX : limit + 1,
   };
 }
-
-/** Where a call has stopped looking. */
-export type AuditPlace = Pick<AuditRow, "at" | "entry_no">;
 
 /**
  * The page of rows that were found.
  *
  * @param rows matching ones, newest first, at most one more than the limit
- * @param stopped the last entry that was looked at, if there may be more behind it
+ * @param stopped the number of the last entry that was looked at, if there may be more behind it
  */
 export function auditPage(
   window: AuditWindow,
   limit: number,
   rows: readonly AuditRow[],
-  stopped: AuditPlace | undefined,
+  stopped: number | undefined,
 ): Paged<AuditEntry> {
   const shown = rows.slice(0, limit);
-  const last = rows.length > limit ? shown.at(-1) : stopped;
-  return {
-    items: shown.map(readEntry),
-    nextCursor: last === undefined ? null : encodeCursor(window.filters, [last.at, last.entry_no]),
-  };
+  const last = rows.length > limit ? shown.at(-1)?.entry_no : stopped;
+  return { items: shown.map(readEntry), nextCursor: last === undefined ? null : encodeCursor(window.filters, [last]) };
 }

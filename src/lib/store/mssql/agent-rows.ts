@@ -1,6 +1,7 @@
 import type { Agent } from "../../agents/agent.ts";
 import { readStoredAgent, type StoredAgent } from "../agent-reading.ts";
-import { BY_KEY, raceUnless, WORD } from "./transaction.ts";
+import { detailOf, recordRows } from "./audit.ts";
+import { BY_KEY, ID, raceUnless, WORD } from "./transaction.ts";
 
 /**
  * The rows of an agent, and the two fragments that change what others decide by, so that every count follows every change:
@@ -61,12 +62,13 @@ END;
 
 /**
  * Changes of status, role, capacity or capability set, each with the state that the batch read before. `beats`: counts as
- * a heartbeat. `silent_since`: a race is lost to a heartbeat later than this. Fill it with STATUS_CHANGES_OF.
+ * a heartbeat. `silent_since`: a race is lost to a heartbeat later than this. `actor`: who changes it; NULL: the switchboard. Fill it
+ * with STATUS_CHANGES_OF.
  */
 export const DECLARE_STATUS_CHANGES = `DECLARE @status_changes TABLE (agent_no int NOT NULL PRIMARY KEY,
   was_role ${WORD} NOT NULL, was_status ${WORD} NOT NULL, was_set_no int NOT NULL, was_max int NOT NULL,
   role ${WORD} NOT NULL, status ${WORD} NOT NULL, set_no int NOT NULL, max_concurrent_tasks int NOT NULL,
-  beats bit NOT NULL, silent_since bigint NULL);
+  beats bit NOT NULL, silent_since bigint NULL, actor ${ID} NULL, metadata_changed bit NOT NULL DEFAULT 0);
 DECLARE @statusChanges int;
 `;
 
@@ -80,13 +82,13 @@ DECLARE @statusChanges int;
  */
 export function statusChangesOf(
   source: string,
-  change: { becomes: string; beats?: 0 | 1; silentSince?: string },
+  change: { becomes: string; beats?: 0 | 1; silentSince?: string; actor?: string },
 ): string {
-  const { becomes, beats = 0, silentSince = "NULL" } = change;
+  const { becomes, beats = 0, silentSince = "NULL", actor = "NULL" } = change;
   return `INSERT INTO @status_changes (agent_no, was_role, was_status, was_set_no, was_max, role, status, set_no,
-  max_concurrent_tasks, beats, silent_since)
+  max_concurrent_tasks, beats, silent_since, actor)
 SELECT a.agent_no, a.role, a.status, a.set_no, l.max_concurrent_tasks, a.role, ${becomes}, a.set_no,
-  l.max_concurrent_tasks, ${beats}, ${silentSince}
+  l.max_concurrent_tasks, ${beats}, ${silentSince}, ${actor}
 FROM ${source} AS x JOIN dbo.agents AS a ON a.agent_no = x.agent_no JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no;
 `;
 }
@@ -100,9 +102,32 @@ const WAS_AND_IS = `CROSS APPLY (SELECT
     CASE WHEN s.was_role = 'worker' AND s.was_status = 'active' AND l.active_tasks < s.was_max THEN 1 ELSE 0 END AS was_free,
     CASE WHEN l.assignable = 1 THEN 1 ELSE 0 END AS is_free) AS w`;
 
+/** What the audit says of @status_changes: loads and heartbeats are no changes. */
+const RECORD_CHANGES = `${recordRows({
+  actor: "s.actor",
+  action: "CASE WHEN s.status = 'deregistered' THEN 'agent.deregistered' ELSE 'agent.status_changed' END",
+  subjectKind: "'agent'",
+  subjectId: "a.agent_id",
+  detail: detailOf({ from: { word: "s.was_status" }, to: { word: "s.status" } }),
+  from: `FROM @status_changes AS s JOIN dbo.agents AS a ON a.agent_no = s.agent_no WHERE s.status <> s.was_status`,
+})}${recordRows({
+  actor: "s.actor",
+  action: "'agent.changed'",
+  subjectKind: "'agent'",
+  subjectId: "a.agent_id",
+  detail: detailOf({
+    role: { word: "s.role" },
+    maxConcurrentTasks: { number: "s.max_concurrent_tasks" },
+    capabilitiesChanged: { flag: "CASE WHEN s.set_no <> s.was_set_no THEN 1 ELSE 0 END" },
+    metadataChanged: { flag: "s.metadata_changed" },
+  }),
+  from: `FROM @status_changes AS s JOIN dbo.agents AS a ON a.agent_no = s.agent_no
+WHERE s.role <> s.was_role OR s.set_no <> s.was_set_no OR s.max_concurrent_tasks <> s.was_max OR s.metadata_changed = 1`,
+})}`;
+
 /**
- * Writes the changes of @status_changes, and the counts of workers per capability set and in all; the change of a status is
- * stamped with the time. Loses the race when an agent is not what the batch read. Inside the transaction, before anything of
+ * Writes the changes of @status_changes, the counts of workers per capability set and in all, and the audit; the change of a
+ * status is stamped with the time. Loses the race when an agent is not what the batch read. Inside the transaction, before anything of
  * tasks or messages. @status_changes stays, for the caller to empty or read.
  */
 export const CHANGE_STATUS = `SELECT @statusChanges = COUNT(*) FROM @status_changes;
@@ -137,5 +162,5 @@ BEGIN
     (CONCAT('set:', s.was_set_no, ':active'), -w.was_active), (CONCAT('set:', s.set_no, ':active'), w.is_active),
     (CONCAT('set:', s.was_set_no, ':free'), -w.was_free), (CONCAT('set:', s.set_no, ':free'), w.is_free)) AS d (name, delta)
   WHERE d.delta <> 0;
-END;
+  ${RECORD_CHANGES}END;
 `;

@@ -1,5 +1,6 @@
 import type { Agent, ListAgentsQuery } from "../../agents/agent.ts";
 import { HANDOUTS_PER_CALL } from "../../limits.ts";
+import { actorOf } from "../../security/call-context.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { agentNotFound } from "../refusals.ts";
 import type { Page, Paged } from "../store.ts";
@@ -18,7 +19,7 @@ import { DECLARE_HAND_OUT, HAND_OUT } from "./hand-out.ts";
 import { DECLARE_RELEASE, RELEASE_TASKS } from "./release-tasks.ts";
 import { DECLARE_ENDING_NEEDS, DECLARE_ENDINGS } from "./task-endings.ts";
 import { type SqlText, sqlText } from "./texts.ts";
-import { APPLY_COUNTS, BIN2, PROLOGUE, SELECT_DELIVERABLE } from "./transaction.ts";
+import { APPLY_COUNTS, BIN2, ID, PROLOGUE, SELECT_DELIVERABLE } from "./transaction.ts";
 
 const BY_ID = sqlText(
   "get-agent",
@@ -89,18 +90,18 @@ export async function listAgents(connection: Connection, query: Page & AgentFilt
 const DEREGISTER_SQL = sqlText(
   "deregister-agents",
   `${PROLOGUE}${DECLARE_HAND_OUT}${DECLARE_STATUS_CHANGES}${DECLARE_RELEASE}${DECLARE_ENDINGS}${DECLARE_ENDING_NEEDS}
-DECLARE @leaving TABLE (agent_no int NOT NULL, item int NOT NULL, PRIMARY KEY (agent_no, item));
-DECLARE @released TABLE (agent_no int NOT NULL PRIMARY KEY);
-INSERT INTO @leaving (agent_no, item)
-SELECT COALESCE(a.agent_no, 0), j.item
-FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId') AS j
+DECLARE @leaving TABLE (agent_no int NOT NULL, item int NOT NULL, actor ${ID} NOT NULL, PRIMARY KEY (agent_no, item));
+DECLARE @released TABLE (agent_no int NOT NULL PRIMARY KEY, actor ${ID} NULL);
+INSERT INTO @leaving (agent_no, item, actor)
+SELECT COALESCE(a.agent_no, 0), j.item, j.actor
+FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId', actor varchar(128)) AS j
 LEFT JOIN dbo.agents AS a ON a.agent_id = j.agent_id ${BIN2};
-INSERT INTO @released (agent_no)
-SELECT a.agent_no FROM @leaving AS x JOIN dbo.agents AS a ON a.agent_no = x.agent_no WHERE a.status <> 'deregistered';
+INSERT INTO @released (agent_no, actor)
+SELECT a.agent_no, x.actor FROM @leaving AS x JOIN dbo.agents AS a ON a.agent_no = x.agent_no WHERE a.status <> 'deregistered';
 IF @@ROWCOUNT > 0
 BEGIN
   SET @releaseOutcome = 'released';
-  ${statusChangesOf("@released", { becomes: "'deregistered'" })}
+  ${statusChangesOf("@released", { becomes: "'deregistered'", actor: "x.actor" })}
   BEGIN TRANSACTION;
   ${CHANGE_STATUS}${RELEASE_TASKS}${APPLY_COUNTS}COMMIT TRANSACTION;
   SET @handOutLimit = ${HANDOUTS_PER_CALL} * @statusChanges;
@@ -116,7 +117,7 @@ ${AGENT_JOINS};
 const DEREGISTER: Batch<string, Agent> = {
   name: "deregister-agents",
   sql: DEREGISTER_SQL,
-  encode: (agentId) => ({ agentId }),
+  encode: (agentId) => ({ agentId, actor: actorOf(agentId) }),
   decode(result, agentIds) {
     const rows = result.byItem<AgentRow & { item: number }>(2);
     return outcomeRows<OutcomeRow>(result, agentIds).map(({ item, code }, position) => {

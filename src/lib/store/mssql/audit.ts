@@ -1,7 +1,7 @@
 import { newId } from "../../ids.ts";
 import type { AuditEntry, ListAuditQuery, NewAuditEntry } from "../../security/audit.ts";
 import { actorOf } from "../../security/call-context.ts";
-import { AUDIT_COLUMNS, type AuditPlace, type AuditRow, auditPage, auditWindow } from "../audit-reading.ts";
+import { AUDIT_COLUMNS, type AuditRow, auditPage, auditWindow } from "../audit-reading.ts";
 import type { Paged } from "../store.ts";
 import { type Batch, bigint, id, int, subject, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
@@ -113,19 +113,43 @@ export function recordAudit(connection: Connection, entries: readonly NewAuditEn
   return connection.run(RECORD, { operationId: newId(connection.clock.now()), entries });
 }
 
+/**
+ * The lowest number whose entry is of that time or later, as far as numbers follow time; by halving. (Lowest and highest each by
+ * a seek of its own: together they would be a scan.)
+ */
+function numberSince(variable: string, time: string): string {
+  return `IF ${time} IS NOT NULL
+BEGIN
+  SET @low = COALESCE((SELECT MIN(e.entry_no) FROM audit.entries AS e), 0);
+  SET @high = COALESCE((SELECT MAX(e.entry_no) FROM audit.entries AS e), -1) + 1;
+  WHILE @low < @high
+  BEGIN
+    SET @middle = @low + (@high - @low) / 2;
+    SET @found = (SELECT TOP (1) e.at FROM audit.entries AS e WHERE e.entry_no >= @middle ORDER BY e.entry_no);
+    IF @found < ${time} SET @low = @middle + 1;
+    ELSE SET @high = @middle;
+  END;
+  SET ${variable} = @low;
+END;
+`;
+}
+
 const LIST = sqlText(
   "list-audit",
-  `DECLARE @looked TABLE (entry_no bigint NOT NULL PRIMARY KEY, at bigint NOT NULL);
-INSERT INTO @looked (entry_no, at)
-SELECT TOP (@scan) e.entry_no, e.at FROM audit.entries AS e
-WHERE e.at >= @from AND e.at <= @at AND (e.at < @at OR e.entry_no < @entryNo)
-ORDER BY e.at DESC, e.entry_no DESC;
+  `DECLARE @looked TABLE (entry_no bigint NOT NULL PRIMARY KEY);
+DECLARE @low bigint, @high bigint, @middle bigint, @found bigint, @lowest bigint = ${Number.MIN_SAFE_INTEGER}, @behind bigint = @before;
+${numberSince("@lowest", "@numbersFrom")}${numberSince("@behind", "@numbersTo")}IF @behind > @before SET @behind = @before;
+INSERT INTO @looked (entry_no)
+SELECT TOP (@scan) e.entry_no FROM audit.entries AS e
+WHERE e.entry_no >= @lowest AND e.entry_no < @behind
+ORDER BY e.entry_no DESC;
 SELECT TOP (@limit) ${AUDIT_COLUMNS}
 FROM @looked AS l JOIN audit.entries AS e ON e.entry_no = l.entry_no
-WHERE (@actor IS NULL OR e.actor = @actor) AND (@action IS NULL OR e.action = @action)
+WHERE (@from IS NULL OR e.at >= @from) AND (@to IS NULL OR e.at < @to)
+  AND (@actor IS NULL OR e.actor = @actor) AND (@action IS NULL OR e.action = @action)
   AND (@subjectKind IS NULL OR e.subject_kind = @subjectKind) AND (@subjectId IS NULL OR e.subject_id = @subjectId)
-ORDER BY e.at DESC, e.entry_no DESC;
-SELECT l.at, l.entry_no FROM @looked AS l ORDER BY l.at DESC, l.entry_no DESC OFFSET (@scan - 1) ROWS FETCH NEXT 1 ROWS ONLY;
+ORDER BY e.entry_no DESC;
+SELECT l.entry_no FROM @looked AS l ORDER BY l.entry_no DESC OFFSET (@scan - 1) ROWS FETCH NEXT 1 ROWS ONLY;
 `,
 );
 
@@ -133,16 +157,18 @@ SELECT l.at, l.entry_no FROM @looked AS l ORDER BY l.at DESC, l.entry_no DESC OF
 export async function listAudit(connection: Connection, query: ListAuditQuery): Promise<Paged<AuditEntry>> {
   const window = auditWindow(query);
   const result = await connection.query(LIST, {
+    before: bigint(window.before),
+    numbersFrom: bigint(window.numbersFrom),
+    numbersTo: bigint(window.numbersTo),
+    from: bigint(window.from),
+    to: bigint(window.to),
     actor: id(query.actor ?? null),
     action: word(query.action ?? null),
     subjectKind: word(query.subjectKind ?? null),
     subjectId: subject(query.subjectId ?? null),
-    from: bigint(window.from),
-    at: bigint(window.at),
-    entryNo: bigint(window.entryNo),
     scan: int(window.scan),
     limit: int(query.limit + 1),
   });
-  const [stopped] = result.rows<AuditPlace>(1);
-  return auditPage(window, query.limit, result.rows<AuditRow>(0), stopped);
+  const [stopped] = result.rows<{ entry_no: number }>(1);
+  return auditPage(window, query.limit, result.rows<AuditRow>(0), stopped?.entry_no);
 }

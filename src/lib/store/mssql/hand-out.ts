@@ -5,6 +5,7 @@ import { DECLARE_PLAN, GIVE_TO_CHOSEN, LOST_ROUNDS_MAX, recordAssignments, takeR
 import { type Batch, type OutcomeRow, outcomeRows } from "./batch.ts";
 import { PLAN_COLUMNS, weigh } from "./candidates.ts";
 import type { Connection } from "./connection.ts";
+import { recordTaskEvents } from "./task-rows.ts";
 import { sqlText } from "./texts.ts";
 import { DECLARE_COUNTS, DECLARE_DELIVERABLE, PROLOGUE, SELECT_DELIVERABLE } from "./transaction.ts";
 
@@ -88,7 +89,14 @@ const ASSIGN = `UPDATE t SET status = 'assigned', agent_no = w.agent_no, attempt
 
 const RECORD = `INSERT INTO dbo.task_events (task_no, event, at, attempt, agent_no)
 SELECT w.task_no, 'assigned', @now, w.attempt, w.agent_no FROM @waiting AS w WHERE w.agent_no IS NOT NULL ORDER BY w.place;
-${recordAssignments("@waiting", "('tasks:pending', -1), ('tasks:assigned', 1)")}`;
+${recordTaskEvents({
+  actor: "NULL",
+  event: "'assigned'",
+  taskId: "w.task_id",
+  attempt: "w.attempt",
+  agentId: "a.agent_id",
+  from: "FROM @waiting AS w JOIN dbo.agents AS a ON a.agent_no = w.agent_no ORDER BY w.place",
+})}${recordAssignments("@waiting", "('tasks:pending', -1), ('tasks:assigned', 1)")}`;
 
 /**
  * Hands out what waits at @sources. Needs DECLARE_HAND_OUT, DECLARE_SOURCES, DECLARE_COUNTS and DECLARE_DELIVERABLE. A round

@@ -1,5 +1,6 @@
 import type { HeartbeatReply } from "../../agents/agent.ts";
 import { HANDOUTS_PER_CALL, PENDING_COUNT_MAX } from "../../limits.ts";
+import { actorOf } from "../../security/call-context.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import type { Heartbeat } from "../store.ts";
 import { CHANGE_STATUS, DECLARE_STATUS_CHANGES } from "./agent-rows.ts";
@@ -13,6 +14,7 @@ import {
   BY_KEY,
   DECLARE_COUNTS,
   DECLARE_DELIVERABLE,
+  ID,
   PROLOGUE,
   raceUnless,
   SELECT_DELIVERABLE,
@@ -29,7 +31,7 @@ type Reply = Omit<HeartbeatReply, "heartbeatIntervalSeconds">;
 
 /** In the order of agents, in which their rows are locked; unknown agents are number 0. */
 const DECLARE_BEATS = `DECLARE @beats TABLE (agent_no int NOT NULL, item int NOT NULL, status ${WORD} NULL, becomes ${WORD} NULL,
-  was_max int NULL, max_concurrent_tasks int NULL, changes bit NOT NULL, PRIMARY KEY (agent_no, item));
+  was_max int NULL, max_concurrent_tasks int NULL, actor ${ID} NULL, changes bit NOT NULL, PRIMARY KEY (agent_no, item));
 `;
 
 /** A beat that finds its agent silenced in the meantime loses the race. It waits for nothing but another beat. */
@@ -67,17 +69,18 @@ ${RENEW}${OUTCOMES}${LIVE_TASKS}`,
 const CHANGING_BEATS = sqlText(
   "heartbeats with changes",
   `${PROLOGUE}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}${DECLARE_HAND_OUT}${DECLARE_STATUS_CHANGES}${DECLARE_BEATS}
-INSERT INTO @beats (agent_no, item, status, becomes, was_max, max_concurrent_tasks, changes)
-SELECT COALESCE(a.agent_no, 0), j.item, a.status, w.becomes, l.max_concurrent_tasks, w.capacity,
+INSERT INTO @beats (agent_no, item, status, becomes, was_max, max_concurrent_tasks, actor, changes)
+SELECT COALESCE(a.agent_no, 0), j.item, a.status, w.becomes, l.max_concurrent_tasks, w.capacity, j.actor,
   CASE WHEN w.becomes <> a.status OR w.capacity <> l.max_concurrent_tasks THEN 1 ELSE 0 END
-FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId', status varchar(24) '$.status', max_concurrent_tasks int '$.maxConcurrentTasks') AS j
+FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId', status varchar(24) '$.status', max_concurrent_tasks int '$.maxConcurrentTasks',
+  actor varchar(128)) AS j
 LEFT JOIN dbo.agents AS a ON a.agent_id = j.agent_id ${BIN2}
 LEFT JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no
 CROSS APPLY (SELECT COALESCE(j.max_concurrent_tasks, l.max_concurrent_tasks) AS capacity,
   COALESCE(j.status ${BIN2}, CASE WHEN a.status = 'inactive' THEN 'active' ELSE a.status END) AS becomes) AS w;
 INSERT INTO @status_changes (agent_no, was_role, was_status, was_set_no, was_max, role, status, set_no,
-  max_concurrent_tasks, beats, silent_since)
-SELECT b.agent_no, a.role, b.status, a.set_no, b.was_max, a.role, b.becomes, a.set_no, b.max_concurrent_tasks, 1, NULL
+  max_concurrent_tasks, beats, silent_since, actor)
+SELECT b.agent_no, a.role, b.status, a.set_no, b.was_max, a.role, b.becomes, a.set_no, b.max_concurrent_tasks, 1, NULL, b.actor
 FROM @beats AS b JOIN dbo.agents AS a ON a.agent_no = b.agent_no
 WHERE b.changes = 1 AND b.status <> 'deregistered';
 ${RENEW}IF EXISTS (SELECT 1 FROM @status_changes)
@@ -133,6 +136,7 @@ function batch(name: string, sql: SqlText, wakes: boolean): Batch<Heartbeat, Rep
       agentId,
       status: status ?? null,
       maxConcurrentTasks: maxConcurrentTasks ?? null,
+      ...(wakes ? { actor: actorOf(agentId) } : {}),
     }),
     decode: decode(wakes ? 2 : 1, wakes),
     maxItems: 200,

@@ -5,6 +5,7 @@ import { SETS_OF_DEMAND, weighAnyone } from "./candidates.ts";
 import { plainJson, plainText } from "./item-text.ts";
 import { TASKS_PER_NUMBER } from "./new-tasks.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
+import { recordTaskEvents } from "./task-rows.ts";
 import { sqlText } from "./texts.ts";
 import { BIN2, COUNT_ACCEPTED, PROLOGUE, raceUnless } from "./transaction.ts";
 
@@ -22,10 +23,10 @@ export function isPlain({ assignTo, dependsOn, preferredCapabilities }: NewTask)
 /** @supervisorNo stays NULL unless everything is as it commonly is. */
 const CHECK = `SELECT @taskId = j.task_id, @taskType = j.task_type, @priority = j.priority, @maxRetries = j.max_retries,
   @timeout = j.timeout_milliseconds, @parentTaskId = j.parent_task_id, @idempotencyKey = j.idempotency_key,
-  @requestHash = j.request_hash, @operationId = j.operation_id, @demandNo = d.demand_no, @supervisorNo = s.agent_no,
+  @requestHash = j.request_hash, @actor = j.actor, @operationId = j.operation_id, @demandNo = d.demand_no, @supervisorNo = s.agent_no,
   @stale = CASE WHEN h.last_heartbeat_at < @now - @renewalMilliseconds THEN 1 ELSE 0 END
 FROM OPENJSON(@items) WITH (operation_id uniqueidentifier '$.operationId', task_id varchar(128) '$.taskId', supervisor varchar(128),
-  task_type varchar(128) '$.taskType', priority tinyint, max_retries int '$.maxRetries', timeout_milliseconds bigint '$.timeoutMilliseconds',
+  actor varchar(128), task_type varchar(128) '$.taskType', priority tinyint, max_retries int '$.maxRetries', timeout_milliseconds bigint '$.timeoutMilliseconds',
   parent_task_id varchar(128) '$.parentTaskId', idempotency_key varchar(64) '$.idempotencyKey', request_hash varchar(64) '$.requestHash',
   capabilities_hash varchar(43) '$.capabilitiesHash') AS j
 JOIN dbo.agents AS s ON s.agent_id = j.supervisor ${BIN2}
@@ -50,11 +51,22 @@ const INSERT_TASK = `INSERT INTO dbo.tasks (task_no, task_id, supervisor_no, tas
   WHERE d.[key] = N'description' AND p.[key] = N'parameters';
 `;
 
+/** @param events rows of the attempt, which orders them, the event and the agent that it is about */
+const record = (events: string): string =>
+  recordTaskEvents({
+    actor: "@actor",
+    event: "e.event",
+    taskId: "@taskId",
+    attempt: "e.attempt",
+    agentId: "(SELECT a.agent_id FROM dbo.agents AS a WHERE a.agent_no = e.agent_no)",
+    from: `FROM ${events} AS e (attempt, event, agent_no) ORDER BY e.attempt`,
+  });
+
 const INSERT_ATTEMPT = `INSERT INTO dbo.task_attempts (task_no, attempt, agent_no, assigned_at, explanation)
     VALUES (@taskNo, 1, @chosenNo, @now, @explanation);
     INSERT INTO dbo.task_events (task_no, event, at, attempt, agent_no)
     VALUES (@taskNo, 'created', @now, 0, NULL), (@taskNo, 'assigned', @now, 1, @chosenNo);
-    SET @payload = ${payloadOf("@taskId", "1", "@taskType", "@deadline")};
+    ${record("(VALUES (0, 'created', NULL), (1, 'assigned', @chosenNo))")}    SET @payload = ${payloadOf("@taskId", "1", "@taskType", "@deadline")};
     SET @arrival = NEXT VALUE FOR dbo.message_arrivals;
     SET @arrival = @arrival * ${ARRIVALS_PER_NUMBER};
     INSERT INTO dbo.messages (arrival, message_id, receiver_no, type, priority, status, attempt_limit, max_attempts,
@@ -88,7 +100,7 @@ export const ASSIGN_LONE_TASK = sqlText(
   @parentTaskId varchar(128), @idempotencyKey varchar(64), @requestHash varchar(64), @operationId uniqueidentifier, @demandNo int,
   @supervisorNo int, @stale int, @chosenNo int, @chosenSetNo int, @chosenFills int, @explanation varchar(max), @taskNo bigint,
   @status varchar(10), @attempt int = 0, @fills int = 0, @assignedAt bigint, @deadline varchar(24), @payload varchar(1000),
-  @arrival bigint, @accepted bigint, @second varchar(48);
+  @arrival bigint, @accepted bigint, @second varchar(48), @actor varchar(128);
 ${CHECK}IF @supervisorNo IS NOT NULL
 BEGIN
   ${weighAnyone(SETS_OF_DEMAND)}SET @taskNo = NEXT VALUE FOR dbo.task_numbers;
@@ -107,7 +119,10 @@ BEGIN
   ${INSERT_TASK}IF @attempt = 1
   BEGIN
     ${INSERT_ATTEMPT}END;
-  ELSE INSERT INTO dbo.task_events (task_no, event, at, attempt) VALUES (@taskNo, 'created', @now, 0);
+  ELSE
+  BEGIN
+    INSERT INTO dbo.task_events (task_no, event, at, attempt) VALUES (@taskNo, 'created', @now, 0);
+    ${record("(VALUES (0, 'created', CAST(NULL AS int)))")}  END;
   ${COUNT}END;
   COMMIT TRANSACTION;
   IF @stale = 1 AND @status IS NOT NULL UPDATE dbo.agent_heartbeats SET last_heartbeat_at = @now

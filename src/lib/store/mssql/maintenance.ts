@@ -3,6 +3,7 @@ import { DAY_MILLISECONDS } from "../instants.ts";
 import type { StoreSettings } from "../store.ts";
 import type { PurgeStep, Step, Walked } from "../upkeep-runs.ts";
 import { CHANGE_STATUS, DECLARE_STATUS_CHANGES, statusChangesOf } from "./agent-rows.ts";
+import { recordRows } from "./audit.ts";
 import { bigint, type Inputs } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { DECLARE_PURGED, deleteMessages } from "./dead-letters.ts";
@@ -117,7 +118,12 @@ DELETE a FROM @gone AS a WHERE ${NAMED};
 SET @done = @found - @@ROWCOUNT;
 ${endIf("@done = 0", "0 AS done, @next AS next")}
 BEGIN TRANSACTION;
-DELETE l FROM @gone AS g JOIN dbo.agent_loads AS l ON l.agent_no = g.agent_no
+${recordRows({
+  action: "'agent.deleted'",
+  subjectKind: "'agent'",
+  subjectId: "a.agent_id",
+  from: "FROM @gone AS g JOIN dbo.agents AS a ON a.agent_no = g.agent_no",
+})}DELETE l FROM @gone AS g JOIN dbo.agent_loads AS l ON l.agent_no = g.agent_no
 ${BY_KEY};
 ${raceUnless("@done")}DELETE a FROM @gone AS g JOIN dbo.agents AS a ON a.agent_no = g.agent_no
 WHERE a.status = 'deregistered' AND a.status_changed_at <= @now - @inactiveRetention

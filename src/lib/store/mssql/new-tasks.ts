@@ -1,5 +1,6 @@
 import type { AgentCommunicationError } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
+import { actorOf } from "../../security/call-context.ts";
 import { PRIORITIES } from "../../values.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import type { NewTask } from "../store.ts";
@@ -27,6 +28,7 @@ export function encodeNewTask({ task, operationId }: NewTaskCall): { [key: strin
     operationId,
     taskId: task.taskId,
     supervisor: task.supervisor,
+    actor: actorOf(task.supervisor),
     assignTo: task.assignTo ?? null,
     taskType: task.taskType,
     priority: PRIORITIES.indexOf(task.priority),
@@ -55,7 +57,7 @@ export const DECLARE_NEW_TASKS = `DECLARE @new TABLE (place int NOT NULL PRIMARY
   code ${WORD} NULL, subject ${ID} NULL, known_id ${ID} NULL, own bit NULL, supervisor_no int NULL, max_retries int NOT NULL,
   parent_task_id ${ID} NULL, idempotency_key ${HASH} NULL, request_hash ${HASH} NOT NULL, operation_id uniqueidentifier NOT NULL,
   depends int NOT NULL, prefers int NOT NULL, unmet int NOT NULL, lost ${ID} NULL, capabilities_hash ${HASH} NOT NULL,
-  stale int NOT NULL, wakes int NOT NULL);
+  stale int NOT NULL, wakes int NOT NULL, actor ${ID} NOT NULL);
 DECLARE @taskNumbers bigint = 0;
 DECLARE @dependent int, @preferring int, @missing int, @stale int;
 `;
@@ -92,16 +94,16 @@ const CODE = `CASE WHEN s.agent_no IS NULL THEN 'AGENT_NOT_FOUND' WHEN s.status 
  */
 export const CHECK_NEW_TASKS = `INSERT INTO @new (place, task_no, task_id, task_type, priority, demand_no, named_no, attempt,
   timeout_milliseconds, becomes, code, subject, known_id, own, supervisor_no, max_retries, parent_task_id,
-  idempotency_key, request_hash, operation_id, depends, prefers, unmet, capabilities_hash, stale, wakes)
+  idempotency_key, request_hash, operation_id, depends, prefers, unmet, capabilities_hash, stale, wakes, actor)
 SELECT j.item, @taskNumbers * ${TASKS_PER_NUMBER} + j.item, j.task_id, j.task_type, j.priority, d.demand_no, w.agent_no, 1,
   j.timeout_milliseconds, CASE WHEN c.code IS NOT NULL THEN 'refused' WHEN k.task_id IS NOT NULL THEN 'repeat' END,
   c.code, CASE c.code WHEN 'FORBIDDEN' THEN s.role WHEN 'AGENT_NOT_FOUND' THEN CASE WHEN s.agent_no IS NULL THEN 'supervisor' ELSE 'assignTo' END END,
   k.task_id, CASE WHEN k.operation_id = j.operation_id THEN 1 ELSE 0 END, s.agent_no, j.max_retries, j.parent_task_id,
   j.idempotency_key, j.request_hash, j.operation_id, j.depends, j.prefers, 0, j.capabilities_hash,
   CASE WHEN c.code IS NULL AND h.last_heartbeat_at < @now - @renewalMilliseconds THEN 1 ELSE 0 END,
-  CASE WHEN c.code IS NULL AND s.status = 'inactive' THEN 1 ELSE 0 END
+  CASE WHEN c.code IS NULL AND s.status = 'inactive' THEN 1 ELSE 0 END, j.actor
 FROM OPENJSON(@items) WITH (item int, operation_id uniqueidentifier '$.operationId', task_id varchar(128) '$.taskId', supervisor varchar(128),
-  assign_to varchar(128) '$.assignTo', task_type varchar(128) '$.taskType', priority tinyint, max_retries int '$.maxRetries',
+  actor varchar(128), assign_to varchar(128) '$.assignTo', task_type varchar(128) '$.taskType', priority tinyint, max_retries int '$.maxRetries',
   timeout_milliseconds bigint '$.timeoutMilliseconds', parent_task_id varchar(128) '$.parentTaskId',
   idempotency_key varchar(64) '$.idempotencyKey', request_hash varchar(64) '$.requestHash',
   capabilities_hash varchar(43) '$.capabilitiesHash', depends int, prefers int) AS j

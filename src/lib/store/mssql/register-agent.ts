@@ -1,6 +1,7 @@
 import type { Agent, RegisterAgent } from "../../agents/agent.ts";
 import { newId } from "../../ids.ts";
 import { HANDOUTS_PER_CALL } from "../../limits.ts";
+import { actorOf } from "../../security/call-context.ts";
 import {
   AGENT_COLUMNS,
   AGENT_JOINS,
@@ -9,6 +10,7 @@ import {
   DECLARE_STATUS_CHANGES,
   readAgent,
 } from "./agent-rows.ts";
+import { detailOf, recordRows } from "./audit.ts";
 import { type Batch, type OutcomeRow, outcomeRows } from "./batch.ts";
 import { DECLARE_CAPABILITY_SETS, encodeCapabilities, INTERN_CAPABILITY_SETS } from "./capability-sets.ts";
 import type { Connection } from "./connection.ts";
@@ -32,19 +34,23 @@ import {
 
 const DECLARE_REGISTERING = `DECLARE @registering TABLE (agent_id ${ID} NOT NULL PRIMARY KEY, item int NOT NULL, role ${WORD} NOT NULL,
   capabilities_hash ${HASH} NOT NULL, max_concurrent_tasks int NOT NULL,
-  operation_id uniqueidentifier NOT NULL, set_no int NULL, agent_no int NULL, is_new bit NOT NULL DEFAULT 0,
+  operation_id uniqueidentifier NOT NULL, actor ${ID} NOT NULL, set_no int NULL, agent_no int NULL, is_new bit NOT NULL DEFAULT 0,
   created bit NOT NULL DEFAULT 0);
 `;
+
+/** The metadata of those calls that have some. */
+const METADATA = `SELECT CAST(i.[key] AS int) AS item, ${plainJson("v.value")} AS metadata
+FROM OPENJSON(@items) AS i CROSS APPLY OPENJSON(i.value) AS v WHERE v.[key] = 'metadata' AND v.value IS NOT NULL`;
 
 /**
  * What is to be registered, with the sets interned; and those that exist, with the state in which they were found. (Long
  * values are read from the default columns of OPENJSON: a WITH clause may cut them at 4,000 characters.)
  */
-const READ = `INSERT INTO @registering (agent_id, item, role, capabilities_hash, max_concurrent_tasks, operation_id, set_no)
-SELECT j.agent_id, j.item, j.role, j.capabilities_hash, j.max_concurrent_tasks, j.operation_id, c.set_no
+const READ = `INSERT INTO @registering (agent_id, item, role, capabilities_hash, max_concurrent_tasks, operation_id, actor, set_no)
+SELECT j.agent_id, j.item, j.role, j.capabilities_hash, j.max_concurrent_tasks, j.operation_id, j.actor, c.set_no
 FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId', role varchar(24) '$.role',
   capabilities_hash varchar(43) '$.capabilitiesHash', max_concurrent_tasks int '$.maxConcurrentTasks',
-  operation_id uniqueidentifier '$.operationId') AS j
+  operation_id uniqueidentifier '$.operationId', actor varchar(128)) AS j
 LEFT JOIN dbo.capability_sets AS c ON c.capabilities_hash = j.capabilities_hash ${BIN2};
 IF EXISTS (SELECT 1 FROM @registering AS r WHERE r.set_no IS NULL)
 BEGIN
@@ -61,10 +67,13 @@ END;
 UPDATE r SET agent_no = a.agent_no, created = CASE WHEN a.operation_id = r.operation_id THEN 1 ELSE 0 END
 FROM @registering AS r JOIN dbo.agents AS a ON a.agent_id = r.agent_id;
 INSERT INTO @status_changes (agent_no, was_role, was_status, was_set_no, was_max, role, status, set_no,
-  max_concurrent_tasks, beats, silent_since)
+  max_concurrent_tasks, beats, silent_since, actor, metadata_changed)
 SELECT a.agent_no, a.role, a.status, a.set_no, l.max_concurrent_tasks, r.role, 'active', r.set_no,
-  r.max_concurrent_tasks, 1, NULL
-FROM @registering AS r JOIN dbo.agents AS a ON a.agent_no = r.agent_no JOIN dbo.agent_loads AS l ON l.agent_no = r.agent_no;
+  r.max_concurrent_tasks, 1, NULL, r.actor, CASE WHEN COALESCE(m.metadata, N'') ${BIN2} = COALESCE(n.metadata, N'')
+    AND COALESCE(DATALENGTH(m.metadata), 0) = COALESCE(DATALENGTH(n.metadata), 0) THEN 0 ELSE 1 END
+FROM @registering AS r JOIN dbo.agents AS a ON a.agent_no = r.agent_no JOIN dbo.agent_loads AS l ON l.agent_no = r.agent_no
+LEFT JOIN dbo.agent_metadata AS m ON m.agent_no = r.agent_no
+LEFT JOIN (${METADATA}) AS n ON n.item = r.item;
 `;
 
 /**
@@ -88,14 +97,23 @@ BEGIN
   CROSS APPLY (VALUES ('agents:workers', 1), (CONCAT('set:', r.set_no, ':workers'), 1), (CONCAT('set:', r.set_no, ':active'), 1),
     (CONCAT('set:', r.set_no, ':free'), CASE WHEN r.max_concurrent_tasks > 0 THEN 1 ELSE 0 END)) AS d (name, counts)
   WHERE r.is_new = 1 AND r.role = 'worker' AND d.counts = 1;
-END;
+  ${recordRows({
+    actor: "r.actor",
+    action: "'agent.registered'",
+    subjectKind: "'agent'",
+    subjectId: "r.agent_id",
+    detail: detailOf({
+      role: { word: "r.role" },
+      status: { word: "'active'" },
+      maxConcurrentTasks: { number: "r.max_concurrent_tasks" },
+    }),
+    from: "FROM @registering AS r WHERE r.is_new = 1 ORDER BY r.item",
+  })}END;
 `;
 
 const WRITE_METADATA = `DELETE m FROM @registering AS r JOIN dbo.agent_metadata AS m ON m.agent_no = r.agent_no WHERE r.is_new = 0;
 INSERT INTO dbo.agent_metadata (agent_no, metadata)
-SELECT r.agent_no, ${plainJson("v.value")}
-FROM OPENJSON(@items) AS i CROSS APPLY OPENJSON(i.value) AS v JOIN @registering AS r ON r.item = i.[key]
-WHERE v.[key] = 'metadata' AND v.value IS NOT NULL;
+SELECT r.agent_no, n.metadata FROM (${METADATA}) AS n JOIN @registering AS r ON r.item = n.item;
 `;
 
 const INSERT_COUNTERS = `INSERT INTO dbo.counters (name, slot)
@@ -135,6 +153,7 @@ const REGISTER: Batch<Registration, { agent: Agent; created: boolean }> = {
     maxConcurrentTasks: agent.maxConcurrentTasks,
     metadata: agent.metadata === undefined ? null : itemJson(agent.metadata),
     operationId,
+    actor: actorOf(agent.agentId),
   }),
   decode(result, items) {
     const rows = result.byItem<AgentRow & { item: number }>(2);

@@ -1,3 +1,4 @@
+import { actorOf } from "../../security/call-context.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import { leaseLost, type TaskCaller, taskNotFound } from "../task-records.ts";
 import type { Outcome } from "./batch.ts";
@@ -45,9 +46,9 @@ export function readCalls({ short = {}, long = {} }: Fields, outcomes: readonly 
   const repeats = outcomes.length > 0;
   return `DECLARE @calls TABLE (item int NOT NULL PRIMARY KEY, task_id ${ID} NOT NULL, code ${WORD} NULL, answer nvarchar(200) NULL,
   task_no bigint NULL, status ${WORD} NULL, agent_no int NULL, attempt int NULL, cancel_requested bit NULL, deadline_at bigint NULL,
-  assigned_at bigint NULL, available_at bigint NULL, retries_used int NULL, max_retries int NULL${declared.join("")});
+  assigned_at bigint NULL, available_at bigint NULL, retries_used int NULL, max_retries int NULL, actor ${ID} NOT NULL${declared.join("")});
 INSERT INTO @calls (item, task_id, code, answer, task_no, status, agent_no, attempt, cancel_requested, deadline_at, assigned_at,
-  available_at, retries_used, max_retries${columns})
+  available_at, retries_used, max_retries, actor${columns})
 SELECT i.item, i.task_id, CASE${repeats ? "\n  WHEN p.answer IS NOT NULL THEN NULL" : ""}
   WHEN t.task_no IS NULL AND NOT EXISTS (SELECT 1 FROM dbo.task_archive AS z WHERE z.task_id = i.task_id) THEN 'TASK_NOT_FOUND'
   WHEN a.agent_no IS NULL THEN 'AGENT_NOT_FOUND'
@@ -55,7 +56,7 @@ SELECT i.item, i.task_id, CASE${repeats ? "\n  WHEN p.answer IS NOT NULL THEN NU
   WHEN t.task_no IS NULL OR t.status NOT IN ('assigned', 'running') OR t.attempt <> i.attempt OR t.agent_no <> a.agent_no
     THEN 'LEASE_LOST' END,
   ${repeats ? "p.answer" : "NULL"}, t.task_no, t.status, a.agent_no, i.attempt, t.cancel_requested, t.deadline_at, t.assigned_at, t.available_at,
-  t.retries_used, t.max_retries${values.join("")}
+  t.retries_used, t.max_retries, i.actor${values.join("")}
 FROM (${itemsOf(types, Object.keys(long))}) AS i
 LEFT JOIN dbo.tasks AS t ON t.task_id = i.task_id
 LEFT JOIN dbo.agents AS a ON a.agent_id = i.agent_id${repeats ? answersOf(outcomes) : ""}
@@ -70,10 +71,10 @@ function itemsOf(types: readonly string[], long: readonly string[]): string {
   const applied = long.map(
     (name) => `\n  OUTER APPLY (SELECT v.value FROM OPENJSON(k.value) AS v WHERE v.[key] = '${name}') AS ${name}`,
   );
-  return `SELECT j.item, j.task_id ${BIN2} AS task_id, j.agent_id ${BIN2} AS agent_id,
+  return `SELECT j.item, j.task_id ${BIN2} AS task_id, j.agent_id ${BIN2} AS agent_id, j.actor,
     j.attempt${columns.join("")}${values.join("")}
   FROM OPENJSON(@items) AS k
-  CROSS APPLY OPENJSON(k.value) WITH (item int, task_id varchar(128), agent_id varchar(128), attempt int${types.join("")}) AS j${applied.join("")}`;
+  CROSS APPLY OPENJSON(k.value) WITH (item int, task_id varchar(128), agent_id varchar(128), actor varchar(128), attempt int${types.join("")}) AS j${applied.join("")}`;
 }
 
 function answersOf(outcomes: readonly string[]): string {
@@ -94,7 +95,8 @@ export function refusal(code: string, { taskId, body }: Call<TaskCaller>): Outco
 export function encodeCaller({ taskId, body }: Call<TaskCaller>): {
   task_id: string;
   agent_id: string;
+  actor: string;
   attempt: number;
 } {
-  return { task_id: taskId, agent_id: body.agentId, attempt: body.attempt };
+  return { task_id: taskId, agent_id: body.agentId, actor: actorOf(body.agentId), attempt: body.attempt };
 }

@@ -24,11 +24,13 @@ import { BIN2, BY_KEY, DECLARE_COUNTS, DECLARE_DELIVERABLE, ID, raceUnless, WORD
  *   that it has then.
  * - `answered`: 1 when the attempt's own agent ends it, so that its repeat gets the same answer.
  * - `result` (JSON text) and `error` are the task's; `detail` is for its history.
+ * - `actor`: who ends it; NULL: the switchboard.
  */
 export const DECLARE_ENDINGS = `DECLARE @endings TABLE (task_no bigint NOT NULL PRIMARY KEY, task_id ${ID} NOT NULL, attempt int NOT NULL,
   was ${WORD} NOT NULL, cancel_requested bit NOT NULL, deadline_at bigint NULL, agent_no int NULL, assigned_at bigint NULL,
   outcome ${WORD} NULL, becomes ${WORD} NOT NULL, retries_used int NULL, available_at bigint NULL,
-  answered bit NOT NULL DEFAULT 0, result nvarchar(max) NULL, error nvarchar(max) NULL, detail nvarchar(max) NULL);
+  answered bit NOT NULL DEFAULT 0, result nvarchar(max) NULL, error nvarchar(max) NULL, detail nvarchar(max) NULL,
+  actor ${ID} NULL);
 DECLARE @finals int, @requeues int;
 `;
 
@@ -55,6 +57,8 @@ export interface Loss {
   /** 1 or 0. */
   retryable: string;
   answered?: 0 | 1;
+  /** Who gave it up; left out: the switchboard took it. */
+  actor?: string;
 }
 
 /**
@@ -67,18 +71,18 @@ export interface Loss {
  *   { outcome: "'timed_out'", error: "N'TIMED_OUT'", retryable: "1" });
  */
 export function loseAttempts(source: string, loss: Loss): string {
-  const { outcome, error, retryable, answered = 0 } = loss;
+  const { outcome, error, retryable, answered = 0, actor = "NULL" } = loss;
   return `INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, deadline_at, agent_no, assigned_at, outcome, becomes,
-  retries_used, available_at, answered, error, detail)
+  retries_used, available_at, answered, error, detail, actor)
 SELECT f.task_no, f.task_id, f.attempt, f.status, f.cancel_requested,
   CASE WHEN f.outcome = 'timed_out' THEN f.deadline_at END, f.agent_no, f.assigned_at,
   CASE WHEN f.becomes = 'cancelled' THEN 'cancelled' ELSE f.outcome END, f.becomes,
   f.retries_used + CASE WHEN f.outcome = 'released' THEN 0 ELSE 1 END,
   CASE WHEN f.outcome IN ('failed', 'timed_out') THEN @now + ${backoffMilliseconds("f.retries_used")} ELSE f.available_at END, ${answered},
   CASE WHEN f.becomes = 'cancelled' THEN (SELECT o.error FROM dbo.task_outcomes AS o WHERE o.task_no = f.task_no)
-    ELSE f.error END, f.error
+    ELSE f.error END, f.error, f.actor
 FROM (SELECT t.task_no, t.task_id, t.attempt, t.status, t.cancel_requested, t.deadline_at, t.agent_no, t.assigned_at,
-    t.retries_used, t.available_at, ${outcome} AS outcome, ${error} AS error,
+    t.retries_used, t.available_at, ${outcome} AS outcome, ${error} AS error, ${actor} AS actor,
     CASE WHEN t.cancel_requested = 1 THEN 'cancelled'
       WHEN ${retryable} = 1 AND (${outcome} = 'released' OR t.retries_used < t.max_retries) THEN 'pending'
       ELSE 'failed' END AS becomes
@@ -161,8 +165,9 @@ WHERE e.becomes <> 'pending' ORDER BY e.task_no;
  * What follows from @endings once the rows of the tasks are changed: outcomes, attempts, histories, counts, and the
  * supervisors' task_result. Writes what else @events, @moved_on and @outbox hold. @endings stays, for the caller to read.
  */
-export const RECORD_ENDINGS = `${WRITE_OUTCOMES}${WRITE_ATTEMPTS}INSERT INTO @events (task_no, event, attempt, agent_no, detail)
-SELECT e.task_no, CASE WHEN e.becomes = 'pending' THEN 'requeued' ELSE e.becomes END, e.attempt, e.agent_no, e.detail
+export const RECORD_ENDINGS = `${WRITE_OUTCOMES}${WRITE_ATTEMPTS}INSERT INTO @events (task_no, event, attempt, agent_no, detail, actor, outcome)
+SELECT e.task_no, CASE WHEN e.becomes = 'pending' THEN 'requeued' ELSE e.becomes END, e.attempt, e.agent_no, e.detail, e.actor,
+  CASE WHEN e.becomes <> 'completed' THEN e.outcome END
 FROM @endings AS e;
 ${ADD_EVENTS}INSERT INTO @counts (name, delta)
 SELECT c.name, SUM(c.delta) FROM @endings AS e CROSS APPLY (VALUES (CONCAT('tasks:', e.was), -1), (CONCAT('tasks:', e.becomes), 1),

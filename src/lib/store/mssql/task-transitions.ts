@@ -31,8 +31,8 @@ BEGIN
   FROM @moved_on AS m JOIN dbo.tasks AS t ON t.task_no = m.task_no
   WHERE t.status = 'assigned' AND t.attempt = m.task_attempt
   ${BY_KEY};
-  ${raceUnless("@begun")}  INSERT INTO @events (task_no, event, attempt, agent_no)
-  SELECT c.task_no, 'started', c.attempt, c.agent_no FROM @calls AS c WHERE ${ACCEPTED} AND c.status = 'assigned';
+  ${raceUnless("@begun")}  INSERT INTO @events (task_no, event, attempt, agent_no, actor)
+  SELECT c.task_no, 'started', c.attempt, c.agent_no, c.actor FROM @calls AS c WHERE ${ACCEPTED} AND c.status = 'assigned';
   INSERT INTO @counts (name, delta) VALUES ('tasks:assigned', -@begun), ('tasks:running', @begun);
 END;
 `;
@@ -67,8 +67,8 @@ const PROGRESS = sqlText(
 IF @progressed > 0
 BEGIN
 BEGIN TRANSACTION;
-${BEGIN_ATTEMPTS}INSERT INTO @events (task_no, event, attempt, agent_no, detail)
-SELECT c.task_no, 'progress', c.attempt, c.agent_no, COALESCE(c.note, c.shown)
+${BEGIN_ATTEMPTS}INSERT INTO @events (task_no, event, attempt, agent_no, detail, actor)
+SELECT c.task_no, 'progress', c.attempt, c.agent_no, COALESCE(c.note, c.shown), c.actor
 FROM @calls AS c JOIN dbo.tasks AS t ON t.task_no = c.task_no
 WHERE ${ACCEPTED} AND (t.progress_id IS NULL OR t.progress_id <> c.operation);
 UPDATE t SET [percent] = COALESCE(c.done, t.[percent]), deadline_at = ${LATER}, progress_id = c.operation
@@ -107,8 +107,8 @@ ${SELECT_DELIVERABLE}`;
 
 const COMPLETE = sqlText(
   "complete-tasks",
-  `${PROLOGUE}${DECLARE_END}${readCalls({ long: { result: plainJson } }, ["completed"])}INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, agent_no, assigned_at, outcome, becomes, answered, result)
-SELECT c.task_no, c.task_id, c.attempt, c.status, c.cancel_requested, c.agent_no, c.assigned_at, 'completed', 'completed', 1, c.result
+  `${PROLOGUE}${DECLARE_END}${readCalls({ long: { result: plainJson } }, ["completed"])}INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, agent_no, assigned_at, outcome, becomes, answered, result, actor)
+SELECT c.task_no, c.task_id, c.attempt, c.status, c.cancel_requested, c.agent_no, c.assigned_at, 'completed', 'completed', 1, c.result, c.actor
 FROM @calls AS c WHERE ${ACCEPTED};
 ${endAndAnswer(FINISH_TASKS)}`,
 );
@@ -117,7 +117,7 @@ const FAIL = sqlText(
   "fail-tasks",
   `${PROLOGUE}${DECLARE_END}${readCalls({ short: { retryable: "bit" }, long: { error: plainText } }, ["failed", "cancelled"])}${loseAttempts(
     `@calls AS t WHERE ${ACCEPTED.replaceAll("c.", "t.")}`,
-    { outcome: "'failed'", error: "t.error", retryable: "t.retryable", answered: 1 },
+    { outcome: "'failed'", error: "t.error", retryable: "t.retryable", answered: 1, actor: "t.actor" },
   )}${endAndAnswer(END_TASKS)}`,
 );
 

@@ -11,6 +11,7 @@ import { handOutTask } from "./hand-out.ts";
 import { plainJson, plainText } from "./item-text.ts";
 import { ASSIGN_LONE_TASK, isPlain } from "./lone-task.ts";
 import { CHECK_NEW_TASKS, DECLARE_NEW_TASKS, encodeNewTask, type NewTaskCall, refusalOf } from "./new-tasks.ts";
+import { recordTaskEvents } from "./task-rows.ts";
 import { sqlText } from "./texts.ts";
 import { BIN2, BY_KEY, LOSE_RACE, PROLOGUE, raceUnless } from "./transaction.ts";
 
@@ -61,6 +62,11 @@ function textOf(key: string): string {
   return `MAX(CASE WHEN v.[key] = N'${key}' THEN v.value END)`;
 }
 
+/** What happens to a task with its creation; that it fails with a dependency is nobody's doing. */
+const NEW_EVENTS = `FROM @new AS n CROSS APPLY (VALUES (0, 'created', 0, NULL, NULL, n.actor), (1, 'assigned', 1, n.agent_no, NULL, n.actor),
+  (1, 'failed', 0, NULL, CONCAT('DEPENDENCY_FAILED: ', n.lost, ' did not complete'), NULL)) AS e (step, event, attempt, agent_no, detail, actor)
+WHERE n.${WRITTEN} AND (e.step = 0 OR e.event = n.becomes)`;
+
 const INSERT_TASKS = `INSERT INTO dbo.tasks (task_no, task_id, supervisor_no, task_type, priority, status, demand_no, assign_to_no,
   agent_no, attempt, max_retries, timeout_milliseconds, unmet_dependencies, created_at, available_at, assigned_at, deadline_at,
   ended_at, parent_task_id, idempotency_key, request_hash, operation_id)
@@ -82,11 +88,17 @@ BEGIN
 END;
 INSERT INTO dbo.task_events (task_no, event, at, attempt, agent_no, detail)
 SELECT n.task_no, e.event, @now, e.attempt, e.agent_no, e.detail
-FROM @new AS n CROSS APPLY (VALUES (0, 'created', 0, NULL, NULL), (1, 'assigned', 1, n.agent_no, NULL),
-  (1, 'failed', 0, NULL, CONCAT('DEPENDENCY_FAILED: ', n.lost, ' did not complete'))) AS e (step, event, attempt, agent_no, detail)
-WHERE n.${WRITTEN} AND (e.step = 0 OR e.event = n.becomes)
+${NEW_EVENTS}
 ORDER BY n.place, e.step;
-`;
+${recordTaskEvents({
+  actor: "e.actor",
+  event: "e.event",
+  taskId: "n.task_id",
+  attempt: "e.attempt",
+  agentId: "(SELECT a.agent_id FROM dbo.agents AS a WHERE a.agent_no = e.agent_no)",
+  from: `${NEW_EVENTS}
+ORDER BY n.place, e.step`,
+})}`;
 
 const COUNTED = `(CONCAT('tasks:', p.becomes), 1), ('tasks:failed_total', CASE WHEN p.becomes = 'failed' THEN 1 ELSE 0 END)`;
 

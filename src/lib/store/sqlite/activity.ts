@@ -1,3 +1,4 @@
+import { actorOf } from "../../security/call-context.ts";
 import { type AgentRow, changeAgent } from "./agent-rows.ts";
 import { handOutToAgent } from "./hand-out.ts";
 import type { Transaction } from "./transaction.ts";
@@ -23,6 +24,7 @@ export function countAsHeartbeat(transaction: Transaction, agent: AgentRow): voi
     agent.last_heartbeat_at = transaction.now;
     return;
   }
-  changeAgent(transaction, agent, { status: "active", last_heartbeat_at: transaction.now });
+  const actor = actorOf(agent.agent_id, transaction.call);
+  changeAgent(transaction, agent, { status: "active", last_heartbeat_at: transaction.now }, { actor });
   handOutToAgent(transaction, agent);
 }

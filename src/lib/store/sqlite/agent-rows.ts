@@ -1,5 +1,7 @@
 import type { AgentRole, AgentStatus } from "../../agents/agent.ts";
+import { SYSTEM_ACTOR } from "../../security/call-context.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
+import { audit } from "./audit.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The row of an agent, and the one function that changes it, so that every count follows every change. */
@@ -66,11 +68,47 @@ const UPDATE = `UPDATE agents SET role = ?, status = ?, set_no = ?, max_concurre
   last_heartbeat_at = ?, status_changed_at = ?, last_assigned_at = ?, completed = ?, failed = ?, completed_milliseconds = ?
   WHERE agent_no = ?`;
 
+/** Who changes an agent, and what else of it changes. */
+interface ChangedBy {
+  /** Left out: the switchboard. */
+  actor?: string;
+  metadataChanged?: boolean;
+}
+
 /**
- * Writes the changes to the row, to `agent` itself, and to every count that depends on them: by role and status, load,
- * and the workers of its capability set. The status change is stamped with the time.
+ * Writes the changes to the row, to `agent` itself, to every count that depends on them, and to the audit: there, loads and
+ * heartbeats are no changes.
  */
-export function changeAgent(transaction: Transaction, agent: AgentRow, changes: AgentChanges): void {
+export function changeAgent(
+  transaction: Transaction,
+  agent: AgentRow,
+  changes: AgentChanges,
+  { actor = SYSTEM_ACTOR, metadataChanged = false }: ChangedBy = {},
+): void {
+  const before = writeAgent(transaction, agent, changes);
+  if (agent.status !== before.status) recordStatus(transaction, agent, before.status, actor);
+  const capabilitiesChanged = agent.set_no !== before.set_no;
+  const { role, max_concurrent_tasks: maxConcurrentTasks } = agent;
+  const changed = role !== before.role || maxConcurrentTasks !== before.max_concurrent_tasks;
+  if (!changed && !capabilitiesChanged && !metadataChanged) return;
+  const detail = { role, maxConcurrentTasks, capabilitiesChanged, metadataChanged };
+  audit(transaction, { actor, action: "agent.changed", subjectKind: "agent", subjectId: agent.agent_id, detail });
+}
+
+/** Records that the status of an agent has changed. */
+export function recordStatus(transaction: Transaction, agent: AgentRow, from: AgentStatus, actor: string): void {
+  const action = agent.status === "deregistered" ? "agent.deregistered" : "agent.status_changed";
+  const detail = { from, to: agent.status };
+  audit(transaction, { actor, action, subjectKind: "agent", subjectId: agent.agent_id, detail });
+}
+
+/**
+ * The part of `changeAgent` that records nothing: the row and every count that depends on it, by role and status, load, and the
+ * workers of its capability set. The status change is stamped with the time.
+ *
+ * @returns the row as it was
+ */
+export function writeAgent(transaction: Transaction, agent: AgentRow, changes: AgentChanges): AgentRow {
   const before = { ...agent };
   Object.assign(agent, changes);
   if (agent.status !== before.status) agent.status_changed_at = transaction.now;
@@ -94,6 +132,7 @@ export function changeAgent(transaction: Transaction, agent: AgentRow, changes: 
   countAgent(transaction, before, -1);
   countAgent(transaction, agent, 1);
   moveSetCounts(transaction, before, agent);
+  return before;
 }
 
 /** Adds `sign` times what the agent contributes to the counters. */

@@ -1,5 +1,6 @@
 import type { Agent, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../../agents/agent.ts";
 import { PENDING_COUNT_MAX } from "../../limits.ts";
+import { actorOf } from "../../security/call-context.ts";
 import { PRIORITIES } from "../../values.ts";
 import { readStoredAgent } from "../agent-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
@@ -13,9 +14,12 @@ import {
   findAgent,
   hasFreeSlot,
   moveSetCounts,
+  recordStatus,
   requireAgent,
   requireRegistered,
+  writeAgent,
 } from "./agent-rows.ts";
+import { audit } from "./audit.ts";
 import { capabilitiesOfSet, internCapabilitySet, setsThatMeet } from "./capability-sets.ts";
 import { handOutToAgent } from "./hand-out.ts";
 import { releaseTasks } from "./release-tasks.ts";
@@ -25,17 +29,19 @@ import type { Transaction } from "./transaction.ts";
 export function registerAgent(transaction: Transaction, input: RegisterAgent): { agent: Agent; created: boolean } {
   const setNo = internCapabilitySet(transaction, input.capabilities);
   const known = findAgent(transaction, input.agentId);
-  const agent = known ?? insertAgent(transaction, input, setNo);
+  const actor = actorOf(input.agentId, transaction.call);
+  const agent = known ?? insertAgent(transaction, input, setNo, actor);
+  const metadataChanged = writeMetadata(transaction, agent.agent_no, input.metadata);
   if (known !== undefined) {
-    changeAgent(transaction, known, {
+    const changes = {
       role: input.role,
       status: "active",
       set_no: setNo,
       max_concurrent_tasks: input.maxConcurrentTasks,
       last_heartbeat_at: transaction.now,
-    });
+    } as const;
+    changeAgent(transaction, known, changes, { actor, metadataChanged });
   }
-  writeMetadata(transaction, agent.agent_no, input.metadata);
   if (hasFreeSlot(agent)) handOutToAgent(transaction, agent);
   return { agent: readAgent(transaction, agentByNo(transaction, agent.agent_no)), created: known === undefined };
 }
@@ -43,23 +49,31 @@ export function registerAgent(transaction: Transaction, input: RegisterAgent): {
 const INSERT = `INSERT INTO agents (agent_id, role, status, set_no, max_concurrent_tasks, registered_at, last_heartbeat_at,
   status_changed_at) VALUES (?, ?, 'active', ?, ?, ?, ?, ?) RETURNING ${AGENT_COLUMNS}`;
 
-function insertAgent(transaction: Transaction, input: RegisterAgent, setNo: number): AgentRow {
+function insertAgent(transaction: Transaction, input: RegisterAgent, setNo: number, actor: string): AgentRow {
   const { now } = transaction;
   const { agentId, role, maxConcurrentTasks } = input;
   const agent = transaction.get<AgentRow>(INSERT, agentId, role, setNo, maxConcurrentTasks, now, now, now);
   if (agent === undefined) throw new Error("the new agent's row was not returned");
   countAgent(transaction, agent, 1);
   moveSetCounts(transaction, undefined, agent);
+  const detail = { role, status: agent.status, maxConcurrentTasks };
+  audit(transaction, { actor, action: "agent.registered", subjectKind: "agent", subjectId: agentId, detail });
   return agent;
 }
 
-function writeMetadata(transaction: Transaction, agentNo: number, metadata: RegisterAgent["metadata"]): void {
-  if (metadata === undefined) {
-    transaction.run("DELETE FROM agent_metadata WHERE agent_no = ?", agentNo);
-    return;
+const METADATA = "SELECT metadata FROM agent_metadata WHERE agent_no = ?";
+
+/** @returns whether it is other than before */
+function writeMetadata(transaction: Transaction, agentNo: number, metadata: RegisterAgent["metadata"]): boolean {
+  const before = transaction.get<{ metadata: string }>(METADATA, agentNo)?.metadata;
+  const text = metadata === undefined ? undefined : JSON.stringify(metadata);
+  if (text === before) return false;
+  if (text === undefined) transaction.run("DELETE FROM agent_metadata WHERE agent_no = ?", agentNo);
+  else {
+    const sql = "INSERT INTO agent_metadata VALUES (?, ?) ON CONFLICT DO UPDATE SET metadata = excluded.metadata";
+    transaction.run(sql, agentNo, text);
   }
-  const sql = "INSERT INTO agent_metadata VALUES (?, ?) ON CONFLICT DO UPDATE SET metadata = excluded.metadata";
-  transaction.run(sql, agentNo, JSON.stringify(metadata));
+  return true;
 }
 
 /** @throws AGENT_NOT_FOUND */
@@ -68,8 +82,7 @@ export function getAgent(transaction: Transaction, agentId: string): Agent {
 }
 
 function readAgent(transaction: Transaction, row: AgentRow): Agent {
-  const sql = "SELECT metadata FROM agent_metadata WHERE agent_no = ?";
-  const metadata = transaction.get<{ metadata: string }>(sql, row.agent_no)?.metadata;
+  const metadata = transaction.get<{ metadata: string }>(METADATA, row.agent_no)?.metadata;
   return readStoredAgent(row, capabilitiesOfSet(transaction, row.set_no), metadata);
 }
 
@@ -102,11 +115,14 @@ export function listAgents(
 /** Releases its tasks without using a retry; repeating it changes nothing. @throws AGENT_NOT_FOUND */
 export function deregisterAgent(transaction: Transaction, agentId: string): Agent {
   const agent = requireAgent(transaction, agentId);
-  if (agent.status !== "deregistered") {
+  const { status } = agent;
+  if (status !== "deregistered") {
     // First out of the candidates, so that its own tasks do not come back to it.
-    if (agent.status !== "draining") changeAgent(transaction, agent, { status: "draining" });
+    if (status !== "draining") writeAgent(transaction, agent, { status: "draining" });
     releaseTasks(transaction, agent, "released");
-    changeAgent(transaction, agentByNo(transaction, agent.agent_no), { status: "deregistered" });
+    const gone = agentByNo(transaction, agent.agent_no);
+    writeAgent(transaction, gone, { status: "deregistered" });
+    recordStatus(transaction, gone, status, actorOf(agentId, transaction.call));
   }
   return readAgent(transaction, agentByNo(transaction, agent.agent_no));
 }
@@ -126,7 +142,9 @@ export function heartbeat(transaction: Transaction, beat: Heartbeat): Omit<Heart
     );
     agent.last_heartbeat_at = transaction.now;
   } else {
-    changeAgent(transaction, agent, { status, max_concurrent_tasks: max, last_heartbeat_at: transaction.now });
+    const actor = actorOf(beat.agentId, transaction.call);
+    const changes = { status, max_concurrent_tasks: max, last_heartbeat_at: transaction.now };
+    changeAgent(transaction, agent, changes, { actor });
   }
   if (gainsRoom && hasFreeSlot(agent)) handOutToAgent(transaction, agent);
   return { status, pendingMessages: countPending(transaction, agent.agent_no), tasks: liveTasks(transaction, agent) };

@@ -62,8 +62,18 @@ export function assignedTo(task: Omit<TaskRow, "task_no">, agentNo: number, now:
 const ATTEMPT =
   "INSERT INTO task_attempts (task_no, attempt, agent_no, assigned_at, explanation) VALUES (?, ?, ?, ?, ?)";
 
-/** Writes what follows from an assignment that the task's row already shows: attempt, load, message, history, counts. */
-export function recordAssignment(transaction: Transaction, task: LiveTask, agent: AgentRow, weighed: Weighed): void {
+/**
+ * Writes what follows from an assignment that the task's row already shows: attempt, load, message, history, counts.
+ *
+ * @param actor who asked for it; left out: the switchboard hands it out
+ */
+export function recordAssignment(
+  transaction: Transaction,
+  task: LiveTask,
+  agent: AgentRow,
+  weighed: Weighed,
+  actor?: string,
+): void {
   const { now } = transaction;
   transaction.run(ATTEMPT, task.task_no, task.attempt, agent.agent_no, now, storeExplanation(weighed));
   changeAgent(transaction, agent, { active_tasks: agent.active_tasks + 1, last_assigned_at: now });
@@ -79,7 +89,7 @@ export function recordAssignment(transaction: Transaction, task: LiveTask, agent
     },
     task: { taskNo: task.task_no, attempt: task.attempt },
   });
-  addEvent(transaction, task, "assigned", agent.agent_no);
+  addEvent(transaction, task, "assigned", { actor, agentNo: agent.agent_no });
   if (task.attempt === 1) transaction.count("tasks:assigned_once", 1);
 }
 

@@ -1,6 +1,6 @@
 import type { AuditEntry, ListAuditQuery, NewAuditEntry } from "../../security/audit.ts";
 import { actorOf } from "../../security/call-context.ts";
-import { AUDIT_COLUMNS, type AuditPlace, type AuditRow, auditPage, auditWindow } from "../audit-reading.ts";
+import { AUDIT_COLUMNS, type AuditRow, auditPage, auditWindow } from "../audit-reading.ts";
 import type { Paged } from "../store.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -27,38 +27,41 @@ export function recordAudit(transaction: Transaction, entries: readonly NewAudit
   for (const entry of entries) audit(transaction, entry);
 }
 
-function narrowing({
-  actor,
-  action,
-  subjectKind,
-  subjectId,
-}: ListAuditQuery): [column: string, value: string | undefined][] {
-  return [
-    ["actor", actor],
-    ["action", action],
-    ["subject_kind", subjectKind],
-    ["subject_id", subjectId],
-  ];
-}
+const CONDITION = `(?4 IS NULL OR e.at >= ?4) AND (?5 IS NULL OR e.at < ?5) AND (?6 IS NULL OR e.actor = ?6)
+  AND (?7 IS NULL OR e.action = ?7) AND (?8 IS NULL OR e.subject_kind = ?8) AND (?9 IS NULL OR e.subject_id = ?9)`;
 
-/** ?1 from ?2, ?3 the place before which the page begins ?4 entries to look at */
-const LOOKED = `SELECT * FROM audit_entries WHERE at >= ?1 AND at <= ?2 AND (at < ?2 OR entry_no < ?3)
-  ORDER BY at DESC, entry_no DESC LIMIT ?4`;
+/** ?1 the lowest number ?2 the number behind the highest ?3 entries to look at */
+const LOOKED = "SELECT * FROM audit_entries WHERE entry_no >= ?1 AND entry_no < ?2 ORDER BY entry_no DESC LIMIT ?3";
+const LIST = `SELECT ${AUDIT_COLUMNS} FROM (${LOOKED}) AS e WHERE ${CONDITION} ORDER BY e.entry_no DESC LIMIT ?10`;
 /** The entry at which looking stopped; none when the entries ended before. */
-const STOPPED = `SELECT at, entry_no FROM (${LOOKED}) LIMIT 1 OFFSET ?4 - 1`;
+const STOPPED = `SELECT entry_no FROM (${LOOKED}) LIMIT 1 OFFSET ?3 - 1`;
 
 /** Newest first. A page may be short, or empty, and not the last: see AUDIT_SCAN_MAX. */
 export function listAudit(transaction: Transaction, query: ListAuditQuery): Paged<AuditEntry> {
   const window = auditWindow(query);
-  const place = [window.from, window.at, window.entryNo, window.scan];
-  const conditions = ["1 = 1"];
-  const values: string[] = [];
-  for (const [column, value] of narrowing(query)) {
-    if (value !== undefined) conditions.push(`e.${column} = ?${5 + values.push(value)}`);
+  const lowest = window.numbersFrom === null ? Number.MIN_SAFE_INTEGER : numberSince(transaction, window.numbersFrom);
+  const behind = window.numbersTo === null ? window.before : numberSince(transaction, window.numbersTo);
+  const place = [lowest, Math.min(behind, window.before), window.scan];
+  const { actor = null, action = null, subjectKind = null, subjectId = null, limit } = query;
+  const filter = [window.from, window.to, actor, action, subjectKind, subjectId];
+  const rows = transaction.all<AuditRow>(LIST, ...place, ...filter, limit + 1);
+  const stopped = rows.length > limit ? undefined : transaction.get<{ entry_no: number }>(STOPPED, ...place)?.entry_no;
+  return auditPage(window, limit, rows, stopped);
+}
+
+const ENDS = "SELECT min(entry_no) AS low, (SELECT max(entry_no) FROM audit_entries) AS high FROM audit_entries";
+const TIME_OF_NEXT = "SELECT at FROM audit_entries WHERE entry_no >= ? ORDER BY entry_no LIMIT 1";
+
+/** The lowest number whose entry is of that time or later, as far as numbers follow time; by halving. */
+function numberSince(transaction: Transaction, time: number): number {
+  const ends = transaction.get<{ low: number | null; high: number | null }>(ENDS);
+  let low = ends?.low ?? 0;
+  let high = (ends?.high ?? -1) + 1;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const at = transaction.get<{ at: number }>(TIME_OF_NEXT, middle)?.at ?? Number.MAX_SAFE_INTEGER;
+    if (at < time) low = middle + 1;
+    else high = middle;
   }
-  const sql = `SELECT ${AUDIT_COLUMNS} FROM (${LOOKED}) AS e WHERE ${conditions.join(" AND ")}
-    ORDER BY e.at DESC, e.entry_no DESC LIMIT ?5`;
-  const rows = transaction.all<AuditRow>(sql, ...place, query.limit + 1, ...values);
-  const stopped = rows.length > query.limit ? undefined : transaction.get<AuditPlace>(STOPPED, ...place);
-  return auditPage(window, query.limit, rows, stopped);
+  return low;
 }

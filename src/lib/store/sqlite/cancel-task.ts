@@ -1,4 +1,5 @@
 import type { JsonValue } from "../../json.ts";
+import { actorOf } from "../../security/call-context.ts";
 import type { TaskReply } from "../../tasks/task.ts";
 import { PRIORITIES } from "../../values.ts";
 import { taskEnded } from "../task-records.ts";
@@ -53,7 +54,8 @@ function requestCancel(transaction: Transaction, task: LiveTask, reason: string 
   changeTask(transaction, task, { cancel_requested: 1 });
   // Kept where the error will be: the task reads as cancelled for this reason, unless it completes.
   if (reason !== undefined) transaction.run(REASON, task.task_no, reason);
-  addEvent(transaction, task, "cancel_requested", task.agent_no, reason);
+  const actor = actorOf(undefined, transaction.call);
+  addEvent(transaction, task, "cancel_requested", { actor, agentNo: task.agent_no, detail: reason });
   const payload: { [key: string]: JsonValue } = { taskId: task.task_id, attempt: task.attempt };
   if (reason !== undefined) payload.reason = reason;
   const priority = PRIORITIES[task.priority] ?? "normal";
@@ -63,7 +65,11 @@ function requestCancel(transaction: Transaction, task: LiveTask, reason: string 
 function endNow(transaction: Transaction, task: TaskRow, reason: string | undefined): void {
   const agent = isLive(task) ? callOff(transaction, task) : undefined;
   changeTask(transaction, task, { cancel_requested: 1 });
-  endTask(transaction, task, "cancelled", { error: reason });
+  endTask(transaction, task, "cancelled", {
+    error: reason,
+    actor: actorOf(undefined, transaction.call),
+    outcome: agent === undefined ? undefined : "cancelled",
+  });
   const { unblocked } = settleDependents(transaction, [{ taskId: task.task_id, completed: false }]);
   if (agent !== undefined || unblocked.length > 0) handOutAfter(transaction, agent, unblocked);
 }

@@ -66,7 +66,7 @@ function tell(
     return;
   }
   changeTask(transaction, task, { unmet_dependencies: 0, status: "pending", available_at: transaction.now });
-  addEvent(transaction, task, "unblocked", null, dependency.taskId);
+  addEvent(transaction, task, "unblocked", { detail: dependency.taskId });
   settled.unblocked.push(task);
 }
 

@@ -3,6 +3,7 @@ import { SYSTEM_ACTOR } from "../../security/call-context.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
 import type { PurgeStep, Step, Walked } from "../upkeep-runs.ts";
 import { AGENT_COLUMNS, type AgentRow, changeAgent } from "./agent-rows.ts";
+import { audit } from "./audit.ts";
 import { deleteMessage, purgeDeadLetter } from "./dead-letters.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -55,7 +56,7 @@ export function deregisterInactive(transaction: Transaction): Step {
   return { done: agents.length, more: agents.length === MAINTENANCE_BATCH_ROWS };
 }
 
-const LONG_GONE = `SELECT agent_no FROM agents
+const LONG_GONE = `SELECT agent_no, agent_id FROM agents
   WHERE status = 'deregistered' AND status_changed_at <= ? AND agent_no > ? ORDER BY agent_no LIMIT ?`;
 
 /** Every reference to an agent has an index, so each probe is a seek. */
@@ -70,11 +71,17 @@ const NAMED = `SELECT 1 WHERE EXISTS (SELECT 1 FROM messages WHERE sender_no = ?
 /** Deletes agents deregistered for longer than the retention that no row names. */
 export function deleteGone(transaction: Transaction, after: number): Walked {
   const limit = transaction.now - transaction.settings.inactiveRetentionDays * DAY_MILLISECONDS;
-  const agents = transaction.all<{ agent_no: number }>(LONG_GONE, limit, after, MAINTENANCE_BATCH_ROWS);
+  const agents = transaction.all<{ agent_no: number; agent_id: string }>(
+    LONG_GONE,
+    limit,
+    after,
+    MAINTENANCE_BATCH_ROWS,
+  );
   let done = 0;
-  for (const { agent_no: agentNo } of agents) {
+  for (const { agent_no: agentNo, agent_id: subjectId } of agents) {
     if (transaction.get(NAMED, agentNo) !== undefined) continue;
     transaction.run("DELETE FROM agents WHERE agent_no = ?", agentNo);
+    audit(transaction, { actor: SYSTEM_ACTOR, action: "agent.deleted", subjectKind: "agent", subjectId });
     done += 1;
   }
   return { done, next: agents.length === MAINTENANCE_BATCH_ROWS ? agents.at(-1)?.agent_no : undefined };

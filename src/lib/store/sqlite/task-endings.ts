@@ -18,6 +18,10 @@ export interface Ending {
   error?: string | undefined;
   /** For the history, where it is more than the error. */
   detail?: string | undefined;
+  /** Who ends it; left out: the switchboard. */
+  actor?: string | undefined;
+  /** How its attempt was lost, if it had one and did not complete. */
+  outcome?: AttemptOutcome | undefined;
 }
 
 const OUTCOME = `INSERT INTO task_outcomes (task_no, result, error) VALUES (?, ?, ?)
@@ -28,7 +32,7 @@ const OUTCOME = `INSERT INTO task_outcomes (task_no, result, error) VALUES (?, ?
  * and tells the dependents.
  */
 export function endTask(transaction: Transaction, task: TaskRow, status: FinalStatus, ending: Ending): void {
-  const { result, error } = ending;
+  const { result, error, actor, outcome } = ending;
   const agentNo = task.status === "assigned" || task.status === "running" ? task.agent_no : null;
   changeTask(transaction, task, { status, ended_at: transaction.now });
   if (status === "completed") transaction.count("tasks:completed_total", 1);
@@ -37,7 +41,7 @@ export function endTask(transaction: Transaction, task: TaskRow, status: FinalSt
     const text = result === undefined ? null : JSON.stringify(result);
     transaction.run(OUTCOME, task.task_no, text, error ?? null);
   }
-  addEvent(transaction, task, status, agentNo, ending.detail ?? error);
+  addEvent(transaction, task, status, { actor, agentNo, detail: ending.detail ?? error, outcome });
   const payload: { [key: string]: JsonValue } = {
     taskId: task.task_id,
     taskType: task.task_type,
@@ -86,6 +90,8 @@ export interface Loss {
   /** What the task fails with when no retry is left. */
   error: string;
   retryable: boolean;
+  /** Who gave it up; left out: the switchboard took it. */
+  actor?: string;
 }
 
 /** What becomes of a task that loses its attempt. A requested cancel wins over everything. */
@@ -104,9 +110,14 @@ export function fateOf(task: TaskRow, loss: Loss): Fate {
 
 /** Lets the fate happen. What was failed or timed out waits for its backoff; what lost its agent keeps its old place. */
 export function meetFate(transaction: Transaction, task: TaskRow, loss: Loss, fate: Fate): void {
+  const { actor } = loss;
+  const { outcome } = fate;
   if (fate.status === "pending") requeue(transaction, task, loss);
-  else if (fate.status === "failed") endTask(transaction, task, "failed", { error: loss.error });
-  else endTask(transaction, task, "cancelled", { error: cancelReason(transaction, task.task_no), detail: loss.error });
+  else if (fate.status === "failed") endTask(transaction, task, "failed", { error: loss.error, actor, outcome });
+  else {
+    const error = cancelReason(transaction, task.task_no);
+    endTask(transaction, task, "cancelled", { error, detail: loss.error, actor, outcome });
+  }
 }
 
 /** The reason that came with the request to cancel a running task; kept where the error will be. */
@@ -116,7 +127,8 @@ function cancelReason(transaction: Transaction, taskNo: number): string | undefi
 }
 
 function requeue(transaction: Transaction, task: TaskRow, loss: Loss): void {
-  addEvent(transaction, task, "requeued", task.agent_no, loss.error);
+  const { actor, error: detail, outcome } = loss;
+  addEvent(transaction, task, "requeued", { actor, agentNo: task.agent_no, detail, outcome });
   const changes: TaskChanges = { status: "pending", assigned_at: null, deadline_at: null };
   if (task.started_at !== null) changes.started_at = null;
   if (task.percent !== null) changes.percent = null;

@@ -1,5 +1,9 @@
 import type { SQLInputValue } from "node:sqlite";
+import { SYSTEM_ACTOR } from "../../security/call-context.ts";
+import type { AttemptOutcome } from "../../tasks/task.ts";
 import { TASK_ROW_COLUMNS, type TaskEventName, type TaskRow } from "../task-records.ts";
+import { agentByNo } from "./agent-rows.ts";
+import { audit } from "./audit.ts";
 import type { Transaction } from "./transaction.ts";
 
 export { hasEnded, isLive, type LiveTask, type TaskEventName, type TaskRow, taskNotFound } from "../task-records.ts";
@@ -91,13 +95,34 @@ function addWaiting(transaction: Transaction, demandNo: number, delta: number): 
 const EVENT = `INSERT INTO task_events (task_no, event_no, event, at, attempt, agent_no, detail)
   VALUES (?1, coalesce((SELECT max(event_no) FROM task_events WHERE task_no = ?1), 0) + 1, ?2, ?3, ?4, ?5, ?6)`;
 
-/** Adds to the history of a task. `agentNo`: the agent that the event is about, if any. */
+/** What is said of an event. */
+interface EventParts {
+  /** Who made it happen; left out: the switchboard, for what follows from something else. */
+  actor?: string | undefined;
+  /** The agent that it is about. */
+  agentNo?: number | null;
+  /** For the history alone: the audit keeps no words of callers. */
+  detail?: string | undefined;
+  /** For the audit alone: how the attempt ended that the task has lost. */
+  outcome?: AttemptOutcome | undefined;
+}
+
+/** Adds to the history of a task, and to the audit. */
 export function addEvent(
   transaction: Transaction,
   task: TaskRow,
   event: TaskEventName,
-  agentNo: number | null = null,
-  detail?: string,
+  { actor = SYSTEM_ACTOR, agentNo = null, detail, outcome }: EventParts = {},
 ): void {
   transaction.run(EVENT, task.task_no, event, transaction.now, task.attempt, agentNo, detail ?? null);
+  const recorded: { attempt: number; agentId?: string; outcome?: string } = { attempt: task.attempt };
+  if (agentNo !== null) recorded.agentId = agentByNo(transaction, agentNo).agent_id;
+  if (outcome !== undefined) recorded.outcome = outcome;
+  audit(transaction, {
+    actor,
+    action: `task.${event}`,
+    subjectKind: "task",
+    subjectId: task.task_id,
+    detail: recorded,
+  });
 }

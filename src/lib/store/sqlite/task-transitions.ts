@@ -1,3 +1,4 @@
+import { actorOf } from "../../security/call-context.ts";
 import type { CompleteTask, FailTask, ProgressTask, StartTask, TaskReply } from "../../tasks/task.ts";
 import { iso } from "../instants.ts";
 import { leaseLost, type TaskCaller } from "../task-records.ts";
@@ -85,15 +86,15 @@ export function replyOf(task: TaskRow): TaskReply {
 export function startTask(transaction: Transaction, taskId: string, start: StartTask): TaskReply {
   const { task, agent } = requireHeld(transaction, taskId, start);
   countAsHeartbeat(transaction, agent);
-  begin(transaction, task);
+  begin(transaction, task, actorOf(start.agentId, transaction.call));
   return replyOf(task);
 }
 
-function begin(transaction: Transaction, task: LiveTask): void {
+function begin(transaction: Transaction, task: LiveTask, actor: string): void {
   if (task.status !== "assigned") return;
   changeTask(transaction, task, { status: "running", started_at: transaction.now });
   completeAssignmentMessage(transaction, task.task_no, task.attempt);
-  addEvent(transaction, task, "started", task.agent_no);
+  addEvent(transaction, task, "started", { actor, agentNo: task.agent_no });
 }
 
 const NOTE = "INSERT INTO task_outcomes (task_no, note) VALUES (?, ?) ON CONFLICT DO UPDATE SET note = excluded.note";
@@ -102,8 +103,9 @@ const NOTE = "INSERT INTO task_outcomes (task_no, note) VALUES (?, ?) ON CONFLIC
 export function progressTask(transaction: Transaction, taskId: string, progress: ProgressTask): TaskReply {
   const { task, agent } = requireHeld(transaction, taskId, progress);
   const { percent, note, extendSeconds } = progress;
+  const actor = actorOf(progress.agentId, transaction.call);
   countAsHeartbeat(transaction, agent);
-  begin(transaction, task);
+  begin(transaction, task, actor);
   const changes: TaskChanges = {};
   if (percent !== undefined) changes.percent = percent;
   const deadline = extendSeconds === undefined ? 0 : transaction.now + Math.ceil(extendSeconds * 1_000);
@@ -111,7 +113,7 @@ export function progressTask(transaction: Transaction, taskId: string, progress:
   if (Object.keys(changes).length > 0) changeTask(transaction, task, changes);
   if (note !== undefined) transaction.run(NOTE, task.task_no, note);
   const detail = note ?? (percent === undefined ? undefined : `${percent} %`);
-  addEvent(transaction, task, "progress", task.agent_no, detail);
+  addEvent(transaction, task, "progress", { actor, agentNo: task.agent_no, detail });
   return replyOf(task);
 }
 
@@ -124,7 +126,8 @@ export function completeTask(transaction: Transaction, taskId: string, completio
   const changes = afterAttempt(agent, task, "completed", transaction.now);
   endAttempt(transaction, task, "completed", { status: "completed", cancelRequested: task.cancel_requested === 1 });
   changeAgent(transaction, agent, changes);
-  endTask(transaction, task, "completed", { result: completion.result });
+  const actor = actorOf(completion.agentId, transaction.call);
+  endTask(transaction, task, "completed", { result: completion.result, actor });
   const { unblocked } = settleDependents(transaction, [{ taskId, completed: true }]);
   handOutAfter(transaction, agent, unblocked);
   return replyOf(task);
@@ -136,7 +139,8 @@ export function failTask(transaction: Transaction, taskId: string, failure: Fail
   if (repeated !== undefined) return repeated;
   const { task, agent } = requireHeld(transaction, taskId, failure);
   countAsHeartbeat(transaction, agent);
-  const loss: Loss = { outcome: "failed", error: failure.error, retryable: failure.retryable };
+  const actor = actorOf(failure.agentId, transaction.call);
+  const loss: Loss = { outcome: "failed", error: failure.error, retryable: failure.retryable, actor };
   const fate = fateOf(task, loss);
   const answer: StoredAnswer = { status: fate.status, cancelRequested: task.cancel_requested === 1 };
   const changes = afterAttempt(agent, task, fate.outcome, transaction.now);

@@ -1,3 +1,4 @@
+import { actorOf } from "../../security/call-context.ts";
 import type { AssignTaskReply } from "../../tasks/task.ts";
 import { PRIORITIES } from "../../values.ts";
 import type { NewTask } from "../store.ts";
@@ -31,9 +32,10 @@ export function assignTask(transaction: Transaction, input: NewTask): AssignTask
   if (best !== undefined) Object.assign(row, assignedTo(row, best.agent.agent_no, transaction.now));
   const task = insertTask(transaction, row, input);
   insertParts(transaction, task, input, checked.dependencies);
-  addEvent(transaction, { ...task, attempt: 0 }, "created");
+  const actor = actorOf(input.supervisor, transaction.call);
+  addEvent(transaction, { ...task, attempt: 0 }, "created", { actor });
   if (weighed !== undefined && isLive(task)) {
-    recordAssignment(transaction, task, checked.assignTo ?? agentByNo(transaction, task.agent_no), weighed);
+    recordAssignment(transaction, task, checked.assignTo ?? agentByNo(transaction, task.agent_no), weighed, actor);
     return {
       taskId: task.task_id,
       status: task.status,
