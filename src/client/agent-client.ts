@@ -16,7 +16,11 @@ import type { BodyOf, QueryOf, ReplyOf } from "./route-types.ts";
 export class AgentClient extends RouteCaller {
   // agents ----------------------------------------------------------------------------------------------------------
 
-  /** Creates the agent, or updates and reactivates it. */
+  /**
+   * Creates the agent, or updates and reactivates it. With an enrolment key as the client's token it creates a new one, whose
+   * own `token` is in the reply, this once. A repeat after a lost answer gets another token instead, as long as the first one
+   * is unused: the Idempotency-Key that this takes is made when there is none.
+   */
   registerAgent(agent: BodyOf<"POST /agents">, options?: CallOptions) {
     return this.call("POST /agents", { body: agent }, options);
   }
@@ -37,6 +41,23 @@ export class AgentClient extends RouteCaller {
 
   heartbeat(agentId: string, body: BodyOf<"POST /agents/{agentId}/heartbeat"> = {}, options?: CallOptions) {
     return this.call("POST /agents/{agentId}/heartbeat", { params: { agentId }, body }, options);
+  }
+
+  // credentials -----------------------------------------------------------------------------------------------------
+
+  /** The `secret` of a token or an enrolment key is shown this once. Not repeated after a lost connection. */
+  issueCredential(credential: BodyOf<"POST /credentials">, options?: CallOptions) {
+    return this.call("POST /credentials", { body: credential }, options);
+  }
+
+  /** Newest first, without secrets. */
+  listCredentials(query: QueryOf<"GET /credentials"> = {}, options?: CallOptions) {
+    return this.call("GET /credentials", { query }, options);
+  }
+
+  /** For good: everywhere within 5 s. */
+  revokeCredential(credentialId: string, options?: CallOptions) {
+    return this.call("DELETE /credentials/{credentialId}", { params: { credentialId } }, options);
   }
 
   // messages --------------------------------------------------------------------------------------------------------

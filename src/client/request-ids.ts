@@ -35,3 +35,8 @@ export function withRequestIds(key: string, body: unknown, keyed: boolean, newId
       return body;
   }
 }
+
+/** Whether the route has no id of its own by which a repeat is known: a registration with an enrolment key brings a token. */
+export function needsIdempotencyKey(key: string): boolean {
+  return key === "POST /agents";
+}

@@ -29,10 +29,14 @@ export function isTransient(status: number): boolean {
 }
 
 /**
- * Routes whose repeat would do something more: the second call takes the next dead letters of the filter. They are
- * repeated only after 429, which says that nothing was done.
+ * Routes whose repeat would do something more: the second call takes the next dead letters of the filter, or issues another
+ * credential. They are repeated only after 429, which says that nothing was done.
  */
-const NOT_REPEATABLE: ReadonlySet<string> = new Set(["POST /dead-letters/redrive", "POST /dead-letters/purge"]);
+const NOT_REPEATABLE: ReadonlySet<string> = new Set([
+  "POST /dead-letters/redrive",
+  "POST /dead-letters/purge",
+  "POST /credentials",
+]);
 
 /** True when a repeat of the route with the same ids, attempt or claim id does nothing twice. */
 export function isRepeatable(key: string): boolean {

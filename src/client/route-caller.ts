@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import { AgentCommunicationError } from "../lib/errors.ts";
 import { MAINTENANCE_BUDGET_MILLISECONDS } from "../lib/limits.ts";
 import { problemToError } from "./problem.ts";
-import { withRequestIds } from "./request-ids.ts";
+import { needsIdempotencyKey, withRequestIds } from "./request-ids.ts";
 import { isRepeatable } from "./retry-policy.ts";
 import type { InputOf, ReplyOf, RouteKey } from "./route-types.ts";
 import { type Fetch, Transport, type WireAnswer } from "./transport.ts";
@@ -12,8 +12,10 @@ import { type Fetch, Transport, type WireAnswer } from "./transport.ts";
 export interface AgentClientOptions {
   /** With the `/api`: `http://127.0.0.1:7071/api`. */
   baseUrl: string;
-  /** Sent as a bearer token. */
-  token?: string | undefined;
+  /** Sent as a bearer token. A function is asked for each call, so that a token can be renewed. */
+  token?: string | (() => string | Promise<string>) | undefined;
+  /** Sent as X-Agent-Id, for a token that is not that of one agent: which of its agents calls (Entra ID). */
+  agentId?: string | undefined;
   /** Instead of the global fetch. */
   fetch?: Fetch | undefined;
   clock?: Clock | undefined;
@@ -27,7 +29,7 @@ export interface AgentClientOptions {
 export interface CallOptions {
   /** Ends the call, waits and repeats included; it then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** For sends and assignments, instead of an id in the body. */
+  /** For sends and assignments, instead of an id in the body; for a registration with an enrolment key. */
   idempotencyKey?: string | undefined;
   /** Instead of the client's own. */
   retryBudgetMilliseconds?: number | undefined;
@@ -129,9 +131,7 @@ export class RouteCaller {
     const { method, path } = fillPath(key, input.params);
     const url = new URL(`${this.#baseUrl}${path}`);
     addQuery(url, input.query);
-    const headers = new Headers({ accept });
-    if (this.#options.token !== undefined) headers.set("authorization", `Bearer ${this.#options.token}`);
-    if (options.idempotencyKey !== undefined) headers.set("idempotency-key", options.idempotencyKey);
+    const headers = await this.#headers(key, accept, options);
     let body: string | undefined;
     if (method !== "GET") headers.set("content-type", "application/json");
     if (method === "POST" || method === "PUT") {
@@ -151,6 +151,17 @@ export class RouteCaller {
         options.retryBudgetMilliseconds ?? this.#options.retryBudgetMilliseconds ?? DEFAULT_BUDGET_MILLISECONDS,
       signal: options.signal,
     });
+  }
+
+  async #headers(key: string, accept: string, options: CallOptions): Promise<Headers> {
+    const headers = new Headers({ accept });
+    const { token, agentId } = this.#options;
+    const bearer = typeof token === "function" ? await token() : token;
+    if (bearer !== undefined) headers.set("authorization", `Bearer ${bearer}`);
+    if (agentId !== undefined) headers.set("x-agent-id", agentId);
+    const idempotencyKey = options.idempotencyKey ?? (needsIdempotencyKey(key) ? this.newId() : undefined);
+    if (idempotencyKey !== undefined) headers.set("idempotency-key", idempotencyKey);
+    return headers;
   }
 
   #parse<Key extends RouteKey>(key: Key, answer: WireAnswer): ReplyOf<Key> {

@@ -7,8 +7,10 @@ import {
   registerAgentReplySchema,
   registerAgentSchema,
 } from "../lib/agents/agent.ts";
+import type { Applicant } from "../lib/agents/agent-registry.ts";
 import { OWN_BODY, OWN_PATH } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
+import type { Caller } from "../lib/security/caller.ts";
 import { agentParams, itself, READERS } from "./shapes.ts";
 
 export const registerAgent = defineRoute({
@@ -21,11 +23,19 @@ export const registerAgent = defineRoute({
   body: registerAgentSchema,
   reply: registerAgentReplySchema,
   statuses: [200, 201],
-  async handler(services, { body }) {
-    const { agent, created } = await services.registry.register(body);
-    return { status: created ? 201 : 200, body: { agent } };
+  async handler(services, { body, caller, header }) {
+    const applicant = applicantOf(caller, header("idempotency-key"));
+    const { created, ...reply } = await services.registry.register(body, applicant);
+    return { status: created ? 201 : 200, body: reply };
   },
 });
+
+/** Under whose authority the caller registers; undefined where anything may be registered: by an admin, and in mode `none`. */
+function applicantOf(caller: Caller, idempotencyKey: string | undefined): Applicant | undefined {
+  if (caller.kind === "enrolment") return { kind: "enrolment", credentialId: caller.credentialId, idempotencyKey };
+  if (caller.kind !== "agent" || caller.role === "admin") return undefined;
+  return caller.credential === "entra" ? { kind: "applicant", roles: caller.roles } : { kind: "own" };
+}
 
 export const listAgents = defineRoute({
   key: "GET /agents",

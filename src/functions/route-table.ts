@@ -1,5 +1,6 @@
 import type { Route } from "../lib/http/route.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
+import { issueCredential, listCredentials, revokeCredential } from "./credentials.ts";
 import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
 import { health, healthLive } from "./health.ts";
 import { peekMessages, receiveMessages } from "./mailboxes.ts";
@@ -35,6 +36,9 @@ export const routes = [
   getAgent,
   deregisterAgent,
   heartbeat,
+  issueCredential,
+  listCredentials,
+  revokeCredential,
   receiveMessages,
   peekMessages,
   sendMessage,

@@ -36,6 +36,14 @@ export const PAGE_DEFAULT = 50;
 export const PAGE_MAX = 200;
 /** Dead letters that one redrive or purge call may touch. */
 export const DEAD_LETTER_BATCH_MAX = 1_000;
+/** Characters of the label of a credential. */
+export const LABEL_MAX_CHARACTERS = 128;
+/** Characters of the subject of a certificate: it is a key of an index. */
+export const SUBJECT_MAX_CHARACTERS = 512;
+/** Agents that one enrolment key may create. */
+export const ENROLMENT_USES_MAX = 10_000;
+/** Agent ids that a principal may be bound to by name; more take a prefix. */
+export const PRINCIPAL_AGENTS_MAX = 100;
 /** Workers that one assignment weighs against each other. */
 export const CANDIDATES_MAX = 64;
 /** Dependents that one call settles, and waiting tasks that one call hands out, before it answers. */

@@ -6,6 +6,7 @@ import { DeadLetterOffice } from "./messages/dead-letter-office.ts";
 import { MessageQueueManager } from "./messages/message-queue-manager.ts";
 import { MessageTypeRegistry } from "./messages/message-type-registry.ts";
 import { PayloadSchemas } from "./messages/payload-schemas.ts";
+import { CredentialRegistry } from "./security/credential-registry.ts";
 import type { Gate } from "./security/gate.ts";
 import { SystemMonitor } from "./statistics/system-monitor.ts";
 import type { Store } from "./store/store.ts";
@@ -18,6 +19,7 @@ export interface Services {
   store: Store;
   gate: Gate;
   registry: AgentRegistry;
+  credentials: CredentialRegistry;
   messages: MessageQueueManager;
   deadLetters: DeadLetterOffice;
   messageTypes: MessageTypeRegistry;
@@ -33,6 +35,7 @@ export function createServices(parts: { config: Config; clock: Clock; store: Sto
     ...parts,
     gate: openGate,
     registry: new AgentRegistry({ store, heartbeatIntervalSeconds: config.heartbeatIntervalSeconds }),
+    credentials: new CredentialRegistry({ store }),
     messages: new MessageQueueManager({ store, clock, schemas }),
     deadLetters: new DeadLetterOffice({ store }),
     messageTypes: new MessageTypeRegistry({ store, schemas }),

@@ -13,6 +13,9 @@ describe("AgentClient", () => {
     "GET /agents/{agentId}": (client) => client.getAgent("a"),
     "DELETE /agents/{agentId}": (client) => client.deregisterAgent("a"),
     "POST /agents/{agentId}/heartbeat": (client) => client.heartbeat("a"),
+    "POST /credentials": (client) => client.issueCredential({ kind: "token", agentId: "a" }),
+    "GET /credentials": (client) => client.listCredentials({ kind: "token", limit: 3 }),
+    "DELETE /credentials/{credentialId}": (client) => client.revokeCredential("c"),
     "POST /messages": (client) => client.sendMessage(message),
     "POST /messages/batch": (client) => client.sendMessages([message]),
     "GET /messages/{messageId}": (client) => client.getMessage("m"),
@@ -68,7 +71,7 @@ describe("AgentClient", () => {
         },
       });
       await calls[route.key]?.(client);
-      const ids = { agentId: "a", messageId: "m", taskId: "t", type: "x.y" };
+      const ids = { agentId: "a", messageId: "m", taskId: "t", type: "x.y", credentialId: "c" };
       const path = Object.entries(ids).reduce((text, [name, id]) => text.replace(`{${name}}`, id), route.key as string);
       expect(asked.map(({ line }) => line)).toEqual([path.replace(" ", " /api")]);
       if (route.body !== undefined) expect(route.body.safeParse(asked[0]?.body).error).toBeUndefined();

@@ -5,6 +5,7 @@ import { auditContract } from "./audit.ts";
 import { auditedChangesContract } from "./audited-changes.ts";
 import { cancellationContract } from "./cancellation.ts";
 import { claimsContract } from "./claims.ts";
+import { credentialsContract } from "./credentials.ts";
 import { deadLettersContract } from "./dead-letters.ts";
 import { deliverableContract } from "./deliverable.ts";
 import { dependenciesContract } from "./dependencies.ts";
@@ -16,6 +17,7 @@ import { messageTypesContract } from "./message-types.ts";
 import { orderingContract } from "./ordering.ts";
 import { pagingContract } from "./paging.ts";
 import { prioritiesContract } from "./priorities.ts";
+import { registrationAuthorityContract } from "./registration-authority.ts";
 import { requestsContract } from "./requests.ts";
 import { sendersContract } from "./senders.ts";
 import { sendingContract } from "./sending.ts";
@@ -26,6 +28,8 @@ import { tasksContract } from "./tasks.ts";
 /** Every suite of the store contract; every store runs them all. */
 export const contracts = [
   agentsContract,
+  credentialsContract,
+  registrationAuthorityContract,
   heartbeatsContract,
   sendingContract,
   sendersContract,

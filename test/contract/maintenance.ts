@@ -14,6 +14,7 @@ export function maintenanceContract(open: StoreFactory): void {
           agentsDeregistered: 0,
           agentsDeleted: 0,
           tasksArchived: 0,
+          credentialsDeleted: 0,
           agentsRefreshed: 0,
           finished: true,
         });

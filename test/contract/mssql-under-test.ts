@@ -107,6 +107,7 @@ const TABLES = [
     "task_bodies",
     "tasks",
     "task_archive",
+    "credentials",
     "agent_metadata",
     "agent_heartbeats",
     "agent_loads",

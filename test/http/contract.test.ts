@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { routes } from "../../src/functions/route-table.ts";
 import { agentRoutes } from "./contract/agents.ts";
 import { badInput } from "./contract/bad-input.ts";
+import { credentialRoutes } from "./contract/credentials.ts";
 import { messageRoutes } from "./contract/messages.ts";
 import { pathsAndMethods } from "./contract/paths.ts";
 import { statisticsRoutes } from "./contract/statistics.ts";
@@ -28,6 +29,7 @@ const get = () => api;
 
 describe("the HTTP contract", () => {
   agentRoutes(get);
+  credentialRoutes(get);
   messageRoutes(get);
   taskRoutes(get);
   statisticsRoutes(get);

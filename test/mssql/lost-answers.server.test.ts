@@ -108,6 +108,10 @@ const ROWS = (tag: string) => [
   `SELECT t.task_id, e.event, e.attempt, e.detail FROM dbo.task_events AS e JOIN dbo.tasks AS t ON t.task_no = e.task_no
    WHERE t.task_id LIKE '%-${tag}'`,
   `SELECT task_id, status, attempt FROM dbo.task_archive WHERE task_id LIKE '%-${tag}'`,
+  `SELECT c.kind, a.agent_id, c.label, c.created_by, c.roles, c.agent_id_prefix, c.uses_left, c.subject, c.thumbprint, c.agent_ids,
+     CASE WHEN c.revoked_at IS NULL THEN 0 ELSE 1 END AS revoked, CASE WHEN c.last_used_at IS NULL THEN 0 ELSE 1 END AS used
+   FROM dbo.credentials AS c LEFT JOIN dbo.agents AS a ON a.agent_no = c.agent_no
+   WHERE a.agent_id LIKE '%-${tag}' OR c.agent_id_prefix LIKE '%-${tag}' OR c.subject LIKE '${tag}%'`,
   `SELECT type, [schema] FROM dbo.message_types WHERE type LIKE '%.${tag}'`,
 ];
 

@@ -30,6 +30,16 @@ const OUT_OF_ORDER: readonly { text: string; table: string; reason: string }[] =
   },
   { text: "register-agents", table: "agents", reason: "a new agent's row: nobody else can hold it" },
   { text: "register-agents", table: "agent_loads", reason: "of a new agent, whose own row comes first (foreign key)" },
+  {
+    text: "register-agents with authorities",
+    table: "agents",
+    reason: "a new agent's row: nobody else can hold it",
+  },
+  {
+    text: "register-agents with authorities",
+    table: "agent_loads",
+    reason: "of a new agent, whose own row comes first (foreign key)",
+  },
   { text: "copy-agents", table: "agent_loads", reason: "of a new agent, whose own row comes first (foreign key)" },
   { text: "deregister-agents", table: "agent_loads", reason: "the rows that CHANGE_STATUS has updated before" },
   { text: "inactivate-silent-agents", table: "agent_loads", reason: "the rows that CHANGE_STATUS has updated before" },

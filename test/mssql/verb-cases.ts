@@ -1,4 +1,6 @@
+import { newId } from "../../src/lib/ids.ts";
 import type { Store } from "../../src/lib/store/store.ts";
+import { enrolling, issueKey, issueToken } from "../contract/issued.ts";
 import { DAY, HOUR, MINUTE, type Scene, SECOND } from "../contract/support.ts";
 
 /** Every verb of the store that asks the server, each as one call on a scene that was made for it. */
@@ -100,6 +102,84 @@ const agents: Pick<
     },
   },
 };
+
+const credentials: Pick<
+  Record<Verb, VerbCase>,
+  "findCredential" | "issueCredential" | "listCredentials" | "revokeCredential" | "recordCredentialUse"
+> = {
+  findCredential: {
+    async arrange(scene) {
+      const agentId = await scene.agent();
+      const thumbprint = scene.tag.padEnd(64, "0");
+      await scene.store.issueCredential({
+        kind: "certificate",
+        credentialId: newId(scene.store.now()),
+        agentId,
+        thumbprint,
+      });
+      return () => scene.store.findCredential({ thumbprint, subject: `CN=${scene.tag}` });
+    },
+  },
+  issueCredential: {
+    async arrange(scene) {
+      const agentIds = [scene.id("a"), scene.id("b")];
+      const objectId = `${scene.tag}-1111-4222-8333-444444444444`;
+      const label = 'é ✓ "\\';
+      const credentialId = newId(scene.store.now());
+      return () => scene.store.issueCredential({ kind: "principal", credentialId, objectId, agentIds, label });
+    },
+  },
+  listCredentials: {
+    async arrange(scene) {
+      const agentId = await scene.agent();
+      await issueToken(scene.store, agentId);
+      await issueToken(scene.store, agentId);
+      return () => scene.store.listCredentials({ ...page, agentId, kind: "token" });
+    },
+  },
+  revokeCredential: {
+    async arrange(scene) {
+      const { credentialId } = await issueToken(scene.store, await scene.agent());
+      return () => scene.store.revokeCredential(credentialId);
+    },
+  },
+  recordCredentialUse: {
+    async arrange(scene) {
+      const agentId = await scene.agent();
+      const ids = [await issueToken(scene.store, agentId), await issueToken(scene.store, agentId)];
+      return () => scene.store.recordCredentialUse(ids.map(({ credentialId }) => credentialId));
+    },
+  },
+};
+
+const agent = (agentId: string) => ({ agentId, role: "worker" as const, capabilities: [], maxConcurrentTasks: 1 });
+
+/** What a verb does beside its usual work, where its repeat could go wrong in a way of its own. */
+const more = {
+  "registerAgent by enrolment": {
+    async arrange(scene: Scene) {
+      const key = await issueKey(scene.store, scene.id("enrolled"));
+      const authority = enrolling(scene.store, key, scene.id("key"));
+      return () => scene.store.registerAgent(agent(scene.id("enrolled")), authority);
+    },
+  },
+  "registerAgent by enrolment again": {
+    async arrange(scene: Scene) {
+      const key = await issueKey(scene.store, scene.id("enrolled"), { maxUses: 1 });
+      const register = () =>
+        scene.store.registerAgent(agent(scene.id("enrolled")), enrolling(scene.store, key, scene.id("key")));
+      await register();
+      return register;
+    },
+  },
+  "registerAgent of its own": {
+    async arrange(scene: Scene) {
+      const { agentId } = await scene.register({ role: "worker" });
+      await scene.store.deregisterAgent(agentId);
+      return () => scene.store.registerAgent(agent(agentId), { kind: "own" });
+    },
+  },
+} satisfies Record<string, VerbCase>;
 
 const messages: Pick<
   Record<Verb, VerbCase>,
@@ -388,8 +468,10 @@ const upkeep: Pick<
 };
 
 /** Every verb, by its name: one that is added to the store and not here does not compile. */
-export const VERB_CASES: Readonly<Record<Verb, VerbCase>> = {
+export const VERB_CASES: Readonly<Record<Verb | keyof typeof more, VerbCase>> = {
   ...agents,
+  ...credentials,
+  ...more,
   ...messages,
   ...deadLetters,
   ...taskReads,

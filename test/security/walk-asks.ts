@@ -43,6 +43,14 @@ export const ASKS: Readonly<Record<string, AskFor>> = {
     await world.messageTo(owner);
     return ofAgent(world, owner);
   },
+  "POST /credentials": (_world, { agentId }) => ({ body: { kind: "token", agentId, label: "walk" } }),
+  "GET /credentials": async (world, owner) => {
+    await world.tokenOf(owner);
+    return { query: { agentId: owner.agentId } };
+  },
+  "DELETE /credentials/{credentialId}": async (world, owner) => ({
+    params: { credentialId: await world.tokenOf(owner) },
+  }),
   "POST /messages": async (world, { agentId }) => ({ body: await message(world, agentId) }),
   "POST /messages/batch": async (world, { agentId }) => ({ body: { messages: [await message(world, agentId)] } }),
   "POST /messages/settle": async (world, owner) => ({

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { AgentRole } from "../../src/lib/agents/agent.ts";
 import { OffsetClock } from "../../src/lib/clock.ts";
 import { readConfig } from "../../src/lib/config.ts";
+import { newId } from "../../src/lib/ids.ts";
 import { createServices, type Services } from "../../src/lib/services.ts";
 import type { StoreUnderTest } from "../contract/store-under-test.ts";
 
@@ -44,6 +45,13 @@ export class World {
   /** Nobody. */
   ghost(role: AgentRole): Owner {
     return { agentId: this.id("ghost"), role, exists: false };
+  }
+
+  /** The id of a token of the owner. */
+  async tokenOf(owner: Owner): Promise<string> {
+    if (!owner.exists) return newId(Date.now());
+    const { credential } = await this.services.credentials.issue({ kind: "token", agentId: owner.agentId });
+    return credential.credentialId;
   }
 
   /** A message to the owner from somebody else. */

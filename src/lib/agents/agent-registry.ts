@@ -1,7 +1,10 @@
 import type { z } from "zod";
+import { scopedKey } from "../idempotency.ts";
+import { newId } from "../ids.ts";
 import { parse } from "../parse.ts";
+import { newSecret } from "../security/token.ts";
 import type { RegistryStatistics } from "../statistics/statistics.ts";
-import type { Store } from "../store/store.ts";
+import type { RegistrationAuthority, Store } from "../store/store.ts";
 import { idSchema } from "../values.ts";
 import {
   type Agent,
@@ -12,6 +15,17 @@ import {
   type RegisterAgentInput,
   registerAgentSchema,
 } from "./agent.ts";
+
+/** Under whose authority an agent registers: its own credential, a principal bound to it, or an enrolment key. */
+export type Applicant =
+  | Exclude<RegistrationAuthority, { kind: "enrolment" }>
+  | {
+      kind: "enrolment";
+      /** Of the enrolment key. */
+      credentialId: string;
+      /** The Idempotency-Key header, under which a repeat replaces the token until it is first used. */
+      idempotencyKey?: string | undefined;
+    };
 
 /** Who is there: registration, heartbeats, search. */
 export class AgentRegistry {
@@ -26,12 +40,30 @@ export class AgentRegistry {
   /**
    * Registers, or updates and reactivates. Capabilities are a set.
    *
-   * @throws INVALID_REQUEST
+   * @param applicant under whose authority; an admin, and whoever embeds the switchboard, needs none
+   * @returns with the token of an agent that an enrolment key has created, shown this once
+   * @throws INVALID_REQUEST; with an applicant also AGENT_NOT_FOUND, FORBIDDEN, ID_TAKEN, IDEMPOTENCY_MISMATCH, UNAUTHENTICATED
    * @example
    * await registry.register({ agentId: "backend-1", role: "worker", capabilities: ["python"], maxConcurrentTasks: 3 });
    */
-  async register(input: RegisterAgentInput): Promise<{ agent: Agent; created: boolean }> {
-    return this.#store.registerAgent(parse(registerAgentSchema, input));
+  async register(
+    input: RegisterAgentInput,
+    applicant?: Applicant,
+  ): Promise<{ agent: Agent; created: boolean; token?: string }> {
+    const agent = parse(registerAgentSchema, input);
+    if (applicant?.kind !== "enrolment") return this.#store.registerAgent(agent, applicant);
+    const { credentialId, idempotencyKey } = applicant;
+    const key = scopedKey("POST /agents", credentialId, { idempotencyKey }, undefined);
+    const tokenId = newId(this.#store.now());
+    const { text, secretHash } = newSecret("token", tokenId);
+    const token = { credentialId: tokenId, secretHash };
+    const reply = await this.#store.registerAgent(agent, {
+      kind: "enrolment",
+      credentialId,
+      token,
+      idempotencyKey: key,
+    });
+    return { ...reply, token: text };
   }
 
   /** @throws AGENT_NOT_FOUND */

@@ -67,7 +67,11 @@ export const agentSchema = z.object({
 });
 export type Agent = z.infer<typeof agentSchema>;
 
-export const registerAgentReplySchema = z.object({ agent: agentSchema });
+export const registerAgentReplySchema = z.object({
+  agent: agentSchema,
+  /** The agent's own token, when an enrolment key has created it; shown this once. */
+  token: z.string().optional(),
+});
 
 /** `GET /agents` */
 export const listAgentsQuerySchema = z.strictObject({

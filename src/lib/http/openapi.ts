@@ -4,6 +4,7 @@ import { agentSchema } from "../agents/agent.ts";
 import { ERRORS } from "../errors.ts";
 import { idempotencyKeySchema } from "../idempotency.ts";
 import { leasedMessageSchema, messageSchema, sendMessageSchema } from "../messages/message.ts";
+import { credentialSchema } from "../security/credential.ts";
 import { assignmentSchema, assignTaskSchema, explanationSchema, taskSchema } from "../tasks/task.ts";
 import { pathOf } from "./path-matching.ts";
 import type { Route } from "./route.ts";
@@ -40,19 +41,25 @@ function objectOrNothing(schema: z.ZodType | undefined): z.ZodObject | undefined
   return schema instanceof z.ZodObject ? schema : undefined;
 }
 
-const idempotencyKey = z.object({
-  "Idempotency-Key": idempotencyKeySchema
-    .optional()
-    .meta({ description: "Makes a repeat return the first result; not together with an id of your own" }),
-});
+function withKey(description: string): z.ZodObject {
+  return z.object({ "Idempotency-Key": idempotencyKeySchema.optional().meta({ description }) });
+}
+
+const SENDING = withKey("Makes a repeat return the first result; not together with an id of your own");
+const ENROLLING = withKey("Makes a repeat under the same enrolment key replace the token, until that is first used");
 
 /** Routes that read the Idempotency-Key header. */
-const WITH_KEY: ReadonlySet<string> = new Set(["POST /messages", "POST /messages/batch", "POST /tasks"]);
+const WITH_KEY: ReadonlyMap<string, z.ZodObject> = new Map([
+  ["POST /messages", SENDING],
+  ["POST /messages/batch", SENDING],
+  ["POST /tasks", SENDING],
+  ["POST /agents", ENROLLING],
+]);
 
 function operation(route: Route): ZodOpenApiOperationObject {
   const path = objectOrNothing(route.params);
   const query = objectOrNothing(route.query);
-  const header = WITH_KEY.has(route.key) ? idempotencyKey : undefined;
+  const header = WITH_KEY.get(route.key);
   // An absent body is {}, so it is required only where {} would not do.
   const body = route.body && {
     required: !route.body.safeParse({}).success,
@@ -95,6 +102,7 @@ export function openApiDocument(routes: readonly Route[]): { openapi: string; pa
           AssignTask: assignTaskSchema,
           Explanation: explanationSchema,
           Assignment: assignmentSchema,
+          Credential: credentialSchema,
           Problem: problemSchema,
         },
         responses: {

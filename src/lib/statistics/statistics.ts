@@ -92,6 +92,7 @@ export const maintenanceReportSchema = z.object({
   agentsDeregistered: z.int(),
   agentsDeleted: z.int(),
   tasksArchived: z.int(),
+  credentialsDeleted: z.int(),
   agentsRefreshed: z.int(),
   finished: z.boolean(),
   durationSeconds: z.number(),

@@ -1,4 +1,4 @@
-import type { Agent, AgentStatus, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../agents/agent.ts";
+import type { Agent, AgentRole, AgentStatus, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../agents/agent.ts";
 import type {
   DeadLetterFilter,
   LeasedMessage,
@@ -10,6 +10,7 @@ import type {
   SettleReply,
 } from "../messages/message.ts";
 import type { AuditEntry, ListAuditQuery, NewAuditEntry } from "../security/audit.ts";
+import type { Credential, IssueCredential, ListCredentialsQuery } from "../security/credential.ts";
 import type {
   CoordinationStatistics,
   Health,
@@ -40,8 +41,12 @@ import type {
  */
 export interface Store {
   // agents ----------------------------------------------------------------------------------------------------------
-  /** Creates, or updates and reactivates. Hands waiting work to a worker that has room. @returns whether it was new */
-  registerAgent(agent: RegisterAgent): Promise<{ agent: Agent; created: boolean }>;
+  /**
+   * Creates, or updates and reactivates. Hands waiting work to a worker that has room. Without an authority anything may be
+   * registered. @returns whether it was new @throws as the authority has it: AGENT_NOT_FOUND, FORBIDDEN, ID_TAKEN,
+   * IDEMPOTENCY_MISMATCH, UNAUTHENTICATED
+   */
+  registerAgent(agent: RegisterAgent, authority?: RegistrationAuthority): Promise<{ agent: Agent; created: boolean }>;
   /** @throws AGENT_NOT_FOUND */
   getAgent(agentId: string): Promise<Agent>;
   /** By id. `cursor` is the last agent id of the page before. */
@@ -117,6 +122,24 @@ export interface Store {
   /** @throws TASK_NOT_FOUND, TASK_ENDED */
   cancelTask(taskId: string, reason: string | undefined): Promise<TaskReply>;
 
+  // credentials -----------------------------------------------------------------------------------------------------
+  /**
+   * The credential of an id, of a principal or of a certificate; of bindings only the one in force. Revoked and expired ones
+   * are returned: the caller decides, by `now`.
+   */
+  findCredential(lookup: CredentialLookup): Promise<FoundCredential | undefined>;
+  /** @throws AGENT_NOT_FOUND, ID_TAKEN (the principal or certificate is bound already) */
+  issueCredential(credential: NewCredential): Promise<Credential>;
+  /** Newest first. */
+  listCredentials(query: Page & Pick<ListCredentialsQuery, "agentId" | "kind">): Promise<Paged<Credential>>;
+  /** For good. Repeating it changes nothing. @throws NOT_FOUND */
+  revokeCredential(credentialId: string): Promise<Credential>;
+  /**
+   * Notes that they were used, each at most once in CREDENTIAL_USE_MILLISECONDS. @returns which of them are there and not
+   * revoked: one that is used for the first time counts only then, for it may have been replaced since it was found
+   */
+  recordCredentialUse(credentialIds: readonly string[]): Promise<string[]>;
+
   // audit -----------------------------------------------------------------------------------------------------------
   /** Newest first. A page may hold fewer entries than asked for, or none, and not be the last. */
   listAudit(query: ListAuditQuery): Promise<Paged<AuditEntry>>;
@@ -174,6 +197,53 @@ export interface Heartbeat {
   status?: Extract<AgentStatus, "active" | "draining"> | undefined;
   maxConcurrentTasks?: number | undefined;
 }
+
+/** Under whose authority an agent registers, when it is not that of an admin. */
+export type RegistrationAuthority =
+  /** The agent's own credential: it is there already, and keeps its role. */
+  | { kind: "own" }
+  /** A principal that is bound to the id: creates it with one of its roles, or updates it, keeping its role. */
+  | { kind: "applicant"; roles: readonly AgentRole[] }
+  | EnrolmentAuthority;
+
+/**
+ * An enrolment key: creates new ids only, takes one of its uses, and issues a token in the same transaction. Until that token
+ * is first used, a repeat with the same `idempotencyKey` replaces it instead.
+ */
+export interface EnrolmentAuthority {
+  kind: "enrolment";
+  /** Of the enrolment key. */
+  credentialId: string;
+  token: { credentialId: string; secretHash: string };
+  /** Hashed, with its scope. */
+  idempotencyKey?: string | undefined;
+}
+
+/** How a credential is looked for. Of a certificate the binding of its thumbprint comes before that of its subject. */
+export type CredentialLookup =
+  | { credentialId: string }
+  | { objectId: string }
+  | { thumbprint: string; subject: string };
+
+/** Everything that checking a credential needs. */
+export interface FoundCredential {
+  credential: Credential;
+  /** Of tokens and enrolment keys. */
+  secretHash: string | undefined;
+  /** Of tokens and certificates: whose it is. */
+  agent: { agentId: string; role: AgentRole; status: AgentStatus } | undefined;
+}
+
+type WithoutTerm<Issue> = Issue extends unknown ? Omit<Issue, "expiresInSeconds"> : never;
+
+/** What is issued, under an id that was made before the first try. */
+export type NewCredential = WithoutTerm<IssueCredential> & {
+  credentialId: string;
+  /** Of tokens and enrolment keys. */
+  secretHash?: string | undefined;
+  /** Absent: it does not expire. */
+  expiresInMilliseconds?: number | undefined;
+};
 
 /** How a repeat is recognised: by the id the caller gave, or by its Idempotency-Key. */
 export interface Idempotency {

@@ -129,6 +129,7 @@ export interface MaintenanceSteps {
   purgeMessages(after: number): Promise<PurgeStep>;
   deregisterInactive(): Promise<Step>;
   archiveTasks(): Promise<Step>;
+  deleteEndedCredentials(after: number): Promise<Walked>;
   deleteGone(after: number): Promise<Walked>;
   dropUnusedSets(after: number): Promise<Walked>;
   refreshPerformance(after: number): Promise<Walked>;
@@ -143,6 +144,7 @@ export async function runMaintenance(steps: MaintenanceSteps, clock: Clock): Pro
     agentsDeregistered: 0,
     agentsDeleted: 0,
     tasksArchived: 0,
+    credentialsDeleted: 0,
     agentsRefreshed: 0,
     finished: true,
     durationSeconds: 0,
@@ -212,6 +214,12 @@ const archive = untilDone(
     report.tasksArchived += done;
   },
 );
+const deleteCredentials = walk(
+  (steps, after) => steps.deleteEndedCredentials(after),
+  (report, { done }) => {
+    report.credentialsDeleted += done;
+  },
+);
 const deleteAgents = walk(
   (steps, after) => steps.deleteGone(after),
   (report, { done }) => {
@@ -229,5 +237,5 @@ const refresh = walk(
   },
 );
 
-/** In this order: archiving lets go of agents that may then be deleted, and these of their capability sets. */
-const DUTIES: readonly Duty[] = [purge, deregister, archive, deleteAgents, dropSets, refresh];
+/** In this order: archiving and ended credentials let go of agents that may then be deleted, and these of their capability sets. */
+const DUTIES: readonly Duty[] = [purge, deregister, archive, deleteCredentials, deleteAgents, dropSets, refresh];

@@ -87,6 +87,35 @@ export async function deregisterInactive(connection: Connection): Promise<Step> 
   return { done, more: found === MAINTENANCE_BATCH_ROWS };
 }
 
+/** In order of issue; a key that is used up ended with its last use. What has ended does not come back. */
+const DELETE_ENDED_CREDENTIALS = upkeepStep<{ after: number }, { done: number; next: number | null }>({
+  name: "delete-ended-credentials",
+  encode: ({ after }) => ({ after }),
+  inputs: inactiveRetention,
+  wakes: false,
+  sql: sqlText(
+    "delete-ended-credentials",
+    `${PROLOGUE}DECLARE @aging TABLE (credential_no int NOT NULL PRIMARY KEY, ended bit NOT NULL);
+DECLARE @after int = JSON_VALUE(@items, '$[0].after'), @next int, @read int, @limit bigint = @now - @inactiveRetention;
+INSERT INTO @aging (credential_no, ended)
+SELECT TOP (${MAINTENANCE_BATCH_ROWS}) c.credential_no, CASE WHEN c.expires_at <= @limit OR c.revoked_at <= @limit
+  OR (c.uses_left = 0 AND c.last_used_at <= @limit) THEN 1 ELSE 0 END
+FROM dbo.credentials AS c WHERE c.credential_no > @after ORDER BY c.credential_no;
+SET @read = @@ROWCOUNT;
+IF @read = ${MAINTENANCE_BATCH_ROWS} SET @next = (SELECT MAX(a.credential_no) FROM @aging AS a);
+DELETE c FROM @aging AS a JOIN dbo.credentials AS c ON c.credential_no = a.credential_no WHERE a.ended = 1
+${BY_KEY};
+SELECT @@ROWCOUNT AS done, @next AS next;
+`,
+  ),
+});
+
+/** Deletes credentials that ended longer ago than the retention. They are few: a walk once a day needs no index. */
+export async function deleteEndedCredentials(connection: Connection, after: number): Promise<Walked> {
+  const { done, next } = await connection.run(DELETE_ENDED_CREDENTIALS, { after });
+  return { done, next: next ?? undefined };
+}
+
 /** Every reference to an agent has an index, so each probe is a seek. */
 const NAMED = `EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.sender_no = a.agent_no)
   OR EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.receiver_no = a.agent_no)
@@ -94,7 +123,8 @@ const NAMED = `EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.sender_no = a.age
   OR EXISTS (SELECT 1 FROM dbo.tasks AS t WHERE t.agent_no = a.agent_no)
   OR EXISTS (SELECT 1 FROM dbo.tasks AS t WHERE t.assign_to_no = a.agent_no)
   OR EXISTS (SELECT 1 FROM dbo.task_attempts AS x WHERE x.agent_no = a.agent_no)
-  OR EXISTS (SELECT 1 FROM dbo.task_events AS e WHERE e.agent_no = a.agent_no)`;
+  OR EXISTS (SELECT 1 FROM dbo.task_events AS e WHERE e.agent_no = a.agent_no)
+  OR EXISTS (SELECT 1 FROM dbo.credentials AS c WHERE c.agent_no = a.agent_no)`;
 
 /**
  * The loads go first, as everywhere: who registers again at this moment waits there, finds nothing, and tries again. What

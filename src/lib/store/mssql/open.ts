@@ -6,6 +6,13 @@ import { listAudit, recordAudit } from "./audit.ts";
 import { cancelTask } from "./cancel-task.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
+import {
+  findCredential,
+  issueCredential,
+  listCredentials,
+  recordCredentialUse,
+  revokeCredential,
+} from "./credentials.ts";
 import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
 import { deleteMessageType, findMessageType, listMessageTypes, putMessageType } from "./message-types.ts";
 import { findDeliverable, getMessage, peekMessages } from "./messages.ts";
@@ -44,6 +51,7 @@ export function storeOver(connection: Connection): Store {
     ...messageVerbs(connection),
     ...taskVerbs(connection),
     ...auditVerbs(connection),
+    ...credentialVerbs(connection),
     ...statisticsVerbs(connection),
     sweep: () => sweep(connection),
     maintain: () => maintain(connection),
@@ -55,7 +63,7 @@ export function storeOver(connection: Connection): Store {
 
 function agentVerbs(connection: Connection) {
   return {
-    registerAgent: (agent) => registerAgent(connection, agent),
+    registerAgent: (agent, authority) => registerAgent(connection, agent, authority),
     getAgent: (agentId) => getAgent(connection, agentId),
     listAgents: (query) => listAgents(connection, query),
     deregisterAgent: (agentId) => deregisterAgent(connection, agentId),
@@ -86,6 +94,16 @@ function auditVerbs(connection: Connection) {
   return {
     listAudit: (query) => listAudit(connection, query),
     recordAudit: (entries) => recordAudit(connection, entries),
+  } satisfies Partial<Store>;
+}
+
+function credentialVerbs(connection: Connection) {
+  return {
+    findCredential: (lookup) => findCredential(connection, lookup),
+    issueCredential: (credential) => issueCredential(connection, credential),
+    listCredentials: (query) => listCredentials(connection, query),
+    revokeCredential: (credentialId) => revokeCredential(connection, credentialId),
+    recordCredentialUse: (credentialIds) => recordCredentialUse(connection, credentialIds),
   } satisfies Partial<Store>;
 }
 

@@ -2,6 +2,8 @@ import type { Agent, RegisterAgent } from "../../agents/agent.ts";
 import { newId } from "../../ids.ts";
 import { HANDOUTS_PER_CALL } from "../../limits.ts";
 import { actorOf } from "../../security/call-context.ts";
+import { type RegistrationRefusal, registrationRefusal } from "../registration-refusals.ts";
+import type { RegistrationAuthority } from "../store.ts";
 import {
   AGENT_COLUMNS,
   AGENT_JOINS,
@@ -16,6 +18,13 @@ import { DECLARE_CAPABILITY_SETS, encodeCapabilities, INTERN_CAPABILITY_SETS } f
 import type { Connection } from "./connection.ts";
 import { DECLARE_HAND_OUT, HAND_OUT } from "./hand-out.ts";
 import { itemJson, plainJson } from "./item-text.ts";
+import {
+  AUTHORISE,
+  CHECK_AUTHORISED,
+  DECLARE_AUTHORITIES,
+  encodeAuthority,
+  WRITE_ENROLMENTS,
+} from "./registration-authority.ts";
 import { sqlText } from "./texts.ts";
 import {
   APPLY_COUNTS,
@@ -42,17 +51,19 @@ const DECLARE_REGISTERING = `DECLARE @registering TABLE (agent_id ${ID} NOT NULL
 const METADATA = `SELECT CAST(i.[key] AS int) AS item, ${plainJson("v.value")} AS metadata
 FROM OPENJSON(@items) AS i CROSS APPLY OPENJSON(i.value) AS v WHERE v.[key] = 'metadata' AND v.value IS NOT NULL`;
 
-/**
- * What is to be registered, with the sets interned; and those that exist, with the state in which they were found. (Long
- * values are read from the default columns of OPENJSON: a WITH clause may cut them at 4,000 characters.)
- */
 const READ = `INSERT INTO @registering (agent_id, item, role, capabilities_hash, max_concurrent_tasks, operation_id, actor, set_no)
 SELECT j.agent_id, j.item, j.role, j.capabilities_hash, j.max_concurrent_tasks, j.operation_id, j.actor, c.set_no
 FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId', role varchar(24) '$.role',
   capabilities_hash varchar(43) '$.capabilitiesHash', max_concurrent_tasks int '$.maxConcurrentTasks',
   operation_id uniqueidentifier '$.operationId', actor varchar(128)) AS j
 LEFT JOIN dbo.capability_sets AS c ON c.capabilities_hash = j.capabilities_hash ${BIN2};
-IF EXISTS (SELECT 1 FROM @registering AS r WHERE r.set_no IS NULL)
+`;
+
+/**
+ * Interns the sets of what is to be registered, and finds those that exist, with their state. (Long values are read from the
+ * default columns of OPENJSON: a WITH clause may cut them at 4,000 characters.)
+ */
+const PREPARE = `IF EXISTS (SELECT 1 FROM @registering AS r WHERE r.set_no IS NULL)
 BEGIN
   ${DECLARE_CAPABILITY_SETS}
   INSERT INTO @sets (capabilities_hash, capabilities)
@@ -121,32 +132,59 @@ SELECT CONCAT('mailbox:', r.agent_no), s.slot
 FROM @registering AS r CROSS JOIN (VALUES (0), (1), (2), (3), (4), (5), (6), (7)) AS s (slot) WHERE r.is_new = 1;
 `;
 
-const SQL = sqlText(
-  "register-agents",
-  `${PROLOGUE}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}${DECLARE_HAND_OUT}${DECLARE_STATUS_CHANGES}${DECLARE_REGISTERING}${READ}
-BEGIN TRANSACTION;
-${CHANGE_STATUS}${INSERT_NEW}${WRITE_METADATA}${INSERT_COUNTERS}${APPLY_COUNTS}COMMIT TRANSACTION;
-INSERT INTO @freed (agent_no)
+const DECLARE = `${PROLOGUE}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}${DECLARE_HAND_OUT}${DECLARE_STATUS_CHANGES}${DECLARE_REGISTERING}`;
+const WRITE = `${CHANGE_STATUS}${INSERT_NEW}${WRITE_METADATA}`;
+const HAND_OUT_TO_REGISTERED = `INSERT INTO @freed (agent_no)
 SELECT l.agent_no FROM @registering AS r JOIN dbo.agent_loads AS l ON l.agent_no = r.agent_no WHERE l.assignable = 1;
 SET @handOutLimit = ${HANDOUTS_PER_CALL} * (SELECT COUNT(*) FROM @registering);
 ${HAND_OUT}
-SELECT r.item, NULL AS code, NULL AS subject, r.created FROM @registering AS r;
-${SELECT_DELIVERABLE}SELECT r.item, ${AGENT_COLUMNS}
+`;
+const SELECT_AGENTS = `SELECT r.item, ${AGENT_COLUMNS}
 FROM @registering AS r JOIN dbo.agents AS a ON a.agent_no = r.agent_no
 ${AGENT_JOINS};
-`,
+`;
+
+const SQL = sqlText(
+  "register-agents",
+  `${DECLARE}${READ}${PREPARE}
+BEGIN TRANSACTION;
+${WRITE}${INSERT_COUNTERS}${APPLY_COUNTS}COMMIT TRANSACTION;
+${HAND_OUT_TO_REGISTERED}SELECT r.item, NULL AS code, NULL AS subject, r.created FROM @registering AS r;
+${SELECT_DELIVERABLE}${SELECT_AGENTS}`,
+);
+
+/** The same with authorities to be looked at. Who repeats an enrolment has not had the answer to the first one: it reads as that did. */
+const AUTHORISED_SQL = sqlText(
+  "register-agents with authorities",
+  `${DECLARE}${DECLARE_AUTHORITIES}${READ}${AUTHORISE}IF EXISTS (SELECT 1 FROM @registering)
+BEGIN
+  ${PREPARE}${CHECK_AUTHORISED}
+  BEGIN TRANSACTION;
+  ${WRITE}${WRITE_ENROLMENTS}${INSERT_COUNTERS}${APPLY_COUNTS}COMMIT TRANSACTION;
+  ${HAND_OUT_TO_REGISTERED}
+END;
+SELECT r.item, NULL AS code, NULL AS subject, CASE WHEN x.kind = 'enrolment' THEN 1 ELSE r.created END AS created
+FROM @registering AS r LEFT JOIN @authorities AS x ON x.item = r.item
+UNION ALL SELECT x.item, x.refusal, NULL, 0 FROM @authorities AS x WHERE x.refusal IS NOT NULL;
+${SELECT_DELIVERABLE}${SELECT_AGENTS}`,
 );
 
 interface Registration {
   agent: RegisterAgent;
+  authority: RegistrationAuthority | undefined;
   /** Made before the first try: the repeat after a lost answer is answered as the first. */
   operationId: string;
 }
 
+interface RegisteredRow extends OutcomeRow {
+  code: RegistrationRefusal | null;
+  created: boolean | number;
+}
+
 const REGISTER: Batch<Registration, { agent: Agent; created: boolean }> = {
   name: "register-agents",
-  sql: SQL,
-  encode: ({ agent, operationId }) => ({
+  sql: (items) => (items.some(({ authority }) => authority !== undefined) ? AUTHORISED_SQL : SQL),
+  encode: ({ agent, authority, operationId }) => ({
     agentId: agent.agentId,
     role: agent.role,
     ...encodeCapabilities(agent.capabilities),
@@ -154,13 +192,17 @@ const REGISTER: Batch<Registration, { agent: Agent; created: boolean }> = {
     metadata: agent.metadata === undefined ? null : itemJson(agent.metadata),
     operationId,
     actor: actorOf(agent.agentId),
+    authority: encodeAuthority(agent, authority),
   }),
   decode(result, items) {
     const rows = result.byItem<AgentRow & { item: number }>(2);
-    return outcomeRows<OutcomeRow & { created: boolean }>(result, items).map(({ item, created }) => {
+    const outcomes = outcomeRows<RegisteredRow>(result, items);
+    return items.map(({ agent }, item) => {
+      const { code, created } = outcomes[item] ?? { code: null, created: false };
+      if (code !== null) return { refusal: registrationRefusal(code, agent) };
       const row = rows.get(item)?.[0];
       if (row === undefined) throw new Error("the registered agent's row was not returned");
-      return { value: { agent: readAgent(row), created } };
+      return { value: { agent: readAgent(row), created: Boolean(created) } };
     });
   },
   maxItems: 50,
@@ -168,10 +210,15 @@ const REGISTER: Batch<Registration, { agent: Agent; created: boolean }> = {
   wakes: true,
 };
 
-/** Creates, or updates and reactivates; then hands waiting work to a worker that has room. */
-export function registerAgent(
+/**
+ * Creates, or updates and reactivates; then hands waiting work to a worker that has room.
+ *
+ * @throws AGENT_NOT_FOUND, FORBIDDEN, ID_TAKEN, IDEMPOTENCY_MISMATCH, UNAUTHENTICATED, as the authority has it
+ */
+export async function registerAgent(
   connection: Connection,
   agent: RegisterAgent,
+  authority?: RegistrationAuthority,
 ): Promise<{ agent: Agent; created: boolean }> {
-  return connection.run(REGISTER, { agent, operationId: newId(connection.clock.now()) });
+  return connection.run(REGISTER, { agent, authority, operationId: newId(connection.clock.now()) });
 }

@@ -3,7 +3,7 @@
  * the one lock order, each write naming the state it expects; whoever finds another state gives up (LOSE_RACE), and the
  * connection sends the batch again. So nothing depends on a lock that a read would have to hold.
  *
- * The lock order: agent_loads, agents, agent_heartbeats, agent_metadata; tasks (each group by number), their outcomes,
+ * The lock order: agent_loads, agents, agent_heartbeats, agent_metadata; credentials; tasks (each group by number), their outcomes,
  * attempts, dependencies, events; ordering_keys, messages, message_payloads; counters. Hand-outs are transactions of their
  * own, after the commit of the call that made room.
  */
@@ -15,6 +15,7 @@ export const LOCK_ORDER: readonly (readonly string[])[] = [
   ["agents"],
   ["agent_heartbeats"],
   ["agent_metadata"],
+  ["credentials"],
   ["tasks"],
   ["task_bodies", "task_outcomes", "task_attempts", "task_dependencies", "ended_dependencies", "task_events"],
   ["task_archive"],

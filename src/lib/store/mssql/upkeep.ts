@@ -3,7 +3,7 @@ import { runMaintenance, runSweep, type TaskSweep } from "../upkeep-runs.ts";
 import { archiveTasks, dropUnusedSets } from "./archive.ts";
 import { bigint } from "./batch.ts";
 import type { Connection } from "./connection.ts";
-import { deleteGone, deregisterInactive, purgeMessages } from "./maintenance.ts";
+import { deleteEndedCredentials, deleteGone, deregisterInactive, purgeMessages } from "./maintenance.ts";
 import { refreshPerformance } from "./performance.ts";
 import {
   deadLetterLeftBehind,
@@ -82,6 +82,7 @@ export function maintain(connection: Connection): Promise<MaintenanceReport> {
     purgeMessages: (after: number) => purgeMessages(connection, after),
     deregisterInactive: () => deregisterInactive(connection),
     archiveTasks: () => archiveTasks(connection),
+    deleteEndedCredentials: (after: number) => deleteEndedCredentials(connection, after),
     deleteGone: (after: number) => deleteGone(connection, after),
     dropUnusedSets: (after: number) => dropUnusedSets(connection, after),
     refreshPerformance: (after: number) => refreshPerformance(connection, after),

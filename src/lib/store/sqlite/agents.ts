@@ -4,7 +4,7 @@ import { actorOf } from "../../security/call-context.ts";
 import { PRIORITIES } from "../../values.ts";
 import { readStoredAgent } from "../agent-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
-import type { Heartbeat, Page, Paged } from "../store.ts";
+import type { Heartbeat, Page, Paged, RegistrationAuthority } from "../store.ts";
 import {
   AGENT_COLUMNS,
   type AgentRow,
@@ -22,13 +22,23 @@ import {
 import { audit } from "./audit.ts";
 import { capabilitiesOfSet, internCapabilitySet, setsThatMeet } from "./capability-sets.ts";
 import { handOutToAgent } from "./hand-out.ts";
+import { authoriseRegistration, writeEnrolment } from "./registration-authority.ts";
 import { releaseTasks } from "./release-tasks.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** Creates, or updates and reactivates; then hands waiting work to a worker that has room. */
-export function registerAgent(transaction: Transaction, input: RegisterAgent): { agent: Agent; created: boolean } {
-  const setNo = internCapabilitySet(transaction, input.capabilities);
+/**
+ * Creates, or updates and reactivates; then hands waiting work to a worker that has room.
+ *
+ * @throws AGENT_NOT_FOUND, FORBIDDEN, ID_TAKEN, IDEMPOTENCY_MISMATCH, UNAUTHENTICATED, as the authority has it
+ */
+export function registerAgent(
+  transaction: Transaction,
+  input: RegisterAgent,
+  authority?: RegistrationAuthority,
+): { agent: Agent; created: boolean } {
   const known = findAgent(transaction, input.agentId);
+  const enrolment = authoriseRegistration(transaction, input, known, authority);
+  const setNo = internCapabilitySet(transaction, input.capabilities);
   const actor = actorOf(input.agentId, transaction.call);
   const agent = known ?? insertAgent(transaction, input, setNo, actor);
   const metadataChanged = writeMetadata(transaction, agent.agent_no, input.metadata);
@@ -42,8 +52,11 @@ export function registerAgent(transaction: Transaction, input: RegisterAgent): {
     } as const;
     changeAgent(transaction, known, changes, { actor, metadataChanged });
   }
+  if (enrolment !== undefined) writeEnrolment(transaction, agent, enrolment, actor);
   if (hasFreeSlot(agent)) handOutToAgent(transaction, agent);
-  return { agent: readAgent(transaction, agentByNo(transaction, agent.agent_no)), created: known === undefined };
+  // Who repeats an enrolment has not had the answer to the first one: it reads as that did.
+  const created = known === undefined || enrolment !== undefined;
+  return { agent: readAgent(transaction, agentByNo(transaction, agent.agent_no)), created };
 }
 
 const INSERT = `INSERT INTO agents (agent_id, role, status, set_no, max_concurrent_tasks, registered_at, last_heartbeat_at,

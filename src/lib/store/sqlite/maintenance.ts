@@ -56,6 +56,25 @@ export function deregisterInactive(transaction: Transaction): Step {
   return { done: agents.length, more: agents.length === MAINTENANCE_BATCH_ROWS };
 }
 
+interface AgingCredential {
+  credential_no: number;
+  ended_at: number;
+}
+
+/** When a credential ends or has ended: it expires, was revoked, or, an enrolment key, used up; else at ?1, never. */
+const AGING = `SELECT credential_no, min(coalesce(expires_at, ?1), coalesce(revoked_at, ?1),
+    iif(uses_left = 0, last_used_at, ?1)) AS ended_at
+  FROM credentials WHERE credential_no > ?2 ORDER BY credential_no LIMIT ?3`;
+
+/** Deletes credentials that ended longer ago than the retention. They are few: a walk once a day needs no index. */
+export function deleteEndedCredentials(transaction: Transaction, after: number): Walked {
+  const limit = transaction.now - transaction.settings.inactiveRetentionDays * DAY_MILLISECONDS;
+  const rows = transaction.all<AgingCredential>(AGING, Number.MAX_SAFE_INTEGER, after, MAINTENANCE_BATCH_ROWS);
+  const ended = rows.filter((row) => row.ended_at <= limit);
+  for (const row of ended) transaction.run("DELETE FROM credentials WHERE credential_no = ?", row.credential_no);
+  return { done: ended.length, next: rows.length === MAINTENANCE_BATCH_ROWS ? rows.at(-1)?.credential_no : undefined };
+}
+
 const LONG_GONE = `SELECT agent_no, agent_id FROM agents
   WHERE status = 'deregistered' AND status_changed_at <= ? AND agent_no > ? ORDER BY agent_no LIMIT ?`;
 
@@ -66,7 +85,8 @@ const NAMED = `SELECT 1 WHERE EXISTS (SELECT 1 FROM messages WHERE sender_no = ?
   OR EXISTS (SELECT 1 FROM tasks WHERE agent_no = ?1)
   OR EXISTS (SELECT 1 FROM tasks WHERE assign_to_no = ?1)
   OR EXISTS (SELECT 1 FROM task_attempts WHERE agent_no = ?1)
-  OR EXISTS (SELECT 1 FROM task_events WHERE agent_no = ?1)`;
+  OR EXISTS (SELECT 1 FROM task_events WHERE agent_no = ?1)
+  OR EXISTS (SELECT 1 FROM credentials WHERE agent_no = ?1)`;
 
 /** Deletes agents deregistered for longer than the retention that no row names. */
 export function deleteGone(transaction: Transaction, after: number): Walked {

@@ -6,6 +6,13 @@ import { listAudit, recordAudit } from "./audit.ts";
 import { cancelTask } from "./cancel-task.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { Connection } from "./connection.ts";
+import {
+  findCredential,
+  issueCredential,
+  listCredentials,
+  recordCredentialUse,
+  revokeCredential,
+} from "./credentials.ts";
 import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
 import { deleteMessageType, findMessageType, listMessageTypes, putMessageType } from "./message-types.ts";
 import { findDeliverable, getMessage, peekMessages } from "./messages.ts";
@@ -40,6 +47,7 @@ export function openSqliteStore({ file, settings, clock }: SqliteStoreOptions): 
     ...messageVerbs(connection),
     ...taskVerbs(connection),
     ...auditVerbs(connection),
+    ...credentialVerbs(connection),
     ...statisticsVerbs(connection),
     sweep: () => sweep(connection),
     maintain: () => maintain(connection, clock),
@@ -51,7 +59,7 @@ export function openSqliteStore({ file, settings, clock }: SqliteStoreOptions): 
 
 function agentVerbs(connection: Connection) {
   return {
-    registerAgent: (agent) => connection.write((tx) => registerAgent(tx, agent)),
+    registerAgent: (agent, authority) => connection.write((tx) => registerAgent(tx, agent, authority)),
     getAgent: (agentId) => connection.read((tx) => getAgent(tx, agentId)),
     listAgents: (query) => connection.read((tx) => listAgents(tx, query)),
     deregisterAgent: (agentId) => connection.write((tx) => deregisterAgent(tx, agentId)),
@@ -82,6 +90,16 @@ function auditVerbs(connection: Connection) {
   return {
     listAudit: (query) => connection.read((tx) => listAudit(tx, query)),
     recordAudit: (entries) => connection.write((tx) => recordAudit(tx, entries)),
+  } satisfies Partial<Store>;
+}
+
+function credentialVerbs(connection: Connection) {
+  return {
+    findCredential: (lookup) => connection.read((tx) => findCredential(tx, lookup)),
+    issueCredential: (credential) => connection.write((tx) => issueCredential(tx, credential)),
+    listCredentials: (query) => connection.read((tx) => listCredentials(tx, query)),
+    revokeCredential: (credentialId) => connection.write((tx) => revokeCredential(tx, credentialId)),
+    recordCredentialUse: (credentialIds) => connection.write((tx) => recordCredentialUse(tx, credentialIds)),
   } satisfies Partial<Store>;
 }
 

@@ -3,7 +3,7 @@ import type { MaintenanceReport, SweepReport } from "../../statistics/statistics
 import { runMaintenance, runSweep } from "../upkeep-runs.ts";
 import { archiveTasks, dropUnusedSets } from "./archive.ts";
 import type { Connection } from "./connection.ts";
-import { deleteGone, deregisterInactive, purgeMessages } from "./maintenance.ts";
+import { deleteEndedCredentials, deleteGone, deregisterInactive, purgeMessages } from "./maintenance.ts";
 import { refreshPerformance } from "./performance.ts";
 import { deadLetterLeftBehind, dropOldRates, expireMessages, inactivateSilentAgents, takeBackLeases } from "./sweep.ts";
 import { sweepTasks } from "./sweep-tasks.ts";
@@ -26,6 +26,7 @@ export function maintain(connection: Connection, clock: Clock): Promise<Maintena
     purgeMessages: (after: number) => connection.write((tx) => purgeMessages(tx, after)),
     deregisterInactive: () => connection.write(deregisterInactive),
     archiveTasks: () => connection.write(archiveTasks),
+    deleteEndedCredentials: (after: number) => connection.write((tx) => deleteEndedCredentials(tx, after)),
     deleteGone: (after: number) => connection.write((tx) => deleteGone(tx, after)),
     dropUnusedSets: (after: number) => connection.write((tx) => dropUnusedSets(tx, after)),
     refreshPerformance: (after: number) => connection.write((tx) => refreshPerformance(tx, after)),

@@ -1,0 +1,190 @@
+import type { z } from "zod";
+import type { AgentRole, AgentStatus } from "../agents/agent.ts";
+import { newId } from "../ids.ts";
+import { parse } from "../parse.ts";
+import type { CredentialLookup, NewCredential, Store } from "../store/store.ts";
+import {
+  type AgentScope,
+  CREDENTIAL_USE_MILLISECONDS,
+  type Credential,
+  credentialIdSchema,
+  type IssueCredential,
+  type IssueCredentialInput,
+  type IssueCredentialReply,
+  issueCredentialSchema,
+  listCredentialsQuerySchema,
+  objectIdSchema,
+} from "./credential.ts";
+import { CredentialCache, type KnownCredential } from "./credential-cache.ts";
+import { newSecret, parseSecret, sameHash } from "./token.ts";
+
+/** An agent that has proved itself by a credential of its own. Role and status may be up to 5 s old. */
+export interface VerifiedAgent {
+  credentialId: string;
+  agentId: string;
+  role: AgentRole;
+  /** A deregistered agent may register again with its own credential; what else it may do the verbs say. */
+  agentStatus: AgentStatus;
+}
+
+/** An enrolment key that is valid; whether a use of it is left is known when it is used. */
+export interface VerifiedEnrolmentKey {
+  credentialId: string;
+  roles: readonly AgentRole[];
+  agentIdPrefix: string;
+}
+
+/** An Entra ID principal, and which agents it may act as: see isInScope. */
+export interface BoundPrincipal extends AgentScope {
+  credentialId: string;
+}
+
+/**
+ * Issues, checks and revokes what agents prove themselves by. Checks are cached for at most 5 s, so a revocation takes effect
+ * everywhere within 5 s, and at once in the process that revokes.
+ *
+ * @example
+ * const { secret } = await credentials.issue({ kind: "token", agentId: "backend-1" });
+ * await credentials.verifyToken(secret); // { agentId: "backend-1", role: "worker", … }
+ */
+export class CredentialRegistry {
+  readonly #store: Store;
+  readonly #cache: CredentialCache;
+
+  constructor(options: { store: Store }) {
+    this.#store = options.store;
+    this.#cache = new CredentialCache(options.store);
+  }
+
+  /**
+   * A token of an agent, an enrolment key, or the binding of a principal or a certificate. The secret of the first two is in
+   * the reply and nowhere else. A repeat issues another one: there is nothing by which it could show the secret again.
+   *
+   * @throws INVALID_REQUEST, AGENT_NOT_FOUND, ID_TAKEN (the principal or certificate is bound already)
+   */
+  async issue(input: IssueCredentialInput): Promise<IssueCredentialReply> {
+    const issue = parse(issueCredentialSchema, input);
+    const credentialId = newId(this.#store.now());
+    const secret =
+      issue.kind === "token" || issue.kind === "enrolment" ? newSecret(issue.kind, credentialId) : undefined;
+    const credential = await this.#store.issueCredential(toStored(issue, credentialId, secret?.secretHash));
+    // A look-up of it may have found nothing a moment ago.
+    if (secret === undefined) this.#cache.forget();
+    return { credential, ...(secret !== undefined && { secret: secret.text }) };
+  }
+
+  /** Newest first, ended ones included until maintenance deletes them. @throws INVALID_REQUEST for a foreign cursor */
+  async list(
+    query: z.input<typeof listCredentialsQuerySchema> = {},
+  ): Promise<{ credentials: Credential[]; nextCursor: string | null }> {
+    const { items, nextCursor } = await this.#store.listCredentials(parse(listCredentialsQuerySchema, query));
+    return { credentials: items, nextCursor };
+  }
+
+  /** For good; tokens that an enrolment key has brought stay valid. Repeating it changes nothing. @throws NOT_FOUND */
+  async revoke(credentialId: string): Promise<Credential> {
+    const credential = await this.#store.revokeCredential(parse(credentialIdSchema, credentialId, "credential id"));
+    const hasSecret = credential.kind === "token" || credential.kind === "enrolment";
+    this.#cache.forget(hasSecret ? { credentialId } : undefined);
+    return credential;
+  }
+
+  /** The agent whose token this is; undefined for anything but a valid token. Its first use is durable before this answers. */
+  async verifyToken(text: string): Promise<VerifiedAgent | undefined> {
+    const known = await this.#findBySecret(text, "token");
+    return known !== undefined && (await this.#use(known)) ? verifiedAgent(known) : undefined;
+  }
+
+  /** What this enrolment key may do; undefined for anything but a valid one. Using it is what registering does. */
+  async verifyEnrolmentKey(text: string): Promise<VerifiedEnrolmentKey | undefined> {
+    const credential = (await this.#findBySecret(text, "enrolment"))?.found.credential;
+    if (credential?.kind !== "enrolment") return undefined;
+    const { credentialId, roles, agentIdPrefix } = credential;
+    return { credentialId, roles, agentIdPrefix };
+  }
+
+  /** @param objectId the `oid` of a verified access token */
+  async findPrincipal(objectId: string): Promise<BoundPrincipal | undefined> {
+    const parsed = objectIdSchema.safeParse(objectId);
+    const known = parsed.success ? await this.#findLive({ objectId: parsed.data }) : undefined;
+    const credential = known?.found.credential;
+    if (known === undefined || credential?.kind !== "principal" || !(await this.#use(known))) return undefined;
+    const { credentialId, agentIds, agentIdPrefix } = credential;
+    return { credentialId, agentIds, agentIdPrefix };
+  }
+
+  /**
+   * The agent to which a verified certificate is bound, by its thumbprint, or else by its subject.
+   *
+   * @param certificate.thumbprint SHA-256 in lower-case hexadecimal
+   * @param certificate.subject the distinguished name as RFC 4514 has it
+   */
+  async findCertificate(certificate: { thumbprint: string; subject: string }): Promise<VerifiedAgent | undefined> {
+    const known = await this.#findLive(certificate);
+    return known !== undefined && (await this.#use(known)) ? verifiedAgent(known) : undefined;
+  }
+
+  async #findBySecret(text: string, kind: "token" | "enrolment"): Promise<KnownCredential | undefined> {
+    const secret = parseSecret(text);
+    if (secret?.kind !== kind) return undefined;
+    const known = await this.#findLive({ credentialId: secret.credentialId });
+    const { secretHash, credential } = known?.found ?? {};
+    if (secretHash === undefined || credential?.kind !== kind) return undefined;
+    return sameHash(secretHash, secret.secretHash) ? known : undefined;
+  }
+
+  /** Neither revoked nor expired. */
+  async #findLive(lookup: CredentialLookup): Promise<KnownCredential | undefined> {
+    const known = await this.#cache.find(lookup);
+    if (known === undefined || known.revoked || known.expiresAt <= this.#store.now()) return undefined;
+    return known;
+  }
+
+  /**
+   * Notes a use. The first one is waited for: until then the token may be replaced by a repeated enrolment, and of the two
+   * only one may count. Later ones are written beside the call, for people to read.
+   */
+  async #use(known: KnownCredential): Promise<boolean> {
+    const { credentialId } = known.found.credential;
+    const now = this.#store.now();
+    const { lastUsedAt } = known;
+    if (lastUsedAt === undefined) {
+      known.firstUse ??= this.#recordUse(known, credentialId, now).finally(() => {
+        known.firstUse = undefined;
+      });
+      return known.firstUse;
+    }
+    if (now - lastUsedAt >= CREDENTIAL_USE_MILLISECONDS) {
+      known.lastUsedAt = now;
+      this.#recordUse(known, credentialId, now).catch(() => {
+        // The next use writes it.
+        known.lastUsedAt = lastUsedAt;
+      });
+    }
+    return true;
+  }
+
+  async #recordUse(known: KnownCredential, credentialId: string, now: number): Promise<boolean> {
+    const live = await this.#store.recordCredentialUse([credentialId]);
+    if (live.length > 0) known.lastUsedAt = now;
+    else known.revoked = true;
+    return live.length > 0;
+  }
+}
+
+function verifiedAgent({ found: { credential, agent } }: KnownCredential): VerifiedAgent | undefined {
+  if (agent === undefined) return undefined;
+  return {
+    credentialId: credential.credentialId,
+    agentId: agent.agentId,
+    role: agent.role,
+    agentStatus: agent.status,
+  };
+}
+
+function toStored(issue: IssueCredential, credentialId: string, secretHash: string | undefined): NewCredential {
+  if (issue.kind !== "token" && issue.kind !== "enrolment") return { ...issue, credentialId };
+  const { expiresInSeconds, ...rest } = issue;
+  const expiresInMilliseconds = expiresInSeconds === undefined ? undefined : Math.round(expiresInSeconds * 1_000);
+  return { ...rest, credentialId, secretHash, expiresInMilliseconds };
+}

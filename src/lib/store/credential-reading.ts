@@ -1,0 +1,167 @@
+import { z } from "zod";
+import { type AgentRole, type AgentStatus, agentRoleSchema } from "../agents/agent.ts";
+import { AgentCommunicationError } from "../errors.ts";
+import type { Credential, IssuedKind } from "../security/credential.ts";
+import { iso } from "./instants.ts";
+import type { FoundCredential, NewCredential } from "./store.ts";
+
+/** How the stored columns of a credential read, on both engines, and what a new one is stored as. */
+
+/** A credential, with the agent that it belongs to. */
+export interface StoredCredential {
+  credential_no: number;
+  credential_id: string;
+  kind: IssuedKind;
+  secret_hash: string | null;
+  label: string | null;
+  created_at: number;
+  created_by: string;
+  expires_at: number | null;
+  revoked_at: number | null;
+  last_used_at: number | null;
+  roles: string | null;
+  agent_id_prefix: string | null;
+  max_uses: number | null;
+  uses_left: number | null;
+  subject: string | null;
+  thumbprint: string | null;
+  agent_ids: string | null;
+  enrolled_by: string | null;
+  agent_id: string | null;
+  role: AgentRole | null;
+  status: AgentStatus | null;
+}
+
+/** Columns of a StoredCredential, for SELECT … FROM credentials AS c LEFT JOIN agents AS a. */
+export const CREDENTIAL_COLUMNS = `c.credential_no, c.credential_id, c.kind, c.secret_hash, c.label, c.created_at, c.created_by,
+  c.expires_at, c.revoked_at, c.last_used_at, c.roles, c.agent_id_prefix, c.max_uses, c.uses_left, c.subject, c.thumbprint,
+  c.agent_ids, c.enrolled_by, a.agent_id, a.role, a.status`;
+
+const rolesSchema = z.array(agentRoleSchema);
+const agentIdsSchema = z.array(z.string());
+
+/** The list that a column holds as JSON text. */
+function listOf<Item>(schema: z.ZodType<Item[]>, text: string | null): Item[] {
+  return schema.parse(JSON.parse(text ?? "[]"));
+}
+
+/** The roles that an enrolment key may give, from its column. */
+export function readRoles(text: string | null): AgentRole[] {
+  return listOf(rolesSchema, text);
+}
+
+function common(row: StoredCredential) {
+  return {
+    credentialId: row.credential_id,
+    ...(row.label !== null && { label: row.label }),
+    createdAt: iso(row.created_at),
+    createdBy: row.created_by,
+    ...(row.expires_at !== null && { expiresAt: iso(row.expires_at) }),
+    ...(row.revoked_at !== null && { revokedAt: iso(row.revoked_at) }),
+    ...(row.last_used_at !== null && { lastUsedAt: iso(row.last_used_at) }),
+  };
+}
+
+/** The credential as callers see it. */
+export function readStoredCredential(row: StoredCredential): Credential {
+  switch (row.kind) {
+    case "token": {
+      const enrolled = row.enrolled_by !== null && { enrolledBy: row.enrolled_by };
+      return { kind: "token", ...common(row), agentId: row.agent_id ?? "", ...enrolled };
+    }
+    case "enrolment":
+      return {
+        kind: "enrolment",
+        ...common(row),
+        roles: readRoles(row.roles),
+        agentIdPrefix: row.agent_id_prefix ?? "",
+        maxUses: row.max_uses ?? 0,
+        usesLeft: row.uses_left ?? 0,
+      };
+    case "principal": {
+      const scope =
+        row.agent_id_prefix === null
+          ? { agentIds: listOf(agentIdsSchema, row.agent_ids) }
+          : { agentIdPrefix: row.agent_id_prefix };
+      return { kind: "principal", ...common(row), objectId: row.subject ?? "", ...scope };
+    }
+    case "certificate": {
+      const bound = row.thumbprint === null ? { subject: row.subject ?? "" } : { thumbprint: row.thumbprint };
+      return { kind: "certificate", ...common(row), agentId: row.agent_id ?? "", ...bound };
+    }
+  }
+}
+
+/** The credential with what checking it needs. */
+export function readFoundCredential(row: StoredCredential): FoundCredential {
+  const { agent_id: agentId, role, status } = row;
+  return {
+    credential: readStoredCredential(row),
+    secretHash: row.secret_hash ?? undefined,
+    agent: agentId === null || role === null || status === null ? undefined : { agentId, role, status },
+  };
+}
+
+/** What a new credential fills the columns with, beside its ids and times. */
+export interface CredentialColumns {
+  agentId: string | null;
+  secretHash: string | null;
+  label: string | null;
+  expiresInMilliseconds: number | null;
+  /** A JSON array. */
+  roles: string | null;
+  agentIdPrefix: string | null;
+  maxUses: number | null;
+  subject: string | null;
+  thumbprint: string | null;
+  /** A JSON array. */
+  agentIds: string | null;
+}
+
+/** The columns of a new credential. */
+export function credentialColumns(credential: NewCredential): CredentialColumns {
+  const columns: CredentialColumns = {
+    agentId: null,
+    secretHash: credential.secretHash ?? null,
+    label: credential.label ?? null,
+    expiresInMilliseconds: credential.expiresInMilliseconds ?? null,
+    roles: null,
+    agentIdPrefix: null,
+    maxUses: null,
+    subject: null,
+    thumbprint: null,
+    agentIds: null,
+  };
+  switch (credential.kind) {
+    case "token":
+      return { ...columns, agentId: credential.agentId };
+    case "enrolment": {
+      const { roles, agentIdPrefix, maxUses } = credential;
+      return { ...columns, roles: JSON.stringify(roles), agentIdPrefix, maxUses };
+    }
+    case "principal": {
+      const { objectId, agentIds, agentIdPrefix } = credential;
+      return {
+        ...columns,
+        subject: objectId,
+        agentIdPrefix: agentIdPrefix ?? null,
+        agentIds: agentIds === undefined ? null : JSON.stringify(agentIds),
+      };
+    }
+    case "certificate": {
+      const { agentId, thumbprint, subject } = credential;
+      return { ...columns, agentId, thumbprint: thumbprint ?? null, subject: subject ?? null };
+    }
+  }
+}
+
+/** No credential has this id. */
+export function credentialNotFound(credentialId: string): AgentCommunicationError {
+  return new AgentCommunicationError("NOT_FOUND", `There is no credential ${credentialId}.`);
+}
+
+/** The principal or certificate has a binding already. */
+export function alreadyBound({ kind }: NewCredential): AgentCommunicationError {
+  const detail = `This ${kind} is bound already; revoke that binding first.`;
+  return new AgentCommunicationError("ID_TAKEN", detail);
+}

@@ -1,0 +1,308 @@
+import type { AgentCommunicationError } from "../../errors.ts";
+import { actorOf } from "../../security/call-context.ts";
+import { CREDENTIAL_USE_MILLISECONDS, type Credential, type ListCredentialsQuery } from "../../security/credential.ts";
+import {
+  alreadyBound,
+  CREDENTIAL_COLUMNS,
+  credentialColumns,
+  credentialNotFound,
+  readFoundCredential,
+  readStoredCredential,
+  type StoredCredential,
+} from "../credential-reading.ts";
+import { decodeCursor, encodeCursor } from "../cursor.ts";
+import { agentNotFound } from "../refusals.ts";
+import type { CredentialLookup, FoundCredential, NewCredential, Page, Paged } from "../store.ts";
+import { detailOf, recordRows } from "./audit.ts";
+import {
+  type Batch,
+  type BatchResult,
+  bigint,
+  hash,
+  id,
+  int,
+  line,
+  type Outcome,
+  type OutcomeRow,
+  outcomeRows,
+  word,
+} from "./batch.ts";
+import type { Connection } from "./connection.ts";
+import { itemText, plainText } from "./item-text.ts";
+import { type SqlText, sqlText } from "./texts.ts";
+import { BIN2, BY_KEY, HASH, ID, PROLOGUE, raceUnless, WORD } from "./transaction.ts";
+
+/** What admins issue, and what every request is checked by. */
+
+const ALL = `SELECT ${CREDENTIAL_COLUMNS} FROM dbo.credentials AS c LEFT JOIN dbo.agents AS a ON a.agent_no = c.agent_no`;
+const BY_SUBJECT = "c.subject = @subject AND c.subject IS NOT NULL AND c.revoked_at IS NULL";
+
+const BY_ID = sqlText("find-credential", `${ALL} WHERE c.credential_id = @credentialId;\n`);
+const BY_PRINCIPAL = sqlText("find-principal", `${ALL} WHERE c.kind = 'principal' AND ${BY_SUBJECT};\n`);
+const BY_CERTIFICATE = sqlText(
+  "find-certificate",
+  `${ALL} WHERE c.thumbprint = @thumbprint AND c.thumbprint IS NOT NULL AND c.revoked_at IS NULL;
+${ALL} WHERE c.kind = 'certificate' AND ${BY_SUBJECT};
+`,
+);
+
+/** As it is now, revoked and expired ones included; of bindings the one in force. */
+export async function findCredential(
+  connection: Connection,
+  lookup: CredentialLookup,
+): Promise<FoundCredential | undefined> {
+  const row = await findRow(connection, lookup);
+  return row === undefined ? undefined : readFoundCredential(row);
+}
+
+async function findRow(connection: Connection, lookup: CredentialLookup): Promise<StoredCredential | undefined> {
+  if ("credentialId" in lookup) {
+    return (await connection.query(BY_ID, { credentialId: id(lookup.credentialId) })).rows<StoredCredential>(0)[0];
+  }
+  if ("objectId" in lookup) {
+    return (await connection.query(BY_PRINCIPAL, { subject: line(lookup.objectId) })).rows<StoredCredential>(0)[0];
+  }
+  const { thumbprint, subject } = lookup;
+  const result = await connection.query(BY_CERTIFICATE, { thumbprint: hash(thumbprint), subject: line(subject) });
+  return result.rows<StoredCredential>(0)[0] ?? result.rows<StoredCredential>(1)[0];
+}
+
+/** The second recordset: the credentials of items. @param source a table variable with columns item and credential_id */
+function selectRows(source: string): string {
+  return `SELECT x.item, ${CREDENTIAL_COLUMNS}
+FROM ${source} AS x JOIN dbo.credentials AS c ON c.credential_id = x.credential_id
+LEFT JOIN dbo.agents AS a ON a.agent_no = c.agent_no;
+`;
+}
+
+/** The credential of each item, or the refusal of one that has none. */
+function decodeRows<Item>(
+  result: BatchResult,
+  items: readonly Item[],
+  refuse: (item: Item, code: string | null) => AgentCommunicationError,
+): Outcome<Credential>[] {
+  const rows = result.byItem<StoredCredential & { item: number }>(1);
+  const outcomes = outcomeRows<OutcomeRow>(result, items);
+  return items.map((one, item) => {
+    const row = rows.get(item)?.[0];
+    return row === undefined
+      ? { refusal: refuse(one, outcomes[item]?.code ?? null) }
+      : { value: readStoredCredential(row) };
+  });
+}
+
+/** Of rows `c` with actor, credential_id, kind and agent_id. */
+function recordCredentials(deed: "issued" | "revoked", from: string): string {
+  return recordRows({
+    actor: "c.actor",
+    action: `'credential.${deed}'`,
+    subjectKind: "'credential'",
+    subjectId: "c.credential_id",
+    detail: detailOf({ kind: { word: "c.kind" }, agentId: { word: "c.agent_id", optional: true } }),
+    from,
+  });
+}
+
+/**
+ * A credential that is there under its id was written by this call, whose answer was lost. (The ids of a principal's agents
+ * are read from the default columns of OPENJSON: a WITH clause may cut them at 4,000 characters.)
+ */
+const ISSUE_SQL = sqlText(
+  "issue-credentials",
+  `${PROLOGUE}DECLARE @issued TABLE (item int NOT NULL PRIMARY KEY, credential_id ${ID} NOT NULL, kind ${WORD} NOT NULL,
+  agent_id ${ID} NULL, agent_no int NULL, secret_hash ${HASH} NULL, label nvarchar(128) NULL, actor ${ID} NOT NULL,
+  expires_in bigint NULL, roles nvarchar(256) NULL, agent_id_prefix ${ID} NULL, max_uses int NULL, subject nvarchar(512) ${BIN2} NULL,
+  thumbprint ${HASH} NULL, agent_ids nvarchar(max) NULL, code ${WORD} NULL);
+INSERT INTO @issued (item, credential_id, kind, agent_id, agent_no, secret_hash, label, actor, expires_in, roles,
+  agent_id_prefix, max_uses, subject, thumbprint)
+SELECT j.item, j.credential_id, j.kind, j.agent_id, a.agent_no, j.secret_hash, ${plainText("j.label")}, j.actor, j.expires_in,
+  ${plainText("j.roles")}, j.agent_id_prefix, j.max_uses, ${plainText("j.subject")}, j.thumbprint
+FROM OPENJSON(@items) WITH (item int, credential_id varchar(36) '$.credentialId', kind varchar(24), agent_id varchar(128) '$.agentId',
+  secret_hash varchar(43) '$.secretHash', label nvarchar(128), actor varchar(128),
+  expires_in bigint '$.expiresInMilliseconds', roles nvarchar(256), agent_id_prefix varchar(128) '$.agentIdPrefix',
+  max_uses int '$.maxUses', subject nvarchar(512), thumbprint varchar(64)) AS j
+LEFT JOIN dbo.agents AS a ON a.agent_id = j.agent_id ${BIN2};
+UPDATE i SET agent_ids = ${plainText("v.value")}
+FROM @issued AS i JOIN OPENJSON(@items) AS o ON o.[key] = i.item CROSS APPLY OPENJSON(o.value) AS v
+WHERE v.[key] = 'agentIds' AND v.value IS NOT NULL;
+UPDATE i SET code = CASE WHEN EXISTS (SELECT 1 FROM dbo.credentials AS c WHERE c.credential_id = i.credential_id) THEN 'THERE'
+  WHEN i.agent_id IS NOT NULL AND i.agent_no IS NULL THEN 'AGENT_NOT_FOUND'
+  WHEN EXISTS (SELECT 1 FROM dbo.credentials AS c WHERE c.kind = i.kind AND c.subject = i.subject AND c.subject IS NOT NULL
+    AND c.revoked_at IS NULL) THEN 'ID_TAKEN'
+  WHEN EXISTS (SELECT 1 FROM dbo.credentials AS c WHERE c.thumbprint = i.thumbprint AND c.thumbprint IS NOT NULL
+    AND c.revoked_at IS NULL) THEN 'ID_TAKEN' END
+FROM @issued AS i;
+IF EXISTS (SELECT 1 FROM @issued AS i WHERE i.code IS NULL)
+BEGIN
+  BEGIN TRANSACTION;
+  INSERT INTO dbo.credentials (credential_id, kind, agent_no, secret_hash, label, created_at, created_by, expires_at, roles,
+  agent_id_prefix, max_uses, uses_left, subject, thumbprint, agent_ids)
+SELECT i.credential_id, i.kind, i.agent_no, i.secret_hash, i.label, @now, i.actor, @now + i.expires_in, i.roles,
+  i.agent_id_prefix, i.max_uses, i.max_uses, i.subject, i.thumbprint, i.agent_ids
+FROM @issued AS i WHERE i.code IS NULL ORDER BY i.item;
+  ${recordCredentials("issued", "FROM @issued AS c WHERE c.code IS NULL ORDER BY c.item")}COMMIT TRANSACTION;
+END;
+SELECT i.item, CASE WHEN i.code <> 'THERE' THEN i.code END AS code, NULL AS subject FROM @issued AS i;
+${selectRows("@issued")}`,
+);
+
+function optionalText(text: string | null): string | null {
+  return text === null ? null : itemText(text);
+}
+
+/** What is bound is bound once; other credentials are told apart by their ids. */
+function bindingOf(credential: NewCredential): string {
+  if (credential.kind === "principal") return credential.objectId;
+  if (credential.kind !== "certificate") return credential.credentialId;
+  return `${credential.thumbprint ?? ""} ${credential.subject ?? ""}`;
+}
+
+const ISSUE: Batch<NewCredential, Credential> = {
+  name: "issue-credentials",
+  sql: ISSUE_SQL,
+  encode(credential) {
+    const { label, roles, subject, agentIds, ...columns } = credentialColumns(credential);
+    return {
+      ...columns,
+      credentialId: credential.credentialId,
+      kind: credential.kind,
+      actor: actorOf(),
+      label: optionalText(label),
+      roles: optionalText(roles),
+      subject: optionalText(subject),
+      agentIds: optionalText(agentIds),
+    };
+  },
+  decode: (result, credentials) =>
+    decodeRows(result, credentials, (credential, code) =>
+      code === "ID_TAKEN" || !("agentId" in credential) ? alreadyBound(credential) : agentNotFound(credential.agentId),
+    ),
+  maxItems: 50,
+  conflictKey: bindingOf,
+  wakes: false,
+};
+
+/** @throws AGENT_NOT_FOUND, ID_TAKEN (the principal or certificate is bound already) */
+export function issueCredential(connection: Connection, credential: NewCredential): Promise<Credential> {
+  return connection.run(ISSUE, credential);
+}
+
+type CredentialFilters = Pick<ListCredentialsQuery, "agentId" | "kind">;
+
+const CONDITIONS: Readonly<Record<keyof CredentialFilters, string>> = {
+  agentId:
+    "AND c.agent_no IS NOT NULL AND c.agent_no = (SELECT x.agent_no FROM dbo.agents AS x WHERE x.agent_id = @agentId)",
+  kind: "AND c.kind = @kind",
+};
+const FILTERS: readonly (keyof CredentialFilters)[] = ["agentId", "kind"];
+
+/** Which filters a query has, as the name of its text. */
+function filtersOf(query: CredentialFilters): string {
+  return FILTERS.filter((filter) => query[filter] !== undefined).join(" ");
+}
+
+/** A text for each set of filters, so that each has the plan of its index. */
+const LISTS: ReadonlyMap<string, SqlText> = new Map(
+  Array.from({ length: 2 ** FILTERS.length }, (_, subset) => {
+    const filters = FILTERS.filter((_, position) => subset & (2 ** position));
+    const conditions = filters.map((filter) => CONDITIONS[filter]).join(" ");
+    const sql = `${ALL.replace("SELECT", "SELECT TOP (@rows)")}
+WHERE c.credential_no < @before ${conditions}
+ORDER BY c.credential_no DESC;
+`;
+    return [filters.join(" "), sqlText(`list-credentials ${filters.join(" ")}`, sql)];
+  }),
+);
+
+/** Newest first. Each filter has an index in the order of the list; with both, the kind is checked on the agent's rows. */
+export async function listCredentials(
+  connection: Connection,
+  query: Page & CredentialFilters,
+): Promise<Paged<Credential>> {
+  const { agentId, kind, limit } = query;
+  const filters = { list: "credentials", agentId, kind };
+  const before = Number(decodeCursor(filters, query.cursor)?.[0] ?? Number.MAX_SAFE_INTEGER);
+  const sql = LISTS.get(filtersOf(query));
+  if (sql === undefined) throw new Error("a list of credentials without a text");
+  const result = await connection.query(sql, {
+    rows: int(limit + 1),
+    before: bigint(before),
+    ...(agentId !== undefined && { agentId: id(agentId) }),
+    ...(kind !== undefined && { kind: word(kind) }),
+  });
+  const rows = result.rows<StoredCredential>(0);
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return {
+    items: page.map(readStoredCredential),
+    nextCursor: rows.length > limit && last !== undefined ? encodeCursor(filters, [last.credential_no]) : null,
+  };
+}
+
+const REVOKE_SQL = sqlText(
+  "revoke-credentials",
+  `${PROLOGUE}DECLARE @revoked TABLE (credential_id ${ID} NOT NULL PRIMARY KEY, item int NOT NULL, actor ${ID} NOT NULL,
+  kind ${WORD} NULL, agent_id ${ID} NULL, live bit NOT NULL);
+INSERT INTO @revoked (credential_id, item, actor, kind, agent_id, live)
+SELECT j.credential_id, j.item, j.actor, c.kind, a.agent_id, CASE WHEN c.credential_no IS NOT NULL AND c.revoked_at IS NULL THEN 1 ELSE 0 END
+FROM OPENJSON(@items) WITH (item int, credential_id varchar(36) '$.credentialId', actor varchar(128)) AS j
+LEFT JOIN dbo.credentials AS c ON c.credential_id = j.credential_id ${BIN2}
+LEFT JOIN dbo.agents AS a ON a.agent_no = c.agent_no;
+IF EXISTS (SELECT 1 FROM @revoked AS r WHERE r.live = 1)
+BEGIN
+  BEGIN TRANSACTION;
+  UPDATE c SET revoked_at = @now
+  FROM @revoked AS r JOIN dbo.credentials AS c ON c.credential_id = r.credential_id WHERE r.live = 1 AND c.revoked_at IS NULL
+  ${BY_KEY};
+  ${raceUnless("(SELECT COUNT(*) FROM @revoked AS r WHERE r.live = 1)")}${recordCredentials("revoked", "FROM @revoked AS c WHERE c.live = 1 ORDER BY c.item")}COMMIT TRANSACTION;
+END;
+SELECT r.item, NULL AS code, NULL AS subject FROM @revoked AS r;
+${selectRows("@revoked")}`,
+);
+
+const REVOKE: Batch<string, Credential> = {
+  name: "revoke-credentials",
+  sql: REVOKE_SQL,
+  encode: (credentialId) => ({ credentialId, actor: actorOf() }),
+  decode: (result, credentialIds) => decodeRows(result, credentialIds, credentialNotFound),
+  maxItems: 50,
+  conflictKey: (credentialId) => credentialId,
+  wakes: false,
+};
+
+/** For good. Repeating it changes nothing. @throws NOT_FOUND */
+export function revokeCredential(connection: Connection, credentialId: string): Promise<Credential> {
+  return connection.run(REVOKE, credentialId);
+}
+
+/** Who replaces a token at this moment waits for its row, or is waited for: then the id is no longer there. */
+const USE_SQL = sqlText(
+  "use-credentials",
+  `${PROLOGUE}DECLARE @named TABLE (credential_id ${ID} NOT NULL PRIMARY KEY, item int NOT NULL);
+INSERT INTO @named (credential_id, item)
+SELECT j.credential_id, j.item FROM OPENJSON(@items) WITH (item int, credential_id varchar(36) '$.credentialId') AS j;
+UPDATE c SET last_used_at = @now
+FROM @named AS n JOIN dbo.credentials AS c ON c.credential_id = n.credential_id
+WHERE c.revoked_at IS NULL AND (c.last_used_at IS NULL OR c.last_used_at <= @now - ${CREDENTIAL_USE_MILLISECONDS})
+${BY_KEY};
+SELECT n.item, NULL AS code, NULL AS subject, CASE WHEN c.credential_no IS NULL THEN 0 ELSE 1 END AS live
+FROM @named AS n LEFT JOIN dbo.credentials AS c ON c.credential_id = n.credential_id AND c.revoked_at IS NULL;
+`,
+);
+
+const USE: Batch<string, boolean> = {
+  name: "use-credentials",
+  sql: USE_SQL,
+  encode: (credentialId) => ({ credentialId }),
+  decode: (result, credentialIds) =>
+    outcomeRows<OutcomeRow & { live: number }>(result, credentialIds).map(({ live }) => ({ value: live === 1 })),
+  maxItems: 200,
+  conflictKey: (credentialId) => credentialId,
+  wakes: false,
+};
+
+/** Each at most once in CREDENTIAL_USE_MILLISECONDS. @returns which of them are there and not revoked */
+export async function recordCredentialUse(connection: Connection, credentialIds: readonly string[]): Promise<string[]> {
+  const live = await Promise.all(credentialIds.map((credentialId) => connection.run(USE, credentialId)));
+  return credentialIds.filter((_, position) => live[position] === true);
+}
