@@ -1,0 +1,134 @@
+import { expect, it } from "@jest/globals";
+import { z } from "zod";
+import { readConfig } from "../../src/lib/config.ts";
+import { readSource, sourcesIn, withoutComments } from "../style/sources.ts";
+import { appSettings, type Given, only } from "./environments.ts";
+
+/** Whatever the code reads, the template sets; and what it sets, the code reads. */
+
+/** Not set on Azure, each for a reason. */
+const NOT_ON_AZURE: Readonly<Record<string, string>> = {
+  AGENT_MOCK_DATABASE: "of mode mock",
+  AGENT_HTTP_HOST: "of npm start; the platform listens",
+  AGENT_HTTP_PORT: "of npm start; the platform listens",
+  AZURE_SQL_USERNAME: "the server takes Entra ID only",
+  AZURE_SQL_PASSWORD: "the server takes Entra ID only",
+  AZURE_SQL_CONNECTION_STRING: "server and database are set singly",
+  AZURE_SQL_PORT: "Azure SQL listens on 1433",
+  AZURE_SQL_TEST_SERVER: "refused on Azure",
+  AZURE_CLIENT_SECRET: "a managed identity has none",
+};
+
+/** The host's own, which our code does not read. */
+const OF_THE_HOST = /^AzureWebJobsStorage__|^APPLICATIONINSIGHTS_/;
+
+/** Deprecated on Flex Consumption, where functionAppConfig has their place: an app that is given them may not start. */
+const NOT_ON_FLEX = [
+  "FUNCTIONS_WORKER_RUNTIME",
+  "FUNCTIONS_EXTENSION_VERSION",
+  "WEBSITE_RUN_FROM_PACKAGE",
+  "WEBSITE_NODE_DEFAULT_VERSION",
+  "WEBSITE_CONTENTSHARE",
+  "WEBSITE_CONTENTAZUREFILECONNECTIONSTRING",
+  "WEBSITE_VNET_ROUTE_ALL",
+  "SCM_DO_BUILD_DURING_DEPLOYMENT",
+  "ENABLE_ORYX_BUILD",
+  "AzureWebJobsStorage",
+];
+
+const code = [readSource("src/lib/config.ts"), ...sourcesIn("src/lib/config"), ...sourcesIn("src/lib/telemetry")]
+  .map(({ text }) => withoutComments(text))
+  .join("\n");
+const read = [
+  ...new Set(
+    code.match(/\b(?:AGENT|AZURE_SQL|AZURE_CLIENT|AZURE_TENANT|AZURE_KEY_VAULT|APPLICATIONINSIGHTS)_[A-Z_]*[A-Z]\b/g),
+  ),
+].sort();
+const defaults = z.record(z.string(), z.string()).parse(JSON.parse(readSource("infra/app-settings.json").text));
+
+export function settingChecks(given: Given): void {
+  const settings = () => appSettings(given().prod);
+
+  it("are all that the code reads", () => {
+    expect(read).toEqual(expect.arrayContaining(["AGENT_COMMUNICATION_MODE", "AZURE_SQL_SERVER", "AGENT_MAX_MAILBOX"]));
+    const missing = read.filter((name) => !(name in settings()) && !(name in NOT_ON_AZURE));
+    expect(missing).toEqual([]);
+  });
+
+  it("are no more than the code and the host read", () => {
+    const documented = z
+      .object({ Values: z.record(z.string(), z.string()) })
+      .parse(JSON.parse(readSource("local.settings.json.example").text)).Values;
+    const idle = Object.keys(settings()).filter(
+      (name) => !read.includes(name) && !OF_THE_HOST.test(name) && !(name in documented),
+    );
+    expect(idle).toEqual([]);
+  });
+
+  it("leave out what has no place on Azure or on Flex Consumption", () => {
+    expect(Object.keys(settings()).filter((name) => name in NOT_ON_AZURE || NOT_ON_FLEX.includes(name))).toEqual([]);
+  });
+
+  it("make the host use its storage by identity", () => {
+    expect(
+      Object.keys(settings())
+        .filter((name) => name.startsWith("AzureWebJobsStorage__"))
+        .sort(),
+    ).toEqual([
+      "AzureWebJobsStorage__blobServiceUri",
+      "AzureWebJobsStorage__clientId",
+      "AzureWebJobsStorage__credential",
+      "AzureWebJobsStorage__queueServiceUri",
+      "AzureWebJobsStorage__tableServiceUri",
+    ]);
+    expect(settings().AzureWebJobsStorage__credential).toBe("managedidentity");
+    expect(settings().APPLICATIONINSIGHTS_AUTHENTICATION_STRING).toMatch(/Authorization=AAD/);
+  });
+
+  it("are refused when they are misspelt, or the template's own", async () => {
+    const minimal = {
+      environmentName: "test",
+      location: "westeurope",
+      sqlAdministratorGroup: { name: "administrators", objectId: "30000000-0000-0000-0000-000000000003" },
+      alerting: { emailAddresses: [], availabilityTest: false },
+    };
+    await expect(
+      given().bicep.snapshotOf("infra/main.bicep", {
+        ...minimal,
+        settings: { AGENT_MAX_MAILBOKS: "5", AGENT_AUTH_MODE: "none" },
+      }),
+    ).rejects.toThrow(/AGENT_AUTH_MODE, AGENT_MAX_MAILBOKS: not a setting/);
+  });
+
+  it("take the place of the defaults, and client certificates switch the platform's on", async () => {
+    const snapshot = await given().bicep.snapshotOf("infra/main.bicep", {
+      environmentName: "test",
+      location: "westeurope",
+      sqlAdministratorGroup: { name: "administrators", objectId: "30000000-0000-0000-0000-000000000003" },
+      alerting: { emailAddresses: [], availabilityTest: false },
+      settings: { AGENT_MAX_MAILBOX: "5000", AGENT_CLIENT_CERTIFICATES: "platform" },
+    });
+    expect(appSettings(snapshot)).toMatchObject({ AGENT_MAX_MAILBOX: "5000", AGENT_MAX_RETRIES: "3" });
+    expect(only(snapshot, "Microsoft.Web/sites").properties).toMatchObject({
+      clientCertEnabled: true,
+      clientCertMode: "Optional",
+    });
+  });
+
+  it("have the defaults of the code", () => {
+    expect(Object.keys(defaults).length).toBeGreaterThan(10);
+    // An empty one counts as absent, so both read the same.
+    const local = { AGENT_AUTH_MODE: "none" };
+    expect(readConfig({ ...defaults, ...local })).toEqual(readConfig(local));
+  });
+
+  it("are named in one place: none of the defaults is one of the template's own", () => {
+    const own = /(\w+):/g;
+    const text = readSource("infra/modules/functions.bicep").text;
+    const set = [...(/resource configuration[\s\S]*?\n {2}\}/.exec(text)?.[0] ?? "").matchAll(own)].map(
+      (match) => match[1],
+    );
+    expect(set).toEqual(expect.arrayContaining(["AGENT_AUTH_MODE", "AZURE_SQL_POOL_SIZE"]));
+    expect(Object.keys(defaults).filter((name) => set.includes(name))).toEqual([]);
+  });
+}
