@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, it } from "@jest/globals";
+import { alertChecks } from "./alert-checks.ts";
 import { Bicep, NO_BICEP } from "./bicep.ts";
 import { combinationChecks } from "./combination-checks.ts";
 import { compileChecks } from "./compile-checks.ts";
@@ -25,6 +26,7 @@ function checks(): void {
   describe("combinations", () => combinationChecks(given));
   describe("the environment", () => securityChecks(given));
   describe("role assignments", () => roleChecks(given));
+  describe("alerts", () => alertChecks(given));
   describe("the app's settings on Azure", () => settingChecks(given));
 }
 
