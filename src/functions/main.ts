@@ -102,6 +102,16 @@ for (const timer of timers) {
   });
 }
 
+// While the host is still starting, so that the first request does not wait for it. What fails is tried again by that request.
+app.hook.appStart(async () => {
+  try {
+    const { store } = await services();
+    void store.checkHealth().catch(() => {});
+  } catch (error) {
+    log.error("the store cannot be opened yet", errorFields(error));
+  }
+});
+
 app.hook.appTerminate(async () => {
   stopping.abort();
   const running = await opened?.catch(() => undefined);

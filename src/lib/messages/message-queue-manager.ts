@@ -79,7 +79,7 @@ export class MessageQueueManager {
 
   async #checkPayload(message: SendMessage): Promise<void> {
     const definition = await this.#store.findMessageType(message.type);
-    if (definition !== undefined) this.#schemas.validate(definition, message.payload);
+    if (definition !== undefined) await this.#schemas.validate(definition, message.payload);
   }
 
   #prepare(message: SendMessage, idempotencyKey: string | undefined): NewMessage {

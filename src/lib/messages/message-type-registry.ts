@@ -26,7 +26,7 @@ export class MessageTypeRegistry {
   ): Promise<{ definition: MessageTypeDefinition; created: boolean }> {
     const name = parse(customMessageTypeSchema, type, "message type");
     const { schema } = parse(putMessageTypeSchema, input);
-    this.#schemas.check(schema);
+    await this.#schemas.check(schema);
     return this.#store.putMessageType(name, schema);
   }
 

@@ -1,15 +1,14 @@
-import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
+import type { ValidateFunction } from "ajv/dist/2020.js";
 import { AgentCommunicationError, type FieldError } from "../errors.ts";
 import type { JsonValue } from "../json.ts";
 import { withinTime } from "../within-time.ts";
 import type { MessageTypeDefinition } from "./message.ts";
 
-/** Schemas of custom types, compiled by Ajv (JSON Schema 2020-12, https://json-schema.org/draft/2020-12). */
+/** Schemas of custom types (JSON Schema 2020-12, https://json-schema.org/draft/2020-12). */
 
 /** Compiled validators kept at most; beyond it the cache starts anew. */
 const CACHED_MAX = 500;
 const REPORTED_MAX = 10;
-const COMPILE_MILLISECONDS = 1_000;
 const VALIDATE_MILLISECONDS = 250;
 
 /**
@@ -20,21 +19,9 @@ const COSTLY_KEYWORDS = /"(?:\$ref|\$dynamicRef|pattern|patternProperties|unique
 /** Schemas beyond this are watched as well, since a payload has up to 256 KiB for each of their parts. */
 const CHEAP_SCHEMA_CHARACTERS = 4_096;
 
-/**
- * One Ajv for one schema: their $ids must not meet. Formats are annotations, as the standard has them by default; remote
- * references cannot be loaded, since no loader is given.
- */
-function compile(schema: MessageTypeDefinition["schema"]): ValidateFunction {
-  const options = {
-    strict: false,
-    allErrors: false,
-    validateFormats: false,
-    inlineRefs: false,
-    logger: false,
-  } as const;
-  const validate = withinTime(() => new Ajv2020(options).compile(schema), COMPILE_MILLISECONDS);
-  if ("$async" in validate) throw new Error("asynchronous schemas are not supported");
-  return validate;
+async function compile(schema: MessageTypeDefinition["schema"]): Promise<ValidateFunction> {
+  const { compileSchema } = await import("./compile-schema.ts");
+  return compileSchema(schema);
 }
 
 interface Compiled {
@@ -49,9 +36,9 @@ export class PayloadSchemas {
   readonly #compiled = new Map<string, Compiled>();
 
   /** @throws INVALID_REQUEST when the schema is none that can be compiled */
-  check(schema: MessageTypeDefinition["schema"]): void {
+  async check(schema: MessageTypeDefinition["schema"]): Promise<void> {
     try {
-      compile(schema);
+      await compile(schema);
     } catch (error) {
       const message = error instanceof Error ? error.message.slice(0, 300) : "it cannot be compiled";
       throw new AgentCommunicationError("INVALID_REQUEST", `The schema is not valid JSON Schema 2020-12: ${message}`, {
@@ -61,8 +48,8 @@ export class PayloadSchemas {
   }
 
   /** @throws SCHEMA_MISMATCH naming the places, never their values */
-  validate(definition: MessageTypeDefinition, payload: JsonValue): void {
-    const { validate, watched } = this.#validator(definition);
+  async validate(definition: MessageTypeDefinition, payload: JsonValue): Promise<void> {
+    const { validate, watched } = await this.#validator(definition);
     if (isValid(definition.type, watched, () => validate(payload) === true)) return;
     const errors: FieldError[] = (validate.errors ?? []).slice(0, REPORTED_MAX).map((error) => ({
       path: `payload${error.instancePath.replaceAll("/", ".")}`.slice(0, 256),
@@ -72,13 +59,13 @@ export class PayloadSchemas {
     throw new AgentCommunicationError("SCHEMA_MISMATCH", detail, { errors });
   }
 
-  #validator(definition: MessageTypeDefinition): Compiled {
+  async #validator(definition: MessageTypeDefinition): Promise<Compiled> {
     const known = this.#compiled.get(definition.type);
     if (known?.updatedAt === definition.updatedAt) return known;
-    if (this.#compiled.size >= CACHED_MAX) this.#compiled.clear();
     const text = JSON.stringify(definition.schema);
     const watched = text.length > CHEAP_SCHEMA_CHARACTERS || COSTLY_KEYWORDS.test(text);
-    const compiled = { updatedAt: definition.updatedAt, validate: compile(definition.schema), watched };
+    const compiled = { updatedAt: definition.updatedAt, validate: await compile(definition.schema), watched };
+    if (this.#compiled.size >= CACHED_MAX) this.#compiled.clear();
     this.#compiled.set(definition.type, compiled);
     return compiled;
   }
