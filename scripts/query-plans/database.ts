@@ -19,6 +19,8 @@ const CALM: StoreSettings = {
   deadLetterRetentionDays: 365,
   inactiveRetentionDays: 365,
   taskRetentionDays: 365,
+  auditRetentionDays: 365,
+  auditMessages: false,
 };
 
 /**

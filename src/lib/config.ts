@@ -30,6 +30,8 @@ const settingsSchema = z.object({
   AGENT_DEAD_LETTER_RETENTION_DAYS: days.default(30),
   AGENT_INACTIVE_RETENTION_DAYS: days.default(30),
   AGENT_TASK_RETENTION_DAYS: days.default(30),
+  AGENT_AUDIT_RETENTION_DAYS: days.default(365),
+  AGENT_AUDIT_MESSAGES: z.enum(["on", "off"]).default("off"),
 });
 
 type Settings = z.output<typeof settingsSchema>;
@@ -55,12 +57,16 @@ export interface Config {
   deadLetterRetentionDays: number;
   inactiveRetentionDays: number;
   taskRetentionDays: number;
+  auditRetentionDays: number;
+  /** Whether sending, receiving and settling have entries in the audit, too. */
+  auditMessages: boolean;
 }
 
 /** What a store needs of the settings. */
 export function storeSettings(config: Config): StoreSettings {
   const { heartbeatIntervalSeconds, heartbeatTimeoutSeconds, defaultTimeoutSeconds, maxRetries, maxMailbox } = config;
   const { messageRetentionDays, deadLetterRetentionDays, inactiveRetentionDays, taskRetentionDays } = config;
+  const { auditRetentionDays, auditMessages } = config;
   return {
     heartbeatIntervalSeconds,
     heartbeatTimeoutSeconds,
@@ -71,6 +77,8 @@ export function storeSettings(config: Config): StoreSettings {
     deadLetterRetentionDays,
     inactiveRetentionDays,
     taskRetentionDays,
+    auditRetentionDays,
+    auditMessages,
   };
 }
 
@@ -143,5 +151,7 @@ export function readConfig(environment: Environment, options: { underFunctions?:
     deadLetterRetentionDays: settings.AGENT_DEAD_LETTER_RETENTION_DAYS,
     inactiveRetentionDays: settings.AGENT_INACTIVE_RETENTION_DAYS,
     taskRetentionDays: settings.AGENT_TASK_RETENTION_DAYS,
+    auditRetentionDays: settings.AGENT_AUDIT_RETENTION_DAYS,
+    auditMessages: settings.AGENT_AUDIT_MESSAGES === "on",
   };
 }

@@ -2,6 +2,7 @@ import { agentsContract } from "./agents.ts";
 import { assignmentContract } from "./assignment.ts";
 import { assignmentMessagesContract } from "./assignment-messages.ts";
 import { auditContract } from "./audit.ts";
+import { auditBlocksContract } from "./audit-blocks.ts";
 import { auditedChangesContract } from "./audited-changes.ts";
 import { cancellationContract } from "./cancellation.ts";
 import { claimsContract } from "./claims.ts";
@@ -49,6 +50,7 @@ export const contracts = [
   dependenciesContract,
   cancellationContract,
   auditContract,
+  auditBlocksContract,
   auditedChangesContract,
   statisticsContract,
   maintenanceContract,

@@ -31,6 +31,8 @@ export const CALM_SETTINGS: StoreSettings = {
   deadLetterRetentionDays: 30,
   inactiveRetentionDays: 30,
   taskRetentionDays: 30,
+  auditRetentionDays: 365,
+  auditMessages: false,
 };
 
 /** What a suite holds for its whole run. */

@@ -16,6 +16,8 @@ const SETTINGS: StoreSettings = {
   deadLetterRetentionDays: 30,
   inactiveRetentionDays: 365,
   taskRetentionDays: 30,
+  auditRetentionDays: 365,
+  auditMessages: false,
 };
 
 export interface SourceOptions {

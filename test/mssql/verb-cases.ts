@@ -386,7 +386,16 @@ const tasks: Pick<
   },
 };
 
-const audit: Pick<Record<Verb, VerbCase>, "listAudit" | "recordAudit"> = {
+/** An agent, and what is recorded of it in a block. */
+async function sealed(scene: Scene): Promise<void> {
+  await scene.agent();
+  await scene.pass(2 * MINUTE);
+}
+
+const audit: Pick<
+  Record<Verb, VerbCase>,
+  "listAudit" | "recordAudit" | "listAuditBlocks" | "getAuditBlock" | "newestAuditBlock"
+> = {
   listAudit: {
     async arrange(scene) {
       await scene.store.putMessageType(`lost.${scene.tag}`, { type: "object" });
@@ -402,6 +411,27 @@ const audit: Pick<Record<Verb, VerbCase>, "listAudit" | "recordAudit"> = {
         detail: { code: "FORBIDDEN", count: 3 },
       } as const;
       return () => scene.store.recordAudit([{ ...entry, actor: scene.id("agent"), subjectId: scene.id("minute") }]);
+    },
+  },
+  listAuditBlocks: {
+    alone: true,
+    async arrange(scene) {
+      await sealed(scene);
+      return () => scene.store.listAuditBlocks({ ...page, after: 0 });
+    },
+  },
+  getAuditBlock: {
+    alone: true,
+    async arrange(scene) {
+      await sealed(scene);
+      return () => scene.store.getAuditBlock(1);
+    },
+  },
+  newestAuditBlock: {
+    alone: true,
+    async arrange(scene) {
+      await sealed(scene);
+      return () => scene.store.newestAuditBlock();
     },
   },
 };

@@ -139,6 +139,41 @@ export const auditBlockSchema = z.object({
 });
 export type AuditBlock = z.infer<typeof auditBlockSchema>;
 
+/** A place in a block. */
+export const auditMemberSchema = z.object({
+  entryNo: z.int(),
+  /** The hash of the entry as it was sealed. */
+  hash: auditHashSchema,
+  /** The entry as it is now; absent when it is gone. */
+  entry: auditEntrySchema.optional(),
+});
+export type AuditMember = z.infer<typeof auditMemberSchema>;
+
+/** `GET /audit/blocks/{blockNo}`: all that it takes to verify one block. */
+export const auditBlockContentsSchema = z.object({
+  block: auditBlockSchema,
+  /** In the order of their numbers; none when retention has taken them. */
+  members: z.array(auditMemberSchema),
+  /** Numbers of entries above the floor of the block before, up to that of this one, that belong to no block: there are none. */
+  strays: z.array(z.int()),
+});
+export type AuditBlockContents = z.infer<typeof auditBlockContentsSchema>;
+
+/** `GET /audit/digest`: what to keep elsewhere, so that not even whole blocks can be replaced unnoticed. */
+export const auditDigestSchema = z.object({
+  /** The newest block; 0 while there is none. */
+  blockNo: z.int().min(0),
+  lastEntryNo: z.int(),
+  hash: auditHashSchema,
+  sealedAt: instantSchema.optional(),
+});
+export type AuditDigest = z.infer<typeof auditDigestSchema>;
+
 /** `GET /audit/blocks`, oldest first */
-export const listAuditBlocksQuerySchema = z.strictObject({ ...pageQueryShape });
+export const listAuditBlocksQuerySchema = z.strictObject({
+  ...pageQueryShape,
+  /** Blocks behind this number. */
+  after: z.coerce.number().int().min(0).default(0),
+});
+export type ListAuditBlocksQuery = z.output<typeof listAuditBlocksQuerySchema>;
 export const listAuditBlocksReplySchema = z.object({ blocks: z.array(auditBlockSchema), nextCursor: nextCursorSchema });

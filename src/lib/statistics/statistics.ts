@@ -82,6 +82,7 @@ export const sweepReportSchema = z.object({
   tasksRequeued: z.int(),
   tasksUnblocked: z.int(),
   tasksAssigned: z.int(),
+  auditEntriesSealed: z.int(),
 });
 export type SweepReport = z.infer<typeof sweepReportSchema>;
 
@@ -94,6 +95,7 @@ export const maintenanceReportSchema = z.object({
   tasksArchived: z.int(),
   credentialsDeleted: z.int(),
   agentsRefreshed: z.int(),
+  auditEntriesDropped: z.int(),
   finished: z.boolean(),
   durationSeconds: z.number(),
 });

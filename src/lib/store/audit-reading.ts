@@ -1,4 +1,4 @@
-import type { AuditBlock, AuditDetail, AuditEntry, ListAuditQuery } from "../security/audit.ts";
+import type { AuditDetail, AuditEntry, ListAuditQuery } from "../security/audit.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { iso } from "./instants.ts";
 import type { Paged } from "./store.ts";
@@ -29,38 +29,6 @@ export function readEntry(row: AuditRow): AuditEntry {
     subjectId: row.subject_id,
     detail: JSON.parse(row.detail) as AuditDetail,
   };
-}
-
-export interface BlockRow {
-  block_no: number;
-  first_entry_no: number;
-  last_entry_no: number;
-  entry_count: number;
-  newest_at: number;
-  sealed_at: number;
-  floor_no: number;
-  previous_hash: string;
-  hash: string;
-  dropped_at: number | null;
-}
-
-/** Columns of a BlockRow, for SELECT; the tables are `b` and, outer joined, `d`. */
-export const BLOCK_COLUMNS = `b.block_no, b.first_entry_no, b.last_entry_no, b.entry_count, b.newest_at, b.sealed_at, b.floor_no,
-  b.previous_hash, b.hash, d.dropped_at`;
-
-export function readBlock(row: BlockRow): AuditBlock {
-  const block: AuditBlock = {
-    blockNo: row.block_no,
-    firstEntryNo: row.first_entry_no,
-    lastEntryNo: row.last_entry_no,
-    entryCount: row.entry_count,
-    newestAt: iso(row.newest_at),
-    sealedAt: iso(row.sealed_at),
-    floorNo: row.floor_no,
-    previousHash: row.previous_hash,
-    hash: row.hash,
-  };
-  return row.dropped_at === null ? block : { ...block, droppedAt: iso(row.dropped_at) };
 }
 
 /**

@@ -20,6 +20,11 @@ export function agentRefusal(code: AgentRefusalCode, agentId: string): AgentComm
   return code === "AGENT_NOT_FOUND" ? agentNotFound(agentId) : agentDeregistered(agentId);
 }
 
+/** Nothing has been sealed under that number. */
+export function auditBlockNotFound(blockNo: number): AgentCommunicationError {
+  return new AgentCommunicationError("NOT_FOUND", `The audit has no block ${blockNo}.`);
+}
+
 /** The store was closed in an orderly way: what comes too late may go to another process. */
 export function storeClosed(): AgentCommunicationError {
   return new AgentCommunicationError("STORE_UNAVAILABLE", "The store is closed.", { retryAfterSeconds: 1 });

@@ -9,7 +9,14 @@ import type {
   SettlementOutcome,
   SettleReply,
 } from "../messages/message.ts";
-import type { AuditEntry, ListAuditQuery, NewAuditEntry } from "../security/audit.ts";
+import type {
+  AuditBlock,
+  AuditBlockContents,
+  AuditEntry,
+  ListAuditBlocksQuery,
+  ListAuditQuery,
+  NewAuditEntry,
+} from "../security/audit.ts";
 import type { Credential, IssueCredential, ListCredentialsQuery } from "../security/credential.ts";
 import type {
   CoordinationStatistics,
@@ -145,6 +152,12 @@ export interface Store {
   listAudit(query: ListAuditQuery): Promise<Paged<AuditEntry>>;
   /** Adds entries about what is not in the store itself; everything else adds its own. */
   recordAudit(entries: readonly NewAuditEntry[]): Promise<void>;
+  /** Oldest first. */
+  listAuditBlocks(query: ListAuditBlocksQuery): Promise<Paged<AuditBlock>>;
+  /** With its entries as they are now. @throws NOT_FOUND */
+  getAuditBlock(blockNo: number): Promise<AuditBlockContents>;
+  /** undefined while nothing has been sealed. */
+  newestAuditBlock(): Promise<AuditBlock | undefined>;
 
   // statistics ------------------------------------------------------------------------------------------------------
   queueStatistics(): Promise<QueueStatistics>;
@@ -179,6 +192,9 @@ export interface StoreSettings {
   deadLetterRetentionDays: number;
   inactiveRetentionDays: number;
   taskRetentionDays: number;
+  auditRetentionDays: number;
+  /** Whether sending, receiving and settling have entries in the audit, too. */
+  auditMessages: boolean;
 }
 
 /** `cursor` is what the store itself gave as nextCursor; anything else is INVALID_REQUEST. */

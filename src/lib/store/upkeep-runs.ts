@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { MAINTENANCE_BUDGET_MILLISECONDS } from "../limits.ts";
+import type { NewAuditEntry } from "../security/audit.ts";
 import type { MaintenanceReport, SweepReport } from "../statistics/statistics.ts";
 
 /**
@@ -56,6 +57,8 @@ export interface SweepSteps {
   deadLetterLeftBehind(): Promise<Step>;
   /** From the first step on when no position is given. */
   sweepTasks(position: SweepPosition | undefined): Promise<TaskSweep>;
+  /** One block of the audit. */
+  sealAudit(): Promise<Step>;
   dropOldRates(): Promise<void>;
 }
 
@@ -70,6 +73,7 @@ export async function runSweep(steps: SweepSteps): Promise<SweepReport> {
     tasksRequeued: 0,
     tasksUnblocked: 0,
     tasksAssigned: 0,
+    auditEntriesSealed: 0,
   };
   report.agentsInactivated = await repeat(async () => {
     const step = await steps.inactivateSilentAgents();
@@ -81,6 +85,7 @@ export async function runSweep(steps: SweepSteps): Promise<SweepReport> {
   report.messagesExpired = await repeat(() => steps.expireMessages());
   report.messagesDeadLettered += await repeat(() => steps.deadLetterLeftBehind());
   await sweepAllTasks(steps, report);
+  report.auditEntriesSealed = await repeat(() => steps.sealAudit());
   await steps.dropOldRates();
   return report;
 }
@@ -133,6 +138,10 @@ export interface MaintenanceSteps {
   deleteGone(after: number): Promise<Walked>;
   dropUnusedSets(after: number): Promise<Walked>;
   refreshPerformance(after: number): Promise<Walked>;
+  /** Entries of one block of the audit. */
+  dropOldestBlock(): Promise<Step>;
+  /** Adds what was done to the audit. */
+  recordAudit(entries: readonly NewAuditEntry[]): Promise<void>;
 }
 
 /** The daily upkeep, within its budget; what is left is done by the next run. */
@@ -146,6 +155,7 @@ export async function runMaintenance(steps: MaintenanceSteps, clock: Clock): Pro
     tasksArchived: 0,
     credentialsDeleted: 0,
     agentsRefreshed: 0,
+    auditEntriesDropped: 0,
     finished: true,
     durationSeconds: 0,
   };
@@ -155,6 +165,7 @@ export async function runMaintenance(steps: MaintenanceSteps, clock: Clock): Pro
     else await duty(steps, report, late);
   }
   report.durationSeconds = (clock.now() - startedAt) / 1_000;
+  await steps.recordAudit([{ action: "maintenance.ran", subjectKind: "store", subjectId: "store", detail: report }]);
   return report;
 }
 
@@ -236,6 +247,12 @@ const refresh = walk(
     report.agentsRefreshed += done;
   },
 );
+const dropAudit = untilDone(
+  (steps) => steps.dropOldestBlock(),
+  (report, done) => {
+    report.auditEntriesDropped += done;
+  },
+);
 
 /** In this order: archiving and ended credentials let go of agents that may then be deleted, and these of their capability sets. */
-const DUTIES: readonly Duty[] = [purge, deregister, archive, deleteCredentials, deleteAgents, dropSets, refresh];
+const DUTIES: readonly Duty[] = [purge, deregister, archive, deleteCredentials, deleteAgents, dropSets, dropAudit, refresh];

@@ -3,6 +3,7 @@ import type { Store } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
 import { previewAssignment } from "./assignment.ts";
 import { listAudit, recordAudit } from "./audit.ts";
+import { getAuditBlock, listAuditBlocks, newestAuditBlock } from "./audit-blocks.ts";
 import { cancelTask } from "./cancel-task.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
@@ -94,6 +95,9 @@ function auditVerbs(connection: Connection) {
   return {
     listAudit: (query) => listAudit(connection, query),
     recordAudit: (entries) => recordAudit(connection, entries),
+    listAuditBlocks: (query) => listAuditBlocks(connection, query),
+    getAuditBlock: (blockNo) => getAuditBlock(connection, blockNo),
+    newestAuditBlock: () => newestAuditBlock(connection),
   } satisfies Partial<Store>;
 }
 

@@ -1,6 +1,9 @@
+import type { NewAuditEntry } from "../../security/audit.ts";
 import type { MaintenanceReport, SweepReport } from "../../statistics/statistics.ts";
 import { runMaintenance, runSweep, type TaskSweep } from "../upkeep-runs.ts";
 import { archiveTasks, dropUnusedSets } from "./archive.ts";
+import { recordAudit } from "./audit.ts";
+import { dropOldestBlock, sealAudit } from "./audit-blocks.ts";
 import { bigint } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { deleteEndedCredentials, deleteGone, deregisterInactive, purgeMessages } from "./maintenance.ts";
@@ -21,7 +24,7 @@ import { PROLOGUE } from "./transaction.ts";
 /** What a sweep that has nothing to do asks: one round trip, where the embedded store just tries each step. */
 const DUE = sqlText(
   "due",
-  `${PROLOGUE}DECLARE @silent int, @leased int, @expired int, @left int, @tasks int;
+  `${PROLOGUE}DECLARE @silent int, @leased int, @expired int, @left int, @tasks int, @audit int;
 SELECT TOP (1) @silent = 1 FROM dbo.agent_heartbeats AS h
 WHERE h.beating = 1 AND h.last_heartbeat_at <= @now - @heartbeatTimeoutMilliseconds;
 SELECT TOP (1) @leased = 1 FROM dbo.messages AS m WHERE m.status = 'leased';
@@ -33,7 +36,9 @@ SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status IN ('assigned', 'ru
 SELECT TOP (1) @tasks = 1 FROM dbo.ended_dependencies;
 SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status = 'pending' AND t.assign_to_no IS NULL;
 SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status = 'pending' AND t.assign_to_no IS NOT NULL;
-SELECT @silent AS silent, @leased AS leased, @expired AS expired, @left AS [left], @tasks AS tasks;
+SELECT TOP (1) @audit = 1 FROM audit.entries AS e
+WHERE e.entry_no > COALESCE((SELECT TOP (1) b.last_entry_no FROM audit.blocks AS b ORDER BY b.block_no DESC), 0);
+SELECT @silent AS silent, @leased AS leased, @expired AS expired, @left AS [left], @tasks AS tasks, @audit AS audit;
 `,
 );
 
@@ -44,12 +49,14 @@ interface Due {
   expired: number | null;
   left: number | null;
   tasks: number | null;
+  /** Entries behind the newest block. */
+  audit: number | null;
 }
 
 async function whatIsDue(connection: Connection): Promise<Due> {
   const heartbeatTimeoutMilliseconds = bigint(connection.settings.heartbeatTimeoutSeconds * 1_000);
   const [due] = (await connection.query(DUE, { heartbeatTimeoutMilliseconds })).rows<Due>(0);
-  return due ?? { silent: 1, leased: 1, expired: 1, left: 1, tasks: 1 };
+  return due ?? { silent: 1, leased: 1, expired: 1, left: 1, tasks: 1, audit: 1 };
 }
 
 const NOTHING = { done: 0, requeued: 0, handedOut: 0, more: false };
@@ -72,6 +79,7 @@ export async function sweep(connection: Connection): Promise<SweepReport> {
     deadLetterLeftBehind: async () => (due.left === 1 ? deadLetterLeftBehind(connection) : NOTHING),
     // Agents that fell silent have given back tasks, and may have ended some whose dependents are left to be told.
     sweepTasks: async (position) => (due.tasks === 1 || due.silent === 1 ? sweepTasks(connection, position) : NO_TASKS),
+    sealAudit: async () => (due.audit === 1 ? sealAudit(connection) : NOTHING),
     dropOldRates: () => dropOldRates(connection),
   });
 }
@@ -86,6 +94,8 @@ export function maintain(connection: Connection): Promise<MaintenanceReport> {
     deleteGone: (after: number) => deleteGone(connection, after),
     dropUnusedSets: (after: number) => dropUnusedSets(connection, after),
     refreshPerformance: (after: number) => refreshPerformance(connection, after),
+    dropOldestBlock: () => dropOldestBlock(connection),
+    recordAudit: (entries: readonly NewAuditEntry[]) => recordAudit(connection, entries),
   };
   return runMaintenance(steps, connection.clock);
 }

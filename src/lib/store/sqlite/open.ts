@@ -3,6 +3,7 @@ import type { Store, StoreSettings } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
 import { previewAssignment } from "./assignment.ts";
 import { listAudit, recordAudit } from "./audit.ts";
+import { getAuditBlock, listAuditBlocks, newestAuditBlock } from "./audit-blocks.ts";
 import { cancelTask } from "./cancel-task.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { Connection } from "./connection.ts";
@@ -90,6 +91,9 @@ function auditVerbs(connection: Connection) {
   return {
     listAudit: (query) => connection.read((tx) => listAudit(tx, query)),
     recordAudit: (entries) => connection.write((tx) => recordAudit(tx, entries)),
+    listAuditBlocks: (query) => connection.read((tx) => listAuditBlocks(tx, query)),
+    getAuditBlock: (blockNo) => connection.read((tx) => getAuditBlock(tx, blockNo)),
+    newestAuditBlock: () => connection.read(newestAuditBlock),
   } satisfies Partial<Store>;
 }
 

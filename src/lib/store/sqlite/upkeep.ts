@@ -1,7 +1,10 @@
 import type { Clock } from "../../clock.ts";
+import type { NewAuditEntry } from "../../security/audit.ts";
 import type { MaintenanceReport, SweepReport } from "../../statistics/statistics.ts";
 import { runMaintenance, runSweep } from "../upkeep-runs.ts";
 import { archiveTasks, dropUnusedSets } from "./archive.ts";
+import { recordAudit } from "./audit.ts";
+import { dropOldestBlock, sealAudit } from "./audit-blocks.ts";
 import type { Connection } from "./connection.ts";
 import { deleteEndedCredentials, deleteGone, deregisterInactive, purgeMessages } from "./maintenance.ts";
 import { refreshPerformance } from "./performance.ts";
@@ -16,6 +19,7 @@ export function sweep(connection: Connection): Promise<SweepReport> {
     expireMessages: () => connection.write(expireMessages),
     deadLetterLeftBehind: () => connection.write(deadLetterLeftBehind),
     sweepTasks: (position) => connection.write((tx) => sweepTasks(tx, position)),
+    sealAudit: () => connection.write(sealAudit),
     dropOldRates: () => connection.write(dropOldRates),
   });
 }
@@ -30,6 +34,8 @@ export function maintain(connection: Connection, clock: Clock): Promise<Maintena
     deleteGone: (after: number) => connection.write((tx) => deleteGone(tx, after)),
     dropUnusedSets: (after: number) => connection.write((tx) => dropUnusedSets(tx, after)),
     refreshPerformance: (after: number) => connection.write((tx) => refreshPerformance(tx, after)),
+    dropOldestBlock: () => connection.write(dropOldestBlock),
+    recordAudit: (entries: readonly NewAuditEntry[]) => connection.write((tx) => recordAudit(tx, entries)),
   };
   return runMaintenance(steps, clock);
 }

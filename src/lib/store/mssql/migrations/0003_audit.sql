@@ -39,7 +39,9 @@ CREATE TABLE audit.blocks (
 ;
 CREATE TABLE audit.block_entries (
   entry_no bigint NOT NULL CONSTRAINT audit_block_entries_pk PRIMARY KEY,
-  block_no bigint NOT NULL CONSTRAINT audit_block_entries_block REFERENCES audit.blocks
+  block_no bigint NOT NULL CONSTRAINT audit_block_entries_block REFERENCES audit.blocks,
+  -- Of the entry as it was sealed.
+  hash varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL
 )
 -- ledger: WITH (LEDGER = ON (APPEND_ONLY = ON))
 ;

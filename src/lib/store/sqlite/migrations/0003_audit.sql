@@ -28,7 +28,9 @@ CREATE TABLE audit_blocks (
 ) STRICT;
 CREATE TABLE audit_block_entries (
   entry_no INTEGER PRIMARY KEY,
-  block_no INTEGER NOT NULL REFERENCES audit_blocks
+  block_no INTEGER NOT NULL REFERENCES audit_blocks,
+  -- Of the entry as it was sealed.
+  hash TEXT NOT NULL CHECK (length(hash) = 64)
 ) STRICT;
 -- Blocks whose entries retention has taken.
 CREATE TABLE audit_dropped_blocks (

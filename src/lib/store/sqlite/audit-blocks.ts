@@ -1,0 +1,138 @@
+import {
+  AUDIT_BLOCK_MAX_ENTRIES,
+  type AuditBlock,
+  type AuditBlockContents,
+  type ListAuditBlocksQuery,
+} from "../../security/audit.ts";
+import { AUDIT_COLUMNS, type AuditRow } from "../audit-reading.ts";
+import {
+  BLOCK_COLUMNS,
+  type BlockRow,
+  isDue,
+  type MemberRow,
+  readBlock,
+  readContents,
+  type SealedBlock,
+  sealBlock,
+} from "../audit-sealing.ts";
+import { decodeCursor, encodeCursor } from "../cursor.ts";
+import { DAY_MILLISECONDS } from "../instants.ts";
+import { auditBlockNotFound } from "../refusals.ts";
+import type { Paged } from "../store.ts";
+import type { Step } from "../upkeep-runs.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** The audit's blocks: sealing, reading, and dropping what is past its retention. */
+
+const BLOCKS = `SELECT ${BLOCK_COLUMNS} FROM audit_blocks b LEFT JOIN audit_dropped_blocks d USING (block_no)`;
+const NEWEST = `${BLOCKS} ORDER BY b.block_no DESC LIMIT 1`;
+const UNSEALED = `SELECT ${AUDIT_COLUMNS} FROM audit_entries e WHERE e.entry_no > ? ORDER BY e.entry_no LIMIT ?`;
+const INSERT_BLOCK = `INSERT INTO audit_blocks (block_no, first_entry_no, last_entry_no, entry_count, newest_at, sealed_at, floor_no,
+  previous_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+const INSERT_MEMBER = "INSERT INTO audit_block_entries (entry_no, block_no, hash) VALUES (?, ?, ?)";
+
+/**
+ * Seals the oldest entries that have no block yet, once they fill one or have waited. Numbers are given in the order of commits
+ * here: up to the last one of a block, no entry can come any more.
+ */
+export function sealAudit(transaction: Transaction): Step {
+  const previous = transaction.get<BlockRow>(NEWEST);
+  const floor = previous?.floor_no ?? Number.MIN_SAFE_INTEGER;
+  const entries = transaction.all<AuditRow>(UNSEALED, floor, AUDIT_BLOCK_MAX_ENTRIES);
+  const last = entries.at(-1);
+  if (last === undefined || !isDue(entries, transaction.now, AUDIT_BLOCK_MAX_ENTRIES)) return { done: 0, more: false };
+  const { row, members } = sealBlock(previous, entries, { now: transaction.now, floorNo: last.entry_no });
+  insertBlock(transaction, row);
+  for (const member of members) transaction.run(INSERT_MEMBER, member.entry_no, row.block_no, member.hash);
+  return { done: entries.length, more: entries.length === AUDIT_BLOCK_MAX_ENTRIES };
+}
+
+function insertBlock(transaction: Transaction, row: SealedBlock["row"]): void {
+  transaction.run(
+    INSERT_BLOCK,
+    row.block_no,
+    row.first_entry_no,
+    row.last_entry_no,
+    row.entry_count,
+    row.newest_at,
+    row.sealed_at,
+    row.floor_no,
+    row.previous_hash,
+    row.hash,
+  );
+}
+
+/** Oldest first. */
+export function listAuditBlocks(transaction: Transaction, query: ListAuditBlocksQuery): Paged<AuditBlock> {
+  const { limit } = query;
+  const filters = { list: "audit-blocks", after: query.after };
+  const after = Number(decodeCursor(filters, query.cursor)?.[0] ?? query.after);
+  const sql = `${BLOCKS} WHERE b.block_no > ? ORDER BY b.block_no LIMIT ?`;
+  const rows = transaction.all<BlockRow>(sql, after, limit + 1);
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  return {
+    items: shown.map(readBlock),
+    nextCursor: rows.length > limit && last !== undefined ? encodeCursor(filters, [last.block_no]) : null,
+  };
+}
+
+/** A member counts only where its block says that its numbers are: ?1 block ?2 first ?3 last */
+const MEMBERS = `SELECT m.entry_no, m.hash FROM audit_block_entries m
+  WHERE m.entry_no BETWEEN ?2 AND ?3 AND m.block_no = ?1 ORDER BY m.entry_no`;
+const ENTRIES = `SELECT ${AUDIT_COLUMNS} FROM audit_block_entries m JOIN audit_entries e ON e.entry_no = m.entry_no
+  WHERE m.entry_no BETWEEN ?2 AND ?3 AND m.block_no = ?1`;
+/** ?1 the floor of the block before ?2 that of this one ?3 how many are shown */
+const STRAYS = `SELECT e.entry_no FROM audit_entries e WHERE e.entry_no > ?1 AND e.entry_no <= ?2 AND NOT EXISTS (
+    SELECT 1 FROM audit_block_entries m JOIN audit_blocks b ON b.block_no = m.block_no
+    WHERE m.entry_no = e.entry_no AND e.entry_no BETWEEN b.first_entry_no AND b.last_entry_no)
+  ORDER BY e.entry_no LIMIT ?3`;
+
+/** With its entries as they are now. @throws NOT_FOUND */
+export function getAuditBlock(transaction: Transaction, blockNo: number): AuditBlockContents {
+  const [row, previous] = transaction.all<BlockRow>(
+    `${BLOCKS} WHERE b.block_no IN (?1, ?1 - 1) ORDER BY b.block_no DESC`,
+    blockNo,
+  );
+  if (row?.block_no !== blockNo) throw auditBlockNotFound(blockNo);
+  const range = [blockNo, row.first_entry_no, row.last_entry_no];
+  const floor = previous?.floor_no ?? Number.MIN_SAFE_INTEGER;
+  return readContents(
+    readBlock(row),
+    transaction.all<MemberRow>(MEMBERS, ...range),
+    transaction.all<AuditRow>(ENTRIES, ...range),
+    transaction.all<{ entry_no: number }>(STRAYS, floor, row.floor_no, AUDIT_BLOCK_MAX_ENTRIES),
+  );
+}
+
+export function newestAuditBlock(transaction: Transaction): AuditBlock | undefined {
+  const row = transaction.get<BlockRow>(NEWEST);
+  return row === undefined ? undefined : readBlock(row);
+}
+
+/** The oldest block that still has its entries, unless it is the newest of all. */
+const OLDEST_KEPT = `SELECT b.block_no, b.first_entry_no, b.last_entry_no FROM audit_blocks b
+  WHERE b.block_no = coalesce((SELECT max(block_no) FROM audit_dropped_blocks), 0) + 1
+    AND b.block_no < (SELECT max(block_no) FROM audit_blocks)`;
+const YOUNGER = `SELECT 1 FROM audit_block_entries m JOIN audit_entries e ON e.entry_no = m.entry_no
+  WHERE m.entry_no BETWEEN ?2 AND ?3 AND m.block_no = ?1 AND e.at > ?4 LIMIT 1`;
+const DROP_ENTRIES = `DELETE FROM audit_entries WHERE entry_no IN (
+  SELECT m.entry_no FROM audit_block_entries m WHERE m.entry_no BETWEEN ?2 AND ?3 AND m.block_no = ?1)`;
+const DROP_MEMBERS = "DELETE FROM audit_block_entries WHERE entry_no BETWEEN ?2 AND ?3 AND block_no = ?1";
+
+/** Drops the entries of the oldest block that has some, when all of them are past their retention; the block itself stays. */
+export function dropOldestBlock(transaction: Transaction): Step {
+  const cutoff = transaction.now - transaction.settings.auditRetentionDays * DAY_MILLISECONDS;
+  const block = transaction.get<Pick<BlockRow, "block_no" | "first_entry_no" | "last_entry_no">>(OLDEST_KEPT);
+  if (block === undefined) return { done: 0, more: false };
+  const range = [block.block_no, block.first_entry_no, block.last_entry_no];
+  if (transaction.get(YOUNGER, ...range, cutoff) !== undefined) return { done: 0, more: false };
+  transaction.run(
+    "INSERT INTO audit_dropped_blocks (block_no, dropped_at) VALUES (?, ?)",
+    block.block_no,
+    transaction.now,
+  );
+  const { changes } = transaction.run(DROP_ENTRIES, ...range);
+  transaction.run(DROP_MEMBERS, ...range);
+  return { done: changes, more: true };
+}
