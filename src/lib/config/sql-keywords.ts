@@ -23,6 +23,8 @@ export interface SqlParts {
 /** Limits of the numbers, here and in settings of their own. */
 export const poolSize = z.coerce.number().int().min(1).max(1_000);
 export const timeoutSeconds = z.coerce.number().int().min(1).max(3_600);
+/** Of one batch. Sealing the audit counts on it that no transaction is older than twice this. */
+export const requestTimeout = z.coerce.number().int().min(1).max(120);
 
 const SWITCH: Readonly<Record<string, boolean>> = { yes: true, true: true, no: false, false: false };
 const ENCRYPT: Readonly<Record<string, boolean | "strict">> = {
@@ -115,7 +117,7 @@ const READERS: Readonly<Record<string, Reader>> = (() => {
     connecttimeout: connectTimeout,
     connectiontimeout: connectTimeout,
     timeout: connectTimeout,
-    commandtimeout: number("requestTimeoutSeconds", timeoutSeconds),
+    commandtimeout: number("requestTimeoutSeconds", requestTimeout),
     maxpoolsize: number("poolSize", poolSize),
     integratedsecurity: WINDOWS_LOGIN,
     trusted_connection: WINDOWS_LOGIN,

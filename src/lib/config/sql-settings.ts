@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type Environment, isLoopback, onAzure } from "./platform.ts";
 import { readAuthentication, type SqlAuthentication } from "./sql-authentication.ts";
-import { poolSize, readConnectionString, type SqlParts, timeoutSeconds } from "./sql-keywords.ts";
+import { poolSize, readConnectionString, requestTimeout, type SqlParts, timeoutSeconds } from "./sql-keywords.ts";
 import { parseServer } from "./sql-server-name.ts";
 
 /** How to reach the database of mode `sql`: the AZURE_SQL_ settings, singly or as one connection string. */
@@ -38,7 +38,7 @@ const schema = z.object({
   AZURE_SQL_PASSWORD: z.string().max(128).optional(),
   AZURE_SQL_POOL_SIZE: poolSize.optional(),
   AZURE_SQL_CONNECT_TIMEOUT: timeoutSeconds.optional(),
-  AZURE_SQL_REQUEST_TIMEOUT: timeoutSeconds.optional(),
+  AZURE_SQL_REQUEST_TIMEOUT: requestTimeout.optional(),
   AZURE_SQL_TEST_SERVER: z.enum(["on", "off"]).default("off"),
 });
 
