@@ -255,4 +255,13 @@ const dropAudit = untilDone(
 );
 
 /** In this order: archiving and ended credentials let go of agents that may then be deleted, and these of their capability sets. */
-const DUTIES: readonly Duty[] = [purge, deregister, archive, deleteCredentials, deleteAgents, dropSets, dropAudit, refresh];
+const DUTIES: readonly Duty[] = [
+  purge,
+  deregister,
+  archive,
+  deleteCredentials,
+  deleteAgents,
+  dropSets,
+  dropAudit,
+  refresh,
+];
