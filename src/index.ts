@@ -8,7 +8,7 @@
  * await services.registry.register({ agentId: "lead", role: "supervisor" });
  */
 export * from "./lib/agents/agent.ts";
-export { AgentRegistry } from "./lib/agents/agent-registry.ts";
+export { AgentRegistry, type Applicant } from "./lib/agents/agent-registry.ts";
 export { type Clock, OffsetClock, systemClock } from "./lib/clock.ts";
 export { type Config, ConfigError, readConfig, storeSettings } from "./lib/config.ts";
 export * from "./lib/errors.ts";
@@ -19,6 +19,13 @@ export * from "./lib/messages/message.ts";
 export { MessageQueueManager } from "./lib/messages/message-queue-manager.ts";
 export * from "./lib/messages/message-type.ts";
 export { MessageTypeRegistry } from "./lib/messages/message-type-registry.ts";
+export * from "./lib/security/credential.ts";
+export {
+  type BoundPrincipal,
+  CredentialRegistry,
+  type VerifiedAgent,
+  type VerifiedEnrolmentKey,
+} from "./lib/security/credential-registry.ts";
 export { createServices, type Services } from "./lib/services.ts";
 export * from "./lib/statistics/statistics.ts";
 export { SystemMonitor } from "./lib/statistics/system-monitor.ts";

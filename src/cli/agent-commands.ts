@@ -83,7 +83,8 @@ function addRegister(agents: Command, runner: Runner): void {
           // Whatever JSON was given: the service says precisely what an object of metadata must be.
           body: { agentId, role, ...given({ capabilities, maxConcurrentTasks, metadata: parsed as Metadata }) },
         });
-        print(reply, ({ agent }) => properties(agent));
+        // With an enrolment key as the token, the agent's own comes along, this once.
+        print(reply, ({ agent, token }) => properties(token === undefined ? agent : { ...agent, token }));
       }),
     );
 }

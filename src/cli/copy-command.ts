@@ -1,11 +1,9 @@
 import type { Command } from "commander";
 import { systemClock } from "../lib/clock.ts";
-import { readSqlSettings, type SqlSettings } from "../lib/config/sql-settings.ts";
-import { type Config, ConfigError, readConfig } from "../lib/config.ts";
-import { isAgentCommunicationError } from "../lib/errors.ts";
 import type { CopiedCount } from "../lib/store/copy/copy-store.ts";
 import type { Runner, Terminal } from "./context.ts";
 import { toOneOf } from "./options.ts";
+import { databaseError, readDatabaseSettings, readMockSettings } from "./own-database.ts";
 
 /**
  * copy: from the embedded database to Azure SQL. The one command that opens databases itself: no service may serve either
@@ -45,7 +43,7 @@ async function copy(
   options: CopyCommandOptions,
   onCopied: (count: CopiedCount) => void,
 ): Promise<{ from: string; to: string; copied: CopiedCount[] }> {
-  const config = readSettings(terminal.environment);
+  const config = { ...readMockSettings(terminal.environment), sql: readDatabaseSettings(terminal.environment) };
   // Loaded by this command only: both engines are behind them.
   const [{ openCopy }, { copyStore }] = await Promise.all([
     import("../lib/store/open-store.ts"),
@@ -57,29 +55,9 @@ async function copy(
     const copied = await copyStore(source, target, { includeLeased, onCopied });
     return { from: source.name, to: target.name, copied };
   } catch (error) {
-    throw new Error(oneLine(error, target.name), { cause: error });
+    throw databaseError(error, target.name);
   } finally {
     source.close();
     await target.close();
   }
-}
-
-/** Both ends, whatever mode is set. What a service would need to be safe does not matter: nothing is served. */
-function readSettings(environment: Terminal["environment"]): Config & { sql: SqlSettings } {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ""));
-  const { AGENT_AUTH_MODE: _auth, AGENT_HTTP_HOST: _host, ...rest } = given;
-  const config = readConfig({ ...rest, AGENT_COMMUNICATION_MODE: "mock" });
-  const sql = readSqlSettings(given);
-  if ("problems" in sql) throw new ConfigError(sql.problems);
-  return { ...config, sql: sql.settings };
-}
-
-/** What the server said stands behind the store's own words, which are meant for callers of a service. */
-function oneLine(error: unknown, target: string): string {
-  const cause = isAgentCommunicationError(error, "STORE_UNAVAILABLE") ? error.cause : undefined;
-  const text = error instanceof Error ? error.message : String(error);
-  const whole = isAgentCommunicationError(error)
-    ? `${target}: ${text}${cause instanceof Error ? ` (${cause.message})` : ""}`
-    : text;
-  return whole.replaceAll(/\s+/g, " ").trim();
 }

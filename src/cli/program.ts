@@ -1,7 +1,9 @@
 import { Command, CommanderError } from "commander";
 import { addAgentCommands } from "./agent-commands.ts";
+import { addBootstrapCommand } from "./bootstrap-command.ts";
 import { DEFAULT_URL, Runner, type Terminal } from "./context.ts";
 import { addCopyCommand } from "./copy-command.ts";
+import { addCredentialCommands } from "./credential-commands.ts";
 import { addDeadLetterCommands } from "./dead-letter-commands.ts";
 import { describeError, exitCodeOf } from "./exit-codes.ts";
 import { addMessageCommands } from "./message-commands.ts";
@@ -22,6 +24,8 @@ function buildProgram(runner: Runner, terminal: Terminal): Command {
     .configureOutput({ writeOut: terminal.write, writeErr: terminal.writeError });
   addStatusCommands(program, runner);
   addAgentCommands(program, runner);
+  addCredentialCommands(program, runner);
+  addBootstrapCommand(program, runner);
   addMessageCommands(program, runner);
   addTaskCommands(program, runner);
   addDeadLetterCommands(program, runner);

@@ -1,0 +1,168 @@
+import type { Command } from "commander";
+import { type Credential, ENROLLED_ROLES, ISSUED_KINDS, type IssuedKind } from "../lib/security/credential.ts";
+import type { Context, Runner } from "./context.ts";
+import { UsageError } from "./exit-codes.ts";
+import { type PageOptions, page, withPage } from "./list.ts";
+import { given, toList, toNumber, toOneOf } from "./options.ts";
+import { type Column, properties } from "./table.ts";
+
+const DAY_SECONDS = 86_400;
+
+/** What a credential is for: the agent, or where there are several which ones. */
+function whoseOf(credential: Credential): string {
+  switch (credential.kind) {
+    case "token":
+    case "certificate":
+      return credential.agentId;
+    case "enrolment":
+      return `${credential.agentIdPrefix}* (${credential.usesLeft}/${credential.maxUses})`;
+    case "principal":
+      return credential.agentIdPrefix === undefined
+        ? (credential.agentIds ?? []).join(",")
+        : `${credential.agentIdPrefix}*`;
+  }
+}
+
+function endOf({ revokedAt, expiresAt }: Credential): string {
+  if (revokedAt !== undefined) return `revoked ${revokedAt}`;
+  return expiresAt === undefined ? "never" : expiresAt;
+}
+
+const COLUMNS: readonly Column<Credential>[] = [
+  { title: "credential", value: (credential) => credential.credentialId },
+  { title: "kind", value: (credential) => credential.kind },
+  { title: "agents", value: whoseOf },
+  { title: "ends", value: endOf },
+  { title: "last used", value: (credential) => credential.lastUsedAt },
+  { title: "created", value: (credential) => credential.createdAt },
+  { title: "by", value: (credential) => credential.createdBy },
+  { title: "label", value: (credential) => credential.label },
+];
+
+/** Seconds of so many days, for terms. */
+export function daysToSeconds(days: number | undefined): number | undefined {
+  return days === undefined ? undefined : days * DAY_SECONDS;
+}
+
+/** A secret with what to do with it; it is printed here and kept nowhere. */
+export function showSecret(title: string, credential: Credential, secret: string): string {
+  const ends = credential.expiresAt === undefined ? "" : `, valid until ${credential.expiresAt}`;
+  return `${title} (${credential.credentialId}${ends}):
+
+${secret}
+
+It is shown this once. Keep it where only its owner can read it, and give it to the client or the command line as
+AGENT_COMMUNICATION_TOKEN.`;
+}
+
+type Body = Parameters<Context["client"]["issueCredential"]>[0];
+
+/** Issues, and prints the secret where there is one. */
+async function issue({ client, print }: Context, body: Body, title: string): Promise<void> {
+  const reply = await client.issueCredential(body);
+  print(reply, ({ credential, secret }) =>
+    secret === undefined ? properties(credential) : showSecret(title, credential, secret),
+  );
+}
+
+/** credentials: list, issue, enrol, bind-principal, bind-certificate, revoke. */
+export function addCredentialCommands(program: Command, runner: Runner): void {
+  const credentials = program.command("credentials").description("tokens, enrolment keys and bindings");
+
+  withPage(credentials.command("list").description("newest first; never with a secret"))
+    .option("--agent <id>", "only tokens and certificates of that agent")
+    .option("--kind <kind>", ISSUED_KINDS.join(" | "), toOneOf(ISSUED_KINDS))
+    .action((options: PageOptions & { agent?: string; kind?: IssuedKind }, command: Command) =>
+      runner.run(command, async ({ client, print }) => {
+        const { agent: agentId, kind, limit, cursor } = options;
+        const reply = await client.listCredentials({ agentId, kind, limit, cursor });
+        print(reply, ({ credentials: rows, nextCursor }) => page(COLUMNS, rows, nextCursor));
+      }),
+    );
+
+  addIssue(credentials, runner);
+  addEnrol(credentials, runner);
+  addBindings(credentials, runner);
+
+  credentials
+    .command("revoke <credentialId>")
+    .description("for good: everywhere within 5 s")
+    .action((credentialId: string, _options: object, command: Command) =>
+      runner.run(command, async ({ client, print }) => print(await client.revokeCredential(credentialId), properties)),
+    );
+}
+
+interface TermOptions {
+  expiresInDays?: number;
+  label?: string;
+}
+
+function addIssue(credentials: Command, runner: Runner): void {
+  credentials
+    .command("issue <agentId>")
+    .description("another token of an agent; the ones before stay valid")
+    .option("--expires-in-days <n>", "(default: never)", toNumber)
+    .option("--label <text>", "for lists")
+    .action((agentId: string, { expiresInDays, label }: TermOptions, command: Command) =>
+      runner.run(command, (context) => {
+        const term = given({ expiresInSeconds: daysToSeconds(expiresInDays), label });
+        return issue(context, { kind: "token", agentId, ...term }, `${agentId} has a token`);
+      }),
+    );
+}
+
+type EnrolledRole = (typeof ENROLLED_ROLES)[number];
+
+function addEnrol(credentials: Command, runner: Runner): void {
+  credentials
+    .command("enrol")
+    .description("a key with which new agents register themselves and get tokens of their own")
+    .requiredOption("--prefix <prefix>", "what their ids begin with")
+    .option("--roles <list>", `of ${ENROLLED_ROLES.join(", ")}`, toList, ["worker"])
+    .option("--max-uses <n>", "how many agents", toNumber, 1)
+    .option("--expires-in-days <n>", "of the key", toNumber, 1)
+    .option("--label <text>", "for lists")
+    .action((options: TermOptions & { prefix: string; roles: string[]; maxUses: number }, command: Command) =>
+      runner.run(command, (context) => {
+        const { prefix, roles, maxUses, expiresInDays = 1, label } = options;
+        // Whatever roles were given: the service says precisely which there are.
+        const asked = { roles: roles as EnrolledRole[], agentIdPrefix: prefix, maxUses, ...given({ label }) };
+        const body = { kind: "enrolment" as const, ...asked, expiresInSeconds: expiresInDays * DAY_SECONDS };
+        return issue(context, body, `An enrolment key for ${maxUses} agents named ${prefix}…`);
+      }),
+    );
+}
+
+function addBindings(credentials: Command, runner: Runner): void {
+  credentials
+    .command("bind-principal <objectId>")
+    .description("an Entra ID service principal may act as agents")
+    .option("--agents <list>", "their ids, separated by commas", toList)
+    .option("--prefix <prefix>", "what their ids begin with")
+    .option("--label <text>", "for lists")
+    .action((objectId: string, options: { agents?: string[]; prefix?: string; label?: string }, command: Command) =>
+      runner.run(command, (context) => {
+        const { agents, prefix, label } = options;
+        if ((agents === undefined) === (prefix === undefined)) throw new UsageError("Give --agents or --prefix.");
+        const body = given({ agentIds: agents, agentIdPrefix: prefix, label });
+        return issue(context, { kind: "principal", objectId, ...body }, "");
+      }),
+    );
+
+  credentials
+    .command("bind-certificate <agentId>")
+    .description("whoever has the client certificate is that agent")
+    .option("--thumbprint <hex>", "SHA-256 of the certificate, as openssl x509 -fingerprint -sha256 prints it")
+    .option("--subject <name>", "distinguished name (RFC 4514)")
+    .option("--label <text>", "for lists")
+    .action((agentId: string, options: { thumbprint?: string; subject?: string; label?: string }, command: Command) =>
+      runner.run(command, (context) => {
+        const { thumbprint, subject, label } = options;
+        if ((thumbprint === undefined) === (subject === undefined)) {
+          throw new UsageError("Give --thumbprint or --subject.");
+        }
+        const body = given({ thumbprint: thumbprint?.replaceAll(":", ""), subject, label });
+        return issue(context, { kind: "certificate", agentId, ...body }, "");
+      }),
+    );
+}
