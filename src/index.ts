@@ -9,6 +9,9 @@
  */
 export * from "./lib/agents/agent.ts";
 export { AgentRegistry, type Applicant } from "./lib/agents/agent-registry.ts";
+export * from "./lib/channels/channel.ts";
+export { ChannelPolicy } from "./lib/channels/channel-policy.ts";
+export { ChannelRegistry } from "./lib/channels/channel-registry.ts";
 export { type Clock, OffsetClock, systemClock } from "./lib/clock.ts";
 export { type Config, ConfigError, readConfig, storeSettings } from "./lib/config.ts";
 export * from "./lib/errors.ts";

@@ -6,7 +6,7 @@ import {
   type SettlementOutcome,
 } from "../lib/messages/message.ts";
 import { PRIORITIES, type Priority } from "../lib/values.ts";
-import type { Runner } from "./context.ts";
+import type { Context, Runner } from "./context.ts";
 import { EXIT } from "./exit-codes.ts";
 import { type PageOptions, page, withPage } from "./list.ts";
 import { given, readJson, toList, toNumber, toOneOf } from "./options.ts";
@@ -104,7 +104,7 @@ function addSend(program: Command, runner: Runner): void {
     );
 }
 
-interface ReceiveOptions {
+export interface ReceiveOptions {
   max?: number;
   waitSeconds?: number;
   leaseSeconds?: number;
@@ -112,34 +112,66 @@ interface ReceiveOptions {
   complete?: boolean;
 }
 
-function addReceive(program: Command, runner: Runner): void {
-  program
-    .command("receive <agentId>")
-    .description("lease messages of a mailbox; without --complete they come back when the lease ends")
+/** Adds the options of a receive. */
+export function withReceive(command: Command): Command {
+  return command
     .option("--max <n>", "messages, up to 50 (default: 1)", toNumber)
     .option("--wait-seconds <n>", "wait up to 20 s for the first", toNumber)
-    .option("--lease-seconds <n>", "how long they are yours (default: 60)", toNumber)
+    .option("--lease-seconds <n>", "how long they are leased (default: 60)", toNumber)
     .option("--types <list>", "only these types, separated by commas", toList)
-    .option("--complete", "complete them at once")
-    .action((agentId: string, { max, complete, ...rest }: ReceiveOptions, command: Command) =>
-      runner.run(command, async ({ client, print, terminal }) => {
-        const { waitSeconds, leaseSeconds, types } = rest;
-        const wanted = given({ maxMessages: max, waitSeconds, leaseSeconds, types });
-        const reply = await client.receiveMessages(agentId, wanted);
-        // Shown before they are completed: should that fail, nobody has lost what was in them.
-        print(reply, ({ messages }) => table(LEASED_COLUMNS, messages));
-        if (!complete || reply.messages.length === 0) return EXIT.OK;
-        const settlements = reply.messages.map(({ messageId, attempt }) => ({
-          messageId,
-          attempt,
-          outcome: "complete" as const,
-        }));
-        const { results } = await client.settleMessages({ agentId, settlements });
-        const left = results.filter(({ status }) => status !== "completed");
-        for (const { messageId, status } of left) terminal.writeError(`error: ${messageId} not completed: ${status}\n`);
-        return left.length === 0 ? EXIT.OK : EXIT.REFUSED;
+    .option("--complete", "complete them at once");
+}
+
+interface Received {
+  messages: LeasedMessage[];
+}
+
+/** How messages are received, and how they are shown. */
+interface Receiving {
+  receive(wanted: {
+    maxMessages?: number;
+    waitSeconds?: number;
+    leaseSeconds?: number;
+    types?: string[];
+  }): Promise<Received>;
+  show(reply: Received): string;
+}
+
+/** Receives for an agent, shows what came, and completes it if that was asked for. @returns the exit code */
+export async function receiveAndComplete(
+  { client, print, terminal }: Context,
+  agentId: string,
+  { max, complete, waitSeconds, leaseSeconds, types }: ReceiveOptions,
+  { receive, show }: Receiving,
+): Promise<number> {
+  const reply = await receive(given({ maxMessages: max, waitSeconds, leaseSeconds, types }));
+  // Shown before they are completed: should that fail, nobody has lost what was in them.
+  print(reply, show);
+  if (!complete || reply.messages.length === 0) return EXIT.OK;
+  const settlements = reply.messages.map(({ messageId, attempt }) => ({
+    messageId,
+    attempt,
+    outcome: "complete" as const,
+  }));
+  const { results } = await client.settleMessages({ agentId, settlements });
+  const left = results.filter(({ status }) => status !== "completed");
+  for (const { messageId, status } of left) terminal.writeError(`error: ${messageId} not completed: ${status}\n`);
+  return left.length === 0 ? EXIT.OK : EXIT.REFUSED;
+}
+
+function addReceive(program: Command, runner: Runner): void {
+  withReceive(
+    program
+      .command("receive <agentId>")
+      .description("lease messages of a mailbox; without --complete they come back when the lease ends"),
+  ).action((agentId: string, options: ReceiveOptions, command: Command) =>
+    runner.run(command, (context) =>
+      receiveAndComplete(context, agentId, options, {
+        receive: (wanted) => context.client.receiveMessages(agentId, wanted),
+        show: ({ messages }) => table(LEASED_COLUMNS, messages),
       }),
-    );
+    ),
+  );
 }
 
 interface SettleOptions {

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { addAgentCommands } from "./agent-commands.ts";
 import { addBootstrapCommand } from "./bootstrap-command.ts";
+import { addChannelCommands } from "./channel-commands.ts";
 import { DEFAULT_URL, Runner, type Terminal } from "./context.ts";
 import { addCopyCommand } from "./copy-command.ts";
 import { addCredentialCommands } from "./credential-commands.ts";
@@ -27,6 +28,7 @@ function buildProgram(runner: Runner, terminal: Terminal): Command {
   addCredentialCommands(program, runner);
   addBootstrapCommand(program, runner);
   addMessageCommands(program, runner);
+  addChannelCommands(program, runner);
   addTaskCommands(program, runner);
   addDeadLetterCommands(program, runner);
   addMessageTypeCommands(program, runner);

@@ -113,6 +113,57 @@ export class AgentClient extends RouteCaller {
     return this.call("POST /messages/settle", { body }, options);
   }
 
+  // channels --------------------------------------------------------------------------------------------------------
+
+  /** Makes a channel. The same again by the same caller: the channel as it is now. Send to it as `#name`. */
+  createChannel(channel: BodyOf<"POST /channels">, options?: CallOptions) {
+    return this.call("POST /channels", { body: channel }, options);
+  }
+
+  /** By name: what the caller may read. */
+  listChannels(query: QueryOf<"GET /channels"> = {}, options?: CallOptions) {
+    return this.call("GET /channels", { query }, options);
+  }
+
+  getChannel(name: string, options?: CallOptions) {
+    return this.call("GET /channels/{name}", { params: { name } }, options);
+  }
+
+  /** What waits in a work queue is dead-lettered by the next sweep. */
+  deleteChannel(name: string, options?: CallOptions) {
+    return this.call("DELETE /channels/{name}", { params: { name } }, options);
+  }
+
+  listChannelMembers(name: string, query: QueryOf<"GET /channels/{name}/members"> = {}, options?: CallOptions) {
+    return this.call("GET /channels/{name}/members", { params: { name }, query }, options);
+  }
+
+  addChannelMember(name: string, agentId: string, options?: CallOptions) {
+    return this.call("PUT /channels/{name}/members/{agentId}", { params: { name, agentId } }, options);
+  }
+
+  removeChannelMember(name: string, agentId: string, options?: CallOptions) {
+    return this.call("DELETE /channels/{name}/members/{agentId}", { params: { name, agentId } }, options);
+  }
+
+  /** In the place of what the agent or role had; without any right it takes that away. */
+  putChannelGrant(name: string, grant: BodyOf<"PUT /channels/{name}/grants">, options?: CallOptions) {
+    return this.call("PUT /channels/{name}/grants", { params: { name }, body: grant }, options);
+  }
+
+  /**
+   * Leases what is due in a work queue, for the member that asks. Settle it as its own messages, with the member's id. Each
+   * call has a claim id, so an answer lost on the way loses no lease.
+   */
+  receiveFromChannel(name: string, body: BodyOf<"POST /channels/{name}/messages/receive">, options?: CallOptions) {
+    return this.call("POST /channels/{name}/messages/receive", { params: { name }, body }, options);
+  }
+
+  /** What waits in a work queue, in delivery order, without leasing it. */
+  peekChannel(name: string, query: QueryOf<"GET /channels/{name}/messages"> = {}, options?: CallOptions) {
+    return this.call("GET /channels/{name}/messages", { params: { name }, query }, options);
+  }
+
   // dead letters ----------------------------------------------------------------------------------------------------
 
   listDeadLetters(query: QueryOf<"GET /dead-letters"> = {}, options?: CallOptions) {

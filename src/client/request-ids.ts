@@ -30,6 +30,7 @@ export function withRequestIds(key: string, body: unknown, keyed: boolean, newId
     case "POST /tasks":
       return keyed ? body : withId(body, "taskId", newId);
     case "POST /agents/{agentId}/messages/receive":
+    case "POST /channels/{name}/messages/receive":
       return withId(body ?? {}, "claimId", newId);
     default:
       return body;

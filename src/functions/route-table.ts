@@ -1,5 +1,16 @@
 import type { Route } from "../lib/http/route.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
+import { peekChannel, receiveFromChannel } from "./channel-mailboxes.ts";
+import {
+  addChannelMember,
+  createChannel,
+  deleteChannel,
+  getChannel,
+  listChannelMembers,
+  listChannels,
+  putChannelGrant,
+  removeChannelMember,
+} from "./channels.ts";
 import { issueCredential, listCredentials, revokeCredential } from "./credentials.ts";
 import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
 import { health, healthLive } from "./health.ts";
@@ -49,6 +60,16 @@ export const routes = [
   retryMessage,
   deadLetterMessage,
   renewMessageLease,
+  createChannel,
+  listChannels,
+  getChannel,
+  deleteChannel,
+  listChannelMembers,
+  addChannelMember,
+  removeChannelMember,
+  putChannelGrant,
+  receiveFromChannel,
+  peekChannel,
   listDeadLetters,
   redriveDeadLetters,
   purgeDeadLetters,

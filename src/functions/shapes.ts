@@ -1,13 +1,14 @@
 import { z } from "zod";
 import type { OwnRule } from "../lib/security/access.ts";
 import type { Services } from "../lib/services.ts";
-import { idSchema } from "../lib/values.ts";
+import { channelNameSchema, idSchema } from "../lib/values.ts";
 
 /** What several resources' routes share: the parameters of their paths and who may call. */
 
 export const agentParams = z.strictObject({ agentId: idSchema });
 export const messageParams = z.strictObject({ messageId: idSchema });
 export const taskParams = z.strictObject({ taskId: idSchema });
+export const channelParams = z.strictObject({ name: channelNameSchema });
 
 /** A body that carries nothing: absent or `{}`. */
 export const emptyBody = z.strictObject({});
@@ -21,6 +22,13 @@ export const ADMIN_ONLY = { roles: { admin: "any" } } as const;
 export const READERS = { roles: { supervisor: "any", observer: "without contents", admin: "any" } } as const;
 /** Every role, whatever it names: what has neither owner nor contents. */
 export const EVERYBODY = { roles: { worker: "any", supervisor: "any", observer: "any", admin: "any" } } as const;
+
+/** As EVERYBODY, for lists that the domain narrows to what the caller may read. */
+export const EVERYBODY_WITHOUT_CONTENTS = {
+  roles: { worker: "any", supervisor: "any", observer: "without contents", admin: "any" },
+} as const;
+/** Makes what others then use. */
+export const MAKERS = { roles: { supervisor: "any", admin: "any" } } as const;
 
 /** What an agent of any role does to itself. */
 export const itself = (own: Own) =>

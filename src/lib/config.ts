@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { CHANNEL_POLICIES, type ChannelPolicyName } from "./channels/channel.ts";
 import { type Environment, isLoopback, onAzure } from "./config/platform.ts";
 import { readSqlSettings, type SqlSettings } from "./config/sql-settings.ts";
 import type { StoreSettings } from "./store/store.ts";
@@ -32,6 +33,7 @@ const settingsSchema = z.object({
   AGENT_TASK_RETENTION_DAYS: days.default(30),
   AGENT_AUDIT_RETENTION_DAYS: days.default(365),
   AGENT_AUDIT_MESSAGES: z.enum(["on", "off"]).default("off"),
+  AGENT_CHANNEL_POLICY: z.enum(CHANNEL_POLICIES).default("open"),
 });
 
 type Settings = z.output<typeof settingsSchema>;
@@ -60,6 +62,8 @@ export interface Config {
   auditRetentionDays: number;
   /** Whether sending, receiving and settling have entries in the audit, too. */
   auditMessages: boolean;
+  /** Who may write to whom. */
+  channelPolicy: ChannelPolicyName;
 }
 
 /** What a store needs of the settings. */
@@ -153,5 +157,6 @@ export function readConfig(environment: Environment, options: { underFunctions?:
     taskRetentionDays: settings.AGENT_TASK_RETENTION_DAYS,
     auditRetentionDays: settings.AGENT_AUDIT_RETENTION_DAYS,
     auditMessages: settings.AGENT_AUDIT_MESSAGES === "on",
+    channelPolicy: settings.AGENT_CHANNEL_POLICY,
   };
 }

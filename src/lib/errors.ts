@@ -12,6 +12,7 @@ export const ERRORS = {
   AGENT_NOT_FOUND: { status: 404, title: "No such agent" },
   MESSAGE_NOT_FOUND: { status: 404, title: "No such message" },
   TASK_NOT_FOUND: { status: 404, title: "No such task" },
+  CHANNEL_NOT_FOUND: { status: 404, title: "No such channel" },
   METHOD_NOT_ALLOWED: { status: 405, title: "The path exists, but not for this method" },
   LEASE_LOST: { status: 409, title: "The attempt is no longer the current one" },
   AGENT_DEREGISTERED: { status: 409, title: "The agent is deregistered" },

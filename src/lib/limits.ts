@@ -4,6 +4,8 @@
 export const ID_MAX_CHARACTERS = 128;
 /** Characters of a message type. */
 export const MESSAGE_TYPE_MAX_CHARACTERS = 64;
+/** Characters of a channel's name. */
+export const CHANNEL_NAME_MAX_CHARACTERS = 100;
 export const DESCRIPTION_MAX_BYTES = 8 * 1024;
 /** A payload, the parameters or the result of a task, as JSON text. */
 export const PAYLOAD_MAX_BYTES = 256 * 1024;
@@ -32,6 +34,12 @@ export const ATTEMPTS_DEFAULT = 5;
 export const DURATION_MAX_SECONDS = 31_536_000;
 export const RETRIES_MAX = 100;
 export const DEPENDENCIES_MAX = 100;
+/** Members of a channel: a post is copied to all of them in one transaction. */
+export const CHANNEL_MEMBERS_MAX = 1_000;
+/** Agents and roles with grants on one channel. */
+export const CHANNEL_GRANTS_MAX = 200;
+/** Payload of a post times the members that it is copied to. */
+export const BROADCAST_MAX_BYTES = 16 * 1024 * 1024;
 export const PAGE_DEFAULT = 50;
 export const PAGE_MAX = 200;
 /** Dead letters that one redrive or purge call may touch. */

@@ -1,4 +1,6 @@
 import { AgentRegistry } from "./agents/agent-registry.ts";
+import { ChannelPolicy } from "./channels/channel-policy.ts";
+import { ChannelRegistry } from "./channels/channel-registry.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { openGate } from "./http/caller-guard.ts";
@@ -21,6 +23,7 @@ export interface Services {
   registry: AgentRegistry;
   credentials: CredentialRegistry;
   messages: MessageQueueManager;
+  channels: ChannelRegistry;
   deadLetters: DeadLetterOffice;
   messageTypes: MessageTypeRegistry;
   coordinator: SupervisorCoordinator;
@@ -31,12 +34,14 @@ export interface Services {
 export function createServices(parts: { config: Config; clock: Clock; store: Store }): Services {
   const { config, clock, store } = parts;
   const schemas = new PayloadSchemas();
+  const policy = new ChannelPolicy({ store, clock, policy: config.channelPolicy });
   return {
     ...parts,
     gate: openGate,
     registry: new AgentRegistry({ store, heartbeatIntervalSeconds: config.heartbeatIntervalSeconds }),
     credentials: new CredentialRegistry({ store }),
-    messages: new MessageQueueManager({ store, clock, schemas }),
+    messages: new MessageQueueManager({ store, clock, schemas, policy }),
+    channels: new ChannelRegistry({ store, policy }),
     deadLetters: new DeadLetterOffice({ store }),
     messageTypes: new MessageTypeRegistry({ store, schemas }),
     coordinator: new SupervisorCoordinator({

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { exceedsBytes, type JsonValue, jsonProblem } from "./json.ts";
 import {
+  CHANNEL_NAME_MAX_CHARACTERS,
   DURATION_MAX_SECONDS,
   ID_MAX_CHARACTERS,
   LEASE_MAX_SECONDS,
@@ -13,10 +14,32 @@ import {
 /** The small vocabulary that every resource's schema is made of. */
 
 const ID_PATTERN = new RegExp(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,${ID_MAX_CHARACTERS - 1}}$`);
+const CHANNEL_NAME_PATTERN = new RegExp(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,${CHANNEL_NAME_MAX_CHARACTERS - 1}}$`);
+const RECEIVER_PATTERN = new RegExp(
+  `^(?:[A-Za-z0-9][A-Za-z0-9._:-]{0,${ID_MAX_CHARACTERS - 1}}|#[A-Za-z0-9][A-Za-z0-9._:-]{0,${CHANNEL_NAME_MAX_CHARACTERS - 1}})$`,
+);
 const CAPABILITY_PATTERN = new RegExp(`^[A-Za-z0-9][A-Za-z0-9._:+#/@-]{0,${ID_MAX_CHARACTERS - 1}}$`);
 
 /** 1–128 of `A-Za-z0-9._:-`, starting alphanumeric, compared byte for byte. */
 export const idSchema = z.string().regex(ID_PATTERN, "must be 1–128 of A-Z a-z 0-9 . _ : - and start alphanumeric");
+
+/** As an id, of at most 100 characters. */
+export const channelNameSchema = z
+  .string()
+  .regex(CHANNEL_NAME_PATTERN, "must be 1–100 of A-Z a-z 0-9 . _ : - and start alphanumeric");
+
+/** Whom a message is for: an agent's id, or `#` and the name of a channel. No agent can have an id that begins so. */
+export const receiverSchema = z
+  .string()
+  .regex(RECEIVER_PATTERN, "must be an agent's id, 1–128 of A-Z a-z 0-9 . _ : - starting alphanumeric, or #channel");
+
+/** What a receiver begins with that is a channel. */
+export const CHANNEL_SIGIL = "#";
+
+/** The name of the channel that a receiver is; undefined for an agent. */
+export function channelOf(receiver: string): string | undefined {
+  return receiver.startsWith(CHANNEL_SIGIL) ? receiver.slice(CHANNEL_SIGIL.length) : undefined;
+}
 
 /** As an id, and also `+ # / @`: `python@3.12`, `c++`. */
 export const capabilitySchema = z

@@ -106,6 +106,32 @@ describe("the command line", () => {
     expect((await run(["receive", "hand"])).out).toBe("(none)\n");
   });
 
+  it("channels: create, list, show, add, members, grant, send, receive, remove, delete", async () => {
+    const made = ["channels", "create", "digs", "--kind", "work_queue", "--description", "holes", "--members", "hand"];
+    for (let n = 0; n < 2; n++) expect(await json(made)).toMatchObject({ name: "digs", memberCount: 1, grants: [] });
+    expect((await run(["channels", "list", "--kind", "work_queue"])).out).toMatch(/^digs +work_queue +1 +\*/m);
+    expect(await json(["channels", "add", "digs", "lead"])).toMatchObject({ agentId: "lead" });
+    expect((await run(["channels", "members", "digs"])).out).toMatch(/^hand +\S+\nlead +\S+$/m);
+    const grant = ["channels", "grant", "digs"];
+    expect(await json([...grant, "--role", "worker", "--post"])).toMatchObject({
+      grants: [{ role: "worker", post: true, read: false, manage: false }],
+    });
+    expect((await run(["channels", "show", "digs"])).out).toMatch(/^grants +\[\{"role":"worker","post":true/m);
+    expect(await json([...grant, "--role", "worker"])).toMatchObject({ grants: [] });
+    for (const wrong of [grant, [...grant, "--agent", "hand", "--role", "worker"]]) {
+      const refused = await run(wrong);
+      expect([refused.code, refused.error]).toEqual([2, expect.stringContaining("--agent")]);
+    }
+    const { messageId } = await json(["send", "#digs", "--from", "lead", "--payload", "1"]);
+    const received = await run(["channels", "receive", "digs", "--agent", "hand", "--complete"]);
+    expect([received.code, received.out]).toEqual([0, expect.stringContaining(String(messageId))]);
+    expect(await json(["messages", "show", String(messageId)])).toMatchObject({ status: "completed", holder: "hand" });
+    expect(await json(["channels", "remove", "digs", "lead"])).toEqual({ name: "digs", agentId: "lead" });
+    expect((await run(["channels", "delete", "digs"])).code).toBe(0);
+    const gone = await run(["channels", "show", "digs"]);
+    expect([gone.code, gone.error]).toEqual([1, expect.stringContaining("CHANNEL_NOT_FOUND")]);
+  });
+
   it("cannot be made to control the terminal by what is in a message", async () => {
     const payload = JSON.stringify({ text: "\u001b[31mred\u0007\u202e" });
     const { messageId } = await json(["send", "hand", "--from", "lead", "--payload", payload]);

@@ -27,6 +27,16 @@ describe("AgentClient", () => {
     "POST /messages/{messageId}/renew": (client) => client.renewMessage("m", settlement),
     "POST /messages/settle": (client) =>
       client.settleMessages({ agentId: "a", settlements: [{ messageId: "m", attempt: 1, outcome: "complete" }] }),
+    "POST /channels": (client) => client.createChannel({ name: "n", kind: "broadcast" }),
+    "GET /channels": (client) => client.listChannels({ kind: "work_queue" }),
+    "GET /channels/{name}": (client) => client.getChannel("n"),
+    "DELETE /channels/{name}": (client) => client.deleteChannel("n"),
+    "GET /channels/{name}/members": (client) => client.listChannelMembers("n"),
+    "PUT /channels/{name}/members/{agentId}": (client) => client.addChannelMember("n", "a"),
+    "DELETE /channels/{name}/members/{agentId}": (client) => client.removeChannelMember("n", "a"),
+    "PUT /channels/{name}/grants": (client) => client.putChannelGrant("n", { role: "worker", post: true }),
+    "POST /channels/{name}/messages/receive": (client) => client.receiveFromChannel("n", { agentId: "a" }),
+    "GET /channels/{name}/messages": (client) => client.peekChannel("n"),
     "GET /dead-letters": (client) => client.listDeadLetters(),
     "POST /dead-letters/redrive": (client) => client.redriveDeadLetters({ messageIds: ["m"] }),
     "POST /dead-letters/purge": (client) => client.purgeDeadLetters({ filter: {} }),
@@ -71,7 +81,7 @@ describe("AgentClient", () => {
         },
       });
       await calls[route.key]?.(client);
-      const ids = { agentId: "a", messageId: "m", taskId: "t", type: "x.y", credentialId: "c" };
+      const ids = { agentId: "a", messageId: "m", taskId: "t", type: "x.y", credentialId: "c", name: "n" };
       const path = Object.entries(ids).reduce((text, [name, id]) => text.replace(`{${name}}`, id), route.key as string);
       expect(asked.map(({ line }) => line)).toEqual([path.replace(" ", " /api")]);
       if (route.body !== undefined) expect(route.body.safeParse(asked[0]?.body).error).toBeUndefined();

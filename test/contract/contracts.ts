@@ -4,7 +4,9 @@ import { assignmentMessagesContract } from "./assignment-messages.ts";
 import { auditContract } from "./audit.ts";
 import { auditBlocksContract } from "./audit-blocks.ts";
 import { auditedChangesContract } from "./audited-changes.ts";
+import { broadcastsContract } from "./broadcasts.ts";
 import { cancellationContract } from "./cancellation.ts";
+import { channelsContract } from "./channels.ts";
 import { claimsContract } from "./claims.ts";
 import { credentialsContract } from "./credentials.ts";
 import { deadLettersContract } from "./dead-letters.ts";
@@ -25,6 +27,7 @@ import { sendingContract } from "./sending.ts";
 import { settlementsContract } from "./settlements.ts";
 import { statisticsContract } from "./statistics.ts";
 import { tasksContract } from "./tasks.ts";
+import { workQueuesContract } from "./work-queues.ts";
 
 /** Every suite of the store contract; every store runs them all. */
 export const contracts = [
@@ -41,6 +44,9 @@ export const contracts = [
   deadLettersContract,
   messageTypesContract,
   deliverableContract,
+  channelsContract,
+  broadcastsContract,
+  workQueuesContract,
   requestsContract,
   tasksContract,
   assignmentContract,

@@ -1,6 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { Agent, AgentRole, RegisterAgentInput } from "../../src/lib/agents/agent.ts";
 import { registerAgentSchema } from "../../src/lib/agents/agent.ts";
+import {
+  type ChannelDetails,
+  type ChannelKind,
+  type CreateChannelInput,
+  createChannelSchema,
+} from "../../src/lib/channels/channel.ts";
 import { type ErrorCode, isAgentCommunicationError } from "../../src/lib/errors.ts";
 import { requestHash } from "../../src/lib/ids.ts";
 import {
@@ -98,6 +104,7 @@ export async function everyPage<Item>(
 }
 
 type TaskOptions = Omit<Partial<AssignTaskInput>, "supervisor">;
+type ChannelOptions = Omit<Partial<CreateChannelInput>, "kind"> & { creator?: string };
 type SendOptions = Omit<Partial<SendMessageInput>, "sender" | "receiver">;
 
 /** A task that was handed to a worker. */
@@ -212,6 +219,11 @@ export class Scene {
     return (await this.receive(agentId, { maxMessages })).map((message) => message.messageId);
   }
 
+  /** As receiveIds, of a claim with options. */
+  async receiveMany(agentId: string, options: Partial<Omit<Claim, "agentId">>): Promise<string[]> {
+    return (await this.receive(agentId, options)).map((message) => message.messageId);
+  }
+
   async settle(
     agentId: string,
     message: { messageId: string; attempt: number },
@@ -242,6 +254,37 @@ export class Scene {
     if (leased.messageId !== messageId) throw new Error("another message came first");
     const status = await this.settle(receiver, leased, "dead_letter", { reason });
     if (status !== "dead_lettered") throw new Error(`not dead-lettered: ${status}`);
+    return messageId;
+  }
+
+  // channels
+
+  /** Makes a channel, by a creator who needs no registration unless it is named. @returns its name */
+  async channel(kind: ChannelKind, options: ChannelOptions = {}): Promise<string> {
+    const { creator, ...input } = options;
+    const name = input.name ?? this.fresh("channel");
+    await this.createChannel({ ...input, name, kind }, creator);
+    return name;
+  }
+
+  async createChannel(
+    input: CreateChannelInput,
+    creator?: string,
+  ): Promise<{ channel: ChannelDetails; created: boolean }> {
+    const body = createChannelSchema.parse(input);
+    return await this.store.createChannel({
+      ...body,
+      creator: creator ?? "*",
+      creatorMustBeRegistered: creator !== undefined,
+      requestHash: requestHash(body),
+    });
+  }
+
+  /** Posts to a broadcast channel. @returns the id of the post */
+  async post(sender: string, channel: string, options: SendOptions = {}): Promise<string> {
+    const messageId = options.messageId ?? this.fresh("m");
+    const reply = await this.store.broadcastMessage(this.message(sender, `#${channel}`, { ...options, messageId }));
+    if (reply.messageId !== messageId) throw new Error("the store answered another id");
     return messageId;
   }
 

@@ -83,7 +83,7 @@ describe("a copy", () => {
 
   it("is refused while leases are live, and has written nothing", async () => {
     const { code, error } = await copy(target.database, []);
-    expect([code, error]).toEqual([1, expect.stringContaining("4 leased messages and 3 assigned or running tasks")]);
+    expect([code, error]).toEqual([1, expect.stringContaining("5 leased messages and 3 assigned or running tasks")]);
     expect(await count(target.pool, "agents")).toBe(0);
   }, 60_000);
 
@@ -97,6 +97,8 @@ describe("a copy", () => {
     expect(lines).toEqual([
       ["message types", "2"],
       ["agents", "8"],
+      ["mailboxes of channels", "3"],
+      ["channels", "2"],
       ["tasks", String(expected.tasks.length)],
       ["events of tasks", String(expected.events.length)],
       ["ended dependencies", "1"],
@@ -124,7 +126,7 @@ describe("a copy", () => {
     const { code, out, error } = await copy(target.database, ["--include-leased", "--json"]);
     expect([code, error]).toEqual([0, ""]);
     const report: { copied: { kind: string; copied: number; present: number }[] } = JSON.parse(out);
-    expect(report.copied.map(({ copied }) => copied)).toEqual([0, 0, 0, 0, 0, 0, 0]);
+    expect(report.copied.map(({ copied }) => copied)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0]);
     expect(report.copied.find(({ kind }) => kind === "open messages")?.present).toBe(expected.messages.length);
     expect(await dumpMssql(target.pool)).toEqual(expected);
     expect(await recountMssql(target.pool)).toEqual([]);
@@ -194,11 +196,23 @@ describe("a copy that loses the answer to everything it writes", () => {
       };
       return { find, add: loseAndAdd };
     }
-    const { messageTypes, agents, tasks, taskEvents, endedDependencies, archivedTasks, messages } = tables;
+    const {
+      messageTypes,
+      agents,
+      channelMailboxes,
+      channels,
+      tasks,
+      taskEvents,
+      endedDependencies,
+      archivedTasks,
+      messages,
+    } = tables;
     const all = {
       ...{
         messageTypes: losing(messageTypes),
         agents: losing(agents),
+        channelMailboxes: losing(channelMailboxes),
+        channels: losing(channels),
         tasks: losing(tasks),
         messages: losing(messages),
       },

@@ -6,6 +6,12 @@ import type mssql from "mssql";
 const OPEN = "m.status IN ('queued', 'leased', 'dead_lettered')";
 
 const SHARED = {
+  channels: `SELECT c.name, c.kind, c.description, c.created_by, c.created_at, c.request_hash, c.members, c.grants, a.agent_id
+    FROM @channels AS c JOIN @agents AS a ON a.agent_no = c.channel_no ORDER BY c.name`,
+  channelMembers: `SELECT c.name, a.agent_id, m.added_at FROM @channel_members AS m JOIN @channels AS c ON c.channel_no = m.channel_no
+    JOIN @agents AS a ON a.agent_no = m.agent_no ORDER BY c.name, a.agent_id`,
+  channelGrants: `SELECT c.name, g.grantee, a.agent_id, g.may_post, g.may_read, g.may_manage FROM @channel_grants AS g
+    JOIN @channels AS c ON c.channel_no = g.channel_no LEFT JOIN @agents AS a ON a.agent_no = g.agent_no ORDER BY c.name, g.grantee`,
   messageTypes: "SELECT t.type, t.[schema], t.updated_at FROM @message_types AS t ORDER BY t.type",
   tasks: `SELECT t.task_id, s.agent_id AS supervisor, t.task_type, t.priority, t.status, d.capabilities, n.agent_id AS assign_to,
       a.agent_id, t.attempt, t.retries_used, t.max_retries, t.timeout_milliseconds, t.unmet_dependencies, t.cancel_requested,
@@ -33,7 +39,7 @@ const SHARED = {
 const MESSAGES = `SELECT m.message_id, s.agent_id AS sender, r.agent_id AS receiver, m.type, m.priority, m.status, m.held,
     m.attempt, m.attempt_limit, m.max_attempts, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at,
     m.settlement, m.claim_id, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.idempotency_key, m.request_hash,
-    t.task_id, m.task_attempt, PAYLOAD AS payload
+    t.task_id, m.task_attempt, m.channel, m.post_id, m.holder, PAYLOAD AS payload
   FROM @messages AS m JOIN @agents AS r ON r.agent_no = m.receiver_no LEFT JOIN @agents AS s ON s.agent_no = m.sender_no
   LEFT JOIN @tasks AS t ON t.task_no = m.task_no LEFT JOIN @message_payloads AS p ON p.arrival = m.arrival`;
 

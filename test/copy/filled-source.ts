@@ -89,6 +89,7 @@ async function sendOpenMessages(scene: Scene, more: number): Promise<void> {
   await post({ messageId: "large", payload: { text: "ä€😀".repeat(2_000) } });
   await post({ messageId: "numbers", payload: [1.0, 1e21, -0, "\u2028", { b: 1, a: 2 }] });
   await store.sendMessages([scene.message("chief", "post", { messageId: "keyed", payload: [] }, "hashed-key")]);
+  await sendThroughChannels(scene);
   await scene.deadLetter("lead", "chief", { messageId: "dead-1", orderingKey: "d" }, "cannot be read");
   await scene.deadLetter("lead", "chief", { messageId: "dead-2" }, "ünreadable");
   await scene.send("lead", "second", { messageId: "again", priority: "urgent" });
@@ -104,6 +105,22 @@ async function sendOpenMessages(scene: Scene, more: number): Promise<void> {
     await store.sendMessages(page);
   }
   await store.deregisterAgent("gone");
+}
+
+async function sendThroughChannels(scene: Scene): Promise<void> {
+  const grants = [
+    { role: "worker" as const, post: true },
+    { agentId: "digger", read: true, manage: true },
+  ];
+  await scene.channel("work_queue", { name: "digs", description: "tüchtig", members: ["digger", "second"], grants });
+  await scene.channel("broadcast", { name: "news", creator: "lead", members: ["post", "chief", "gone"] });
+  await scene.channel("work_queue", { name: "closed" });
+  for (const n of [1, 2, 3])
+    await scene.send("lead", "#digs", { messageId: `dig-${n}`, orderingKey: n < 3 ? "o" : undefined });
+  await scene.receiveOne("digger", { channel: "digs", leaseMilliseconds: 1_000 });
+  await scene.post("lead", "news", { messageId: "headline", payload: "n".repeat(5_000) });
+  await scene.send("lead", "#closed", { messageId: "too-late" });
+  await scene.store.deleteChannel("closed");
 }
 
 async function assignTasks(scene: Scene): Promise<void> {
@@ -154,5 +171,6 @@ async function leaveLeased(scene: Scene): Promise<void> {
   const called = await scene.assign("lead", { taskId: "called-off", ...digger });
   await scene.start(called);
   await scene.store.cancelTask("called-off", "changed my mind");
+  await scene.claim("second", { channel: "digs", leaseMilliseconds: HOUR });
   await scene.claim("post", { maxMessages: 4, leaseMilliseconds: HOUR, claimId: "claim-1" });
 }

@@ -80,7 +80,7 @@ describe("copy refuses", () => {
     const file = join(folder, "leased.db");
     await fillSource(file, { leased: true });
     const before = await dumpSqlite(file);
-    const error = `error: ${file} has 4 leased messages and 3 assigned or running tasks: let them end first, or carry them over with --include-leased\n`;
+    const error = `error: ${file} has 5 leased messages and 3 assigned or running tasks: let them end first, or carry them over with --include-leased\n`;
     expect(await copy(file)).toEqual({ code: 1, out: "", error });
     expect(await dumpSqlite(file)).toEqual(before);
   });

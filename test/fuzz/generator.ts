@@ -121,6 +121,9 @@ export class Generator {
     }
     // They exclude each other, which a schema cannot say; mostly only one of them, or few sends would be accepted.
     if (random.chance(0.9) && object.deliverAt !== undefined) object.delaySeconds = undefined;
+    // Likewise whom a grant is for.
+    const { required = [] } = schema;
+    if (random.chance(0.9) && object.agentId !== undefined && !required.includes("agentId")) object.role = undefined;
     if (random.chance(oddity / 2)) object[random.pick(HOSTILE_STRINGS).toWellFormed()] = random.pick(HOSTILE_VALUES);
     return object;
   }
@@ -146,7 +149,10 @@ export class Generator {
   #id(name: string): string {
     const random = this.#random;
     const { agents, messages, tasks } = this.#known;
-    if (/^(?:agentId|sender|receiver|supervisor|assignTo|assignedTo|replyTo)$/.test(name)) return random.pick(agents);
+    if (name === "receiver" && random.chance(0.2)) return random.pick(["#jobs", "#news", "#nowhere"]);
+    if (name === "name") return random.pick(["jobs", "news", "nowhere"]);
+    if (/^(?:agentId|members|sender|receiver|supervisor|assignTo|assignedTo|replyTo)$/.test(name))
+      return random.pick(agents);
     if (/^messageIds?$/.test(name)) return this.#oldOrNew(messages);
     if (/^(?:taskId|parentTaskId|dependsOn)$/.test(name)) return this.#oldOrNew(tasks);
     if (name === "type" || name === "types") return random.pick(["notification", "query", "fuzz.type", "task_result"]);

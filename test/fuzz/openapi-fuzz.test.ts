@@ -142,6 +142,12 @@ async function prepare(): Promise<void> {
     known.learn("messages", `m-${n}`);
   }
   expect((await send(json("POST", "/agents/worker-1/messages/receive", { maxMessages: 5 }))).status).toBe(200);
+  for (const [name, kind] of Object.entries({ jobs: "work_queue", news: "broadcast" })) {
+    const channel = { name, kind, members: ["worker-1", "worker-2"] };
+    expect((await send(json("POST", "/channels", channel))).status).toBe(201);
+    const post = { sender: "admin-1", receiver: `#${name}`, type: "notification" };
+    expect((await send(json("POST", "/messages", post))).status).toBe(202);
+  }
   for (let n = 1; n <= 5; n++) {
     const task = { taskId: `t-${n}`, supervisor: "supervisor-1", taskType: "work", requiredCapabilities: ["python"] };
     expect((await send(json("POST", "/tasks", task))).status).toBe(201);

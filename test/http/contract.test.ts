@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { routes } from "../../src/functions/route-table.ts";
 import { agentRoutes } from "./contract/agents.ts";
 import { badInput } from "./contract/bad-input.ts";
+import { channelRoutes } from "./contract/channels.ts";
 import { credentialRoutes } from "./contract/credentials.ts";
 import { messageRoutes } from "./contract/messages.ts";
 import { pathsAndMethods } from "./contract/paths.ts";
@@ -31,6 +32,7 @@ describe("the HTTP contract", () => {
   agentRoutes(get);
   credentialRoutes(get);
   messageRoutes(get);
+  channelRoutes(get);
   taskRoutes(get);
   statisticsRoutes(get);
   badInput(get);

@@ -40,6 +40,12 @@ const OUT_OF_ORDER: readonly { text: string; table: string; reason: string }[] =
     table: "agent_loads",
     reason: "of a new agent, whose own row comes first (foreign key)",
   },
+  { text: "create-channel", table: "agent_loads", reason: "of a new mailbox, whose own row comes first (foreign key)" },
+  ...["channels", "channel_members", "channel_grants"].map((table) => ({
+    text: "create-channel",
+    table,
+    reason: "after their mailbox, to which they refer (foreign key): nobody else writes that while there is no channel",
+  })),
   { text: "copy-agents", table: "agent_loads", reason: "of a new agent, whose own row comes first (foreign key)" },
   { text: "deregister-agents", table: "agent_loads", reason: "the rows that CHANGE_STATUS has updated before" },
   { text: "inactivate-silent-agents", table: "agent_loads", reason: "the rows that CHANGE_STATUS has updated before" },

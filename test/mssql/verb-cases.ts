@@ -56,6 +56,12 @@ async function mail(scene: Scene, count: number) {
   return { sender, receiver, messageIds };
 }
 
+/** A broadcast channel with two members. */
+async function channelOfTwo(scene: Scene) {
+  const [a, b] = [await scene.agent(), await scene.agent()];
+  return { a, b, name: await scene.channel("broadcast", { members: [a, b] }) };
+}
+
 async function deadMail(scene: Scene) {
   const { sender, receiver } = await mail(scene, 0);
   const messageIds = [await scene.deadLetter(sender, receiver), await scene.deadLetter(sender, receiver)];
@@ -497,6 +503,96 @@ const upkeep: Pick<
   },
 };
 
+const channels: Pick<
+  Record<Verb, VerbCase>,
+  | "createChannel"
+  | "getChannel"
+  | "listChannels"
+  | "deleteChannel"
+  | "listChannelMembers"
+  | "addChannelMember"
+  | "removeChannelMember"
+  | "putChannelGrant"
+  | "findChannelAccess"
+  | "shareChannel"
+  | "broadcastMessage"
+> = {
+  createChannel: {
+    async arrange(scene) {
+      const [creator, member] = [await scene.supervisor(), await scene.agent()];
+      const name = scene.fresh("channel");
+      const grants = [{ role: "worker" as const, post: true }];
+      const input = { name, kind: "work_queue" as const, description: "é ✓", members: [member], grants };
+      return () => scene.createChannel(input, creator);
+    },
+  },
+  getChannel: {
+    async arrange(scene) {
+      const { name } = await channelOfTwo(scene);
+      return () => scene.store.getChannel(name);
+    },
+  },
+  listChannels: {
+    alone: true,
+    async arrange(scene) {
+      const { a: agentId } = await channelOfTwo(scene);
+      const reader = { agentId, role: "worker" } as const;
+      return () => scene.store.listChannels({ ...page, kind: "broadcast", reader });
+    },
+  },
+  deleteChannel: {
+    async arrange(scene) {
+      const { name } = await channelOfTwo(scene);
+      return () => scene.store.deleteChannel(name);
+    },
+  },
+  listChannelMembers: {
+    async arrange(scene) {
+      const { name } = await channelOfTwo(scene);
+      return () => scene.store.listChannelMembers(name, page);
+    },
+  },
+  addChannelMember: {
+    async arrange(scene) {
+      const { name } = await channelOfTwo(scene);
+      const agentId = await scene.agent();
+      return () => scene.store.addChannelMember(name, agentId);
+    },
+  },
+  removeChannelMember: {
+    async arrange(scene) {
+      const { name, a } = await channelOfTwo(scene);
+      return () => scene.store.removeChannelMember(name, a);
+    },
+  },
+  putChannelGrant: {
+    async arrange(scene) {
+      const { name, a: agentId } = await channelOfTwo(scene);
+      return () => scene.store.putChannelGrant(name, { agentId, post: true, read: false, manage: true });
+    },
+  },
+  findChannelAccess: {
+    async arrange(scene) {
+      const { name, a: agentId } = await channelOfTwo(scene);
+      return () => scene.store.findChannelAccess(name, { agentId, role: "worker" });
+    },
+  },
+  shareChannel: {
+    async arrange(scene) {
+      const { a, b } = await channelOfTwo(scene);
+      return () => scene.store.shareChannel(a, b);
+    },
+  },
+  broadcastMessage: {
+    async arrange(scene) {
+      const { name, a } = await channelOfTwo(scene);
+      const post = scene.message(a, `#${name}`, { messageId: scene.fresh("m"), orderingKey: "k", payload: 'é ✓ "' });
+      return () => scene.store.broadcastMessage(post);
+    },
+    repeated: duplicates,
+  },
+};
+
 /** Every verb, by its name: one that is added to the store and not here does not compile. */
 export const VERB_CASES: Readonly<Record<Verb | keyof typeof more, VerbCase>> = {
   ...agents,
@@ -504,6 +600,7 @@ export const VERB_CASES: Readonly<Record<Verb | keyof typeof more, VerbCase>> = 
   ...more,
   ...messages,
   ...deadLetters,
+  ...channels,
   ...taskReads,
   ...tasks,
   ...audit,

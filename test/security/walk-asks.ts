@@ -22,6 +22,10 @@ const working =
 const assigning: AskFor = (_world, { agentId }) => ({
   body: { supervisor: agentId, taskType: "walk", description: MARK, parameters: { MARK } },
 });
+const ofChannel: AskFor = async (world, owner) => ({ params: { name: await world.channelOf(owner) } });
+const ofMember: AskFor = async (world, owner) => ({
+  params: { name: await world.channelOf(owner), agentId: (await world.agent("worker")).agentId },
+});
 const nothing: AskFor = () => ({});
 
 async function message(world: World, sender: string) {
@@ -64,6 +68,25 @@ export const ASKS: Readonly<Record<string, AskFor>> = {
   "POST /messages/{messageId}/retry": settling({ reason: MARK }),
   "POST /messages/{messageId}/dead-letter": settling({ reason: MARK }),
   "POST /messages/{messageId}/renew": settling(),
+  "POST /channels": (world) => ({ body: { name: world.id("channel"), kind: "broadcast", description: MARK } }),
+  "GET /channels": async (world, owner) => {
+    await world.channelOf(owner);
+    return {};
+  },
+  "GET /channels/{name}": ofChannel,
+  "DELETE /channels/{name}": ofChannel,
+  "GET /channels/{name}/members": ofChannel,
+  "PUT /channels/{name}/members/{agentId}": ofMember,
+  "DELETE /channels/{name}/members/{agentId}": ofMember,
+  "PUT /channels/{name}/grants": async (world, owner) => ({
+    ...(await ofChannel(world, owner)),
+    body: { role: "worker", post: true },
+  }),
+  "POST /channels/{name}/messages/receive": async (world, owner) => ({
+    ...(await ofChannel(world, owner)),
+    body: { agentId: owner.agentId },
+  }),
+  "GET /channels/{name}/messages": ofChannel,
   "GET /dead-letters": async (world, owner) => {
     await world.deadLetterOf(owner);
     return { query: { receiver: owner.agentId } };

@@ -95,6 +95,17 @@ export class World {
     return taskId;
   }
 
+  /** A work queue on which the owner has every right, with a message in it. */
+  async channelOf(owner: Owner): Promise<string> {
+    const name = this.id("channel");
+    if (!owner.exists) return name;
+    const grants = [{ agentId: owner.agentId, post: true, read: true, manage: true }];
+    await this.services.channels.create({ name, kind: "work_queue", description: MARK, grants });
+    const { agentId: sender } = await this.agent("supervisor");
+    await this.services.messages.send({ sender, receiver: `#${name}`, type: "notification", payload: { MARK } });
+    return name;
+  }
+
   async messageType(): Promise<string> {
     const type = `walk.${randomUUID().replaceAll("-", "")}`;
     await this.services.messageTypes.put(type, { schema: true });

@@ -29,13 +29,13 @@ const FORBIDDEN: readonly { name: string; from: RegExp; to: RegExp; except?: Reg
   },
   {
     name: "the domain knows nothing of HTTP",
-    from: /^src\/lib\/(?:agents|messages|tasks|statistics|store)\//,
+    from: /^src\/lib\/(?:agents|channels|messages|tasks|statistics|store)\//,
     to: /^src\/lib\/(?:http\/|services\.ts)/,
   },
   {
     name: "an engine knows the vocabulary, not the rules above it",
     from: /^src\/lib\/store\//,
-    to: /\/(?:agent-registry|message-queue-manager|dead-letter-office|message-type-registry|supervisor-coordinator|system-monitor)\.ts$/,
+    to: /\/(?:agent-registry|message-queue-manager|dead-letter-office|message-type-registry|supervisor-coordinator|system-monitor|channel-registry|channel-policy)\.ts$/,
   },
   {
     name: "triggers parse, call and reply: no store verbs, no engine",

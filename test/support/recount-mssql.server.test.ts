@@ -48,6 +48,17 @@ const ROWS: Tampering = [
     "UPDATE dbo.agent_heartbeats SET beating = 1",
   ],
   [
+    "channels.members",
+    "UPDATE dbo.channels SET members = members + 1",
+    "UPDATE dbo.channels SET members = members - 1",
+  ],
+  ["channels.grants", "UPDATE dbo.channels SET grants = grants + 1", "UPDATE dbo.channels SET grants = grants - 1"],
+  [
+    "channels and their mailboxes",
+    "UPDATE dbo.agents SET status = 'inactive' WHERE agent_id LIKE '#%'",
+    "UPDATE dbo.agents SET status = 'active' WHERE agent_id LIKE '#%'",
+  ],
+  [
     "live tasks and their open attempt",
     "UPDATE dbo.tasks SET attempt = attempt + 1 WHERE status = 'assigned'",
     "UPDATE dbo.tasks SET attempt = attempt - 1 WHERE status = 'assigned'",
@@ -92,6 +103,7 @@ describe("recount on Azure SQL", () => {
     const first = await scene.submit(supervisor);
     await scene.submit(supervisor);
     await scene.submit(supervisor, { dependsOn: [first] });
+    await scene.channel("work_queue", { members: [worker], grants: [{ agentId: worker, post: true }] });
     for (const maxAttempts of [5, 77]) await scene.send(supervisor, worker, { orderingKey: "k", maxAttempts });
     await scene.receive(worker);
     await store.close();

@@ -101,6 +101,27 @@ const AGENTS: readonly Law[] = [
   },
 ];
 
+const CHANNELS: readonly Law[] = [
+  {
+    name: "channels.members",
+    sql: differing(`SELECT c.name AS what, c.members AS kept,
+        (SELECT COUNT(*) FROM dbo.channel_members AS m WHERE m.channel_no = c.channel_no) AS counted FROM dbo.channels AS c`),
+  },
+  {
+    name: "channels.grants",
+    sql: differing(`SELECT c.name AS what, c.grants AS kept,
+        (SELECT COUNT(*) FROM dbo.channel_grants AS g WHERE g.channel_no = c.channel_no) AS counted FROM dbo.channels AS c`),
+  },
+  {
+    name: "channels and their mailboxes",
+    sql: differing(`SELECT COALESCE(c.name, a.agent_id) AS what, CASE WHEN c.name IS NULL THEN 0 ELSE 1 END AS kept,
+        CASE WHEN c.name IS NULL THEN 1 WHEN a.status = 'active' AND a.agent_id = CONCAT('#', c.name) THEN 1 ELSE 0 END AS counted
+      FROM dbo.channels AS c
+      FULL JOIN (SELECT agent_no, agent_id, status FROM dbo.agents WHERE agent_id LIKE '#%' AND status <> 'deregistered') AS a
+        ON a.agent_no = c.channel_no`),
+  },
+];
+
 const TASKS: readonly Law[] = [
   {
     name: "live tasks and their open attempt",
@@ -164,7 +185,7 @@ const MESSAGES: readonly Law[] = [
  */
 export async function recountMssql(pool: mssql.ConnectionPool): Promise<string[]> {
   const problems: string[] = [];
-  for (const { name, sql } of [...COUNTERS, ...AGENTS, ...TASKS, ...MESSAGES]) {
+  for (const { name, sql } of [...COUNTERS, ...AGENTS, ...CHANNELS, ...TASKS, ...MESSAGES]) {
     const { recordset } = await pool.request().query<{ what: unknown; counted: unknown; kept: unknown }>(sql);
     for (const { what, counted, kept } of recordset.slice(0, 5)) {
       problems.push(`${name}: ${String(what)} has ${String(counted)} rows, kept ${String(kept)}`);

@@ -19,6 +19,7 @@ async function busyFile(file: string): Promise<void> {
   const first = await scene.submit(supervisor);
   await scene.submit(supervisor);
   await scene.submit(supervisor, { dependsOn: [first] });
+  await scene.channel("work_queue", { members: [worker], grants: [{ agentId: worker, post: true }] });
   for (let n = 0; n < 3; n++) await scene.send(supervisor, worker, { orderingKey: "k" });
   await scene.receive(worker);
   await store.close();
@@ -33,6 +34,10 @@ const TAMPERING: readonly (readonly [string, string])[] = [
   ["counters load:workers:*", "UPDATE counters SET value = 0 WHERE name = 'load:workers:1'"],
   ["counters load:tasks:*", "UPDATE counters SET value = 0 WHERE name = 'load:tasks:1'"],
   ["mailboxes.depth", "UPDATE mailboxes SET depth = depth + 1"],
+  ["channels.members", "DELETE FROM channel_members"],
+  ["channels.grants", "UPDATE channels SET grants = grants + 1"],
+  ["channels and their mailboxes", "UPDATE agents SET status = 'inactive' WHERE agent_id LIKE '#%'"],
+  ["channels and their mailboxes", "DELETE FROM channels"],
   ["agents.active_tasks", "UPDATE agents SET active_tasks = 0"],
   ["live tasks and their open attempt", "UPDATE tasks SET attempt = attempt + 1 WHERE status = 'assigned'"],
   ["open attempts of tasks that are not live", "UPDATE tasks SET status = 'pending' WHERE status = 'assigned'"],

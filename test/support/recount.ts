@@ -27,6 +27,8 @@ function counterLaw(prefix: string, rows: string, excluded: readonly string[] = 
   };
 }
 
+/** The mailboxes of channels are rows of agents, too: "#name". */
+const IS_AGENT = "agent_id NOT LIKE '#%'";
 const WORKERS = "FROM agents WHERE role = 'worker' AND status = 'active' AND max_concurrent_tasks > 0";
 
 const LAWS: readonly Law[] = [
@@ -38,11 +40,11 @@ const LAWS: readonly Law[] = [
   ]),
   counterLaw(
     "agents:role:",
-    "SELECT role AS what, count(*) AS counted FROM agents WHERE status <> 'deregistered' GROUP BY role",
+    `SELECT role AS what, count(*) AS counted FROM agents WHERE status <> 'deregistered' AND ${IS_AGENT} GROUP BY role`,
   ),
   counterLaw(
     "agents:status:",
-    "SELECT status AS what, count(*) AS counted FROM agents WHERE status <> 'deregistered' GROUP BY status",
+    `SELECT status AS what, count(*) AS counted FROM agents WHERE status <> 'deregistered' AND ${IS_AGENT} GROUP BY status`,
   ),
   counterLaw(
     "load:workers:",
@@ -59,6 +61,28 @@ const LAWS: readonly Law[] = [
               (SELECT count(*) FROM messages WHERE receiver_no = a.agent_no AND status IN ('queued', 'leased')) AS counted,
               coalesce((SELECT depth FROM mailboxes WHERE agent_no = a.agent_no), 0) AS kept
             FROM agents a) WHERE counted <> kept`,
+  },
+  {
+    name: "channels.members",
+    sql: `SELECT what, counted, kept FROM (
+            SELECT name AS what, members AS kept,
+              (SELECT count(*) FROM channel_members m WHERE m.channel_no = c.channel_no) AS counted
+            FROM channels c) WHERE counted <> kept`,
+  },
+  {
+    name: "channels.grants",
+    sql: `SELECT what, counted, kept FROM (
+            SELECT name AS what, grants AS kept,
+              (SELECT count(*) FROM channel_grants g WHERE g.channel_no = c.channel_no) AS counted
+            FROM channels c) WHERE counted <> kept`,
+  },
+  {
+    name: "channels and their mailboxes",
+    sql: `SELECT what, counted, kept FROM (
+            SELECT coalesce(c.name, a.agent_id) AS what, coalesce(a.status = 'active' AND a.agent_id = '#' || c.name, 0) AS counted,
+              c.name IS NOT NULL AS kept
+            FROM channels c FULL JOIN (SELECT * FROM agents WHERE NOT ${IS_AGENT} AND status <> 'deregistered') a
+              ON a.agent_no = c.channel_no) WHERE counted <> kept OR kept = 0`,
   },
   {
     name: "agents.active_tasks",

@@ -21,8 +21,8 @@ function named(parts: RequestParts): string {
   return UNNAMED_ACTOR;
 }
 
-/** The verified agent where there is one; otherwise whom the request names. */
-export function callContextOf(caller: Caller, parts: RequestParts): CallContext {
+/** The verified agent where there is one; otherwise whom the request names, unless that is somebody else. */
+export function callContextOf(caller: Caller, parts: RequestParts, namesOthers = false): CallContext {
   if (caller.kind === "agent") return { actor: caller.agentId, role: caller.role, credential: caller.credential };
-  return { actor: named(parts), credential: "none" };
+  return { actor: namesOthers ? UNNAMED_ACTOR : named(parts), credential: "none" };
 }

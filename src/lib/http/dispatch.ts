@@ -72,7 +72,8 @@ async function serve(services: Services, route: Route, raw: RawRequest, caller: 
       return raw.signal();
     },
   };
-  const reply = await actingAs(callContextOf(caller, parts), () => route.handler(services, input));
+  const context = callContextOf(caller, parts, route.namesOthers);
+  const reply = await actingAs(context, () => route.handler(services, input));
   return write(reach === "without contents" && "body" in reply ? { ...reply, body: withhold(reply.body) } : reply);
 }
 

@@ -68,13 +68,13 @@ export const OWN_ASSIGNMENT: Rule = {
   },
 };
 
-/** `/messages/{messageId}`: sent or received. */
+/** `/messages/{messageId}`: sent or received, from a work queue, too. */
 export const OWN_MESSAGE: Rule = {
-  says: "the caller is the sender or the receiver; otherwise `MESSAGE_NOT_FOUND`",
+  says: "the caller is the sender, the receiver or, in a work queue, who leased it last; otherwise `MESSAGE_NOT_FOUND`",
   async check(caller, parts, { store }) {
     const messageId = field(parts.params, "messageId") ?? "";
     const message = await found(store.getMessage(messageId));
-    if (message?.sender !== caller.agentId && message?.receiver !== caller.agentId) {
+    if (![message?.sender, message?.receiver, message?.holder].includes(caller.agentId)) {
       throw new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
     }
     return parts;

@@ -55,6 +55,8 @@ export interface Route<
   reply: ReplySchema;
   /** The 2xx statuses that it answers with. */
   statuses: readonly number[];
+  /** True where the agents that a request names are others, never the one that it comes from: see call-context-of.ts. */
+  namesOthers?: true;
   /** Bytes; REQUEST_MAX_BYTES unless it is a batch. */
   maxBodyBytes?: number;
   handler(

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Store } from "../store/store.ts";
+import { channelOf } from "../values.ts";
 
 /** The wait between two looks at an empty mailbox: messages of other processes, delays and ended leases wake nobody here. */
 const FIRST_WAIT_MILLISECONDS = 50;
@@ -17,7 +18,7 @@ export interface Waiter {
 }
 
 interface Waiting {
-  agentId: string;
+  mailbox: string;
   /** Looks so far. */
   looks: number;
   nextLook: number;
@@ -34,7 +35,7 @@ interface Waiting {
 export class MailboxWaiters {
   readonly #store: Store;
   readonly #clock: Clock;
-  /** By agent. */
+  /** By mailbox: an agent's id, or `#` and the name of a channel. */
   readonly #waiting = new Map<string, Set<Waiting>>();
   readonly #stop: () => void;
   #ticking = false;
@@ -45,14 +46,14 @@ export class MailboxWaiters {
   constructor(store: Store, clock: Clock) {
     this.#store = store;
     this.#clock = clock;
-    this.#stop = store.onDeliverable((agentId) => this.#wake(agentId));
+    this.#stop = store.onDeliverable((mailbox) => this.#wake(mailbox));
   }
 
   /** Begins to listen: whatever becomes deliverable from now on ends `next`. */
-  listen(agentId: string, signal?: AbortSignal): Waiter {
-    const waiting: Waiting = { agentId, looks: 0, nextLook: 0, end: 0, woken: false, resolve: undefined };
-    const set = this.#waiting.get(agentId) ?? new Set();
-    this.#waiting.set(agentId, set.add(waiting));
+  listen(mailbox: string, signal?: AbortSignal): Waiter {
+    const waiting: Waiting = { mailbox, looks: 0, nextLook: 0, end: 0, woken: false, resolve: undefined };
+    const set = this.#waiting.get(mailbox) ?? new Set();
+    this.#waiting.set(mailbox, set.add(waiting));
     const wake = () => finish(waiting);
     signal?.addEventListener("abort", wake);
     return {
@@ -60,8 +61,10 @@ export class MailboxWaiters {
       end: () => {
         signal?.removeEventListener("abort", wake);
         set.delete(waiting);
-        if (set.size === 0 && this.#waiting.get(agentId) === set) this.#waiting.delete(agentId);
+        if (set.size === 0 && this.#waiting.get(mailbox) === set) this.#waiting.delete(mailbox);
         finish(waiting);
+        // Whoever found something may have left more; whoever was woken and went away has left it all.
+        if (channelOf(mailbox) !== undefined) this.#wake(mailbox);
       },
     };
   }
@@ -81,8 +84,17 @@ export class MailboxWaiters {
     });
   }
 
-  #wake(agentId: string): void {
-    for (const waiting of this.#waiting.get(agentId) ?? []) finish(waiting);
+  /**
+   * All who wait for an agent's mailbox. Of the members who wait for a channel's, the one that has waited longest, who wakes the
+   * next when it is done: a message is for one of them, and the claims of all the others would find nothing.
+   */
+  #wake(mailbox: string): void {
+    const all = [...(this.#waiting.get(mailbox) ?? [])];
+    if (channelOf(mailbox) === undefined) for (const waiting of all) finish(waiting);
+    else {
+      const next = all.find((waiting) => waiting.resolve !== undefined) ?? all.find((waiting) => !waiting.woken);
+      if (next !== undefined) finish(next);
+    }
   }
 
   /** Sleeps until the first look that is due, looks, and so on while anybody waits. */
@@ -118,21 +130,25 @@ export class MailboxWaiters {
       else if (waiting.nextLook - waitBefore(waiting.looks) * EARLY_SHARE <= tick) due.push(waiting);
     }
     if (due.length === 0) return;
-    const found = await this.#probe([...new Set(due.map(({ agentId }) => agentId))]);
+    const found = await this.#probe([...new Set(due.map(({ mailbox }) => mailbox))]);
     const now = this.#clock.now();
     for (const waiting of due) {
       waiting.looks += 1;
       waiting.nextLook = now + waitBefore(waiting.looks);
-      if (found.has(waiting.agentId) && waiting.resolve !== undefined) finish(waiting);
+      const { mailbox } = waiting;
+      if (!found.has(mailbox) || waiting.resolve === undefined) continue;
+      finish(waiting);
+      // As in #wake: one member of a channel after the other.
+      if (channelOf(mailbox) !== undefined) found.delete(mailbox);
     }
   }
 
   /** When the store cannot say, all are to claim: that tells them why. */
-  async #probe(agentIds: readonly string[]): Promise<ReadonlySet<string>> {
+  async #probe(mailboxes: readonly string[]): Promise<Set<string>> {
     try {
-      return new Set(await this.#store.findDeliverable(agentIds));
+      return new Set(await this.#store.findDeliverable(mailboxes));
     } catch {
-      return new Set(agentIds);
+      return new Set(mailboxes);
     }
   }
 

@@ -1,4 +1,6 @@
 import type { z } from "zod";
+import { type ReceiveFromChannelInput, receiveFromChannelSchema } from "../channels/channel.ts";
+import { ChannelPolicy } from "../channels/channel-policy.ts";
 import type { Clock } from "../clock.ts";
 import { AgentCommunicationError, type FieldError } from "../errors.ts";
 import { type SendOptions, scopedKey } from "../idempotency.ts";
@@ -6,8 +8,8 @@ import { newId, requestHash } from "../ids.ts";
 import { parse } from "../parse.ts";
 import type { QueueStatistics } from "../statistics/statistics.ts";
 import type { Claim, NewMessage, NewSettlement, SettleResult, Store } from "../store/store.ts";
-import { idSchema } from "../values.ts";
-import { MailboxWaiters } from "./mailbox-waiters.ts";
+import { CHANNEL_SIGIL, channelNameSchema, channelOf, idSchema } from "../values.ts";
+import { MailboxReceiver } from "./mailbox-receiver.ts";
 import {
   completeMessageSchema,
   deadLetterMessageSchema,
@@ -35,19 +37,24 @@ import { PayloadSchemas } from "./payload-schemas.ts";
 export class MessageQueueManager {
   readonly #store: Store;
   readonly #schemas: PayloadSchemas;
-  readonly #waiters: MailboxWaiters;
+  readonly #policy: ChannelPolicy;
+  readonly #receiver: MailboxReceiver;
 
-  constructor(options: { store: Store; clock: Clock; schemas?: PayloadSchemas }) {
-    this.#store = options.store;
+  /** @param options.policy left out: channels are for everybody, and everybody may write to everybody */
+  constructor(options: { store: Store; clock: Clock; schemas?: PayloadSchemas; policy?: ChannelPolicy }) {
+    const { store, clock } = options;
+    this.#store = store;
     this.#schemas = options.schemas ?? new PayloadSchemas();
-    this.#waiters = new MailboxWaiters(options.store, options.clock);
+    this.#policy = options.policy ?? new ChannelPolicy({ store, clock, policy: "open" });
+    this.#receiver = new MailboxReceiver(store, clock);
   }
 
   /**
-   * Accepts a message: once this resolves it is durable. A repeat with the same id (or key) returns the first result.
+   * Accepts a message: once this resolves it is durable. A repeat with the same id (or key) returns the first result. The
+   * receiver `#name` is a channel: its work queue, or every member of it.
    *
    * @throws INVALID_REQUEST, PAYLOAD_TOO_LARGE, AGENT_NOT_FOUND, AGENT_DEREGISTERED, MAILBOX_FULL, ID_TAKEN,
-   * IDEMPOTENCY_MISMATCH, SCHEMA_MISMATCH
+   * IDEMPOTENCY_MISMATCH, SCHEMA_MISMATCH, CHANNEL_FORBIDDEN, CHANNEL_NOT_FOUND
    * @example
    * await messages.send({ sender: "a", receiver: "b", type: "query", payload: { question: "ready?" } });
    */
@@ -56,13 +63,26 @@ export class MessageQueueManager {
     const key = scopedKey("POST /messages", message.sender, options, message.messageId);
     // Built-in types have no schema of their own, are most of the traffic, and so take no turn of the event loop here.
     if (!isBuiltInMessageType(message.type)) await this.#checkPayload(message);
-    const results = await this.#store.sendMessages([this.#prepare(message, key)]);
-    const result = results[0];
+    const channel = channelOf(message.receiver);
+    if (channel !== undefined) return this.#sendToChannel(channel, this.#prepare(message, key));
+    if (this.#policy.restricted) await this.#policy.requireCommonChannel(message.sender, message.receiver);
+    return this.#sendOne(this.#prepare(message, key));
+  }
+
+  async #sendOne(message: NewMessage): Promise<SendMessageReply> {
+    const [result] = await this.#store.sendMessages([message]);
     if (result === undefined) throw new Error("the store gave no result for the message");
     return result;
   }
 
-  /** Accepts all or none, in order. @throws as send; nothing is written then */
+  #sendToChannel(channel: string, message: NewMessage): Promise<SendMessageReply> {
+    return this.#policy.withFreshAnswers(async () => {
+      const { kind } = await this.#policy.require(channel, "post");
+      return kind === "broadcast" ? this.#store.broadcastMessage(message) : this.#sendOne(message);
+    });
+  }
+
+  /** Accepts all or none, in order. Broadcast channels take no batches. @throws as send; nothing is written then */
   async sendBatch(
     input: z.input<typeof sendBatchSchema>,
     options: SendOptions = {},
@@ -74,7 +94,24 @@ export class MessageQueueManager {
       if (!isBuiltInMessageType(message.type)) await this.#checkPayload(message);
       prepared.push(this.#prepare(message, key));
     }
-    return { results: await this.#store.sendMessages(prepared) };
+    const results = await this.#policy.withFreshAnswers(async () => {
+      await this.#admitBatch(prepared);
+      return this.#store.sendMessages(prepared);
+    });
+    return { results };
+  }
+
+  async #admitBatch(messages: readonly NewMessage[]): Promise<void> {
+    for (const [index, { sender, receiver }] of messages.entries()) {
+      const channel = channelOf(receiver);
+      if (channel === undefined) {
+        if (this.#policy.restricted) await this.#policy.requireCommonChannel(sender, receiver);
+      } else if ((await this.#policy.require(channel, "post")).kind === "broadcast") {
+        const message = `${receiver} is a broadcast channel, which takes posts one by one`;
+        const errors = [{ path: `messages.${index}.receiver`, message }];
+        throw new AgentCommunicationError("INVALID_REQUEST", `The batch is invalid: ${message}.`, { errors });
+      }
+    }
   }
 
   async #checkPayload(message: SendMessage): Promise<void> {
@@ -104,9 +141,7 @@ export class MessageQueueManager {
   }
 
   /**
-   * Leases due messages by rank. With `waitSeconds` it waits for the first: it wakes at once for a message of this
-   * process, and asks at a growing interval (50 ms to 1 s) whether there are others, together with all that wait. It claims
-   * first, when it was told of something, and last. When `signal` aborts, it ends without claiming.
+   * Leases due messages by rank; with `waitSeconds` it waits for the first. When `signal` aborts, it ends without claiming.
    *
    * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED
    */
@@ -116,42 +151,51 @@ export class MessageQueueManager {
     signal?: AbortSignal,
   ): Promise<{ messages: LeasedMessage[] }> {
     const receive = parse(receiveMessagesSchema, input);
-    const { maxMessages, maxBytes, types, claimId } = receive;
-    const leaseMilliseconds = receive.leaseSeconds * 1_000;
-    const claim = {
-      agentId: parse(idSchema, agentId, "agent id"),
-      maxMessages,
-      leaseMilliseconds,
-      types,
-      maxBytes,
-      claimId,
-    };
-    if (receive.waitSeconds === 0) return { messages: await this.#claim(claim) };
-    return { messages: await this.#longPoll(claim, receive, signal) };
+    const claim = { ...claimOf(receive), agentId: parse(idSchema, agentId, "agent id") };
+    const patience = { waitSeconds: receive.waitSeconds, signal };
+    return { messages: await this.#receiver.receive(claim.agentId, claim, patience) };
   }
 
-  /** Claims until something comes or nothing is left to work off. */
-  async #claim(claim: Claim): Promise<LeasedMessage[]> {
-    for (;;) {
-      const { messages, unfinished } = await this.#store.claimMessages(claim);
-      if (messages.length > 0 || !unfinished) return messages;
-    }
+  /**
+   * As `receive`, from a work queue, whose members compete: the leases are those of `agentId`, which settles them as its own.
+   *
+   * @throws CHANNEL_FORBIDDEN, CHANNEL_NOT_FOUND, INVALID_REQUEST (a broadcast channel), AGENT_NOT_FOUND, AGENT_DEREGISTERED
+   */
+  async receiveFromChannel(
+    name: string,
+    input: ReceiveFromChannelInput,
+    signal?: AbortSignal,
+  ): Promise<{ messages: LeasedMessage[] }> {
+    const channel = parse(channelNameSchema, name, "name of the channel");
+    const { agentId, ...receive } = parse(receiveFromChannelSchema, input);
+    const claim = { ...claimOf(receive), agentId, channel };
+    const patience = { waitSeconds: receive.waitSeconds, signal };
+    const admit = () => this.#requireQueue(channel);
+    const messages = await this.#policy.withFreshAnswers(() =>
+      this.#receiver.receive(`${CHANNEL_SIGIL}${channel}`, claim, patience, admit),
+    );
+    return { messages };
   }
 
-  async #longPoll(claim: Claim, receive: ReceiveMessages, signal: AbortSignal | undefined): Promise<LeasedMessage[]> {
-    const end = this.#store.now() + receive.waitSeconds * 1_000;
-    // Listening before looking: what arrives in between is not missed.
-    const waiter = this.#waiters.listen(claim.agentId, signal);
-    try {
-      while (!signal?.aborted) {
-        const messages = await this.#claim(claim);
-        if (messages.length > 0 || this.#store.now() >= end) return messages;
-        await waiter.next(end);
-      }
-      return [];
-    } finally {
-      waiter.end();
-    }
+  /** What waits in a work queue, in delivery order, without leasing it. @throws as receiveFromChannel */
+  async peekChannel(
+    name: string,
+    query: z.input<typeof peekMessagesQuerySchema> = {},
+  ): Promise<{ messages: Message[]; nextCursor: string | null }> {
+    const channel = parse(channelNameSchema, name, "name of the channel");
+    const page = parse(peekMessagesQuerySchema, query);
+    const { items, nextCursor } = await this.#policy.withFreshAnswers(async () => {
+      await this.#requireQueue(channel);
+      return this.#store.peekMessages(`${CHANNEL_SIGIL}${channel}`, page);
+    });
+    return { messages: items, nextCursor };
+  }
+
+  async #requireQueue(channel: string): Promise<void> {
+    const { kind } = await this.#policy.require(channel, "read");
+    if (kind === "work_queue") return;
+    const detail = `${channel} is a broadcast channel: each member has copies of its posts in a mailbox of its own.`;
+    throw new AgentCommunicationError("INVALID_REQUEST", detail);
   }
 
   /** @throws MESSAGE_NOT_FOUND, LEASE_LOST, AGENT_NOT_FOUND, AGENT_DEREGISTERED */
@@ -212,8 +256,14 @@ export class MessageQueueManager {
 
   /** Stops listening to the store. */
   close(): void {
-    this.#waiters.close();
+    this.#receiver.close();
   }
+}
+
+/** The claim of a receive, beside whose it is. */
+function claimOf(receive: ReceiveMessages): Omit<Claim, "agentId"> {
+  const { maxMessages, maxBytes, types, claimId, leaseSeconds } = receive;
+  return { maxMessages, leaseMilliseconds: leaseSeconds * 1_000, types, maxBytes, claimId };
 }
 
 /** As alone, where `complete` takes neither field and `dead-letter` no delay: a field that would be ignored is refused. */

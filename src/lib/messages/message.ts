@@ -27,6 +27,7 @@ import {
   noteSchema,
   pageQueryShape,
   prioritySchema,
+  receiverSchema,
 } from "../values.ts";
 
 /** The vocabulary of messages: sends, leases, settlements, dead letters. */
@@ -64,7 +65,8 @@ export const sendMessageSchema = z
   .strictObject({
     messageId: idSchema.optional(),
     sender: idSchema,
-    receiver: idSchema,
+    /** An agent, or `#` and the name of a channel. */
+    receiver: receiverSchema,
     type: messageTypeSchema,
     priority: prioritySchema.default("normal"),
     payload: jsonSchema().default(null),
@@ -101,10 +103,16 @@ export const messageSchema = z.object({
   senderRole: senderRoleSchema.optional(),
   /** How the sender proved who it is when it sent. Absent on older messages. */
   senderCredential: senderCredentialSchema.optional(),
-  receiver: idSchema,
+  receiver: receiverSchema,
   type: messageTypeSchema,
   priority: prioritySchema,
   payload: z.json(),
+  /** The channel that it came through. */
+  channel: idSchema.optional(),
+  /** Of a member's copy: the messageId of the post. */
+  postId: idSchema.optional(),
+  /** Of a work queue's message: the member that holds its lease, or held the last one. */
+  holder: idSchema.optional(),
   correlationId: idSchema.optional(),
   replyTo: idSchema.optional(),
   orderingKey: idSchema.optional(),
@@ -195,14 +203,14 @@ export const settleMessagesReplySchema = z.object({ results: z.array(settleResul
 
 /** Which dead letters; an absent field matches all. `before` compares with the time of dead-lettering. */
 export const deadLetterFilterSchema = z.strictObject({
-  receiver: idSchema.optional(),
+  receiver: receiverSchema.optional(),
   type: messageTypeSchema.optional(),
   reason: noteSchema.optional(),
   before: instantSchema.optional(),
 });
 export type DeadLetterFilter = z.output<typeof deadLetterFilterSchema>;
 export const listDeadLettersQuerySchema = z.strictObject({
-  receiver: idSchema.optional(),
+  receiver: receiverSchema.optional(),
   type: messageTypeSchema.optional(),
   reason: noteSchema.optional(),
   ...pageQueryShape,

@@ -3,6 +3,9 @@ import { iso } from "./instants.ts";
 
 /** How the stored columns of an agent read, on both engines. */
 
+/** Sorts before every agent's id, and after the `#name` of every channel's mailbox, whose rows are among those of agents. */
+export const BEFORE_AGENTS = "/";
+
 export interface StoredAgent {
   agent_id: string;
   role: AgentRole;

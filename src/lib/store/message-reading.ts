@@ -2,7 +2,7 @@ import { type AgentRole, SYSTEM_SENDER } from "../agents/agent.ts";
 import type { JsonValue } from "../json.ts";
 import type { LeasedMessage, Message, MessageStatus } from "../messages/message.ts";
 import type { CredentialKind } from "../security/call-context.ts";
-import { HEAD_START_MILLISECONDS, PRIORITIES } from "../values.ts";
+import { channelOf, HEAD_START_MILLISECONDS, PRIORITIES } from "../values.ts";
 import { iso } from "./instants.ts";
 
 /** How a stored message reads to callers: the same whichever engine keeps the row. */
@@ -26,6 +26,9 @@ export interface MessageColumns {
   /** NULL for what the switchboard wrote itself, and for what was sent before it was kept. */
   sender_role: AgentRole | null;
   sender_credential: CredentialKind | null;
+  channel: string | null;
+  post_id: string | null;
+  holder: string | null;
 }
 
 /** What its reader sees and the row does not hold as it is. */
@@ -58,6 +61,10 @@ export function readColumns(row: MessageColumns, parts: MessageParts): Message {
   const credential = verified ?? row.sender_credential;
   if (role !== null) message.senderRole = role;
   if (credential !== null) message.senderCredential = credential;
+  const channel = row.channel ?? channelOf(parts.receiver);
+  if (channel !== undefined) message.channel = channel;
+  if (row.post_id !== null) message.postId = row.post_id;
+  if (row.holder !== null) message.holder = row.holder;
   if (row.correlation_id !== null) message.correlationId = row.correlation_id;
   if (row.reply_to !== null) message.replyTo = row.reply_to;
   if (row.ordering_key !== null) message.orderingKey = row.ordering_key;

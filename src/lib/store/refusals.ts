@@ -1,14 +1,24 @@
 import { AgentCommunicationError } from "../errors.ts";
+import { channelOf } from "../values.ts";
 
 /** Refusals that many verbs of both engines share. */
 
-/** No agent has this id. */
+/** No channel, or none of the kind that the call is for, has this name. */
+export function channelNotFound(name: string): AgentCommunicationError {
+  return new AgentCommunicationError("CHANNEL_NOT_FOUND", `There is no channel ${name} that this is for.`);
+}
+
+/** No agent has this id. A channel's mailbox is looked up like an agent's. */
 export function agentNotFound(agentId: string): AgentCommunicationError {
+  const channel = channelOf(agentId);
+  if (channel !== undefined) return channelNotFound(channel);
   return new AgentCommunicationError("AGENT_NOT_FOUND", `No agent ${agentId} is registered.`);
 }
 
-/** The agent has deregistered, or silence of many days has deregistered it. */
+/** The agent has deregistered, or silence of many days has deregistered it. The mailbox of a deleted channel is likewise. */
 export function agentDeregistered(agentId: string): AgentCommunicationError {
+  const channel = channelOf(agentId);
+  if (channel !== undefined) return channelNotFound(channel);
   return new AgentCommunicationError("AGENT_DEREGISTERED", `Agent ${agentId} is deregistered; it must register again.`);
 }
 

@@ -1,12 +1,10 @@
-import type { Agent, AgentRole, AgentStatus, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../agents/agent.ts";
+import type { Agent, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../agents/agent.ts";
+import type { Channel, ChannelDetails, ChannelKind, ChannelMember, PutChannelGrant } from "../channels/channel.ts";
 import type {
   DeadLetterFilter,
-  LeasedMessage,
   Message,
   MessageTypeDefinition,
-  SendMessage,
   SendMessageReply,
-  SettlementOutcome,
   SettleReply,
 } from "../messages/message.ts";
 import type {
@@ -17,7 +15,7 @@ import type {
   ListAuditQuery,
   NewAuditEntry,
 } from "../security/audit.ts";
-import type { Credential, IssueCredential, ListCredentialsQuery } from "../security/credential.ts";
+import type { Credential, ListCredentialsQuery } from "../security/credential.ts";
 import type {
   CoordinationStatistics,
   Health,
@@ -28,7 +26,6 @@ import type {
 } from "../statistics/statistics.ts";
 import type {
   Assignment,
-  AssignTask,
   AssignTaskReply,
   CompleteTask,
   Explanation,
@@ -40,6 +37,28 @@ import type {
   TaskEvent,
   TaskReply,
 } from "../tasks/task.ts";
+import type {
+  ChannelAccess,
+  ChannelReader,
+  Claim,
+  Claimed,
+  CredentialLookup,
+  DeadLetterSelection,
+  FoundCredential,
+  Heartbeat,
+  NewChannel,
+  NewCredential,
+  NewMessage,
+  NewSettlement,
+  NewTask,
+  Page,
+  Paged,
+  RegistrationAuthority,
+  Renewal,
+  SettleResult,
+} from "./calls.ts";
+
+export type * from "./calls.ts";
 
 /**
  * The only seam between the rules and an engine. Every verb is one transition: it happens wholly, in one transaction
@@ -65,22 +84,27 @@ export interface Store {
 
   // messages --------------------------------------------------------------------------------------------------------
   /**
-   * Accepts all or none, in order. @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED (sender or receiver), MAILBOX_FULL,
-   * ID_TAKEN (id of another sender), IDEMPOTENCY_MISMATCH
+   * Accepts all or none, in order. The receiver `#name` is a work queue. @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED
+   * (sender or receiver), CHANNEL_NOT_FOUND (no work queue has that name), MAILBOX_FULL, ID_TAKEN (id of another sender),
+   * IDEMPOTENCY_MISMATCH
    */
   sendMessages(messages: readonly NewMessage[]): Promise<SendMessageReply[]>;
   /** @throws MESSAGE_NOT_FOUND */
   getMessage(messageId: string): Promise<Message>;
-  /** Waiting messages of a mailbox (queued, due or not) in delivery order: by rank, then arrival. @throws AGENT_NOT_FOUND */
+  /**
+   * Waiting messages of a mailbox (queued, due or not) in delivery order: by rank, then arrival. `#name`: of a channel.
+   *
+   * @throws AGENT_NOT_FOUND, CHANNEL_NOT_FOUND
+   */
   peekMessages(agentId: string, page: Page): Promise<Paged<Message>>;
-  /** Leases due messages by rank, then arrival. @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED */
+  /** Leases due messages by rank, then arrival. @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, CHANNEL_NOT_FOUND */
   claimMessages(claim: Claim): Promise<Claimed>;
   /**
-   * Which of these mailboxes are worth a claim now: something is due there or a lease has ended; agents that are unknown or
-   * deregistered as well, because a claim says so. Writes nothing, and is no heartbeat.
+   * Which of these mailboxes (of agents, and `#name` of channels) are worth a claim now: something is due there or a lease
+   * has ended; those that are unknown or deregistered as well, because a claim says so. Writes nothing, and is no heartbeat.
    */
   findDeliverable(agentIds: readonly string[]): Promise<string[]>;
-  /** Settles one by one, in order; one's refusal does not touch the others. @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED */
+  /** Settles one by one, in order; one's refusal does not touch the others. Who leased from a channel settles it. @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED */
   settleMessages(agentId: string, settlements: readonly NewSettlement[]): Promise<SettleResult[]>;
   /** Moves the end of a lease to now + `leaseMilliseconds`. @throws MESSAGE_NOT_FOUND, LEASE_LOST, AGENT_NOT_FOUND, AGENT_DEREGISTERED */
   renewLease(renewal: Renewal): Promise<SettleReply>;
@@ -101,6 +125,47 @@ export interface Store {
   listMessageTypes(page: Page): Promise<Paged<MessageTypeDefinition>>;
   /** @returns whether it was registered */
   deleteMessageType(type: string): Promise<boolean>;
+
+  // channels --------------------------------------------------------------------------------------------------------
+  /**
+   * Makes a channel with its members and grants; the creator gets every right. The same again by the same creator: the
+   * channel as it is now. @throws ID_TAKEN (of another, or a deleted one whose mailbox is not empty yet), AGENT_NOT_FOUND,
+   * AGENT_DEREGISTERED (a member, a grantee, or the creator where it must be registered)
+   */
+  createChannel(channel: NewChannel): Promise<{ channel: ChannelDetails; created: boolean }>;
+  /** @throws CHANNEL_NOT_FOUND */
+  getChannel(name: string): Promise<ChannelDetails>;
+  /** By name. `reader`: only what it may read. */
+  listChannels(
+    query: Page & { kind?: ChannelKind | undefined; reader?: ChannelReader | undefined },
+  ): Promise<Paged<Channel>>;
+  /** With its members and grants; the sweep dead-letters what is left in its mailbox. @returns whether there was one */
+  deleteChannel(name: string): Promise<boolean>;
+  /** By id. @throws CHANNEL_NOT_FOUND */
+  listChannelMembers(name: string, page: Page): Promise<Paged<ChannelMember>>;
+  /**
+   * One that is a member already stays as it is. @throws CHANNEL_NOT_FOUND, AGENT_NOT_FOUND, AGENT_DEREGISTERED,
+   * INVALID_REQUEST (CHANNEL_MEMBERS_MAX are in it)
+   */
+  addChannelMember(name: string, agentId: string): Promise<ChannelMember>;
+  /** What it has leased stays leased until the lease ends. One that is no member: nothing happens. @throws CHANNEL_NOT_FOUND */
+  removeChannelMember(name: string, agentId: string): Promise<void>;
+  /**
+   * Puts the grant in the place of what the agent or role had; one without any right takes that away.
+   *
+   * @throws CHANNEL_NOT_FOUND, AGENT_NOT_FOUND, AGENT_DEREGISTERED, INVALID_REQUEST (CHANNEL_GRANTS_MAX are there)
+   */
+  putChannelGrant(name: string, grant: PutChannelGrant): Promise<void>;
+  /** What an agent may do with a channel by its membership, its grants and those of its role; undefined: no such channel. */
+  findChannelAccess(name: string, reader: ChannelReader): Promise<ChannelAccess | undefined>;
+  /** Whether two agents are members of one channel. */
+  shareChannel(agentId: string, otherId: string): Promise<boolean>;
+  /**
+   * Copies the message to every member of the broadcast channel that is its receiver (`#name`), deregistered ones left out;
+   * all or none. The post itself is kept as a completed message. @throws as sendMessages (CHANNEL_NOT_FOUND: no broadcast
+   * channel has that name; MAILBOX_FULL: one member's is), PAYLOAD_TOO_LARGE (the copies together)
+   */
+  broadcastMessage(post: NewMessage): Promise<SendMessageReply>;
 
   // tasks -----------------------------------------------------------------------------------------------------------
   /**
@@ -179,142 +244,4 @@ export interface Store {
   onDeliverable(listener: (agentId: string) => void): () => void;
   /** Finishes what is under way and releases the file or the pool. Later calls are STORE_UNAVAILABLE. */
   close(): Promise<void>;
-}
-
-/** What both engines need to know beside how to connect. */
-export interface StoreSettings {
-  heartbeatIntervalSeconds: number;
-  heartbeatTimeoutSeconds: number;
-  defaultTimeoutSeconds: number;
-  maxRetries: number;
-  maxMailbox: number;
-  messageRetentionDays: number;
-  deadLetterRetentionDays: number;
-  inactiveRetentionDays: number;
-  taskRetentionDays: number;
-  auditRetentionDays: number;
-  /** Whether sending, receiving and settling have entries in the audit, too. */
-  auditMessages: boolean;
-}
-
-/** `cursor` is what the store itself gave as nextCursor; anything else is INVALID_REQUEST. */
-export interface Page {
-  limit: number;
-  cursor?: string | undefined;
-}
-
-export interface Paged<Item> {
-  items: Item[];
-  nextCursor: string | null;
-}
-
-export interface Heartbeat {
-  agentId: string;
-  status?: Extract<AgentStatus, "active" | "draining"> | undefined;
-  maxConcurrentTasks?: number | undefined;
-}
-
-/** Under whose authority an agent registers, when it is not that of an admin. */
-export type RegistrationAuthority =
-  /** The agent's own credential: it is there already, and keeps its role. */
-  | { kind: "own" }
-  /** A principal that is bound to the id: creates it with one of its roles, or updates it, keeping its role. */
-  | { kind: "applicant"; roles: readonly AgentRole[] }
-  | EnrolmentAuthority;
-
-/**
- * An enrolment key: creates new ids only, takes one of its uses, and issues a token in the same transaction. Until that token
- * is first used, a repeat with the same `idempotencyKey` replaces it instead.
- */
-export interface EnrolmentAuthority {
-  kind: "enrolment";
-  /** Of the enrolment key. */
-  credentialId: string;
-  token: { credentialId: string; secretHash: string };
-  /** Hashed, with its scope. */
-  idempotencyKey?: string | undefined;
-}
-
-/** How a credential is looked for. Of a certificate the binding of its thumbprint comes before that of its subject. */
-export type CredentialLookup =
-  | { credentialId: string }
-  | { objectId: string }
-  | { thumbprint: string; subject: string };
-
-/** Everything that checking a credential needs. */
-export interface FoundCredential {
-  credential: Credential;
-  /** Of tokens and enrolment keys. */
-  secretHash: string | undefined;
-  /** Of tokens and certificates: whose it is. */
-  agent: { agentId: string; role: AgentRole; status: AgentStatus } | undefined;
-}
-
-type WithoutTerm<Issue> = Issue extends unknown ? Omit<Issue, "expiresInSeconds"> : never;
-
-/** What is issued, under an id that was made before the first try. */
-export type NewCredential = WithoutTerm<IssueCredential> & {
-  credentialId: string;
-  /** Of tokens and enrolment keys. */
-  secretHash?: string | undefined;
-  /** Absent: it does not expire. */
-  expiresInMilliseconds?: number | undefined;
-};
-
-/** How a repeat is recognised: by the id the caller gave, or by its Idempotency-Key. */
-export interface Idempotency {
-  /** SHA-256 (base64url) of the parsed request with sorted keys, the id left out. */
-  requestHash: string;
-  /** Caller, route and Idempotency-Key (and index in a batch) as one text; absent when the caller gave an id or nothing. */
-  idempotencyKey?: string | undefined;
-}
-
-export type NewMessage = Omit<SendMessage, "messageId"> & { messageId: string } & Idempotency;
-
-export type NewTask = Omit<AssignTask, "taskId" | "timeoutSeconds" | "maxRetries"> & {
-  taskId: string;
-  timeoutSeconds: number;
-  maxRetries: number;
-} & Idempotency;
-
-export interface Claim {
-  agentId: string;
-  maxMessages: number;
-  leaseMilliseconds: number;
-  types?: readonly string[] | undefined;
-  maxBytes: number;
-  claimId?: string | undefined;
-}
-
-export interface Claimed {
-  messages: LeasedMessage[];
-  /** True when the call stopped at its bound of expired or ended rows: call again, there may be more. */
-  unfinished: boolean;
-}
-
-export interface NewSettlement {
-  messageId: string;
-  attempt: number;
-  outcome: SettlementOutcome;
-  /** For retry; absent: the task backoff of that attempt. */
-  delayMilliseconds?: number | undefined;
-  reason?: string | undefined;
-}
-
-export type SettleResult =
-  | { messageId: string; status: "completed" | "queued" | "dead_lettered" }
-  | { messageId: string; status: "lease_lost" | "not_found" };
-
-export interface Renewal {
-  agentId: string;
-  messageId: string;
-  attempt: number;
-  leaseMilliseconds: number;
-}
-
-/** Exactly one of ids and filter; at most DEAD_LETTER_BATCH_MAX rows are touched. */
-export interface DeadLetterSelection {
-  messageIds?: readonly string[] | undefined;
-  filter?: DeadLetterFilter | undefined;
-  dryRun: boolean;
 }

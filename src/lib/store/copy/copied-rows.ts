@@ -30,6 +30,32 @@ export type CopiedAgent = {
   mailbox_left: number;
 };
 
+export type CopiedMember = {
+  agent_id: string;
+  added_at: number;
+};
+
+export type CopiedGrant = {
+  /** An agent's id, or `@` and a role. */
+  grantee: string;
+  may_post: number;
+  may_read: number;
+  may_manage: number;
+};
+
+export type CopiedChannel = {
+  name: string;
+  kind: string;
+  description: string | null;
+  created_by: string;
+  created_at: number;
+  request_hash: string;
+  members: number;
+  grants: number;
+  member_rows: CopiedMember[];
+  grant_rows: CopiedGrant[];
+};
+
 export type CopiedAttempt = {
   attempt: number;
   agent_id: string;
@@ -147,6 +173,9 @@ export type CopiedMessage = {
   sender_credential: string | null;
   task_id: string | null;
   task_attempt: number | null;
+  channel: string | null;
+  post_id: string | null;
+  holder: string | null;
   payload: string;
 };
 
@@ -154,6 +183,9 @@ export type CopiedMessage = {
 export interface CopiedRows {
   messageTypes: CopiedMessageType;
   agents: CopiedAgent;
+  /** Those of deleted channels, too, for as long as messages name them. */
+  channelMailboxes: CopiedAgent;
+  channels: CopiedChannel;
   tasks: CopiedTask;
   taskEvents: CopiedEvent;
   endedDependencies: CopiedEndedDependency;

@@ -35,6 +35,18 @@ const KINDS: Kinds = {
     idOf: (row) => row.agent_id,
     compared: ["role", "status", "capabilities", "max_concurrent_tasks", "registered_at", "last_heartbeat_at"],
   },
+  channelMailboxes: {
+    title: "mailboxes of channels",
+    noun: "the mailbox",
+    idOf: (row) => row.agent_id,
+    compared: ["status", "registered_at"],
+  },
+  channels: {
+    title: "channels",
+    noun: "the channel",
+    idOf: (row) => row.name,
+    compared: ["kind", "created_by", "created_at", "request_hash", "members", "grants"],
+  },
   tasks: {
     title: "tasks",
     noun: "the task",
@@ -79,6 +91,7 @@ const KINDS: Kinds = {
     compared: [
       ...(["message_id", "sender_id", "receiver_id", "request_hash", "type", "priority", "status", "attempt"] as const),
       ...(["attempt_limit", "accepted_at", "available_at", "lease_expires_at", "ended_at", "ordering_key"] as const),
+      ...(["channel", "post_id", "holder"] as const),
     ],
   },
 };

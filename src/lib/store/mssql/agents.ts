@@ -1,6 +1,7 @@
 import type { Agent, ListAgentsQuery } from "../../agents/agent.ts";
 import { HANDOUTS_PER_CALL } from "../../limits.ts";
 import { actorOf } from "../../security/call-context.ts";
+import { BEFORE_AGENTS } from "../agent-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { agentNotFound } from "../refusals.ts";
 import type { Page, Paged } from "../store.ts";
@@ -68,7 +69,7 @@ ORDER BY a.agent_id;
 export async function listAgents(connection: Connection, query: Page & AgentFilters): Promise<Paged<Agent>> {
   const { role, capability, status, limit } = query;
   const filters = { list: "agents", role, capability, status };
-  const after = String(decodeCursor(filters, query.cursor)?.[0] ?? "");
+  const after = String(decodeCursor(filters, query.cursor)?.[0] ?? BEFORE_AGENTS);
   const sql = LISTS.get(filtersOf(query));
   if (sql === undefined) throw new Error("a list of agents without a text");
   const result = await connection.query(sql, {

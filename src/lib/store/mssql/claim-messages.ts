@@ -1,7 +1,8 @@
 import { newId } from "../../ids.ts";
 import type { LeasedMessage } from "../../messages/message.ts";
+import { mailboxOf } from "../channel-reading.ts";
 import { asLeased, rankOf } from "../message-reading.ts";
-import { type AgentRefusalCode, agentRefusal } from "../refusals.ts";
+import { type AgentRefusalCode, agentRefusal, channelNotFound } from "../refusals.ts";
 import type { Claim, Claimed } from "../store.ts";
 import { renewalInput, wakeAgent } from "./activity.ts";
 import type { Batch, BatchResult, Outcome } from "./batch.ts";
@@ -38,27 +39,81 @@ const UPKEEP_MAX = 500;
 /** Claims in one batch: each may bring a megabyte of messages. */
 const MAX_ITEMS = 32;
 
+/** Whose mailbox: the agent's own, or that of the work queue (agent_no then), from which the agent (member_no) is to get leases. */
+interface Source {
+  /** At the end of the texts' names. */
+  name: string;
+  /** A further field of an item; further columns of @claims, their names and values. */
+  given: string;
+  columns: string;
+  names: string;
+  values: string;
+  /** The number of the mailbox. */
+  mailboxNo: string;
+  /** How the queue is found, the refusal when there is none, and that there is one. */
+  join: string;
+  unknown: string;
+  found: string;
+  /** That the message is held by whoever claims, and what leasing sets. */
+  heldBy: (claim: string) => string;
+  setHolder: string;
+  /** Whose heartbeat it is. */
+  memberNo: string;
+}
+
+const OWN: Source = {
+  name: "",
+  given: "",
+  columns: "",
+  names: "",
+  values: "",
+  mailboxNo: "a.agent_no",
+  join: "",
+  unknown: "",
+  found: "",
+  heldBy: () => "",
+  setHolder: "",
+  memberNo: "c.agent_no",
+};
+
+const QUEUE: Source = {
+  name: " from-channel",
+  given: "channel varchar(100), ",
+  columns: `member_no int NULL, holder ${ID} NOT NULL, `,
+  names: "member_no, holder, ",
+  values: "a.agent_no, x.agent_id, ",
+  mailboxNo: "q.channel_no",
+  join: `LEFT JOIN dbo.channels AS q ON q.name = x.channel ${BIN2} AND q.kind = 'work_queue'\n`,
+  unknown: " WHEN q.channel_no IS NULL THEN 'CHANNEL_NOT_FOUND'",
+  found: " AND q.channel_no IS NOT NULL",
+  heldBy: (claim) => ` AND m.holder = ${claim}`,
+  setHolder: ", holder = c.holder",
+  memberNo: "c.member_no",
+};
+
 /**
  * The claims of a batch and what stands before them: a claim id that was answered already, leases that have ended. `ready`:
  * may lease now.
  */
-const READ = `DECLARE @claims TABLE (item int NOT NULL PRIMARY KEY, agent_no int NULL, max_messages int NOT NULL,
+const read = (
+  from: Source,
+): string => `DECLARE @claims TABLE (item int NOT NULL PRIMARY KEY, agent_no int NULL, ${from.columns}max_messages int NOT NULL,
   max_bytes bigint NOT NULL, lease bigint NOT NULL, types nvarchar(max) NULL, claim_id ${ID} NOT NULL, code ${WORD} NULL,
   ready bit NOT NULL, overdue bit NOT NULL, stale bit NOT NULL, inactive bit NOT NULL);
-INSERT INTO @claims (item, agent_no, max_messages, max_bytes, lease, types, claim_id, code, ready, overdue, stale, inactive)
-SELECT x.item, a.agent_no, x.max_messages, x.max_bytes, x.lease, x.types, x.claim_id,
-  CASE WHEN a.agent_no IS NULL THEN 'AGENT_NOT_FOUND' WHEN a.status = 'deregistered' THEN 'AGENT_DEREGISTERED' END,
-  CASE WHEN a.status <> 'deregistered' AND b.arrival IS NULL THEN 1 ELSE 0 END,
+INSERT INTO @claims (item, agent_no, ${from.names}max_messages, max_bytes, lease, types, claim_id, code, ready, overdue, stale, inactive)
+SELECT x.item, ${from.mailboxNo}, ${from.values}x.max_messages, x.max_bytes, x.lease, x.types, x.claim_id,
+  CASE WHEN a.agent_no IS NULL THEN 'AGENT_NOT_FOUND' WHEN a.status = 'deregistered' THEN 'AGENT_DEREGISTERED'${from.unknown} END,
+  CASE WHEN a.status <> 'deregistered' AND b.arrival IS NULL${from.found} THEN 1 ELSE 0 END,
   CASE WHEN a.status <> 'deregistered' AND b.arrival IS NULL AND EXISTS (SELECT 1 FROM dbo.messages AS m
-    WHERE m.receiver_no = a.agent_no AND m.status = 'leased' AND m.lease_expires_at <= @now) THEN 1 ELSE 0 END,
-  CASE WHEN a.status <> 'deregistered' AND h.last_heartbeat_at < @now - @renewalMilliseconds THEN 1 ELSE 0 END,
+    WHERE m.receiver_no = ${from.mailboxNo} AND m.status = 'leased' AND m.lease_expires_at <= @now) THEN 1 ELSE 0 END,
+  CASE WHEN a.status <> 'deregistered' AND h.last_heartbeat_at < @now - @renewalMilliseconds${from.found} THEN 1 ELSE 0 END,
   CASE WHEN a.status = 'inactive' THEN 1 ELSE 0 END
-FROM OPENJSON(@items) WITH (item int, agent_id varchar(128), max_messages int, max_bytes bigint, lease bigint,
+FROM OPENJSON(@items) WITH (item int, agent_id varchar(128), ${from.given}max_messages int, max_bytes bigint, lease bigint,
   types nvarchar(max) AS JSON, claim_id varchar(128)) AS x
 LEFT JOIN dbo.agents AS a ON a.agent_id = x.agent_id ${BIN2}
 LEFT JOIN dbo.agent_heartbeats AS h ON h.agent_no = a.agent_no
-OUTER APPLY (SELECT TOP (1) m.arrival FROM dbo.messages AS m WHERE m.receiver_no = a.agent_no
-  AND m.claim_id = x.claim_id ${BIN2} AND m.status = 'leased' AND m.claim_id IS NOT NULL AND m.lease_expires_at > @now) AS b
+${from.join}OUTER APPLY (SELECT TOP (1) m.arrival FROM dbo.messages AS m WHERE m.receiver_no = ${from.mailboxNo}
+  AND m.claim_id = x.claim_id ${BIN2} AND m.status = 'leased' AND m.claim_id IS NOT NULL AND m.lease_expires_at > @now${from.heldBy(`x.agent_id ${BIN2}`)}) AS b
 ${BY_KEY};
 `;
 
@@ -87,6 +142,7 @@ const QUEUE_HINTS = " WITH (UPDLOCK, READPAST, ROWLOCK, READCOMMITTEDLOCK)";
  * its key.
  */
 const lease = (
+  from: Source,
   typed: boolean,
   ready: string,
 ): string => `DECLARE @heads TABLE (arrival bigint NOT NULL PRIMARY KEY, item int NOT NULL, expired bit NOT NULL);
@@ -104,7 +160,7 @@ ${BY_KEY};
 SET @picked = (SELECT COUNT(*) FROM @heads WHERE expired = 0);
 IF @picked > 0
 BEGIN
-  UPDATE m SET status = 'leased', attempt = m.attempt + 1, lease_expires_at = @now + c.lease, claim_id = c.claim_id, settlement = NULL
+  UPDATE m SET status = 'leased', attempt = m.attempt + 1, lease_expires_at = @now + c.lease, claim_id = c.claim_id, settlement = NULL${from.setHolder}
   FROM @heads AS h JOIN @claims AS c ON c.item = h.item JOIN dbo.messages AS m${QUEUE_HINTS} ON m.arrival = h.arrival
   WHERE h.expired = 0 AND m.status = 'queued' AND m.held = 0 AND m.available_at <= @now
   ${BY_KEY};
@@ -115,27 +171,28 @@ COMMIT TRANSACTION;
 `;
 
 /** An accepted claim counts as a heartbeat. */
-const BEAT = `IF EXISTS (SELECT 1 FROM @claims WHERE stale = 1)
+const beat = (from: Source): string => `IF EXISTS (SELECT 1 FROM @claims WHERE stale = 1)
   UPDATE h SET last_heartbeat_at = @now
-  FROM @claims AS c JOIN dbo.agent_heartbeats AS h ON h.agent_no = c.agent_no
+  FROM @claims AS c JOIN dbo.agent_heartbeats AS h ON h.agent_no = ${from.memberNo}
   WHERE c.stale = 1 AND h.beating = 1 AND h.last_heartbeat_at < @now - @renewalMilliseconds;
 `;
 
 /** What the claim ids hold now: also what an earlier try of the same claim leased whose answer was lost. */
-const MESSAGES = `SELECT c.item, ${READABLE_COLUMNS}
+const messagesOf = (from: Source): string => `SELECT c.item, ${READABLE_COLUMNS}
 FROM @claims AS c
 JOIN dbo.messages AS m ON m.receiver_no = c.agent_no AND m.claim_id = c.claim_id AND m.claim_id IS NOT NULL AND m.status = 'leased'
-  AND m.lease_expires_at > @now
+  AND m.lease_expires_at > @now${from.heldBy("c.holder")}
 ${READABLE_TABLES}
 ${BY_KEY};
 `;
 
 /** The common case: nothing to work off. `upkeep`: there is, so this claim took nothing. */
 const common = (
+  from: Source,
   typed: boolean,
-): string => `${PROLOGUE}${READ}${lease(typed, "c.ready = 1 AND c.overdue = 0")}${BEAT}SELECT c.item, c.code, c.inactive, CASE WHEN c.overdue = 1 OR EXISTS (SELECT 1 FROM @heads AS h
+): string => `${PROLOGUE}${read(from)}${lease(from, typed, "c.ready = 1 AND c.overdue = 0")}${beat(from)}SELECT c.item, c.code, c.inactive, CASE WHEN c.overdue = 1 OR EXISTS (SELECT 1 FROM @heads AS h
   WHERE h.item = c.item AND h.expired = 1) THEN 1 ELSE 0 END AS upkeep, 0 AS unfinished FROM @claims AS c;
-${MESSAGES}`;
+${messagesOf(from)}`;
 
 /** Takes back the ended leases of the mailbox, then records the expired of its due heads, in transactions of their own. */
 const workOff = (
@@ -165,14 +222,15 @@ END;
 
 /** One claim with something to work off before it. */
 const thorough = (
+  from: Source,
   typed: boolean,
-): string => `${PROLOGUE}${READ}${workOff(typed)}${lease(typed, "c.ready = 1")}${BEAT}SELECT c.item, c.code, c.inactive, 0 AS upkeep,
+): string => `${PROLOGUE}${read(from)}${workOff(typed)}${lease(from, typed, "c.ready = 1")}${beat(from)}SELECT c.item, c.code, c.inactive, 0 AS upkeep,
   CASE WHEN @takenBack = ${UPKEEP_MAX} OR @expired >= ${UPKEEP_MAX} THEN 1 ELSE 0 END AS unfinished FROM @claims AS c;
-${SELECT_DELIVERABLE}${MESSAGES}`;
+${SELECT_DELIVERABLE}${messagesOf(from)}`;
 
 interface ClaimRow {
   item: number;
-  code: AgentRefusalCode | null;
+  code: AgentRefusalCode | "CHANNEL_NOT_FOUND" | null;
   inactive: boolean;
   upkeep: number;
   unfinished: number;
@@ -191,6 +249,7 @@ function claimBatch(
     sql: sqlText(name, sql),
     encode: (claim) => ({
       agent_id: claim.agentId,
+      ...(claim.channel === undefined ? {} : { channel: claim.channel }),
       max_messages: claim.maxMessages,
       max_bytes: claim.maxBytes,
       lease: Math.ceil(claim.leaseMilliseconds),
@@ -204,7 +263,8 @@ function claimBatch(
       return claims.map((claim, item) => decodeClaim(claim, rows.get(item), messages.get(item) ?? []));
     },
     maxItems,
-    conflictKey: (claim) => claim.agentId,
+    // Two claims of one mailbox in one batch would take the same heads.
+    conflictKey: ({ agentId, channel }) => (channel === undefined ? agentId : mailboxOf(channel)),
     wakes,
   };
 }
@@ -215,6 +275,7 @@ function decodeClaim(
   leased: readonly (ReadableMessageRow & { lease_expires_at: number })[],
 ): Outcome<Answer> {
   if (row === undefined) throw new Error(`the batch has no outcome for a claim of ${claim.agentId}`);
+  if (row.code === "CHANNEL_NOT_FOUND") return { refusal: channelNotFound(claim.channel ?? "") };
   if (row.code !== null) return { refusal: agentRefusal(row.code, claim.agentId) };
   const messages: LeasedMessage[] = [...leased]
     .sort((a, b) => rankOf(a) - rankOf(b) || a.arrival - b.arrival)
@@ -223,16 +284,28 @@ function decodeClaim(
   return { value: { messages, unfinished, inactive: row.inactive, upkeep: row.upkeep === 1 } };
 }
 
-const COMMON = claimBatch("claim-messages", common(false), { wakes: false, maxItems: MAX_ITEMS });
-const COMMON_TYPED = claimBatch("claim-messages-typed", common(true), { wakes: false, maxItems: MAX_ITEMS });
-const THOROUGH = claimBatch("claim-messages-after-upkeep", thorough(false), { wakes: true, maxItems: 1 });
-const THOROUGH_TYPED = claimBatch("claim-messages-typed-after-upkeep", thorough(true), { wakes: true, maxItems: 1 });
+/** The four texts of a source: of any type or by type, and each once more with what there may be to work off. */
+function claimBatches(from: Source) {
+  const usual = { wakes: false, maxItems: MAX_ITEMS };
+  const alone = { wakes: true, maxItems: 1 };
+  const batches = (typed: boolean) => {
+    const name = `claim-messages${typed ? "-typed" : ""}`;
+    return {
+      common: claimBatch(`${name}${from.name}`, common(from, typed), usual),
+      thorough: claimBatch(`${name}-after-upkeep${from.name}`, thorough(from, typed), alone),
+    };
+  };
+  return { any: batches(false), typed: batches(true) };
+}
+
+const FROM_OWN = claimBatches(OWN);
+const FROM_QUEUE = claimBatches(QUEUE);
 
 /**
  * Leases due messages by rank, then arrival. A claim that meets ended leases or expired messages is sent once more, alone,
  * with the text that works them off: carrying that in every claim would make each a third slower.
  *
- * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED
+ * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, CHANNEL_NOT_FOUND
  */
 export async function claimMessages(connection: Connection, claim: Claim): Promise<Claimed> {
   const item = { ...claim, claimId: claim.claimId ?? newId(connection.clock.now()) };
@@ -244,9 +317,10 @@ export async function claimMessages(connection: Connection, claim: Claim): Promi
 }
 
 async function claimOnce(connection: Connection, item: Item): Promise<Answer> {
-  const typed = item.types !== undefined;
-  const answer = await connection.run(typed ? COMMON_TYPED : COMMON, item);
-  return answer.upkeep ? connection.run(typed ? THOROUGH_TYPED : THOROUGH, item) : answer;
+  const from = item.channel === undefined ? FROM_OWN : FROM_QUEUE;
+  const batches = item.types === undefined ? from.any : from.typed;
+  const answer = await connection.run(batches.common, item);
+  return answer.upkeep ? connection.run(batches.thorough, item) : answer;
 }
 
 function claimedOf({ messages, unfinished }: Answer): Claimed {

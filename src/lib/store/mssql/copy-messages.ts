@@ -1,5 +1,6 @@
 import type { CopiedMessage } from "../copy/copied-rows.ts";
 import { copiedTable, JSON_TEXT, readPage, TEXT, writePage } from "./copied-table.ts";
+import { NAME } from "./copy-channels.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 import { APPLY_COUNTS, DECLARE_COUNTS, HASH, ID, TYPE, WORD } from "./transaction.ts";
 
@@ -32,12 +33,16 @@ const MESSAGE = {
   sender_credential: WORD,
   task_id: ID,
   task_attempt: "int",
+  channel: NAME,
+  post_id: ID,
+  holder: ID,
   payload: JSON_TEXT,
   payload_bytes: "int",
 };
 
 const FOUND = `m.message_id, s.agent_id AS sender_id, v.agent_id AS receiver_id, m.request_hash, m.type, m.priority, m.status,
-  m.attempt, m.attempt_limit, m.accepted_at, m.available_at, m.lease_expires_at, m.ended_at, m.ordering_key`;
+  m.attempt, m.attempt_limit, m.accepted_at, m.available_at, m.lease_expires_at, m.ended_at, m.ordering_key,
+  m.channel, m.post_id, m.holder`;
 const FOUND_AGENTS = `LEFT JOIN dbo.agents AS s ON s.agent_no = m.sender_no JOIN dbo.agents AS v ON v.agent_no = m.receiver_no`;
 
 /** Takes the row of every key, or makes it; \`ahead\` are the unsettled messages of the key that came before this page. */
@@ -60,12 +65,13 @@ WHERE NOT EXISTS (SELECT 1 FROM dbo.ordering_keys AS k WHERE k.receiver_no = n.r
 const INSERT = `INSERT INTO dbo.messages (arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt,
   attempt_limit, max_attempts, accepted_at, available_at, expires_at, lease_expires_at, ended_at, settlement, claim_id, reason,
   correlation_id, reply_to, ordering_key, idempotency_key, request_hash, sender_role, sender_credential, task_no, task_attempt,
-  payload_bytes)
+  payload_bytes, channel, post_id, holder)
 SELECT @arrival + r.position, r.message_id, s.agent_no, v.agent_no, r.type, r.priority, r.status,
   CASE WHEN r.status = 'queued' AND r.ordering_key IS NOT NULL AND (k.ahead > 0 OR p.place > 1) THEN 1 ELSE 0 END,
   r.attempt, r.attempt_limit, r.max_attempts, r.accepted_at, r.available_at, r.expires_at, r.lease_expires_at, r.ended_at,
   r.settlement, r.claim_id, r.reason, r.correlation_id, r.reply_to, r.ordering_key, r.idempotency_key, r.request_hash,
-  r.sender_role, r.sender_credential, t.task_no, r.task_attempt, r.payload_bytes
+  r.sender_role, r.sender_credential, t.task_no, r.task_attempt, r.payload_bytes,
+  r.channel, r.post_id, r.holder
 FROM @rows AS r JOIN dbo.agents AS v ON v.agent_id = r.receiver_id
 LEFT JOIN dbo.agents AS s ON s.agent_id = r.sender_id
 LEFT JOIN dbo.tasks AS t ON t.task_id = r.task_id

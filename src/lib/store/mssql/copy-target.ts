@@ -5,6 +5,7 @@ import type { StoreSettings } from "../store.ts";
 import { text } from "./batch.ts";
 import { Connection } from "./connection.ts";
 import { READ_ASKED } from "./copied-table.ts";
+import { copyChannels } from "./copy-channels.ts";
 import { copyMessages } from "./copy-messages.ts";
 import { copyAgents, copyMessageTypes } from "./copy-registry.ts";
 import { copyArchivedTasks, copyEndedDependencies, copyTaskEvents } from "./copy-task-history.ts";
@@ -38,6 +39,8 @@ export function openCopyTarget({ sql, settings, clock }: CopyTargetOptions): Cop
     tables: {
       messageTypes: copyMessageTypes(connection),
       agents: copyAgents(connection),
+      channelMailboxes: copyAgents(connection),
+      channels: copyChannels(connection),
       tasks: copyTasks(connection),
       taskEvents: copyTaskEvents(connection),
       endedDependencies: copyEndedDependencies(connection),

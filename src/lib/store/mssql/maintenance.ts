@@ -1,15 +1,17 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import { BEFORE_AGENTS } from "../agent-reading.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
 import type { StoreSettings } from "../store.ts";
 import type { PurgeStep, Step, Walked } from "../upkeep-runs.ts";
 import { CHANGE_STATUS, DECLARE_STATUS_CHANGES, statusChangesOf } from "./agent-rows.ts";
 import { recordRows } from "./audit.ts";
 import { bigint, type Inputs } from "./batch.ts";
+import { DECLARE_LEAVING, LEAVE_CHANNELS, readLeaving } from "./channel-members.ts";
 import type { Connection } from "./connection.ts";
 import { DECLARE_PURGED, deleteMessages } from "./dead-letters.ts";
 import { endIf, upkeepStep } from "./sweep.ts";
 import { sqlText } from "./texts.ts";
-import { APPLY_COUNTS, BY_KEY, DECLARE_COUNTS, PROLOGUE, raceUnless } from "./transaction.ts";
+import { APPLY_COUNTS, BY_KEY, DECLARE_COUNTS, ID, PROLOGUE, raceUnless } from "./transaction.ts";
 
 /** The daily upkeep of messages and agents, in steps of at most MAINTENANCE_BATCH_ROWS rows. */
 
@@ -127,8 +129,9 @@ const NAMED = `EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.sender_no = a.age
   OR EXISTS (SELECT 1 FROM dbo.credentials AS c WHERE c.agent_no = a.agent_no)`;
 
 /**
- * The loads go first, as everywhere: who registers again at this moment waits there, finds nothing, and tries again. What
- * else belongs to an agent goes with its row. A reference that comes up meanwhile is a lost race (a foreign key).
+ * What they have in channels goes first, then the loads, as everywhere: who registers again at this moment waits there, finds
+ * nothing, and tries again. What else belongs to an agent goes with its row. A reference that comes up meanwhile is a lost race (a foreign key). The mailboxes
+ * of deleted channels go likewise, but are not counted.
  */
 const DELETE_GONE = upkeepStep<{ after: number }, { done: number; next: number | null }>({
   name: "delete-gone",
@@ -137,23 +140,23 @@ const DELETE_GONE = upkeepStep<{ after: number }, { done: number; next: number |
   wakes: false,
   sql: sqlText(
     "delete-gone",
-    `${PROLOGUE}DECLARE @gone TABLE (agent_no int NOT NULL PRIMARY KEY);
+    `${PROLOGUE}DECLARE @gone TABLE (agent_no int NOT NULL PRIMARY KEY, agent_id ${ID} NOT NULL);
 DECLARE @after int = JSON_VALUE(@items, '$[0].after'), @next int, @found int, @done int;
-INSERT INTO @gone (agent_no)
-SELECT TOP (${MAINTENANCE_BATCH_ROWS}) a.agent_no FROM dbo.agents AS a
+INSERT INTO @gone (agent_no, agent_id)
+SELECT TOP (${MAINTENANCE_BATCH_ROWS}) a.agent_no, a.agent_id FROM dbo.agents AS a
 WHERE a.status = 'deregistered' AND a.status_changed_at <= @now - @inactiveRetention AND a.agent_no > @after ORDER BY a.agent_no;
 SET @found = @@ROWCOUNT;
 IF @found = ${MAINTENANCE_BATCH_ROWS} SET @next = (SELECT MAX(g.agent_no) FROM @gone AS g);
 DELETE a FROM @gone AS a WHERE ${NAMED};
 SET @done = @found - @@ROWCOUNT;
 ${endIf("@done = 0", "0 AS done, @next AS next")}
-BEGIN TRANSACTION;
+${DECLARE_LEAVING}${readLeaving("@gone")}BEGIN TRANSACTION;
 ${recordRows({
   action: "'agent.deleted'",
   subjectKind: "'agent'",
-  subjectId: "a.agent_id",
-  from: "FROM @gone AS g JOIN dbo.agents AS a ON a.agent_no = g.agent_no",
-})}DELETE l FROM @gone AS g JOIN dbo.agent_loads AS l ON l.agent_no = g.agent_no
+  subjectId: "g.agent_id",
+  from: `FROM @gone AS g WHERE g.agent_id > '${BEFORE_AGENTS}'`,
+})}${LEAVE_CHANNELS}DELETE l FROM @gone AS g JOIN dbo.agent_loads AS l ON l.agent_no = g.agent_no
 ${BY_KEY};
 ${raceUnless("@done")}DELETE a FROM @gone AS g JOIN dbo.agents AS a ON a.agent_no = g.agent_no
 WHERE a.status = 'deregistered' AND a.status_changed_at <= @now - @inactiveRetention
@@ -161,7 +164,7 @@ ${BY_KEY};
 ${raceUnless("@done")}DELETE c FROM @gone AS g JOIN dbo.counters AS c ON c.name = CONCAT('mailbox:', g.agent_no)
 ${BY_KEY};
 COMMIT TRANSACTION;
-SELECT @done AS done, @next AS next;
+SELECT (SELECT COUNT(*) FROM @gone AS g WHERE g.agent_id > '${BEFORE_AGENTS}') AS done, @next AS next;
 `,
   ),
 });

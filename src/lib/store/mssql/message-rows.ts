@@ -24,7 +24,7 @@ export interface ReadableMessageRow extends MessageColumns {
 export const READABLE_COLUMNS = `m.arrival, m.message_id, s.agent_id AS sender, r.agent_id AS receiver, m.type, m.priority,
   CASE WHEN m.status = 'queued' AND m.expires_at <= @now THEN 'expired' ELSE m.status END AS status,
   m.attempt, m.attempt_limit, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.reason,
-  m.correlation_id, m.reply_to, m.ordering_key, m.sender_role, m.sender_credential, p.payload, b.description, b.parameters`;
+  m.correlation_id, m.reply_to, m.ordering_key, m.sender_role, m.sender_credential, m.channel, m.post_id, m.holder, p.payload, b.description, b.parameters`;
 
 /** The tables beside dbo.messages AS m that READABLE_COLUMNS need. */
 export const READABLE_TABLES = `LEFT JOIN dbo.agents AS s ON s.agent_no = m.sender_no

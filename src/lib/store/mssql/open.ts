@@ -4,7 +4,11 @@ import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from 
 import { previewAssignment } from "./assignment.ts";
 import { listAudit, recordAudit } from "./audit.ts";
 import { getAuditBlock, listAuditBlocks, newestAuditBlock } from "./audit-blocks.ts";
+import { broadcastMessage } from "./broadcast-message.ts";
 import { cancelTask } from "./cancel-task.ts";
+import { findChannelAccess, shareChannel } from "./channel-access.ts";
+import { addChannelMember, listChannelMembers, putChannelGrant, removeChannelMember } from "./channel-members.ts";
+import { createChannel, deleteChannel, getChannel, listChannels } from "./channels.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import {
@@ -50,6 +54,7 @@ export function storeOver(connection: Connection): Store {
   return {
     ...agentVerbs(connection),
     ...messageVerbs(connection),
+    ...channelVerbs(connection),
     ...taskVerbs(connection),
     ...auditVerbs(connection),
     ...credentialVerbs(connection),
@@ -88,6 +93,22 @@ function messageVerbs(connection: Connection) {
     findMessageType: (type) => findMessageType(connection, type),
     listMessageTypes: (page) => listMessageTypes(connection, page),
     deleteMessageType: (type) => deleteMessageType(connection, type),
+  } satisfies Partial<Store>;
+}
+
+function channelVerbs(connection: Connection) {
+  return {
+    createChannel: (channel) => createChannel(connection, channel),
+    getChannel: (name) => getChannel(connection, name),
+    listChannels: (query) => listChannels(connection, query),
+    deleteChannel: (name) => deleteChannel(connection, name),
+    listChannelMembers: (name, page) => listChannelMembers(connection, name, page),
+    addChannelMember: (name, agentId) => addChannelMember(connection, name, agentId),
+    removeChannelMember: (name, agentId) => removeChannelMember(connection, name, agentId),
+    putChannelGrant: (name, grant) => putChannelGrant(connection, name, grant),
+    findChannelAccess: (name, reader) => findChannelAccess(connection, name, reader),
+    shareChannel: (agentId, otherId) => shareChannel(connection, agentId, otherId),
+    broadcastMessage: (post) => broadcastMessage(connection, post),
   } satisfies Partial<Store>;
 }
 

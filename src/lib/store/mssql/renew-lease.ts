@@ -19,11 +19,11 @@ const RENEW_SQL = sqlText(
   lease_expires_at bigint NOT NULL, answer ${WORD} NULL, code ${WORD} NULL, stale bit NOT NULL, inactive bit NOT NULL);
 INSERT INTO @renewals (item, agent_no, arrival, attempt, lease_expires_at, answer, code, stale, inactive)
 SELECT x.item, a.agent_no, m.arrival, x.attempt, @now + x.lease,
-  CASE WHEN m.receiver_no = a.agent_no AND m.attempt = x.attempt
+  CASE WHEN (m.receiver_no = a.agent_no OR m.holder = a.agent_id) AND m.attempt = x.attempt
     THEN CASE WHEN m.settlement = 'task_ended' THEN 'completed' WHEN m.status = 'leased' THEN 'leased' END END,
   CASE WHEN a.agent_no IS NULL THEN 'AGENT_NOT_FOUND' WHEN a.status = 'deregistered' THEN 'AGENT_DEREGISTERED'
     WHEN m.arrival IS NULL THEN 'MESSAGE_NOT_FOUND'
-    WHEN m.receiver_no = a.agent_no AND m.attempt = x.attempt AND (m.settlement = 'task_ended' OR m.status = 'leased') THEN NULL
+    WHEN (m.receiver_no = a.agent_no OR m.holder = a.agent_id) AND m.attempt = x.attempt AND (m.settlement = 'task_ended' OR m.status = 'leased') THEN NULL
     ELSE 'LEASE_LOST' END,
   CASE WHEN h.last_heartbeat_at < @now - @renewalMilliseconds THEN 1 ELSE 0 END, CASE WHEN a.status = 'inactive' THEN 1 ELSE 0 END
 FROM OPENJSON(@items) WITH (item int, agent_id varchar(128), message_id varchar(128), attempt int, lease bigint) AS x

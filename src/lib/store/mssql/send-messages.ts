@@ -3,7 +3,7 @@ import type { JsonValue } from "../../json.ts";
 import { BATCH_MAX_MESSAGES } from "../../limits.ts";
 import type { SendMessageReply } from "../../messages/message.ts";
 import { currentCall } from "../../security/call-context.ts";
-import { PRIORITIES } from "../../values.ts";
+import { channelOf, PRIORITIES } from "../../values.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import { ITS_KEY, idTaken, mailboxFull, mismatch } from "../send-refusals.ts";
 import type { NewMessage } from "../store.ts";
@@ -12,17 +12,24 @@ import type { Connection } from "./connection.ts";
 import { itemJson, plainJson } from "./item-text.ts";
 import { joinKeys } from "./message-rows.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
-import { sqlText } from "./texts.ts";
+import { type SqlText, sqlText } from "./texts.ts";
 import { BIN2, BY_KEY, HASH, ID, PROLOGUE, raceUnless, TYPE, WORD } from "./transaction.ts";
 
 /** Calls in one batch: each has BATCH_MAX_MESSAGES places of the batch's one arrival number. */
 const MAX_ITEMS = Math.floor(ARRIVALS_PER_NUMBER / BATCH_MAX_MESSAGES);
 
+/** Nobody would ever receive what stands in the mailbox of a broadcast channel. */
+const NO_QUEUE = `  WHEN x.receiver LIKE '#%' AND NOT EXISTS (SELECT 1 FROM dbo.channels AS q WHERE q.channel_no = r.agent_no
+    AND q.kind = 'work_queue') THEN 'RECEIVER_UNKNOWN'
+`;
+
 /**
  * The messages of all calls with what they meet, and why they are refused: the first reason that applies. A `twin` has the
  * id or key of an earlier message of its call; `twin_refusal` says whether it differs from that.
  */
-const READ = `DECLARE @sends TABLE (place int NOT NULL PRIMARY KEY, item int NOT NULL, message_id ${ID} NOT NULL, sender_no int NULL,
+const read = (
+  toChannels: boolean,
+): string => `DECLARE @sends TABLE (place int NOT NULL PRIMARY KEY, item int NOT NULL, message_id ${ID} NOT NULL, sender_no int NULL,
   receiver_no int NULL, receiver ${ID} NOT NULL, type ${TYPE} NOT NULL, priority tinyint NOT NULL, available_at bigint NOT NULL,
   expires_at bigint NULL, max_attempts int NOT NULL, correlation_id ${ID} NULL, reply_to ${ID} NULL, ordering_key ${ID} NULL,
   idempotency_key ${HASH} NULL, request_hash ${HASH} NOT NULL, payload_bytes int NOT NULL, sender_role ${WORD} NULL,
@@ -57,7 +64,7 @@ CROSS APPLY (SELECT CASE
     WHEN d.request_hash <> x.request_hash ${BIN2} THEN 'ID_MISMATCH' END
   -- A repeat gets the first result even when the receiver has gone since.
   WHEN r.agent_no IS NULL THEN 'RECEIVER_UNKNOWN'
-  WHEN r.status = 'deregistered' THEN 'RECEIVER_LEFT'
+${toChannels ? NO_QUEUE : ""}  WHEN r.status = 'deregistered' THEN 'RECEIVER_LEFT'
   WHEN x.twin = 0 AND b.depth >= @maxMailbox THEN 'MAILBOX_FULL' END AS refusal) AS f
 ${BY_KEY};
 `;
@@ -107,11 +114,16 @@ SELECT DISTINCT s.receiver AS agent_id FROM @sends AS s WHERE s.accepted = 1 AND
 `;
 
 /** Calls of one message each without an ordering key: nearly all. */
-const SINGLE = sqlText("send-messages single", `${PROLOGUE}${READ}${write("")}${ANSWER}`);
-const ANY = sqlText(
-  "send-messages any",
-  `${PROLOGUE}${READ}${READ_TOGETHER}${write(joinKeys("@sends", "place", "s.accepted = 1"))}${ANSWER}`,
-);
+const SINGLE = sqlText("send-messages single", `${PROLOGUE}${read(false)}${write("")}${ANSWER}`);
+const together = (toChannels: boolean): string =>
+  `${PROLOGUE}${read(toChannels)}${READ_TOGETHER}${write(joinKeys("@sends", "place", "s.accepted = 1"))}${ANSWER}`;
+const ANY = sqlText("send-messages any", together(false));
+const TO_CHANNELS = sqlText("send-messages to-channels", together(true));
+
+function textFor(calls: readonly (readonly NewMessage[])[]): SqlText {
+  if (calls.some((messages) => messages.some(({ receiver }) => channelOf(receiver) !== undefined))) return TO_CHANNELS;
+  return calls.every((messages) => messages.length === 1 && messages[0]?.orderingKey === undefined) ? SINGLE : ANY;
+}
 
 type Refusal =
   | "SENDER_UNKNOWN"
@@ -212,8 +224,7 @@ function decodeCall(messages: readonly NewMessage[], rows: readonly SendRow[]): 
 
 const SEND: Batch<readonly NewMessage[], SendMessageReply[]> = {
   name: "send-messages",
-  sql: (calls) =>
-    calls.every((messages) => messages.length === 1 && messages[0]?.orderingKey === undefined) ? SINGLE : ANY,
+  sql: textFor,
   encode(messages) {
     const twins = findTwins(messages);
     return {
@@ -235,7 +246,7 @@ const SEND: Batch<readonly NewMessage[], SendMessageReply[]> = {
 /**
  * Accepts all or none, in order.
  *
- * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, MAILBOX_FULL, ID_TAKEN, IDEMPOTENCY_MISMATCH
+ * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, CHANNEL_NOT_FOUND, MAILBOX_FULL, ID_TAKEN, IDEMPOTENCY_MISMATCH
  */
 export function sendMessages(connection: Connection, messages: readonly NewMessage[]): Promise<SendMessageReply[]> {
   return connection.run(SEND, messages);

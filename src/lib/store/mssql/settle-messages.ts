@@ -14,19 +14,19 @@ import { BIN2, BY_KEY, DECLARE_DELIVERABLE, ID, PROLOGUE, raceUnless, WORD } fro
 const MAX_ITEMS = 64;
 
 /**
- * The settlements of all calls with the messages that they name. `acts`: of the current attempt of the mailbox's own agent,
- * and leased, so it settles. `status` is the answer; the repeat of an earlier settlement gets that one's.
+ * The settlements of all calls with the messages that they name. `acts`: of the current attempt of the mailbox's own agent, or
+ * of the member that holds a channel's message, and leased, so it settles. `status` is the answer; the repeat of an earlier settlement gets that one's.
  */
-const READ = `DECLARE @settles TABLE (place int NOT NULL PRIMARY KEY, item int NOT NULL, agent_no int NULL, agent_id ${ID} NULL,
+const READ = `DECLARE @settles TABLE (place int NOT NULL PRIMARY KEY, item int NOT NULL, agent_no int NULL, receiver_no int NULL,
   arrival bigint NULL, attempt int NOT NULL, outcome ${WORD} NOT NULL, acts bit NOT NULL, status ${WORD} NOT NULL,
   settlement ${WORD} NULL, available_at bigint NULL, reason nvarchar(max) NULL, ordering_key ${ID} NULL, code ${WORD} NULL,
   stale bit NOT NULL, inactive bit NOT NULL, wakes bit NOT NULL);
-INSERT INTO @settles (place, item, agent_no, agent_id, arrival, attempt, outcome, acts, status, settlement, available_at, reason,
+INSERT INTO @settles (place, item, agent_no, receiver_no, arrival, attempt, outcome, acts, status, settlement, available_at, reason,
   ordering_key, code, stale, inactive, wakes)
-SELECT i.[key] * ${SETTLE_MAX} + x.n, i.[key], a.agent_no, a.agent_id, m.arrival, x.attempt, x.outcome, f.acts,
+SELECT i.[key] * ${SETTLE_MAX} + x.n, i.[key], a.agent_no, m.receiver_no, m.arrival, x.attempt, x.outcome, f.acts,
   CASE WHEN f.acts = 1 THEN t.becomes
     WHEN m.arrival IS NULL THEN 'not_found'
-    WHEN m.receiver_no <> a.agent_no OR m.attempt <> x.attempt THEN 'lease_lost'
+    WHEN m.attempt <> x.attempt OR (m.receiver_no <> a.agent_no AND (m.holder IS NULL OR m.holder <> a.agent_id)) THEN 'lease_lost'
     WHEN m.settlement = 'task_ended' THEN 'completed'
     WHEN m.settlement = 'complete' AND x.outcome = 'complete' THEN 'completed'
     WHEN m.settlement = 'retry_queued' AND x.outcome = 'retry' THEN 'queued'
@@ -48,8 +48,8 @@ LEFT JOIN dbo.agent_heartbeats AS h ON h.agent_no = a.agent_no
 LEFT JOIN dbo.messages AS m ON m.message_id = x.message_id ${BIN2}
 CROSS APPLY (SELECT CASE WHEN x.outcome = 'complete' THEN 'completed' WHEN x.outcome = 'dead_letter' OR m.attempt >= m.attempt_limit
   THEN 'dead_lettered' ELSE 'queued' END AS becomes) AS t
-CROSS APPLY (SELECT CASE WHEN a.status <> 'deregistered' AND m.receiver_no = a.agent_no AND m.attempt = x.attempt
-  AND m.status = 'leased' THEN 1 ELSE 0 END AS acts) AS f
+CROSS APPLY (SELECT CASE WHEN a.status <> 'deregistered' AND (m.receiver_no = a.agent_no OR m.holder = a.agent_id)
+  AND m.attempt = x.attempt AND m.status = 'leased' THEN 1 ELSE 0 END AS acts) AS f
 ${BY_KEY};
 `;
 
@@ -69,8 +69,8 @@ BEGIN
   IF @keyed > 0
   BEGIN
     ${DECLARE_DELIVERABLE}${DECLARE_ENDED_KEYS}INSERT INTO @ended_keys (receiver_no, ordering_key, ended)
-    SELECT s.agent_no, s.ordering_key, COUNT(*) FROM @settles AS s
-    WHERE s.acts = 1 AND s.ordering_key IS NOT NULL AND s.status <> 'queued' GROUP BY s.agent_no, s.ordering_key;
+    SELECT s.receiver_no, s.ordering_key, COUNT(*) FROM @settles AS s
+    WHERE s.acts = 1 AND s.ordering_key IS NOT NULL AND s.status <> 'queued' GROUP BY s.receiver_no, s.ordering_key;
     ${LEAVE_KEYS}  END;
   UPDATE m SET status = s.status, lease_expires_at = NULL, claim_id = NULL, available_at = s.available_at,
     ended_at = CASE WHEN s.status = 'queued' THEN NULL ELSE @now END, settlement = s.settlement, reason = COALESCE(s.reason, m.reason)
@@ -79,16 +79,16 @@ BEGIN
   ${BY_KEY};
   ${raceUnless("@settled")}  IF @keyed > 0
   BEGIN
-    ${FREE_NEXT_OF_KEYS}    UPDATE s SET wakes = 1 FROM @settles AS s JOIN @deliverable AS d ON d.agent_no = s.agent_no;
+    ${FREE_NEXT_OF_KEYS}    UPDATE s SET wakes = 1 FROM @settles AS s JOIN @deliverable AS d ON d.agent_no = s.receiver_no;
   END;
   UPDATE c SET value = c.value + d.delta
-  FROM (SELECT CONCAT('mailbox:', s.agent_no) AS name, -COUNT(*) AS delta FROM @settles AS s
-      WHERE s.acts = 1 AND s.status <> 'queued' GROUP BY s.agent_no
+  FROM (SELECT CONCAT('mailbox:', s.receiver_no) AS name, -COUNT(*) AS delta FROM @settles AS s
+      WHERE s.acts = 1 AND s.status <> 'queued' GROUP BY s.receiver_no
     UNION ALL SELECT CONCAT('messages:', s.status), COUNT(*) FROM @settles AS s WHERE s.acts = 1 GROUP BY s.status
     UNION ALL SELECT 'messages:leased', -@settled) AS d
   JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8
   ${BY_KEY};
-  ${raceUnless(`(SELECT COUNT(DISTINCT s.status) + COUNT(DISTINCT CASE WHEN s.status <> 'queued' THEN s.agent_no END) + 1
+  ${raceUnless(`(SELECT COUNT(DISTINCT s.status) + COUNT(DISTINCT CASE WHEN s.status <> 'queued' THEN s.receiver_no END) + 1
     FROM @settles AS s WHERE s.acts = 1)`)}  COMMIT TRANSACTION;
 END;
 `;
@@ -100,7 +100,9 @@ const ANSWER = `IF @stale > 0
   WHERE s.stale = 1 AND s.code IS NULL AND s.status NOT IN ('lease_lost', 'not_found') AND h.beating = 1
     AND h.last_heartbeat_at < @now - @renewalMilliseconds;
 SELECT s.item, s.place % ${SETTLE_MAX} AS n, s.code, s.status, s.inactive FROM @settles AS s ORDER BY s.place;
-SELECT DISTINCT s.agent_id FROM @settles AS s WHERE s.acts = 1 AND (s.wakes = 1 OR s.status = 'queued');
+SELECT DISTINCT r.agent_id FROM @settles AS s JOIN dbo.agents AS r ON r.agent_no = s.receiver_no
+WHERE s.acts = 1 AND (s.wakes = 1 OR s.status = 'queued')
+${BY_KEY};
 `;
 
 const DISTINCT = sqlText("settle-messages distinct", `${PROLOGUE}${READ}${WRITE}${ANSWER}`);

@@ -8,6 +8,7 @@ import type {
   RegistryStatistics,
 } from "../../statistics/statistics.ts";
 import { TASK_STATUSES, type TaskStatus } from "../../tasks/task.ts";
+import { BEFORE_AGENTS } from "../agent-reading.ts";
 import type { Connection } from "./connection.ts";
 import { isRefusal } from "./faults.ts";
 import { type SqlText, sqlText } from "./texts.ts";
@@ -17,6 +18,9 @@ import { PROLOGUE } from "./transaction.ts";
  * Read from counters that every transition keeps exact. Only agents are counted as they are: a registry has thousands of
  * them, not millions, and a counter by role and status would be written by every change of a status.
  */
+
+/** Not the mailbox of a channel. */
+const IS_AGENT = `a.agent_id > '${BEFORE_AGENTS}'`;
 
 interface Counter {
   name: string;
@@ -72,7 +76,7 @@ export async function queueStatistics(connection: Connection): Promise<QueueStat
 const REGISTRY = sqlText(
   "registry-statistics",
   `SELECT a.role AS name, COUNT(*) AS value, SUM(CASE WHEN a.status = 'active' THEN 1 ELSE 0 END) AS active
-FROM dbo.agents AS a WHERE a.status <> 'deregistered' GROUP BY a.role;
+FROM dbo.agents AS a WHERE a.status <> 'deregistered' AND ${IS_AGENT} GROUP BY a.role;
 SELECT COALESCE(AVG(l.load), 0) AS load FROM dbo.agent_loads AS l WHERE l.working = 1 AND l.max_concurrent_tasks > 0;
 `,
 );
@@ -91,7 +95,7 @@ export async function registryStatistics(connection: Connection): Promise<Regist
 
 const COORDINATION = sqlText(
   "coordination-statistics",
-  `${counters("tasks:")}SELECT COUNT(*) AS active FROM dbo.agents AS a WHERE a.status = 'active';
+  `${counters("tasks:")}SELECT COUNT(*) AS active FROM dbo.agents AS a WHERE a.status = 'active' AND ${IS_AGENT};
 `,
 );
 
@@ -112,8 +116,8 @@ export async function coordinationStatistics(connection: Connection): Promise<Co
 }
 
 const PROBE_MESSAGES = "SELECT TOP (1) m.arrival FROM dbo.messages AS m;\n";
-const PROBE_AGENTS = `SELECT CASE WHEN EXISTS (SELECT 1 FROM dbo.agents AS a WHERE a.status IN ('active', 'draining', 'inactive'))
-  THEN 1 ELSE 0 END AS registered;
+const PROBE_AGENTS = `SELECT CASE WHEN EXISTS (SELECT 1 FROM dbo.agents AS a WHERE a.status IN ('active', 'draining', 'inactive')
+  AND ${IS_AGENT}) THEN 1 ELSE 0 END AS registered;
 `;
 const ALL = sqlText("health", `${PROBE_MESSAGES}${PROBE_AGENTS}`);
 const PROBES = {

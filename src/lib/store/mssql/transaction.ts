@@ -3,14 +3,16 @@
  * the one lock order, each write naming the state it expects; whoever finds another state gives up (LOSE_RACE), and the
  * connection sends the batch again. So nothing depends on a lock that a read would have to hold.
  *
- * The lock order: agent_loads, agents, agent_heartbeats, agent_metadata; credentials; tasks (each group by number), their outcomes,
- * attempts, dependencies, events; ordering_keys, messages, message_payloads; counters. Hand-outs are transactions of their
- * own, after the commit of the call that made room.
+ * The lock order: channels, their members and grants; agent_loads, agents, agent_heartbeats, agent_metadata; credentials; tasks
+ * (each group by number), their outcomes, attempts, dependencies, events; ordering_keys, messages, message_payloads; counters.
+ * Hand-outs are transactions of their own, after the commit of the call that made room.
  */
 
 /** Tables in the order in which a transaction writes them; those of a group in any order, each by its key. */
 export const LOCK_ORDER: readonly (readonly string[])[] = [
   ["capability_sets", "set_capabilities", "demands", "demand_sets"],
+  ["channels"],
+  ["channel_members", "channel_grants"],
   ["agent_loads"],
   ["agents"],
   ["agent_heartbeats"],

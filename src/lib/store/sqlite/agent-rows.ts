@@ -1,5 +1,6 @@
 import type { AgentRole, AgentStatus } from "../../agents/agent.ts";
 import { SYSTEM_ACTOR } from "../../security/call-context.ts";
+import { CHANNEL_SIGIL } from "../../values.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import { audit } from "./audit.ts";
 import type { Transaction } from "./transaction.ts";
@@ -135,9 +136,9 @@ export function writeAgent(transaction: Transaction, agent: AgentRow, changes: A
   return before;
 }
 
-/** Adds `sign` times what the agent contributes to the counters. */
+/** Adds `sign` times what the agent contributes to the counters; the mailbox of a channel is no agent. */
 export function countAgent(transaction: Transaction, agent: AgentRow, sign: 1 | -1): void {
-  if (agent.status === "deregistered") return;
+  if (agent.status === "deregistered" || agent.agent_id.startsWith(CHANNEL_SIGIL)) return;
   transaction.count(`agents:role:${agent.role}`, sign);
   transaction.count(`agents:status:${agent.status}`, sign);
   if (agent.role !== "worker" || agent.status !== "active" || agent.max_concurrent_tasks === 0) return;

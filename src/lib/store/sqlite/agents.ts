@@ -2,7 +2,7 @@ import type { Agent, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../.
 import { PENDING_COUNT_MAX } from "../../limits.ts";
 import { actorOf } from "../../security/call-context.ts";
 import { PRIORITIES } from "../../values.ts";
-import { readStoredAgent } from "../agent-reading.ts";
+import { BEFORE_AGENTS, readStoredAgent } from "../agent-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import type { Heartbeat, Page, Paged, RegistrationAuthority } from "../store.ts";
 import {
@@ -106,7 +106,7 @@ export function listAgents(
 ): Paged<Agent> {
   const { role, capability, status, limit } = query;
   const filters = { list: "agents", role, capability, status };
-  const after = String(decodeCursor(filters, query.cursor)?.[0] ?? "");
+  const after = String(decodeCursor(filters, query.cursor)?.[0] ?? BEFORE_AGENTS);
   const where = ["agent_id > ?"];
   const parameters: (string | number)[] = [after];
   if (role !== undefined) where.push("role = ?") && parameters.push(role);

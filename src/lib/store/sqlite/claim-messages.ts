@@ -5,6 +5,7 @@ import { rankOf } from "../message-reading.ts";
 import type { Claim, Claimed } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";
 import { type AgentRow, requireRegistered } from "./agent-rows.ts";
+import { requireQueue } from "./channels.ts";
 import {
   endMessage,
   LIVE_COLUMNS,
@@ -22,19 +23,21 @@ const UPKEEP_MAX = 500;
 
 /**
  * Leases due messages by rank, then arrival. The streams of a mailbox, one per priority, are read at their heads and
- * merged by rank, so the cost does not grow with what is delayed, held, leased or done.
+ * merged by rank, so the cost does not grow with what is delayed, held, leased or done. From a channel's mailbox they go to
+ * the member that asks, who is then their holder.
  *
- * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED
+ * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, CHANNEL_NOT_FOUND
  */
 export function claimMessages(transaction: Transaction, claim: Claim): Claimed {
   const agent = requireRegistered(transaction, claim.agentId);
+  const mailbox = claim.channel === undefined ? agent : requireQueue(transaction, claim.channel);
   countAsHeartbeat(transaction, agent);
   if (claim.claimId !== undefined) {
-    const repeated = claimedBefore(transaction, agent, claim.claimId);
+    const repeated = claimedBefore(transaction, mailbox, claim.claimId, claim);
     if (repeated.length > 0) return { messages: repeated, unfinished: false };
   }
-  const takenBack = takeBackEndedLeases(transaction, agent.agent_no);
-  const walk = new Walk(transaction, agent, claim);
+  const takenBack = takeBackEndedLeases(transaction, mailbox.agent_no);
+  const walk = new Walk(transaction, mailbox, claim);
   walk.fill();
   const unfinished = takenBack === UPKEEP_MAX || walk.expired >= UPKEEP_MAX;
   return { messages: walk.leased, unfinished: unfinished && walk.leased.length < claim.maxMessages };
@@ -45,10 +48,11 @@ const OF_CLAIM = `SELECT ${READABLE_COLUMNS} FROM messages m
 
 type LeasedRow = ReadableMessageRow & { lease_expires_at: number };
 
-function claimedBefore(transaction: Transaction, agent: AgentRow, claimId: string): LeasedMessage[] {
+function claimedBefore(transaction: Transaction, mailbox: AgentRow, claimId: string, claim: Claim): LeasedMessage[] {
+  const holder = claim.channel === undefined ? null : claim.agentId;
   return transaction
-    .all<LeasedRow>(OF_CLAIM, agent.agent_no, claimId)
-    .filter((row) => row.lease_expires_at > transaction.now)
+    .all<LeasedRow>(OF_CLAIM, mailbox.agent_no, claimId)
+    .filter((row) => row.lease_expires_at > transaction.now && row.holder === holder)
     .sort((a, b) => rankOf(a) - rankOf(b) || a.arrival - b.arrival)
     .map((row) => readLeased(transaction, row, payloadText(transaction, row)));
 }
@@ -56,7 +60,7 @@ function claimedBefore(transaction: Transaction, agent: AgentRow, claimId: strin
 const ENDED_LEASES = `SELECT ${LIVE_COLUMNS} FROM messages
   WHERE receiver_no = ? AND status = 'leased' AND lease_expires_at <= ? ORDER BY lease_expires_at LIMIT ${UPKEEP_MAX}`;
 
-/** Returns what the agent's own ended leases hold to the mailbox. @returns how many */
+/** Returns what ended leases hold to the mailbox. @returns how many */
 function takeBackEndedLeases(transaction: Transaction, agentNo: number): number {
   const ended = transaction.all<LiveMessageRow>(ENDED_LEASES, agentNo, transaction.now);
   for (const message of ended) takeBack(transaction, message);
@@ -89,6 +93,8 @@ const BY_ARRIVAL = `SELECT ${READABLE_COLUMNS} FROM messages m WHERE arrival = ?
 
 const LEASE = `UPDATE messages SET status = 'leased', attempt = attempt + 1, lease_expires_at = ?, claim_id = ?, settlement = NULL
   WHERE arrival = ?`;
+const LEASE_TO_HOLDER = `UPDATE messages SET status = 'leased', attempt = attempt + 1, lease_expires_at = ?, claim_id = ?,
+  settlement = NULL, holder = ? WHERE arrival = ?`;
 
 interface Head {
   arrival: number;
@@ -105,13 +111,13 @@ class Walk {
   readonly leased: LeasedMessage[] = [];
   expired = 0;
   readonly #transaction: Transaction;
-  readonly #agent: AgentRow;
+  readonly #mailbox: AgentRow;
   readonly #claim: Claim;
   #bytes = 0;
 
-  constructor(transaction: Transaction, agent: AgentRow, claim: Claim) {
+  constructor(transaction: Transaction, mailbox: AgentRow, claim: Claim) {
     this.#transaction = transaction;
-    this.#agent = agent;
+    this.#mailbox = mailbox;
     this.#claim = claim;
   }
 
@@ -143,13 +149,13 @@ class Walk {
 
   #stream(priority: number, limit: number): Head[] {
     const sql = headOf(HEADS, limit, priority);
-    return this.#transaction.all<Head>(sql, this.#agent.agent_no, this.#transaction.now);
+    return this.#transaction.all<Head>(sql, this.#mailbox.agent_no, this.#transaction.now);
   }
 
   #typedStreams(priority: number, limit: number, types: readonly string[]): Head[] {
     const sql = headOf(TYPED_HEADS, limit, priority);
     const { now } = this.#transaction;
-    return [...new Set(types)].flatMap((type) => this.#transaction.all<Head>(sql, this.#agent.agent_no, type, now));
+    return [...new Set(types)].flatMap((type) => this.#transaction.all<Head>(sql, this.#mailbox.agent_no, type, now));
   }
 
   /** Leases or expires the row. @returns false when the reply is full */
@@ -166,11 +172,23 @@ class Walk {
     this.#bytes += Buffer.byteLength(text);
     if (this.leased.length > 0 && this.#bytes > this.#claim.maxBytes) return false;
     const leaseExpiresAt = transaction.now + Math.ceil(this.#claim.leaseMilliseconds);
-    transaction.run(LEASE, leaseExpiresAt, this.#claim.claimId ?? null, row.arrival);
+    const holder = this.#lease(row.arrival, leaseExpiresAt);
     transaction.count("messages:queued", -1);
     transaction.count("messages:leased", 1);
-    const leased = { ...row, status: "leased" as const, attempt: row.attempt + 1, lease_expires_at: leaseExpiresAt };
+    const attempt = row.attempt + 1;
+    const leased = { ...row, status: "leased" as const, attempt, lease_expires_at: leaseExpiresAt, holder };
     this.leased.push(readLeased(transaction, leased, text));
     return true;
+  }
+
+  /** @returns the holder; null where that is the receiver */
+  #lease(arrival: number, leaseExpiresAt: number): string | null {
+    const { channel, agentId, claimId = null } = this.#claim;
+    if (channel === undefined) {
+      this.#transaction.run(LEASE, leaseExpiresAt, claimId, arrival);
+      return null;
+    }
+    this.#transaction.run(LEASE_TO_HOLDER, leaseExpiresAt, claimId, agentId, arrival);
+    return agentId;
   }
 }

@@ -1,8 +1,12 @@
 import type { DatabaseSync } from "node:sqlite";
+import { BEFORE_AGENTS } from "../agent-reading.ts";
 import type {
   CopiedAttempt,
+  CopiedChannel,
   CopiedDependency,
   CopiedEvent,
+  CopiedGrant,
+  CopiedMember,
   CopiedRows,
   CopiedTask,
   CopySource,
@@ -13,12 +17,23 @@ import type {
 
 const MESSAGE_TYPES = "SELECT type, schema, updated_at FROM message_types ORDER BY type";
 
-const AGENTS = `SELECT a.agent_id, a.role, a.status, s.capabilities, a.max_concurrent_tasks, a.registered_at,
+const agents = (
+  condition: string,
+): string => `SELECT a.agent_id, a.role, a.status, s.capabilities, a.max_concurrent_tasks, a.registered_at,
     a.last_heartbeat_at, a.status_changed_at, a.last_assigned_at, a.completed, a.failed, a.completed_milliseconds,
     a.p95_milliseconds, m.metadata,
     a.status = 'deregistered' AND EXISTS (SELECT 1 FROM mailboxes b WHERE b.agent_no = a.agent_no AND b.depth > 0) AS mailbox_left
   FROM agents a JOIN capability_sets s USING (set_no) LEFT JOIN agent_metadata m USING (agent_no)
-  ORDER BY a.agent_no`;
+  WHERE ${condition} ORDER BY a.agent_no`;
+const AGENTS = agents(`a.agent_id > '${BEFORE_AGENTS}'`);
+const CHANNEL_MAILBOXES = agents(`a.agent_id < '${BEFORE_AGENTS}'`);
+
+const CHANNELS = `SELECT channel_no, name, kind, description, created_by, created_at, request_hash, members, grants
+  FROM channels ORDER BY channel_no`;
+const MEMBERS = `SELECT a.agent_id, m.added_at FROM channel_members m JOIN agents a USING (agent_no)
+  WHERE m.channel_no = ? ORDER BY m.agent_no`;
+const GRANTS =
+  "SELECT grantee, may_post, may_read, may_manage FROM channel_grants WHERE channel_no = ? ORDER BY grantee";
 
 /** All that are not in the archive: ended ones past their retention are about to go there, and would be missed. */
 const TASKS = `SELECT t.task_no, t.task_id, 0 AS archived, s.agent_id AS supervisor_id, t.task_type, t.priority, t.status,
@@ -46,7 +61,7 @@ const MESSAGES = `SELECT m.message_id, s.agent_id AS sender_id, r.agent_id AS re
     m.attempt_limit, m.max_attempts, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.settlement,
     m.claim_id, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.idempotency_key, m.request_hash, m.sender_role,
     m.sender_credential, t.task_id,
-    m.task_attempt, coalesce(m.payload, p.payload, 'null') AS payload
+    m.task_attempt, m.channel, m.post_id, m.holder, coalesce(m.payload, p.payload, 'null') AS payload
   FROM messages m JOIN agents r ON r.agent_no = m.receiver_no LEFT JOIN agents s ON s.agent_no = m.sender_no
   LEFT JOIN tasks t ON t.task_no = m.task_no LEFT JOIN message_payloads p ON p.arrival = m.arrival
   WHERE m.status IN ('queued', 'leased', 'dead_lettered') ORDER BY m.arrival`;
@@ -69,12 +84,29 @@ export function copiedRows(database: DatabaseSync): CopySource["rows"] {
   return {
     messageTypes: () => rows<"messageTypes">(MESSAGE_TYPES),
     agents: () => rows<"agents">(AGENTS),
+    channelMailboxes: () => rows<"channelMailboxes">(CHANNEL_MAILBOXES),
+    channels: () => channelsWithParts(database),
     tasks: () => tasksWithParts(database),
     taskEvents: () => numberedEvents(database),
     endedDependencies: () => rows<"endedDependencies">(ENDED_DEPENDENCIES),
     archivedTasks: () => rows<"archivedTasks">(ARCHIVED),
     messages: () => rows<"messages">(MESSAGES),
   };
+}
+
+type ChannelAlone = Omit<CopiedChannel, "member_rows" | "grant_rows"> & { channel_no: number };
+
+function* channelsWithParts(database: DatabaseSync): Iterable<CopiedChannel> {
+  const members = database.prepare(MEMBERS);
+  const grants = database.prepare(GRANTS);
+  for (const row of database.prepare(CHANNELS).iterate() as Iterable<ChannelAlone>) {
+    const { channel_no: channelNo, ...channel } = row;
+    yield {
+      ...channel,
+      member_rows: members.all(channelNo) as unknown as CopiedMember[],
+      grant_rows: grants.all(channelNo) as unknown as CopiedGrant[],
+    };
+  }
 }
 
 type TaskAlone = Omit<CopiedTask, "attempts" | "dependencies"> & { task_no: number };

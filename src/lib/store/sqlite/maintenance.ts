@@ -1,9 +1,11 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
 import { SYSTEM_ACTOR } from "../../security/call-context.ts";
+import { channelOf } from "../../values.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
 import type { PurgeStep, Step, Walked } from "../upkeep-runs.ts";
 import { AGENT_COLUMNS, type AgentRow, changeAgent } from "./agent-rows.ts";
 import { audit } from "./audit.ts";
+import { leaveChannels } from "./channel-members.ts";
 import { deleteMessage, purgeDeadLetter } from "./dead-letters.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -88,20 +90,25 @@ const NAMED = `SELECT 1 WHERE EXISTS (SELECT 1 FROM messages WHERE sender_no = ?
   OR EXISTS (SELECT 1 FROM task_events WHERE agent_no = ?1)
   OR EXISTS (SELECT 1 FROM credentials WHERE agent_no = ?1)`;
 
-/** Deletes agents deregistered for longer than the retention that no row names. */
+/**
+ * Deletes agents deregistered for longer than the retention that no row names; they leave their channels. The mailboxes of
+ * deleted channels go likewise, but are not counted.
+ */
 export function deleteGone(transaction: Transaction, after: number): Walked {
   const limit = transaction.now - transaction.settings.inactiveRetentionDays * DAY_MILLISECONDS;
-  const agents = transaction.all<{ agent_no: number; agent_id: string }>(
+  const agents = transaction.all<Pick<AgentRow, "agent_no" | "agent_id">>(
     LONG_GONE,
     limit,
     after,
     MAINTENANCE_BATCH_ROWS,
   );
   let done = 0;
-  for (const { agent_no: agentNo, agent_id: subjectId } of agents) {
+  for (const { agent_no: agentNo, agent_id: agentId } of agents) {
     if (transaction.get(NAMED, agentNo) !== undefined) continue;
+    leaveChannels(transaction, agentNo, agentId);
     transaction.run("DELETE FROM agents WHERE agent_no = ?", agentNo);
-    audit(transaction, { actor: SYSTEM_ACTOR, action: "agent.deleted", subjectKind: "agent", subjectId });
+    if (channelOf(agentId) !== undefined) continue;
+    audit(transaction, { actor: SYSTEM_ACTOR, action: "agent.deleted", subjectKind: "agent", subjectId: agentId });
     done += 1;
   }
   return { done, next: agents.length === MAINTENANCE_BATCH_ROWS ? agents.at(-1)?.agent_no : undefined };

@@ -3,7 +3,7 @@ import type { JsonValue } from "../../json.ts";
 import type { LeasedMessage, Message, MessageStatus } from "../../messages/message.ts";
 import type { CredentialKind } from "../../security/call-context.ts";
 import { asLeased, joinTask, readColumns, type TaskPart } from "../message-reading.ts";
-import { agentByNo } from "./agent-rows.ts";
+import { type AgentRow, agentByNo } from "./agent-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The row of a message: how it reads, how it ends, and how its ordering key moves on. */
@@ -37,10 +37,13 @@ export interface MessageRow {
   sender_credential: CredentialKind | null;
   task_no: number | null;
   task_attempt: number | null;
+  channel: string | null;
+  post_id: string | null;
+  holder: string | null;
 }
 
 export const MESSAGE_COLUMNS =
-  "arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt, attempt_limit, max_attempts, accepted_at, available_at, expires_at, lease_expires_at, ended_at, settlement, claim_id, reason, correlation_id, reply_to, ordering_key, sender_role, sender_credential, task_no, task_attempt";
+  "arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt, attempt_limit, max_attempts, accepted_at, available_at, expires_at, lease_expires_at, ended_at, settlement, claim_id, reason, correlation_id, reply_to, ordering_key, sender_role, sender_credential, task_no, task_attempt, channel, post_id, holder";
 
 /** What a transition needs of a row: each column read costs 0.15 µs, so the hot path reads these alone. */
 export type LiveMessageRow = Pick<
@@ -56,7 +59,16 @@ export interface ReadableMessageRow
   payload: string | null;
 }
 export const READABLE_COLUMNS =
-  "m.arrival, m.message_id, m.sender_no, m.receiver_no, m.type, m.priority, m.status, m.attempt, m.attempt_limit, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.sender_role, m.sender_credential, m.task_no, m.payload";
+  "m.arrival, m.message_id, m.sender_no, m.receiver_no, m.type, m.priority, m.status, m.attempt, m.attempt_limit, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.sender_role, m.sender_credential, m.task_no, m.payload, m.channel, m.post_id, m.holder";
+
+const HOLDER = "SELECT holder FROM messages WHERE arrival = ?";
+
+/** Whether the agent may settle what its attempt leased: the receiver, or, of a channel's message, who leased it last. */
+export function holds(transaction: Transaction, agent: AgentRow, message: LiveMessageRow): boolean {
+  if (message.receiver_no === agent.agent_no) return true;
+  // Read apart, so that the hot path does not carry a column that is nearly always empty.
+  return transaction.get<{ holder: string | null }>(HOLDER, message.arrival)?.holder === agent.agent_id;
+}
 
 /** Above this many characters a payload is stored apart, so that leasing and settling do not rewrite it. */
 const INLINE_CHARACTERS = 2_048;

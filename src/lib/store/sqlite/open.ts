@@ -4,7 +4,11 @@ import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from 
 import { previewAssignment } from "./assignment.ts";
 import { listAudit, recordAudit } from "./audit.ts";
 import { getAuditBlock, listAuditBlocks, newestAuditBlock } from "./audit-blocks.ts";
+import { broadcastMessage } from "./broadcast-message.ts";
 import { cancelTask } from "./cancel-task.ts";
+import { findChannelAccess, shareChannel } from "./channel-access.ts";
+import { addChannelMember, listChannelMembers, putChannelGrant, removeChannelMember } from "./channel-members.ts";
+import { createChannel, deleteChannel, getChannel, listChannels } from "./channels.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { Connection } from "./connection.ts";
 import {
@@ -46,6 +50,7 @@ export function openSqliteStore({ file, settings, clock }: SqliteStoreOptions): 
   return {
     ...agentVerbs(connection),
     ...messageVerbs(connection),
+    ...channelVerbs(connection),
     ...taskVerbs(connection),
     ...auditVerbs(connection),
     ...credentialVerbs(connection),
@@ -104,6 +109,22 @@ function credentialVerbs(connection: Connection) {
     listCredentials: (query) => connection.read((tx) => listCredentials(tx, query)),
     revokeCredential: (credentialId) => connection.write((tx) => revokeCredential(tx, credentialId)),
     recordCredentialUse: (credentialIds) => connection.write((tx) => recordCredentialUse(tx, credentialIds)),
+  } satisfies Partial<Store>;
+}
+
+function channelVerbs(connection: Connection) {
+  return {
+    createChannel: (channel) => connection.write((tx) => createChannel(tx, channel)),
+    getChannel: (name) => connection.read((tx) => getChannel(tx, name)),
+    listChannels: (query) => connection.read((tx) => listChannels(tx, query)),
+    deleteChannel: (name) => connection.write((tx) => deleteChannel(tx, name)),
+    listChannelMembers: (name, page) => connection.read((tx) => listChannelMembers(tx, name, page)),
+    addChannelMember: (name, agentId) => connection.write((tx) => addChannelMember(tx, name, agentId)),
+    removeChannelMember: (name, agentId) => connection.write((tx) => removeChannelMember(tx, name, agentId)),
+    putChannelGrant: (name, grant) => connection.write((tx) => putChannelGrant(tx, name, grant)),
+    findChannelAccess: (name, reader) => connection.read((tx) => findChannelAccess(tx, name, reader)),
+    shareChannel: (agentId, otherId) => connection.read((tx) => shareChannel(tx, agentId, otherId)),
+    broadcastMessage: (post) => connection.write((tx) => broadcastMessage(tx, post)),
   } satisfies Partial<Store>;
 }
 

@@ -4,7 +4,7 @@ import { iso } from "../instants.ts";
 import type { Renewal } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";
 import { requireRegistered } from "./agent-rows.ts";
-import { LIVE_COLUMNS, type LiveMessageRow } from "./message-rows.ts";
+import { holds, LIVE_COLUMNS, type LiveMessageRow } from "./message-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
 const BY_ID = `SELECT ${LIVE_COLUMNS} FROM messages WHERE message_id = ?`;
@@ -21,7 +21,7 @@ export function renewLease(transaction: Transaction, renewal: Renewal): SettleRe
   if (message === undefined) {
     throw new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
   }
-  const current = message.receiver_no === agent.agent_no && message.attempt === renewal.attempt;
+  const current = message.attempt === renewal.attempt && holds(transaction, agent, message);
   if (current && message.settlement === "task_ended") return { messageId, status: "completed" };
   if (!current || message.status !== "leased") {
     const detail = `Message ${messageId} is not leased by ${renewal.agentId} in attempt ${renewal.attempt}.`;

@@ -1,8 +1,9 @@
 import type { SendMessageReply } from "../../messages/message.ts";
-import { PRIORITIES } from "../../values.ts";
+import { channelOf, PRIORITIES } from "../../values.ts";
 import { ITS_KEY, idTaken, mailboxFull, mismatch } from "../send-refusals.ts";
 import type { NewMessage } from "../store.ts";
 import { type AgentRow, requireRegistered } from "./agent-rows.ts";
+import { refuseUnlessOf } from "./channels.ts";
 import { keyIsBusy, storePayload } from "./message-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -24,7 +25,7 @@ interface Earlier {
 /**
  * Accepts all or none, in order: everything is checked before the first row is written.
  *
- * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, MAILBOX_FULL, ID_TAKEN, IDEMPOTENCY_MISMATCH
+ * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, CHANNEL_NOT_FOUND, MAILBOX_FULL, ID_TAKEN, IDEMPOTENCY_MISMATCH
  */
 export function sendMessages(transaction: Transaction, messages: readonly NewMessage[]): SendMessageReply[] {
   const single = messages.length === 1 ? messages[0] : undefined;
@@ -69,6 +70,8 @@ function checkMessage(transaction: Transaction, message: NewMessage, added?: Rea
   // A repeat gets the first result even when the receiver has gone since.
   if (repeatOf !== undefined) return { message, sender, receiver: sender, repeatOf };
   const receiver = message.receiver === message.sender ? sender : requireRegistered(transaction, message.receiver);
+  const channel = channelOf(message.receiver);
+  if (channel !== undefined) refuseUnlessOf(transaction, "work_queue", receiver, channel);
   const depth = transaction.mailboxDepth(receiver.agent_no) + (added?.get(receiver.agent_no) ?? 0);
   if (depth >= transaction.settings.maxMailbox) {
     throw mailboxFull(message.receiver, depth);
@@ -80,7 +83,7 @@ const BY_ID = "SELECT message_id, sender_no, request_hash FROM messages WHERE me
 const BY_KEY = "SELECT message_id, sender_no, request_hash FROM messages WHERE idempotency_key = ?";
 
 /** The id of the message that this one repeats. The key is looked up first: it names the caller's intent. */
-function findRepeat(transaction: Transaction, message: NewMessage, sender: AgentRow): string | undefined {
+export function findRepeat(transaction: Transaction, message: NewMessage, sender: AgentRow): string | undefined {
   if (message.idempotencyKey !== undefined) {
     const earlier = transaction.get<Earlier>(BY_KEY, message.idempotencyKey);
     if (earlier !== undefined) {
@@ -135,7 +138,7 @@ function insertMessage(transaction: Transaction, { message, sender, receiver }: 
 }
 
 /** When it may be delivered: never before now. */
-function availability(message: NewMessage, now: number): number {
+export function availability(message: NewMessage, now: number): number {
   if (message.deliverAt !== undefined) return Math.max(now, Date.parse(message.deliverAt));
   return now + Math.ceil((message.delaySeconds ?? 0) * 1_000);
 }

@@ -1,9 +1,10 @@
 import { backoffMilliseconds } from "../../backoff.ts";
 import type { NewSettlement, SettleResult } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";
-import { requireRegistered } from "./agent-rows.ts";
+import { type AgentRow, requireRegistered } from "./agent-rows.ts";
 import {
   endMessage,
+  holds,
   LIVE_COLUMNS,
   type LiveMessageRow,
   MAX_ATTEMPTS_REASON,
@@ -30,7 +31,8 @@ const REPEATS: Readonly<
 };
 
 /**
- * Settles one by one, in order, as if sent alone. Only the current attempt of the mailbox's own agent writes.
+ * Settles one by one, in order, as if sent alone. Only the current attempt of the mailbox's own agent writes, or of the
+ * member that holds the lease on a channel's message.
  *
  * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED
  */
@@ -40,17 +42,17 @@ export function settleMessages(
   settlements: readonly NewSettlement[],
 ): SettleResult[] {
   const agent = requireRegistered(transaction, agentId);
-  const results = settlements.map((settlement) => settleOne(transaction, agent.agent_no, settlement));
+  const results = settlements.map((settlement) => settleOne(transaction, agent, settlement));
   const accepted = results.some((result) => result.status !== "lease_lost" && result.status !== "not_found");
   if (accepted) countAsHeartbeat(transaction, agent);
   return results;
 }
 
-function settleOne(transaction: Transaction, agentNo: number, settlement: NewSettlement): SettleResult {
+function settleOne(transaction: Transaction, agent: AgentRow, settlement: NewSettlement): SettleResult {
   const { messageId, outcome } = settlement;
   const message = transaction.get<LiveMessageRow>(BY_ID, messageId);
   if (message === undefined) return { messageId, status: "not_found" };
-  if (message.receiver_no !== agentNo || message.attempt !== settlement.attempt)
+  if (message.attempt !== settlement.attempt || !holds(transaction, agent, message))
     return { messageId, status: "lease_lost" };
   if (message.status !== "leased") {
     const repeat = message.settlement === null ? undefined : REPEATS[message.settlement];

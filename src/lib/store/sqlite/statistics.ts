@@ -7,6 +7,7 @@ import type {
   RegistryStatistics,
 } from "../../statistics/statistics.ts";
 import { TASK_STATUSES, type TaskStatus } from "../../tasks/task.ts";
+import { BEFORE_AGENTS } from "../agent-reading.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Read from counters that every transition keeps exact; nothing here counts rows. */
@@ -103,7 +104,8 @@ export function checkHealth(transaction: Transaction): Health["checks"] {
     databaseConnection: answers(() => transaction.get("SELECT 1")),
     messageQueueOperational: answers(() => transaction.get("SELECT arrival FROM messages LIMIT 1")),
     agentRegistryAccessible: answers(() => {
-      registered = transaction.get("SELECT 1 FROM agents WHERE status <> 'deregistered' LIMIT 1") !== undefined;
+      const sql = "SELECT 1 FROM agents WHERE agent_id > ? AND status <> 'deregistered' LIMIT 1";
+      registered = transaction.get(sql, BEFORE_AGENTS) !== undefined;
     }),
     recentActivity: registered,
   };

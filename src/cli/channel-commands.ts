@@ -1,0 +1,157 @@
+import type { Command } from "commander";
+import { AGENT_ROLES, type AgentRole } from "../lib/agents/agent.ts";
+import { CHANNEL_KINDS, type Channel, type ChannelKind, type ChannelMember } from "../lib/channels/channel.ts";
+import type { LeasedMessage } from "../lib/messages/message.ts";
+import type { Runner } from "./context.ts";
+import { UsageError } from "./exit-codes.ts";
+import { type PageOptions, page, withPage } from "./list.ts";
+import { type ReceiveOptions, receiveAndComplete, withReceive } from "./message-commands.ts";
+import { given, toList, toOneOf } from "./options.ts";
+import { type Column, properties, table } from "./table.ts";
+
+const COLUMNS: readonly Column<Channel>[] = [
+  { title: "channel", value: (channel) => channel.name },
+  { title: "kind", value: (channel) => channel.kind },
+  { title: "members", value: (channel) => channel.memberCount, right: true },
+  { title: "created by", value: (channel) => channel.createdBy },
+  { title: "created", value: (channel) => channel.createdAt },
+  { title: "description", value: (channel) => channel.description },
+];
+
+const MEMBER_COLUMNS: readonly Column<ChannelMember>[] = [
+  { title: "member", value: (member) => member.agentId },
+  { title: "added", value: (member) => member.addedAt },
+];
+
+const LEASED_COLUMNS: readonly Column<LeasedMessage>[] = [
+  { title: "message", value: (message) => message.messageId },
+  { title: "from", value: (message) => message.sender },
+  { title: "type", value: (message) => message.type },
+  { title: "holder", value: (message) => message.holder },
+  { title: "attempt", value: (message) => message.attempt, right: true },
+  { title: "lease until", value: (message) => message.leaseExpiresAt },
+  { title: "payload", value: (message) => message.payload },
+];
+
+/** channels: list, show, create, delete, members, add, remove, grant, receive. */
+export function addChannelCommands(program: Command, runner: Runner): void {
+  const channels = program
+    .command("channels")
+    .description("broadcast channels and work queues; send to one as '#name'");
+  addReading(channels, runner);
+  addCreate(channels, runner);
+  addMembers(channels, runner);
+  addGrant(channels, runner);
+  addReceive(channels, runner);
+
+  channels
+    .command("delete <name>")
+    .description("what waits in a work queue becomes dead letters")
+    .action((name: string, _options: object, command: Command) =>
+      runner.run(command, async ({ client, print }) => print(await client.deleteChannel(name), properties)),
+    );
+}
+
+function addReading(channels: Command, runner: Runner): void {
+  withPage(channels.command("list").description("channels that you may read, by name"))
+    .option("--kind <kind>", CHANNEL_KINDS.join(" | "), toOneOf(CHANNEL_KINDS))
+    .action(({ kind, limit, cursor }: PageOptions & { kind?: ChannelKind }, command: Command) =>
+      runner.run(command, async ({ client, print }) => {
+        const reply = await client.listChannels({ kind, limit, cursor });
+        print(reply, ({ channels: rows, nextCursor }) => page(COLUMNS, rows, nextCursor));
+      }),
+    );
+
+  channels
+    .command("show <name>")
+    .description("one channel with its grants")
+    .action((name: string, _options: object, command: Command) =>
+      runner.run(command, async ({ client, print }) => print(await client.getChannel(name), properties)),
+    );
+}
+
+interface CreateOptions {
+  kind: ChannelKind;
+  description?: string;
+  members?: string[];
+}
+
+function addCreate(channels: Command, runner: Runner): void {
+  channels
+    .command("create <name>")
+    .description("make a channel; the same again does nothing")
+    .requiredOption("--kind <kind>", CHANNEL_KINDS.join(" | "), toOneOf(CHANNEL_KINDS))
+    .option("--description <text>")
+    .option("--members <list>", "agents, separated by commas", toList)
+    .action((name: string, { kind, description, members }: CreateOptions, command: Command) =>
+      runner.run(command, async ({ client, print }) =>
+        print(await client.createChannel({ name, kind, ...given({ description, members }) }), properties),
+      ),
+    );
+}
+
+function addMembers(channels: Command, runner: Runner): void {
+  withPage(channels.command("members <name>").description("who belongs to it, by id")).action(
+    (name: string, { limit, cursor }: PageOptions, command: Command) =>
+      runner.run(command, async ({ client, print }) => {
+        const reply = await client.listChannelMembers(name, { limit, cursor });
+        print(reply, ({ members, nextCursor }) => page(MEMBER_COLUMNS, members, nextCursor));
+      }),
+  );
+
+  channels
+    .command("add <name> <agentId>")
+    .description("make an agent a member")
+    .action((name: string, agentId: string, _options: object, command: Command) =>
+      runner.run(command, async ({ client, print }) => print(await client.addChannelMember(name, agentId), properties)),
+    );
+
+  channels
+    .command("remove <name> <agentId>")
+    .description("take an agent out; what it has leased is its own until the lease ends")
+    .action((name: string, agentId: string, _options: object, command: Command) =>
+      runner.run(command, async ({ client, print }) =>
+        print(await client.removeChannelMember(name, agentId), properties),
+      ),
+    );
+}
+
+interface GrantOptions {
+  agent?: string;
+  role?: AgentRole;
+  post?: boolean;
+  read?: boolean;
+  manage?: boolean;
+}
+
+function addGrant(channels: Command, runner: Runner): void {
+  channels
+    .command("grant <name>")
+    .description("what an agent or a role may do, in the place of what it might; without a right: nothing")
+    .option("--agent <agentId>", "an agent")
+    .option("--role <role>", AGENT_ROLES.join(" | "), toOneOf(AGENT_ROLES))
+    .option("--post", "send to it")
+    .option("--read", "see it, and receive from a work queue")
+    .option("--manage", "change members and grants, delete it")
+    .action((name: string, { agent, role, post, read, manage }: GrantOptions, command: Command) => {
+      if ((agent === undefined) === (role === undefined))
+        throw new UsageError("Give exactly one of --agent and --role.");
+      return runner.run(command, async ({ client, print }) => {
+        const grantee = given({ agentId: agent, role });
+        print(await client.putChannelGrant(name, { ...grantee, ...given({ post, read, manage }) }), properties);
+      });
+    });
+}
+
+function addReceive(channels: Command, runner: Runner): void {
+  withReceive(channels.command("receive <name>").description("lease messages of a work queue for a member"))
+    .requiredOption("--agent <agentId>", "the member")
+    .action((name: string, { agent, ...options }: ReceiveOptions & { agent: string }, command: Command) =>
+      runner.run(command, (context) =>
+        receiveAndComplete(context, agent, options, {
+          receive: (wanted) => context.client.receiveFromChannel(name, { agentId: agent, ...wanted }),
+          show: ({ messages }) => table(LEASED_COLUMNS, messages),
+        }),
+      ),
+    );
+}

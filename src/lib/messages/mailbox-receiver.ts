@@ -1,0 +1,65 @@
+import type { Clock } from "../clock.ts";
+import type { Claim, Store } from "../store/store.ts";
+import { MailboxWaiters } from "./mailbox-waiters.ts";
+import type { LeasedMessage } from "./message.ts";
+
+/** How long a receive may wait for its first message, and what ends it sooner. */
+export interface Patience {
+  waitSeconds: number;
+  signal: AbortSignal | undefined;
+}
+
+/** Leases messages, at once or in a long poll. */
+export class MailboxReceiver {
+  readonly #store: Store;
+  readonly #waiters: MailboxWaiters;
+
+  constructor(store: Store, clock: Clock) {
+    this.#store = store;
+    this.#waiters = new MailboxWaiters(store, clock);
+  }
+
+  /**
+   * Leases due messages by rank. With `waitSeconds` it waits for the first: it wakes at once for a message of this
+   * process, and asks at a growing interval (50 ms to 1 s) whether there are others, together with all that wait. It claims
+   * first, when it was told of something, and last. When `signal` aborts, it ends without claiming.
+   *
+   * @param mailbox an agent's id, or `#` and the name of a channel
+   * @param admit asked before each claim; it throws when the caller may not receive any more
+   */
+  async receive(
+    mailbox: string,
+    claim: Claim,
+    { waitSeconds, signal }: Patience,
+    admit?: () => Promise<unknown>,
+  ): Promise<LeasedMessage[]> {
+    if (waitSeconds === 0) return await this.#claim(claim, admit);
+    const end = this.#store.now() + waitSeconds * 1_000;
+    // Listening before looking: what arrives in between is not missed.
+    const waiter = this.#waiters.listen(mailbox, signal);
+    try {
+      while (!signal?.aborted) {
+        const messages = await this.#claim(claim, admit);
+        if (messages.length > 0 || this.#store.now() >= end) return messages;
+        await waiter.next(end);
+      }
+      return [];
+    } finally {
+      waiter.end();
+    }
+  }
+
+  /** Claims until something comes or nothing is left to work off. */
+  async #claim(claim: Claim, admit: (() => Promise<unknown>) | undefined): Promise<LeasedMessage[]> {
+    if (admit !== undefined) await admit();
+    for (;;) {
+      const { messages, unfinished } = await this.#store.claimMessages(claim);
+      if (messages.length > 0 || !unfinished) return messages;
+    }
+  }
+
+  /** Stops listening to the store. */
+  close(): void {
+    this.#waiters.close();
+  }
+}

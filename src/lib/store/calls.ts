@@ -1,0 +1,166 @@
+import type { AgentRole, AgentStatus } from "../agents/agent.ts";
+import type { ChannelKind, ChannelRight, CreateChannel } from "../channels/channel.ts";
+import type { DeadLetterFilter, LeasedMessage, SendMessage, SettlementOutcome } from "../messages/message.ts";
+import type { Credential, IssueCredential } from "../security/credential.ts";
+import type { AssignTask } from "../tasks/task.ts";
+
+/** What the verbs of the store take and give, beside the vocabulary of agents, messages, tasks and channels. */
+
+/** What both engines need to know beside how to connect. */
+export interface StoreSettings {
+  heartbeatIntervalSeconds: number;
+  heartbeatTimeoutSeconds: number;
+  defaultTimeoutSeconds: number;
+  maxRetries: number;
+  maxMailbox: number;
+  messageRetentionDays: number;
+  deadLetterRetentionDays: number;
+  inactiveRetentionDays: number;
+  taskRetentionDays: number;
+  auditRetentionDays: number;
+  /** Whether sending, receiving and settling have entries in the audit, too. */
+  auditMessages: boolean;
+}
+
+/** `cursor` is what the store itself gave as nextCursor; anything else is INVALID_REQUEST. */
+export interface Page {
+  limit: number;
+  cursor?: string | undefined;
+}
+
+export interface Paged<Item> {
+  items: Item[];
+  nextCursor: string | null;
+}
+
+export interface Heartbeat {
+  agentId: string;
+  status?: Extract<AgentStatus, "active" | "draining"> | undefined;
+  maxConcurrentTasks?: number | undefined;
+}
+
+/** Under whose authority an agent registers, when it is not that of an admin. */
+export type RegistrationAuthority =
+  /** The agent's own credential: it is there already, and keeps its role. */
+  | { kind: "own" }
+  /** A principal that is bound to the id: creates it with one of its roles, or updates it, keeping its role. */
+  | { kind: "applicant"; roles: readonly AgentRole[] }
+  | EnrolmentAuthority;
+
+/**
+ * An enrolment key: creates new ids only, takes one of its uses, and issues a token in the same transaction. Until that token
+ * is first used, a repeat with the same `idempotencyKey` replaces it instead.
+ */
+export interface EnrolmentAuthority {
+  kind: "enrolment";
+  /** Of the enrolment key. */
+  credentialId: string;
+  token: { credentialId: string; secretHash: string };
+  /** Hashed, with its scope. */
+  idempotencyKey?: string | undefined;
+}
+
+/** How a credential is looked for. Of a certificate the binding of its thumbprint comes before that of its subject. */
+export type CredentialLookup =
+  | { credentialId: string }
+  | { objectId: string }
+  | { thumbprint: string; subject: string };
+
+/** Everything that checking a credential needs. */
+export interface FoundCredential {
+  credential: Credential;
+  /** Of tokens and enrolment keys. */
+  secretHash: string | undefined;
+  /** Of tokens and certificates: whose it is. */
+  agent: { agentId: string; role: AgentRole; status: AgentStatus } | undefined;
+}
+
+type WithoutTerm<Issue> = Issue extends unknown ? Omit<Issue, "expiresInSeconds"> : never;
+
+/** What is issued, under an id that was made before the first try. */
+export type NewCredential = WithoutTerm<IssueCredential> & {
+  credentialId: string;
+  /** Of tokens and enrolment keys. */
+  secretHash?: string | undefined;
+  /** Absent: it does not expire. */
+  expiresInMilliseconds?: number | undefined;
+};
+
+/** How a repeat is recognised: by the id the caller gave, or by its Idempotency-Key. */
+export interface Idempotency {
+  /** SHA-256 (base64url) of the parsed request with sorted keys, the id left out. */
+  requestHash: string;
+  /** Caller, route and Idempotency-Key (and index in a batch) as one text; absent when the caller gave an id or nothing. */
+  idempotencyKey?: string | undefined;
+}
+
+export type NewMessage = Omit<SendMessage, "messageId"> & { messageId: string } & Idempotency;
+
+export type NewTask = Omit<AssignTask, "taskId" | "timeoutSeconds" | "maxRetries"> & {
+  taskId: string;
+  timeoutSeconds: number;
+  maxRetries: number;
+} & Idempotency;
+
+/** A channel to be made. `requestHash`: SHA-256 of the parsed request, so that its repeat is recognised. */
+export type NewChannel = CreateChannel & {
+  /** Who makes it: an agent's id, or what stands for nobody. */
+  creator: string;
+  /** False: one that is no registered agent gets no rights, and that is all. */
+  creatorMustBeRegistered: boolean;
+  requestHash: string;
+};
+
+/** Whose view of a channel it is: grants are looked up by the id and by the role. */
+export interface ChannelReader {
+  agentId: string;
+  role?: AgentRole | undefined;
+}
+
+/** `read`: by membership, too. */
+export type ChannelAccess = { kind: ChannelKind } & Readonly<Record<ChannelRight, boolean>>;
+
+export interface Claim {
+  /** Who gets the leases. */
+  agentId: string;
+  /** The work queue that it claims from; its own mailbox otherwise. */
+  channel?: string | undefined;
+  maxMessages: number;
+  leaseMilliseconds: number;
+  types?: readonly string[] | undefined;
+  maxBytes: number;
+  claimId?: string | undefined;
+}
+
+export interface Claimed {
+  messages: LeasedMessage[];
+  /** True when the call stopped at its bound of expired or ended rows: call again, there may be more. */
+  unfinished: boolean;
+}
+
+export interface NewSettlement {
+  messageId: string;
+  attempt: number;
+  outcome: SettlementOutcome;
+  /** For retry; absent: the task backoff of that attempt. */
+  delayMilliseconds?: number | undefined;
+  reason?: string | undefined;
+}
+
+export type SettleResult =
+  | { messageId: string; status: "completed" | "queued" | "dead_lettered" }
+  | { messageId: string; status: "lease_lost" | "not_found" };
+
+export interface Renewal {
+  agentId: string;
+  messageId: string;
+  attempt: number;
+  leaseMilliseconds: number;
+}
+
+/** Exactly one of ids and filter; at most DEAD_LETTER_BATCH_MAX rows are touched. */
+export interface DeadLetterSelection {
+  messageIds?: readonly string[] | undefined;
+  filter?: DeadLetterFilter | undefined;
+  dryRun: boolean;
+}
