@@ -6,8 +6,8 @@ param environmentName = readEnvironmentVariable('AZURE_ENV_NAME', 'dev')
 param location = readEnvironmentVariable('AZURE_LOCATION', 'westeurope')
 
 param sqlAdministratorGroup = {
-  name: readEnvironmentVariable('SQL_ADMINISTRATOR_GROUP_NAME', 'agent-communication-dev-administrators')
-  objectId: readEnvironmentVariable('SQL_ADMINISTRATOR_GROUP_ID', '00000000-0000-0000-0000-000000000000')
+  name: readEnvironmentVariable('SQL_ADMINISTRATOR_GROUP_NAME')
+  objectId: readEnvironmentVariable('SQL_ADMINISTRATOR_GROUP_ID')
 }
 
 param database = { serviceObjective: 'S2', backupRedundancy: 'Local' }

@@ -6,8 +6,8 @@ param location = readEnvironmentVariable('AZURE_LOCATION', 'westeurope')
 param lock = 'CanNotDelete'
 
 param sqlAdministratorGroup = {
-  name: readEnvironmentVariable('SQL_ADMINISTRATOR_GROUP_NAME', 'agent-communication-prod-administrators')
-  objectId: readEnvironmentVariable('SQL_ADMINISTRATOR_GROUP_ID', '00000000-0000-0000-0000-000000000000')
+  name: readEnvironmentVariable('SQL_ADMINISTRATOR_GROUP_NAME')
+  objectId: readEnvironmentVariable('SQL_ADMINISTRATOR_GROUP_ID')
 }
 
 param database = {

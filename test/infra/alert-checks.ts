@@ -165,6 +165,10 @@ export function alertChecks(given: Given): void {
     const group = only(given().prod, "Microsoft.Insights/actionGroups");
     expect(group.properties).toMatchObject({ enabled: true, groupShortName: "agents" });
     expect(String(group.properties.groupShortName).length).toBeLessThanOrEqual(12);
+    expect(group.properties.emailReceivers).toMatchObject([
+      { emailAddress: "operators@example.com", useCommonAlertSchema: true },
+      { emailAddress: "night@example.com", useCommonAlertSchema: true },
+    ]);
     for (const type of ["Microsoft.Insights/scheduledQueryRules", "Microsoft.Insights/metricAlerts"]) {
       for (const { properties } of ofType(given().prod, type)) {
         expect(JSON.stringify(properties.actions)).toContain(group.id);

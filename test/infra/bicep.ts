@@ -30,6 +30,13 @@ const CONTEXT = {
 /** Where a template goes that makes no group of its own. */
 const RESOURCE_GROUP = "rg-agents-test";
 
+/** What the parameter files have no default for. */
+const VARIABLES = {
+  SQL_ADMINISTRATOR_GROUP_NAME: "agent-communication-administrators",
+  SQL_ADMINISTRATOR_GROUP_ID: "30000000-0000-0000-0000-000000000003",
+  ALERT_EMAIL_ADDRESSES: "operators@example.com,night@example.com",
+};
+
 const diagnosticSchema = z.object({ source: z.string(), level: z.string(), code: z.string(), message: z.string() });
 const compiledSchema = z.object({ success: z.boolean(), diagnostics: z.array(diagnosticSchema) });
 const answerSchema = z.union([
@@ -99,10 +106,10 @@ export class Bicep {
   #asked = 0;
 
   static start(): Bicep {
-    // A clean environment: parameter files read variables, and those of whoever runs the tests are not meant.
+    // Parameter files read variables; those of whoever runs the tests are not meant.
     const { PATH, HOME, USERPROFILE, LANG } = process.env;
     const started = spawn(program(), ["jsonrpc", "--stdio"], {
-      env: { PATH, HOME, USERPROFILE, LANG },
+      env: { PATH, HOME, USERPROFILE, LANG, ...VARIABLES },
       stdio: ["pipe", "pipe", "inherit"],
     });
     return new Bicep(started, started.stdin, started.stdout);
