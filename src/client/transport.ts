@@ -37,8 +37,13 @@ const MAX_TRIES = 200;
 
 type Outcome = { answer: WireAnswer } | { lost: unknown };
 
+/** We never fail without a word, but the Functions host does: its worker died in the middle of the call. */
+function lostItsWorker({ status, text }: WireAnswer): boolean {
+  return status === 500 && text === "";
+}
+
 function mayRepeat(request: WireRequest, outcome: Outcome): boolean {
-  if ("lost" in outcome) return request.repeatable;
+  if ("lost" in outcome || lostItsWorker(outcome.answer)) return request.repeatable;
   return isTransient(outcome.answer.status) && (request.repeatable || outcome.answer.status === 429);
 }
 

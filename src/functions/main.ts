@@ -41,7 +41,18 @@ function headerReader(request: HttpRequest): (name: string) => string | undefine
   return (name) => request.headers.get(name) ?? undefined;
 }
 
+/**
+ * The host hands on only bodies that say their length (azure-functions-nodejs-library#171): of any other nothing arrives, and it
+ * must not be taken for an absent one, which means {}.
+ */
+function refuseLostBody(request: HttpRequest): void {
+  if (request.body !== null || !request.headers.has("transfer-encoding")) return;
+  if (request.method === "GET" || request.method === "HEAD") return;
+  throw new AgentCommunicationError("INVALID_REQUEST", "Send the body with a Content-Length, not in chunks.");
+}
+
 async function rawRequest(request: HttpRequest): Promise<RawRequest> {
+  refuseLostBody(request);
   const { search } = new URL(request.url);
   return {
     params: request.params,

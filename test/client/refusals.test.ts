@@ -138,6 +138,14 @@ describe("refusals and repeats", () => {
     expect(requests).toHaveLength(2);
   });
 
+  it("repeats when the Functions host lost its worker, which it says with an empty 500", async () => {
+    const lost: Answer = (response) => response.writeHead(500).end();
+    const { baseUrl, requests } = await play(lost, json({ taskId: "t" }));
+    const { clock } = quickClock();
+    expect(await new AgentClient({ baseUrl, clock }).getTask("t")).toEqual({ taskId: "t" });
+    expect(requests).toHaveLength(2);
+  });
+
   it("reads answers without a problem document by their status", async () => {
     const { baseUrl } = await play((response) => response.writeHead(404).end());
     expect(await thrownBy(new AgentClient({ baseUrl }).getTask("t"))).toMatchObject({ code: "NOT_FOUND" });

@@ -108,7 +108,15 @@ export function badInput(api: () => Api): void {
     });
 
     it("refuses a chunked body over the limit", async () => {
-      expectProblem(await api().sendChunked("/messages", Buffer.alloc(3 * 1024 * 1024, 0x20)), "PAYLOAD_TOO_LARGE");
+      const answer = await api().sendChunked("/messages", Buffer.alloc(3 * 1024 * 1024, 0x20));
+      expectProblem(answer, answer.status === 413 ? "PAYLOAD_TOO_LARGE" : "INVALID_REQUEST");
+    });
+
+    it("takes a chunked body whole, or refuses it where the host loses it: never as if there were none", async () => {
+      const agentId = await api().register("worker");
+      const answer = await api().sendChunked(`/agents/${agentId}/heartbeat`, Buffer.from('{"status":"draining"}'));
+      if (answer.status === 200) expect(answer.json).toMatchObject({ status: "draining" });
+      else expectProblem(answer, "INVALID_REQUEST");
     });
 
     it("refuses malformed, unknown and repeated query parameters", async () => {

@@ -56,7 +56,8 @@ export class Api {
   send(method: string, path: string, ask: Ask = {}): Promise<Answer> {
     const body = ask.raw ?? (ask.body === undefined ? undefined : JSON.stringify(ask.body));
     const headers: Record<string, string> = body === undefined ? {} : { "content-type": "application/json" };
-    if (body !== undefined && !ask.chunked) headers["content-length"] = String(Buffer.byteLength(body));
+    if (ask.chunked) headers["transfer-encoding"] = "chunked";
+    else if (body !== undefined) headers["content-length"] = String(Buffer.byteLength(body));
     return new Promise((resolve, reject) => {
       const outgoing = request(
         {
