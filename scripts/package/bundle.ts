@@ -47,7 +47,7 @@ const englishOnly: Plugin = {
 
 /**
  * The driver has logins with Entra ID and a key store of its own, which load 400 KB of packages even if nobody uses them. We give it a
- * credential instead (src/lib/store/mssql/entra-credential.ts), so it never touches them; if it did, it would say so.
+ * credential instead (src/lib/security/azure-credential.ts), so it never touches them; if it did, it would say so.
  */
 const withoutDriversLogins: Plugin = {
   name: "without-drivers-logins",

@@ -14,6 +14,7 @@ interface CopyCommandOptions {
   from: "mock";
   to: "sql";
   includeLeased?: boolean;
+  includeEncrypted?: boolean;
 }
 
 export function addCopyCommand(program: Command, runner: Runner): void {
@@ -23,6 +24,7 @@ export function addCopyCommand(program: Command, runner: Runner): void {
     .requiredOption("--from <mode>", "mock: the file that AGENT_MOCK_DATABASE names", toOneOf(["mock"]))
     .requiredOption("--to <mode>", "sql: the migrated database that the AZURE_SQL_ settings name", toOneOf(["sql"]))
     .option("--include-leased", "carry over what somebody works on, with its leases, instead of refusing")
+    .option("--include-encrypted", "carry over what is encrypted; the services of the copy need the same key file")
     .action((options: CopyCommandOptions, command: Command) =>
       runner.run(command, async ({ terminal, print }) => {
         const { json = false } = command.optsWithGlobals<{ json?: boolean }>();
@@ -51,8 +53,8 @@ async function copy(
   ]);
   const { source, target } = await openCopy(config, systemClock);
   try {
-    const includeLeased = options.includeLeased ?? false;
-    const copied = await copyStore(source, target, { includeLeased, onCopied });
+    const { includeLeased = false, includeEncrypted = false } = options;
+    const copied = await copyStore(source, target, { includeLeased, includeEncrypted, onCopied });
     return { from: source.name, to: target.name, copied };
   } catch (error) {
     throw databaseError(error, target.name);

@@ -61,6 +61,7 @@ interface SendOptions {
   from: string;
   type: string;
   payload: string;
+  sensitive?: boolean;
   priority?: Priority;
   messageId?: string;
   correlationId?: string;
@@ -78,6 +79,7 @@ function addSend(program: Command, runner: Runner): void {
     .requiredOption("--from <agentId>", "the sender, a registered agent")
     .option("--type <type>", "notification, query, … or one of your own", "notification")
     .option("--payload <json>", "any JSON; @file or - for standard input", "null")
+    .option("--sensitive", "encrypt the payload where it is stored")
     .option("--priority <priority>", PRIORITIES.join(" | "), toOneOf(PRIORITIES))
     .option("--message-id <id>", "your own id: a repeat with it sends nothing twice")
     .option("--correlation-id <id>")
@@ -88,9 +90,9 @@ function addSend(program: Command, runner: Runner): void {
     .option("--max-attempts <n>", "deliveries before it is dead-lettered (default: 5)", toNumber)
     .action((receiver: string, { from, type, payload, ...rest }: SendOptions, command: Command) =>
       runner.run(command, async ({ client, print, terminal }) => {
-        const { priority, messageId, correlationId, replyTo, orderingKey, delaySeconds, ttlSeconds, maxAttempts } =
-          rest;
-        const optional = given({ priority, messageId, correlationId, replyTo, orderingKey });
+        const { sensitive, priority, messageId, correlationId, replyTo, orderingKey } = rest;
+        const { delaySeconds, ttlSeconds, maxAttempts } = rest;
+        const optional = given({ sensitive, priority, messageId, correlationId, replyTo, orderingKey });
         const reply = await client.sendMessage({
           sender: from,
           receiver,

@@ -7,6 +7,7 @@ import { addCopyCommand } from "./copy-command.ts";
 import { addCredentialCommands } from "./credential-commands.ts";
 import { addDeadLetterCommands } from "./dead-letter-commands.ts";
 import { describeError, exitCodeOf } from "./exit-codes.ts";
+import { addKeyCommands } from "./key-commands.ts";
 import { addMessageCommands } from "./message-commands.ts";
 import { addMessageTypeCommands } from "./message-type-commands.ts";
 import { addStatusCommands } from "./status-commands.ts";
@@ -32,6 +33,7 @@ function buildProgram(runner: Runner, terminal: Terminal): Command {
   addTaskCommands(program, runner);
   addDeadLetterCommands(program, runner);
   addMessageTypeCommands(program, runner);
+  addKeyCommands(program, runner);
   addCopyCommand(program, runner);
   for (const command of everyCommand(program)) command.exitOverride().showHelpAfterError("(add --help for help)");
   return program;

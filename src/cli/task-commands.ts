@@ -111,6 +111,7 @@ interface AssignOptions {
   supervisor: string;
   description?: string;
   parameters?: string;
+  sensitive?: boolean;
   require?: string[];
   prefer?: string[];
   priority?: Priority;
@@ -132,6 +133,7 @@ function addAssign(tasks: Command, runner: Runner): void {
       .requiredOption("--supervisor <agentId>", "who hands it out")
       .option("--description <text>")
       .option("--parameters <json>", "any JSON; @file or - for standard input")
+      .option("--sensitive", "encrypt parameters and result where they are stored")
       .option("--require <list>", "capabilities that the worker must have", toList)
       .option("--prefer <list>", "capabilities that are welcome", toList)
       .option("--priority <priority>", PRIORITIES.join(" | "), toOneOf(PRIORITIES))
@@ -151,6 +153,7 @@ function addAssign(tasks: Command, runner: Runner): void {
     supervisor: options.supervisor,
     ...(options.parameters === undefined ? {} : { parameters: await read(options.parameters) }),
     ...given({ description: options.description, priority: options.priority, taskId: options.taskId }),
+    ...given({ sensitive: options.sensitive }),
     ...given({ requiredCapabilities: options.require, preferredCapabilities: options.prefer }),
     ...given({ timeoutSeconds: options.timeoutSeconds, maxRetries: options.maxRetries }),
     ...given({ dependsOn: options.dependsOn, parentTaskId: options.parent, assignTo: options.to }),

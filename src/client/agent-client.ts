@@ -279,6 +279,11 @@ export class AgentClient extends RouteCaller {
     return this.call("POST /maintenance", { body: {} }, options);
   }
 
+  /** Encrypts stored values again under the newest version of the key; call it with `nextCursor` until that is null. */
+  rotateKeys(body: BodyOf<"POST /keys/rotate"> = {}, options?: CallOptions) {
+    return this.call("POST /keys/rotate", { body }, options);
+  }
+
   /** Creates or replaces the JSON Schema that payloads of a custom type must satisfy. */
   putMessageType(type: string, schema: BodyOf<"PUT /message-types/{type}">["schema"], options?: CallOptions) {
     return this.call("PUT /message-types/{type}", { params: { type }, body: { schema } }, options);

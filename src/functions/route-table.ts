@@ -14,6 +14,7 @@ import {
 import { issueCredential, listCredentials, revokeCredential } from "./credentials.ts";
 import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
 import { health, healthLive } from "./health.ts";
+import { rotateKeys } from "./keys.ts";
 import { peekMessages, receiveMessages } from "./mailboxes.ts";
 import { runMaintenance } from "./maintenance.ts";
 import { deleteMessageType, getMessageType, listMessageTypes, putMessageType } from "./message-types.ts";
@@ -95,6 +96,7 @@ export const routes = [
   health,
   healthLive,
   runMaintenance,
+  rotateKeys,
   openApi,
 ] as const satisfies readonly Route[];
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { CHANNEL_POLICIES, type ChannelPolicyName } from "./channels/channel.ts";
+import { type EncryptionSettings, readEncryptionSettings } from "./config/encryption-settings.ts";
 import { type Environment, isLoopback, onAzure } from "./config/platform.ts";
 import { readSqlSettings, type SqlSettings } from "./config/sql-settings.ts";
 import type { StoreSettings } from "./store/store.ts";
@@ -45,6 +46,7 @@ export interface Config {
   mockDatabase: string;
   /** How to reach the database of mode `sql`; undefined in mode `mock`. */
   sql: SqlSettings | undefined;
+  encryption: EncryptionSettings;
   httpHost: string;
   httpPort: number;
   authMode: "required" | "none";
@@ -136,11 +138,15 @@ export function readConfig(environment: Environment, options: { underFunctions?:
   }
   const settings = parsed.data;
   problems.push(...authenticationProblems(settings, given, options.underFunctions ?? false));
+  const mockDatabase = settings.AGENT_COMMUNICATION_MODE === "mock" ? settings.AGENT_MOCK_DATABASE : undefined;
+  const encryption = readEncryptionSettings(given, mockDatabase);
+  problems.push(...encryption.problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return {
     mode: settings.AGENT_COMMUNICATION_MODE,
     mockDatabase: settings.AGENT_MOCK_DATABASE,
     sql: sql !== undefined && "settings" in sql ? sql.settings : undefined,
+    encryption: encryption.settings,
     httpHost: settings.AGENT_HTTP_HOST,
     httpPort: settings.AGENT_HTTP_PORT,
     authMode: "none",

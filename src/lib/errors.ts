@@ -27,6 +27,7 @@ export const ERRORS = {
   RATE_LIMITED: { status: 429, title: "Too many requests" },
   INTERNAL: { status: 500, title: "Something went wrong on our side" },
   STORE_UNAVAILABLE: { status: 503, title: "The store cannot be reached" },
+  KEY_UNAVAILABLE: { status: 503, title: "The encryption key cannot be had" },
 } as const satisfies Record<string, { status: number; title: string }>;
 
 /** One of the closed set of error codes. */

@@ -36,3 +36,21 @@ export function scopedKey(
   }
   return requestHash([route, caller, key, index]);
 }
+
+/**
+ * The id or key was used with another body, as far as the hashes of the two tell. A hash of something sensitive is made with a
+ * key, which may have another version by now: who made the request makes its hash again the way the stored one was made, and
+ * tries again if they are the same.
+ */
+export class IdempotencyMismatch extends AgentCommunicationError {
+  /** The id of the message or task of the request that was refused. */
+  readonly of: string;
+  /** Undefined when it is not a stored one that differs. It is for comparing only: never show it to anybody. */
+  readonly storedHash: string | undefined;
+
+  constructor(detail: string, of: string, storedHash: string | undefined) {
+    super("IDEMPOTENCY_MISMATCH", detail);
+    this.of = of;
+    this.storedHash = storedHash;
+  }
+}

@@ -8,8 +8,11 @@ import { DeadLetterOffice } from "./messages/dead-letter-office.ts";
 import { MessageQueueManager } from "./messages/message-queue-manager.ts";
 import { MessageTypeRegistry } from "./messages/message-type-registry.ts";
 import { PayloadSchemas } from "./messages/payload-schemas.ts";
+import { ContentEncryption } from "./security/content-encryption.ts";
 import { CredentialRegistry } from "./security/credential-registry.ts";
 import type { Gate } from "./security/gate.ts";
+import { KeyRotation } from "./security/key-rotation.ts";
+import { openKeys } from "./security/open-keys.ts";
 import { SystemMonitor } from "./statistics/system-monitor.ts";
 import type { Store } from "./store/store.ts";
 import { SupervisorCoordinator } from "./tasks/supervisor-coordinator.ts";
@@ -27,6 +30,7 @@ export interface Services {
   deadLetters: DeadLetterOffice;
   messageTypes: MessageTypeRegistry;
   coordinator: SupervisorCoordinator;
+  keyRotation: KeyRotation;
   monitor: SystemMonitor;
 }
 
@@ -35,20 +39,25 @@ export function createServices(parts: { config: Config; clock: Clock; store: Sto
   const { config, clock, store } = parts;
   const schemas = new PayloadSchemas();
   const policy = new ChannelPolicy({ store, clock, policy: config.channelPolicy });
+  const keys = openKeys(config.encryption, clock);
+  const encryption = new ContentEncryption({ keys, all: config.encryption.all });
+  const keyRotation = new KeyRotation({ store, keys, clock });
   return {
     ...parts,
     gate: openGate,
     registry: new AgentRegistry({ store, heartbeatIntervalSeconds: config.heartbeatIntervalSeconds }),
     credentials: new CredentialRegistry({ store }),
-    messages: new MessageQueueManager({ store, clock, schemas, policy }),
+    messages: new MessageQueueManager({ store, clock, encryption, schemas, policy }),
     channels: new ChannelRegistry({ store, policy }),
-    deadLetters: new DeadLetterOffice({ store }),
+    deadLetters: new DeadLetterOffice({ store, encryption }),
     messageTypes: new MessageTypeRegistry({ store, schemas }),
     coordinator: new SupervisorCoordinator({
       store,
+      encryption,
       defaultTimeoutSeconds: config.defaultTimeoutSeconds,
       maxRetries: config.maxRetries,
     }),
-    monitor: new SystemMonitor({ store }),
+    keyRotation,
+    monitor: new SystemMonitor({ store, clock, keyRotation }),
   };
 }

@@ -58,6 +58,7 @@ describe("AgentClient", () => {
     "GET /health": (client) => client.health(),
     "GET /health/live": (client) => client.live(),
     "POST /maintenance": (client) => client.runMaintenance(),
+    "POST /keys/rotate": (client) => client.rotateKeys({ newVersion: true }),
     "PUT /message-types/{type}": (client) => client.putMessageType("x.y", true),
     "GET /message-types/{type}": (client) => client.getMessageType("x.y"),
     "DELETE /message-types/{type}": (client) => client.deleteMessageType("x.y"),

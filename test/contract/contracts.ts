@@ -12,6 +12,7 @@ import { credentialsContract } from "./credentials.ts";
 import { deadLettersContract } from "./dead-letters.ts";
 import { deliverableContract } from "./deliverable.ts";
 import { dependenciesContract } from "./dependencies.ts";
+import { encryptionContract } from "./encryption.ts";
 import { expiryContract } from "./expiry.ts";
 import { handoutsContract } from "./handouts.ts";
 import { heartbeatsContract } from "./heartbeats.ts";
@@ -61,4 +62,5 @@ export const contracts = [
   statisticsContract,
   maintenanceContract,
   pagingContract,
+  encryptionContract,
 ];

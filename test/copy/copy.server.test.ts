@@ -41,7 +41,7 @@ let expected: Dump;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "agent-communication-copy-"));
   file = join(folder, "agents.db");
-  await fillSource(file, { leased: true, messages: MESSAGES });
+  await fillSource(file, { leased: true, messages: MESSAGES, encrypted: true });
   expect(recount(file)).toEqual([]);
   expected = await dumpSqlite(file);
 }, 120_000);
@@ -52,7 +52,8 @@ afterAll(async () => {
 });
 
 const environmentOf = (database: string) => ({ ...serverEnvironment(database), AGENT_MOCK_DATABASE: file });
-const copy = (database: string, words: readonly string[] = ["--include-leased"]) =>
+const ALL = ["--include-leased", "--include-encrypted"];
+const copy = (database: string, words: readonly string[] = ALL) =>
   runFile("src/cli/main.ts", [...WORDS, ...words], { environment: environmentOf(database), milliseconds: 240_000 });
 
 /** An empty database and a connection to it, for the tests of a describe. */
@@ -102,7 +103,7 @@ describe("a copy", () => {
       ["tasks", String(expected.tasks.length)],
       ["events of tasks", String(expected.events.length)],
       ["ended dependencies", "1"],
-      ["archived tasks", "3"],
+      ["archived tasks", "4"],
       ["open messages", String(expected.messages.length)],
     ]);
   }, 240_000);
@@ -123,7 +124,7 @@ describe("a copy", () => {
   });
 
   it("once more takes nothing, and changes nothing", async () => {
-    const { code, out, error } = await copy(target.database, ["--include-leased", "--json"]);
+    const { code, out, error } = await copy(target.database, [...ALL, "--json"]);
     expect([code, error]).toEqual([0, ""]);
     const report: { copied: { kind: string; copied: number; present: number }[] } = JSON.parse(out);
     expect(report.copied.map(({ copied }) => copied)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -138,7 +139,7 @@ describe("a copy that is killed", () => {
 
   /** Runs a copy until `reached`, and kills it there. @returns what it had printed */
   async function killWhen(reached: (printed: string) => boolean | Promise<boolean>): Promise<string> {
-    const child: ChildProcess = spawn(process.execPath, [`${ROOT}src/cli/main.ts`, ...WORDS, "--include-leased"], {
+    const child: ChildProcess = spawn(process.execPath, [`${ROOT}src/cli/main.ts`, ...WORDS, ...ALL], {
       cwd: ROOT,
       env: { ...process.env, ...environmentOf(target.database) },
       stdio: ["ignore", "pipe", "inherit"],
@@ -223,7 +224,7 @@ describe("a copy that loses the answer to everything it writes", () => {
       },
     };
     try {
-      await copyStore(source, { ...rest, tables: all }, { includeLeased: true });
+      await copyStore(source, { ...rest, tables: all }, { includeLeased: true, includeEncrypted: true });
     } finally {
       source.close();
       await rest.close();

@@ -16,11 +16,11 @@ const SHARED = {
   tasks: `SELECT t.task_id, s.agent_id AS supervisor, t.task_type, t.priority, t.status, d.capabilities, n.agent_id AS assign_to,
       a.agent_id, t.attempt, t.retries_used, t.max_retries, t.timeout_milliseconds, t.unmet_dependencies, t.cancel_requested,
       t.[percent], t.created_at, t.available_at, t.assigned_at, t.started_at, t.deadline_at, t.ended_at, t.parent_task_id,
-      t.idempotency_key, t.request_hash, b.description, b.parameters, b.preferred_capabilities
+      t.idempotency_key, t.request_hash, b.description, b.parameters, b.key_version, b.preferred_capabilities
     FROM @tasks AS t JOIN @task_bodies AS b ON b.task_no = t.task_no JOIN @demands AS d ON d.demand_no = t.demand_no
     JOIN @agents AS s ON s.agent_no = t.supervisor_no LEFT JOIN @agents AS n ON n.agent_no = t.assign_to_no
     LEFT JOIN @agents AS a ON a.agent_no = t.agent_no ORDER BY t.task_no`,
-  outcomes: `SELECT t.task_id, o.note, o.result, o.error FROM @task_outcomes AS o JOIN @tasks AS t ON t.task_no = o.task_no
+  outcomes: `SELECT t.task_id, o.note, o.result, o.key_version, o.error FROM @task_outcomes AS o JOIN @tasks AS t ON t.task_no = o.task_no
     ORDER BY t.task_no`,
   attempts: `SELECT t.task_id, x.attempt, a.agent_id, x.assigned_at, x.ended_at, x.outcome, x.answer, x.explanation
     FROM @task_attempts AS x JOIN @tasks AS t ON t.task_no = x.task_no JOIN @agents AS a ON a.agent_no = x.agent_no
@@ -31,7 +31,7 @@ const SHARED = {
     JOIN @tasks AS t ON t.task_no = e.task_no LEFT JOIN @agents AS a ON a.agent_no = e.agent_no ORDER BY t.task_no, e.event_no`,
   endedDependencies: "SELECT e.task_id, e.completed FROM @ended_dependencies AS e ORDER BY e.task_id",
   archive: `SELECT x.task_id, x.status, x.supervisor_id, x.ended_at, x.attempt, x.idempotency_key, x.request_hash, x.task,
-      x.assignments, x.events FROM @task_archive AS x ORDER BY x.task_id`,
+      x.key_version, x.result_key_version, x.assignments, x.events FROM @task_archive AS x ORDER BY x.task_id`,
   met: `SELECT d.capabilities AS demand, s.capabilities AS capability_set FROM @demand_sets AS x
     JOIN @demands AS d ON d.demand_no = x.demand_no JOIN @capability_sets AS s ON s.set_no = x.set_no`,
 };
@@ -39,7 +39,7 @@ const SHARED = {
 const MESSAGES = `SELECT m.message_id, s.agent_id AS sender, r.agent_id AS receiver, m.type, m.priority, m.status, m.held,
     m.attempt, m.attempt_limit, m.max_attempts, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at,
     m.settlement, m.claim_id, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.idempotency_key, m.request_hash,
-    t.task_id, m.task_attempt, m.channel, m.post_id, m.holder, PAYLOAD AS payload
+    m.sender_role, m.sender_credential, m.key_version, t.task_id, m.task_attempt, m.channel, m.post_id, m.holder, PAYLOAD AS payload
   FROM @messages AS m JOIN @agents AS r ON r.agent_no = m.receiver_no LEFT JOIN @agents AS s ON s.agent_no = m.sender_no
   LEFT JOIN @tasks AS t ON t.task_no = m.task_no LEFT JOIN @message_payloads AS p ON p.arrival = m.arrival`;
 

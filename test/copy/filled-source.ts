@@ -25,15 +25,21 @@ export interface SourceOptions {
   leased: boolean;
   /** Further messages to `post`, from `lead`, all in one ordering key for every hundred of them. */
   messages?: number;
+  /** Has encrypted values everywhere; what is in them does not matter to a copy. */
+  encrypted?: boolean;
 }
 
 /** Fills a new file. The ids are the same each time; the newest rows are as old as this call. */
-export async function fillSource(file: string, { leased, messages = 0 }: SourceOptions): Promise<void> {
+export async function fillSource(
+  file: string,
+  { leased, messages = 0, encrypted = false }: SourceOptions,
+): Promise<void> {
   const clock = new OffsetClock();
   clock.offset = -40 * DAY;
   const store = openSqliteStore({ file, settings: SETTINGS, clock });
   const scene = new Scene({ store, clock, close: () => store.close() });
   await longAgo(scene);
+  if (encrypted) await encryptedTask(scene, "archived-4", "old-hand");
   clock.advance(40 * DAY - HOUR);
   await store.sweep();
   await store.maintain();
@@ -41,6 +47,11 @@ export async function fillSource(file: string, { leased, messages = 0 }: SourceO
   await sendOpenMessages(scene, messages);
   await assignTasks(scene);
   await assignHub(scene);
+  if (encrypted) {
+    await encryptedTask(scene, "encrypted", "second");
+    const message = scene.message("lead", "post", { messageId: "sealed", payload: `e1.v1.${"x".repeat(3_000)}` });
+    await store.sendMessages([{ ...message, keyVersion: "v1" }]);
+  }
   clock.advance(HOUR - 1_000);
   // Heartbeats are as old as the newest rows.
   for (const agentId of ["lead", "digger", "second", "resting", "post", "chief"]) await store.heartbeat({ agentId });
@@ -62,6 +73,14 @@ async function longAgo(scene: Scene): Promise<void> {
   await store.cancelTask("archived-3", "not needed");
   await scene.send("lead", "old-hand", { messageId: "old-1", payload: "still there" });
   await scene.send("lead", "gone", { messageId: "left-behind", delaySeconds: 30 * 86_400 });
+}
+
+/** A completed task whose parameters and result are encrypted. */
+async function encryptedTask(scene: Scene, taskId: string, assignTo: string): Promise<void> {
+  const task = scene.task("lead", { taskId, assignTo, requiredCapabilities: [], parameters: "e1.v1.parameters" });
+  await scene.store.assignTask({ ...task, keyVersion: "v1" });
+  const { agentId, attempt } = await scene.held(taskId);
+  await scene.store.completeTask(taskId, { agentId, attempt, result: "e1.v2.result", keyVersion: "v2" });
 }
 
 async function register(scene: Scene): Promise<void> {

@@ -85,6 +85,18 @@ describe("copy refuses", () => {
     expect(await dumpSqlite(file)).toEqual(before);
   });
 
+  it("what is encrypted, naming the versions of the keys, and changes nothing", async () => {
+    const file = join(folder, "encrypted.db");
+    await fillSource(file, { leased: false, encrypted: true });
+    const before = await dumpSqlite(file);
+    const { code, out, error } = await copy(file);
+    expect([code, out]).toEqual([1, ""]);
+    expect(error).toMatch(/^error: .* encrypted under the key versions v1, v2: .* --include-encrypted\n$/);
+    expect(await dumpSqlite(file)).toEqual(before);
+    // Told to take it along, it goes on to the target, which is not there.
+    expect((await copy(file, ["--include-encrypted"])).error).toContain("cannot be used now");
+  });
+
   it("a target that cannot be reached, in one line", async () => {
     const file = join(folder, "open.db");
     await fillSource(file, { leased: false });

@@ -4,6 +4,7 @@ import { agentRoutes } from "./contract/agents.ts";
 import { badInput } from "./contract/bad-input.ts";
 import { channelRoutes } from "./contract/channels.ts";
 import { credentialRoutes } from "./contract/credentials.ts";
+import { sensitiveContents } from "./contract/encryption.ts";
 import { messageRoutes } from "./contract/messages.ts";
 import { pathsAndMethods } from "./contract/paths.ts";
 import { statisticsRoutes } from "./contract/statistics.ts";
@@ -34,6 +35,7 @@ describe("the HTTP contract", () => {
   messageRoutes(get);
   channelRoutes(get);
   taskRoutes(get);
+  sensitiveContents(get);
   statisticsRoutes(get);
   badInput(get);
   pathsAndMethods(get);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { OffsetClock, systemClock } from "../../src/lib/clock.ts";
 import type { SqlSettings } from "../../src/lib/config/sql-settings.ts";
-import { credentialOf, SharedTokens } from "../../src/lib/store/mssql/entra-credential.ts";
+import { credentialOf, SharedTokens } from "../../src/lib/security/azure-credential.ts";
 import { poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
 import { runFile } from "../support/run-process.ts";
 

@@ -442,6 +442,61 @@ const audit: Pick<
   },
 };
 
+/** A message and a task, both with an encrypted value. */
+async function sensitive(scene: Scene) {
+  const { sender, receiver } = await mail(scene, 0);
+  const message = {
+    ...scene.message(sender, receiver, { messageId: scene.fresh("m"), payload: "e1.0.s" }),
+    keyVersion: "0",
+  };
+  await scene.store.sendMessages([message]);
+  const task = scene.task(await scene.supervisor(), { taskId: scene.fresh("t"), parameters: "e1.0.p" });
+  await scene.store.assignTask({ ...task, keyVersion: "0" });
+  return { receiver, messageId: message.messageId, taskId: task.taskId };
+}
+
+const encryption: Pick<
+  Record<Verb, VerbCase>,
+  "giveBackMessages" | "isSensitiveTask" | "countOutdated" | "findOutdated" | "replaceOutdated"
+> = {
+  giveBackMessages: {
+    async arrange(scene) {
+      const { receiver } = await mail(scene, 2);
+      const messages = await scene.receive(receiver, { maxMessages: 2 });
+      return () => scene.store.giveBackMessages({ agentId: receiver, messages, delayMilliseconds: MINUTE });
+    },
+  },
+  isSensitiveTask: {
+    async arrange(scene) {
+      const { taskId } = await sensitive(scene);
+      return () => scene.store.isSensitiveTask(taskId);
+    },
+  },
+  countOutdated: {
+    alone: true,
+    async arrange(scene) {
+      await sensitive(scene);
+      return () => scene.store.countOutdated("1", 10);
+    },
+  },
+  findOutdated: {
+    alone: true,
+    async arrange(scene) {
+      await sensitive(scene);
+      return () => scene.store.findOutdated("message", "1");
+    },
+  },
+  replaceOutdated: {
+    async arrange(scene) {
+      const { taskId } = await sensitive(scene);
+      const was = { keyVersion: "0", text: '"e1.0.p"' };
+      return () => scene.store.replaceOutdated("parameters", "1", [{ id: taskId, was, text: '"e1.1.p"' }]);
+    },
+    // What the first try replaced, its repeat passes over.
+    repeated: () => 0,
+  },
+};
+
 const upkeep: Pick<
   Record<Verb, VerbCase>,
   "queueStatistics" | "registryStatistics" | "coordinationStatistics" | "checkHealth" | "sweep" | "maintain"
@@ -604,5 +659,6 @@ export const VERB_CASES: Readonly<Record<Verb | keyof typeof more, VerbCase>> = 
   ...taskReads,
   ...tasks,
   ...audit,
+  ...encryption,
   ...upkeep,
 };

@@ -118,5 +118,6 @@ export const ASKS: Readonly<Record<string, AskFor>> = {
   "GET /health": nothing,
   "GET /health/live": nothing,
   "POST /maintenance": nothing,
+  "POST /keys/rotate": nothing,
   "GET /openapi.json": nothing,
 };

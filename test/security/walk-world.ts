@@ -1,10 +1,15 @@
 import { randomUUID } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { AgentRole } from "../../src/lib/agents/agent.ts";
 import { OffsetClock } from "../../src/lib/clock.ts";
 import { readConfig } from "../../src/lib/config.ts";
 import { newId } from "../../src/lib/ids.ts";
 import { createServices, type Services } from "../../src/lib/services.ts";
 import type { StoreUnderTest } from "../contract/store-under-test.ts";
+
+/** Not in the folder of whoever runs the tests. */
+const KEY_FILE = join(tmpdir(), "agent-communication-walk-keys.jsonl");
 
 /** What the walk over routes and roles acts on: fresh agents and objects for each case, with contents that can be recognised. */
 
@@ -29,7 +34,8 @@ export class World {
   readonly services: Services;
 
   constructor(under: StoreUnderTest) {
-    this.services = createServices({ config: readConfig({}), clock: new OffsetClock(), store: under.store });
+    const config = readConfig({ AGENT_KEY_FILE: KEY_FILE });
+    this.services = createServices({ config, clock: new OffsetClock(), store: under.store });
   }
 
   id(kind: string): string {

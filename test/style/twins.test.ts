@@ -15,7 +15,6 @@ const ALONE: Readonly<Record<string, string>> = {
   [`${MSSQL}/faults.ts`]: "a server fails in ways of which some pass",
   [`${MSSQL}/texts.ts`]: "all T-SQL can be checked without a server; SQLite's texts run in every test",
   [`${MSSQL}/pool-config.ts`]: "how a server is reached; a file needs no more than its path",
-  [`${MSSQL}/entra-credential.ts`]: "who one is to a server",
   [`${MSSQL}/item-text.ts`]: "texts travel inside JSON there; SQLite binds them",
   [`${MSSQL}/register-agent.ts`]: "out of agents.ts: with it that file would be longer than a file may be",
   [`${MSSQL}/heartbeats.ts`]: "out of agents.ts: with it that file would be longer than a file may be",

@@ -1,21 +1,17 @@
+import {
+  type AzureLogin,
+  servicePrincipal as applicationLogin,
+  type ReadLogin,
+  readAzureLogin,
+} from "./azure-login.ts";
+import { readKeyVaultSettings, SECRET_NAME, type VaultSecret } from "./key-vault-settings.ts";
 import { type Environment, onAzure } from "./platform.ts";
 import type { SqlParts } from "./sql-keywords.ts";
 
 /** Who we are to the database. */
-export type SqlAuthentication =
-  | { type: "sql-login"; username: string; password: string }
-  /** `clientId` of a user-assigned identity; without it the system-assigned one. */
-  | { type: "managed-identity"; clientId?: string | undefined }
-  | { type: "service-principal"; tenantId: string; clientId: string; clientSecret: string }
-  /** A browser asks the developer. */
-  | { type: "interactive"; username?: string | undefined; tenantId?: string | undefined }
-  /** Whatever this machine has: workload identity, managed identity, or a developer's `az login`. */
-  | { type: "default"; clientId?: string | undefined; tenantId?: string | undefined };
+export type SqlAuthentication = { type: "sql-login"; username: string; password: string | VaultSecret } | AzureLogin;
 
-interface Read {
-  authentication?: SqlAuthentication;
-  problems: string[];
-}
+type Read = ReadLogin<SqlAuthentication>;
 
 const LOGIN_NEEDS_BOTH =
   "AZURE_SQL_USERNAME, AZURE_SQL_PASSWORD (User ID and Password): a SQL login needs both; leave both out for Entra ID";
@@ -40,25 +36,40 @@ export function readAuthentication(parts: SqlParts, environment: Environment): R
       "AZURE_SQL_CONNECTION_STRING: Authentication: must be Sql Password or Active Directory Managed Identity (MSI), Service Principal, Default, Workload Identity or Interactive",
     );
   }
-  if (parts.username !== undefined || parts.password !== undefined) return sqlLogin(parts);
-  if (environment.AZURE_CLIENT_SECRET !== undefined) return servicePrincipal(parts, environment);
-  // On the platform the identity is known, so nothing else is tried first.
-  if (onAzure(environment)) return managedIdentity({ username: environment.AZURE_CLIENT_ID });
-  return machineLogin(parts, environment);
+  const secret = environment.AZURE_SQL_PASSWORD_SECRET;
+  if (parts.username !== undefined || parts.password !== undefined || secret !== undefined) {
+    return sqlLogin(parts, environment);
+  }
+  return readAzureLogin(environment);
 }
 
 function problem(text: string): Read {
   return { problems: [text] };
 }
 
-function sqlLogin({ username, password }: SqlParts): Read {
+function sqlLogin({ username, password }: SqlParts, environment: Environment): Read {
+  const secret = environment.AZURE_SQL_PASSWORD_SECRET;
+  if (secret !== undefined) return passwordFromVault({ username, password }, secret, environment);
   if (username === undefined || password === undefined) return problem(LOGIN_NEEDS_BOTH);
-  return { authentication: { type: "sql-login", username, password }, problems: [] };
+  return { login: { type: "sql-login", username, password }, problems: [] };
+}
+
+function passwordFromVault({ username, password }: SqlParts, name: string, environment: Environment): Read {
+  const { vault, problems } = readKeyVaultSettings(environment);
+  if (vault === undefined && problems.length === 0)
+    problems.push("AZURE_SQL_PASSWORD_SECRET: needs AZURE_KEY_VAULT_URL");
+  if (!SECRET_NAME.test(name)) {
+    problems.push("AZURE_SQL_PASSWORD_SECRET: must be the name of a secret: 1–127 letters, digits and dashes");
+  }
+  if (password !== undefined) problems.push("AZURE_SQL_PASSWORD: leave it out beside AZURE_SQL_PASSWORD_SECRET");
+  if (username === undefined) problems.push("AZURE_SQL_USERNAME (User ID): AZURE_SQL_PASSWORD_SECRET is its password");
+  if (vault === undefined || username === undefined || problems.length > 0) return { problems };
+  return { login: { type: "sql-login", username, password: { vault, name } }, problems };
 }
 
 function managedIdentity({ username, password }: SqlParts): Read {
   if (password !== undefined) return problem("AZURE_SQL_CONNECTION_STRING: Password: a managed identity has none");
-  return { authentication: { type: "managed-identity", clientId: username }, problems: [] };
+  return { login: { type: "managed-identity", clientId: username }, problems: [] };
 }
 
 /** User ID is the application's client id, with `@tenant` behind it or AZURE_TENANT_ID; Password is its secret. */
@@ -67,12 +78,7 @@ function servicePrincipal({ username, password }: SqlParts, environment: Environ
   const clientId = application || environment.AZURE_CLIENT_ID;
   const tenantId = tenant || environment.AZURE_TENANT_ID;
   const clientSecret = password ?? environment.AZURE_CLIENT_SECRET;
-  const problems: string[] = [];
-  if (clientId === undefined) problems.push("AZURE_CLIENT_ID: a service principal needs it");
-  if (clientSecret === undefined) problems.push("AZURE_CLIENT_SECRET: a service principal needs it");
-  if (tenantId === undefined) problems.push("AZURE_TENANT_ID: a service principal needs it");
-  if (clientId === undefined || clientSecret === undefined || tenantId === undefined) return { problems };
-  return { authentication: { type: "service-principal", tenantId, clientId, clientSecret }, problems };
+  return applicationLogin({ clientId, clientSecret, tenantId });
 }
 
 function interactive({ username, password }: SqlParts, environment: Environment): Read {
@@ -80,11 +86,11 @@ function interactive({ username, password }: SqlParts, environment: Environment)
   if (onAzure(environment)) {
     return problem("AZURE_SQL_CONNECTION_STRING: Authentication: nobody can answer an interactive login on Azure");
   }
-  return { authentication: { type: "interactive", username, tenantId: environment.AZURE_TENANT_ID }, problems: [] };
+  return { login: { type: "interactive", username, tenantId: environment.AZURE_TENANT_ID }, problems: [] };
 }
 
 function machineLogin({ username, password }: SqlParts, environment: Environment): Read {
   if (password !== undefined) return problem("AZURE_SQL_CONNECTION_STRING: Password: this Authentication takes none");
   const clientId = username ?? environment.AZURE_CLIENT_ID;
-  return { authentication: { type: "default", clientId, tenantId: environment.AZURE_TENANT_ID }, problems: [] };
+  return { login: { type: "default", clientId, tenantId: environment.AZURE_TENANT_ID }, problems: [] };
 }

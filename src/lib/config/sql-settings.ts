@@ -67,7 +67,7 @@ export function readSqlSettings(environment: Environment): { settings: SqlSettin
   const { server, database } = parts;
   const testServer = given.AZURE_SQL_TEST_SERVER === "on";
   problems.push(...encryptionProblems(parts, testServer, environment));
-  const { authentication, problems: refused } = readAuthentication(parts, environment);
+  const { login: authentication, problems: refused } = readAuthentication(parts, environment);
   problems.push(...refused);
   if (
     bad.length + problems.length > 0 ||

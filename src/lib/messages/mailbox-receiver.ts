@@ -2,6 +2,10 @@ import type { Clock } from "../clock.ts";
 import type { Claim, Store } from "../store/store.ts";
 import { MailboxWaiters } from "./mailbox-waiters.ts";
 import type { LeasedMessage } from "./message.ts";
+import type { MessageContents } from "./message-contents.ts";
+
+/** Messages that a receive passes over because the key for them cannot be had, before it says so. */
+const UNREAD_MAX = 200;
 
 /** How long a receive may wait for its first message, and what ends it sooner. */
 export interface Patience {
@@ -12,10 +16,12 @@ export interface Patience {
 /** Leases messages, at once or in a long poll. */
 export class MailboxReceiver {
   readonly #store: Store;
+  readonly #contents: MessageContents;
   readonly #waiters: MailboxWaiters;
 
-  constructor(store: Store, clock: Clock) {
+  constructor(store: Store, clock: Clock, contents: MessageContents) {
     this.#store = store;
+    this.#contents = contents;
     this.#waiters = new MailboxWaiters(store, clock);
   }
 
@@ -26,6 +32,7 @@ export class MailboxReceiver {
    *
    * @param mailbox an agent's id, or `#` and the name of a channel
    * @param admit asked before each claim; it throws when the caller may not receive any more
+   * @throws KEY_UNAVAILABLE, when there is nothing but what it cannot decrypt now; and what the store throws
    */
   async receive(
     mailbox: string,
@@ -49,12 +56,21 @@ export class MailboxReceiver {
     }
   }
 
-  /** Claims until something comes or nothing is left to work off. */
+  /** Claims until something comes or nothing is left to work off; past what cannot be read now, up to a bound. */
   async #claim(claim: Claim, admit: (() => Promise<unknown>) | undefined): Promise<LeasedMessage[]> {
     if (admit !== undefined) await admit();
-    for (;;) {
+    let passed = 0;
+    for (let unread: unknown; ; ) {
       const { messages, unfinished } = await this.#store.claimMessages(claim);
-      if (messages.length > 0 || !unfinished) return messages;
+      if (messages.length === 0 && !unfinished) {
+        if (unread !== undefined) throw unread;
+        return [];
+      }
+      const revealed = await this.#contents.revealLeased(claim.agentId, messages);
+      if (revealed.readable.length > 0) return revealed.readable;
+      unread = revealed.unread ?? unread;
+      passed += messages.length;
+      if (unread !== undefined && passed >= UNREAD_MAX) throw unread;
     }
   }
 

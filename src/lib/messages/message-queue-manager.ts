@@ -4,10 +4,10 @@ import { ChannelPolicy } from "../channels/channel-policy.ts";
 import type { Clock } from "../clock.ts";
 import { AgentCommunicationError, type FieldError } from "../errors.ts";
 import { type SendOptions, scopedKey } from "../idempotency.ts";
-import { newId, requestHash } from "../ids.ts";
 import { parse } from "../parse.ts";
+import type { ContentEncryption } from "../security/content-encryption.ts";
 import type { QueueStatistics } from "../statistics/statistics.ts";
-import type { Claim, NewMessage, NewSettlement, SettleResult, Store } from "../store/store.ts";
+import type { Claim, NewSettlement, SettleResult, Store } from "../store/store.ts";
 import { CHANNEL_SIGIL, channelNameSchema, channelOf, idSchema } from "../values.ts";
 import { MailboxReceiver } from "./mailbox-receiver.ts";
 import {
@@ -30,23 +30,35 @@ import {
   sendMessageSchema,
   settleMessagesSchema,
 } from "./message.ts";
+import { MessageContents, type Outgoing } from "./message-contents.ts";
 import { isBuiltInMessageType } from "./message-type.ts";
 import { PayloadSchemas } from "./payload-schemas.ts";
 
 /** The durable mailboxes: send, receive under a lease, settle. */
 export class MessageQueueManager {
   readonly #store: Store;
+  readonly #contents: MessageContents;
   readonly #schemas: PayloadSchemas;
   readonly #policy: ChannelPolicy;
   readonly #receiver: MailboxReceiver;
 
-  /** @param options.policy left out: channels are for everybody, and everybody may write to everybody */
-  constructor(options: { store: Store; clock: Clock; schemas?: PayloadSchemas; policy?: ChannelPolicy }) {
+  /**
+   * @param options.policy left out: channels are for everybody, and everybody may write to everybody
+   * @param options.encryption left out: nothing sensitive is taken
+   */
+  constructor(options: {
+    store: Store;
+    clock: Clock;
+    encryption?: ContentEncryption;
+    schemas?: PayloadSchemas;
+    policy?: ChannelPolicy;
+  }) {
     const { store, clock } = options;
     this.#store = store;
+    this.#contents = new MessageContents(options);
     this.#schemas = options.schemas ?? new PayloadSchemas();
     this.#policy = options.policy ?? new ChannelPolicy({ store, clock, policy: "open" });
-    this.#receiver = new MailboxReceiver(store, clock);
+    this.#receiver = new MailboxReceiver(store, clock, this.#contents);
   }
 
   /**
@@ -54,31 +66,31 @@ export class MessageQueueManager {
    * receiver `#name` is a channel: its work queue, or every member of it.
    *
    * @throws INVALID_REQUEST, PAYLOAD_TOO_LARGE, AGENT_NOT_FOUND, AGENT_DEREGISTERED, MAILBOX_FULL, ID_TAKEN,
-   * IDEMPOTENCY_MISMATCH, SCHEMA_MISMATCH, CHANNEL_FORBIDDEN, CHANNEL_NOT_FOUND
+   * IDEMPOTENCY_MISMATCH, SCHEMA_MISMATCH, CHANNEL_FORBIDDEN, CHANNEL_NOT_FOUND, KEY_UNAVAILABLE
    * @example
    * await messages.send({ sender: "a", receiver: "b", type: "query", payload: { question: "ready?" } });
    */
   async send(input: SendMessageInput, options: SendOptions = {}): Promise<SendMessageReply> {
     const message = parse(sendMessageSchema, input);
-    const key = scopedKey("POST /messages", message.sender, options, message.messageId);
+    const idempotencyKey = scopedKey("POST /messages", message.sender, options, message.messageId);
     // Built-in types have no schema of their own, are most of the traffic, and so take no turn of the event loop here.
     if (!isBuiltInMessageType(message.type)) await this.#checkPayload(message);
     const channel = channelOf(message.receiver);
-    if (channel !== undefined) return this.#sendToChannel(channel, this.#prepare(message, key));
+    if (channel !== undefined) return this.#sendToChannel(channel, { message, idempotencyKey });
     if (this.#policy.restricted) await this.#policy.requireCommonChannel(message.sender, message.receiver);
-    return this.#sendOne(this.#prepare(message, key));
+    return this.#sendOne({ message, idempotencyKey });
   }
 
-  async #sendOne(message: NewMessage): Promise<SendMessageReply> {
-    const [result] = await this.#store.sendMessages([message]);
+  async #sendOne(outgoing: Outgoing): Promise<SendMessageReply> {
+    const [result] = await this.#contents.send([outgoing]);
     if (result === undefined) throw new Error("the store gave no result for the message");
     return result;
   }
 
-  #sendToChannel(channel: string, message: NewMessage): Promise<SendMessageReply> {
+  #sendToChannel(channel: string, outgoing: Outgoing): Promise<SendMessageReply> {
     return this.#policy.withFreshAnswers(async () => {
       const { kind } = await this.#policy.require(channel, "post");
-      return kind === "broadcast" ? this.#store.broadcastMessage(message) : this.#sendOne(message);
+      return kind === "broadcast" ? this.#contents.broadcast(outgoing) : this.#sendOne(outgoing);
     });
   }
 
@@ -88,20 +100,20 @@ export class MessageQueueManager {
     options: SendOptions = {},
   ): Promise<{ results: SendMessageReply[] }> {
     const { messages } = parse(sendBatchSchema, input);
-    const prepared: NewMessage[] = [];
+    const outgoing: Outgoing[] = [];
     for (const [index, message] of messages.entries()) {
-      const key = scopedKey("POST /messages/batch", message.sender, options, message.messageId, index);
+      const idempotencyKey = scopedKey("POST /messages/batch", message.sender, options, message.messageId, index);
       if (!isBuiltInMessageType(message.type)) await this.#checkPayload(message);
-      prepared.push(this.#prepare(message, key));
+      outgoing.push({ message, idempotencyKey });
     }
     const results = await this.#policy.withFreshAnswers(async () => {
-      await this.#admitBatch(prepared);
-      return this.#store.sendMessages(prepared);
+      await this.#admitBatch(messages);
+      return this.#contents.send(outgoing);
     });
     return { results };
   }
 
-  async #admitBatch(messages: readonly NewMessage[]): Promise<void> {
+  async #admitBatch(messages: readonly SendMessage[]): Promise<void> {
     for (const [index, { sender, receiver }] of messages.entries()) {
       const channel = channelOf(receiver);
       if (channel === undefined) {
@@ -119,25 +131,19 @@ export class MessageQueueManager {
     if (definition !== undefined) await this.#schemas.validate(definition, message.payload);
   }
 
-  #prepare(message: SendMessage, idempotencyKey: string | undefined): NewMessage {
-    const { messageId, ...rest } = message;
-    const id = messageId ?? newId(this.#store.now());
-    return { ...rest, messageId: id, requestHash: requestHash(rest), idempotencyKey };
-  }
-
-  /** @throws MESSAGE_NOT_FOUND */
+  /** @throws MESSAGE_NOT_FOUND, KEY_UNAVAILABLE */
   async get(messageId: string): Promise<Message> {
-    return this.#store.getMessage(parse(idSchema, messageId, "message id"));
+    return this.#contents.reveal(await this.#store.getMessage(parse(idSchema, messageId, "message id")));
   }
 
-  /** What waits, in delivery order, without leasing it. @throws AGENT_NOT_FOUND */
+  /** What waits, in delivery order, without leasing it. @throws AGENT_NOT_FOUND, KEY_UNAVAILABLE */
   async peek(
     agentId: string,
     query: z.input<typeof peekMessagesQuerySchema> = {},
   ): Promise<{ messages: Message[]; nextCursor: string | null }> {
     const page = parse(peekMessagesQuerySchema, query);
     const { items, nextCursor } = await this.#store.peekMessages(parse(idSchema, agentId, "agent id"), page);
-    return { messages: items, nextCursor };
+    return { messages: await this.#contents.revealAll(items), nextCursor };
   }
 
   /**
@@ -188,7 +194,7 @@ export class MessageQueueManager {
       await this.#requireQueue(channel);
       return this.#store.peekMessages(`${CHANNEL_SIGIL}${channel}`, page);
     });
-    return { messages: items, nextCursor };
+    return { messages: await this.#contents.revealAll(items), nextCursor };
   }
 
   async #requireQueue(channel: string): Promise<void> {

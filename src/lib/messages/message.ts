@@ -70,6 +70,8 @@ export const sendMessageSchema = z
     type: messageTypeSchema,
     priority: prioritySchema.default("normal"),
     payload: jsonSchema().default(null),
+    /** The payload is encrypted where it is stored. Its reader sees it plain. */
+    sensitive: z.boolean().optional(),
     correlationId: idSchema.optional(),
     replyTo: idSchema.optional(),
     orderingKey: idSchema.optional(),
@@ -113,6 +115,10 @@ export const messageSchema = z.object({
   postId: idSchema.optional(),
   /** Of a work queue's message: the member that holds its lease, or held the last one. */
   holder: idSchema.optional(),
+  /** True when the payload, or a part of it, is encrypted where it is stored. */
+  sensitive: z.boolean().optional(),
+  /** True when it cannot be decrypted any more: the payload then reads null. Such a message is never received. */
+  undecryptable: z.boolean().optional(),
   correlationId: idSchema.optional(),
   replyTo: idSchema.optional(),
   orderingKey: idSchema.optional(),
@@ -127,7 +133,9 @@ export const messageSchema = z.object({
   leaseExpiresAt: instantSchema.optional(),
   /** When it was completed, dead-lettered or expired. */
   endedAt: instantSchema.optional(),
-  /** Why it was returned or dead-lettered last: the caller's words, or MAX_ATTEMPTS, RECEIVER_DEREGISTERED. */
+  /**
+   * Why it was returned or dead-lettered last: the caller's words, or MAX_ATTEMPTS, RECEIVER_DEREGISTERED, UNDECRYPTABLE.
+   */
   reason: z.string().optional(),
 });
 export type Message = z.infer<typeof messageSchema>;
@@ -142,7 +150,7 @@ export const receiveMessagesSchema = z.strictObject({
   waitSeconds: z.number().min(0).max(WAIT_MAX_SECONDS).default(0),
   leaseSeconds: leaseSecondsSchema.default(LEASE_DEFAULT_SECONDS),
   types: z.array(messageTypeSchema).min(1).max(RECEIVE_MAX_TYPES).optional(),
-  /** Bytes of payload in one reply; the first message is never held back. */
+  /** Bytes of payload in one reply, encrypted ones as they are stored; the first message is never held back. */
   maxBytes: z
     .int()
     .min(1)

@@ -96,7 +96,11 @@ export const maintenanceReportSchema = z.object({
   credentialsDeleted: z.int(),
   agentsRefreshed: z.int(),
   auditEntriesDropped: z.int(),
+  /** Values that were encrypted under another version of the key than the current one. */
+  valuesReencrypted: z.int(),
   finished: z.boolean(),
   durationSeconds: z.number(),
 });
 export type MaintenanceReport = z.infer<typeof maintenanceReportSchema>;
+/** What the store's part of it did. */
+export type StoreMaintenanceReport = Omit<MaintenanceReport, "valuesReencrypted">;

@@ -1,12 +1,20 @@
+import { type Clock, systemClock } from "../clock.ts";
+import { MAINTENANCE_BUDGET_MILLISECONDS } from "../limits.ts";
+import type { KeyRotation } from "../security/key-rotation.ts";
 import type { Store } from "../store/store.ts";
 import type { Health, MaintenanceReport, Metrics, SweepReport } from "./statistics.ts";
 
 /** How the whole is doing, and its upkeep. */
 export class SystemMonitor {
   readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #keyRotation: KeyRotation | undefined;
 
-  constructor(options: { store: Store }) {
+  /** @param options.keyRotation left out where nothing is encrypted */
+  constructor(options: { store: Store; clock?: Clock; keyRotation?: KeyRotation }) {
     this.#store = options.store;
+    this.#clock = options.clock ?? systemClock;
+    this.#keyRotation = options.keyRotation;
   }
 
   /** All statistics and the performance derived from them. */
@@ -37,9 +45,19 @@ export class SystemMonitor {
     return { status: healthy ? "healthy" : "unhealthy", checks };
   }
 
-  /** The daily upkeep; also `POST /maintenance`. */
-  cleanupAndMaintenance(): Promise<MaintenanceReport> {
-    return this.#store.maintain();
+  /** The daily upkeep; also `POST /maintenance`. Encrypting again comes last, in what is left of the time. */
+  async cleanupAndMaintenance(): Promise<MaintenanceReport> {
+    const startedAt = this.#clock.now();
+    const seconds = () => (this.#clock.now() - startedAt) / 1_000;
+    const report = await this.#store.maintain();
+    const late = () => this.#clock.now() - startedAt > MAINTENANCE_BUDGET_MILLISECONDS;
+    const rotated = await this.#keyRotation?.maintain(late);
+    return {
+      ...report,
+      valuesReencrypted: rotated?.reencrypted ?? 0,
+      finished: report.finished && rotated?.finished !== false,
+      durationSeconds: seconds(),
+    };
   }
 
   sweep(): Promise<SweepReport> {

@@ -1,8 +1,9 @@
 import type { AgentRole, AgentStatus } from "../agents/agent.ts";
 import type { ChannelKind, ChannelRight, CreateChannel } from "../channels/channel.ts";
-import type { DeadLetterFilter, LeasedMessage, SendMessage, SettlementOutcome } from "../messages/message.ts";
+import type { DeadLetterFilter, SendMessage, SettlementOutcome } from "../messages/message.ts";
 import type { Credential, IssueCredential } from "../security/credential.ts";
 import type { AssignTask } from "../tasks/task.ts";
+import type { Encrypted, StoredLeasedMessage } from "./stored-values.ts";
 
 /** What the verbs of the store take and give, beside the vocabulary of agents, messages, tasks and channels. */
 
@@ -94,13 +95,16 @@ export interface Idempotency {
   idempotencyKey?: string | undefined;
 }
 
-export type NewMessage = Omit<SendMessage, "messageId"> & { messageId: string } & Idempotency;
+/** `keyVersion` is of the payload. */
+export type NewMessage = Omit<SendMessage, "messageId" | "sensitive"> & { messageId: string } & Idempotency & Encrypted;
 
-export type NewTask = Omit<AssignTask, "taskId" | "timeoutSeconds" | "maxRetries"> & {
+/** `keyVersion` is of the parameters. */
+export type NewTask = Omit<AssignTask, "taskId" | "timeoutSeconds" | "maxRetries" | "sensitive"> & {
   taskId: string;
   timeoutSeconds: number;
   maxRetries: number;
-} & Idempotency;
+} & Idempotency &
+  Encrypted;
 
 /** A channel to be made. `requestHash`: SHA-256 of the parsed request, so that its repeat is recognised. */
 export type NewChannel = CreateChannel & {
@@ -133,7 +137,7 @@ export interface Claim {
 }
 
 export interface Claimed {
-  messages: LeasedMessage[];
+  messages: StoredLeasedMessage[];
   /** True when the call stopped at its bound of expired or ended rows: call again, there may be more. */
   unfinished: boolean;
 }

@@ -1,9 +1,10 @@
 import { type AgentRole, SYSTEM_SENDER } from "../agents/agent.ts";
 import type { JsonValue } from "../json.ts";
-import type { LeasedMessage, Message, MessageStatus } from "../messages/message.ts";
+import type { MessageStatus } from "../messages/message.ts";
 import type { CredentialKind } from "../security/call-context.ts";
 import { channelOf, HEAD_START_MILLISECONDS, PRIORITIES } from "../values.ts";
 import { iso } from "./instants.ts";
+import type { StoredLeasedMessage, StoredMessage } from "./store.ts";
 
 /** How a stored message reads to callers: the same whichever engine keeps the row. */
 
@@ -39,11 +40,13 @@ export interface MessageParts {
   /** A queued message past its time to live reads as expired before the store has recorded it. */
   status: MessageStatus;
   payload: JsonValue;
+  /** Of what is encrypted in the payload. */
+  keyVersion: string | null;
 }
 
-/** The message as callers see it. */
-export function readColumns(row: MessageColumns, parts: MessageParts): Message {
-  const message: Message = {
+/** The message as it is stored. */
+export function readColumns(row: MessageColumns, parts: MessageParts): StoredMessage {
+  const message: StoredMessage = {
     messageId: row.message_id,
     sender: parts.sender ?? SYSTEM_SENDER,
     receiver: parts.receiver,
@@ -72,11 +75,12 @@ export function readColumns(row: MessageColumns, parts: MessageParts): Message {
   if (row.lease_expires_at !== null) message.leaseExpiresAt = iso(row.lease_expires_at);
   if (row.ended_at !== null) message.endedAt = iso(row.ended_at);
   if (row.reason !== null) message.reason = row.reason;
+  if (parts.keyVersion !== null) message.keyVersion = parts.keyVersion;
   return message;
 }
 
 /** The same message with the end of its lease, as a receive hands it out. */
-export function asLeased(message: Message, leaseExpiresAt: number): LeasedMessage {
+export function asLeased(message: StoredMessage, leaseExpiresAt: number): StoredLeasedMessage {
   return { ...message, leaseExpiresAt: iso(leaseExpiresAt) };
 }
 
@@ -85,12 +89,16 @@ export interface TaskPart {
   description: string;
   /** JSON text. */
   parameters: string;
+  /** Of the parameters. */
+  key_version: string | null;
 }
 
 /** The payload of an assignment message: what is stored of it, and its task unless that is in the archive. */
 export function joinTask(payload: JsonValue, task: TaskPart): JsonValue {
   const stored = payload as { [key: string]: JsonValue };
-  return { ...stored, description: task.description, parameters: JSON.parse(task.parameters) as JsonValue };
+  const { description } = task;
+  const joined = { ...stored, description, parameters: JSON.parse(task.parameters) as JsonValue };
+  return task.key_version === null ? joined : { ...joined, sensitive: true };
 }
 
 /** Where a message stands among those due: lower goes first, then the lower arrival. */

@@ -1,4 +1,6 @@
 import { AgentCommunicationError } from "../errors.ts";
+import { IdempotencyMismatch } from "../idempotency.ts";
+import type { NewMessage } from "./store.ts";
 
 /** Why a send is refused, beside what refusals.ts says of its agents. */
 
@@ -7,14 +9,17 @@ export function idTaken(messageId: string): AgentCommunicationError {
   return new AgentCommunicationError("ID_TAKEN", `The id ${messageId} is in use; choose another.`);
 }
 
-/** The same id or key came with another body before. */
-export function mismatch(what: string): AgentCommunicationError {
+/**
+ * The same id or key came with another body before.
+ *
+ * @param by which of the two; a key is kept as a hash only, so it cannot be named
+ * @param storedHash of the earlier body; undefined when that is in the same batch
+ */
+export function mismatch(message: NewMessage, by: "id" | "key", storedHash?: string | null): AgentCommunicationError {
+  const what = by === "key" ? "its Idempotency-Key" : message.messageId;
   const detail = `A message with ${what} was already sent with a different body.`;
-  return new AgentCommunicationError("IDEMPOTENCY_MISMATCH", detail);
+  return new IdempotencyMismatch(detail, message.messageId, storedHash ?? undefined);
 }
-
-/** What `mismatch` calls an Idempotency-Key: it is kept as a hash only. */
-export const ITS_KEY = "its Idempotency-Key";
 
 /** The receiver has too many queued and leased messages. */
 export function mailboxFull(receiver: string, depth: number): AgentCommunicationError {

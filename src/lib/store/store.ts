@@ -1,12 +1,6 @@
 import type { Agent, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../agents/agent.ts";
 import type { Channel, ChannelDetails, ChannelKind, ChannelMember, PutChannelGrant } from "../channels/channel.ts";
-import type {
-  DeadLetterFilter,
-  Message,
-  MessageTypeDefinition,
-  SendMessageReply,
-  SettleReply,
-} from "../messages/message.ts";
+import type { DeadLetterFilter, MessageTypeDefinition, SendMessageReply, SettleReply } from "../messages/message.ts";
 import type {
   AuditBlock,
   AuditBlockContents,
@@ -19,21 +13,19 @@ import type { Credential, ListCredentialsQuery } from "../security/credential.ts
 import type {
   CoordinationStatistics,
   Health,
-  MaintenanceReport,
   QueueStatistics,
   RegistryStatistics,
+  StoreMaintenanceReport,
   SweepReport,
 } from "../statistics/statistics.ts";
 import type {
   Assignment,
   AssignTaskReply,
-  CompleteTask,
   Explanation,
   FailTask,
   ListTasksQuery,
   ProgressTask,
   StartTask,
-  Task,
   TaskEvent,
   TaskReply,
 } from "../tasks/task.ts";
@@ -57,8 +49,19 @@ import type {
   Renewal,
   SettleResult,
 } from "./calls.ts";
+import type {
+  EncryptedKind,
+  GiveBack,
+  OutdatedPosition,
+  OutdatedValue,
+  Replacement,
+  StoredMessage,
+  StoredTask,
+  TaskCompletion,
+} from "./stored-values.ts";
 
 export type * from "./calls.ts";
+export type * from "./stored-values.ts";
 
 /**
  * The only seam between the rules and an engine. Every verb is one transition: it happens wholly, in one transaction
@@ -90,13 +93,13 @@ export interface Store {
    */
   sendMessages(messages: readonly NewMessage[]): Promise<SendMessageReply[]>;
   /** @throws MESSAGE_NOT_FOUND */
-  getMessage(messageId: string): Promise<Message>;
+  getMessage(messageId: string): Promise<StoredMessage>;
   /**
    * Waiting messages of a mailbox (queued, due or not) in delivery order: by rank, then arrival. `#name`: of a channel.
    *
    * @throws AGENT_NOT_FOUND, CHANNEL_NOT_FOUND
    */
-  peekMessages(agentId: string, page: Page): Promise<Paged<Message>>;
+  peekMessages(agentId: string, page: Page): Promise<Paged<StoredMessage>>;
   /** Leases due messages by rank, then arrival. @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, CHANNEL_NOT_FOUND */
   claimMessages(claim: Claim): Promise<Claimed>;
   /**
@@ -108,8 +111,13 @@ export interface Store {
   settleMessages(agentId: string, settlements: readonly NewSettlement[]): Promise<SettleResult[]>;
   /** Moves the end of a lease to now + `leaseMilliseconds`. @throws MESSAGE_NOT_FOUND, LEASE_LOST, AGENT_NOT_FOUND, AGENT_DEREGISTERED */
   renewLease(renewal: Renewal): Promise<SettleReply>;
+  /**
+   * Returns leased messages that their receiver has not seen, to be due after a delay: this attempt does not count against
+   * `maxAttempts`. Those that the agent does not hold in that attempt (any more) are passed over.
+   */
+  giveBackMessages(giveBack: GiveBack): Promise<void>;
   /** Newest first by the time of dead-lettering. */
-  listDeadLetters(query: Page & Omit<DeadLetterFilter, "before">): Promise<Paged<Message>>;
+  listDeadLetters(query: Page & Omit<DeadLetterFilter, "before">): Promise<Paged<StoredMessage>>;
   /** Queues dead letters again (new arrival number, `maxAttempts` more attempts), oldest first. @returns how many */
   redriveDeadLetters(selection: DeadLetterSelection): Promise<number>;
   /** Deletes dead letters, oldest first. @returns how many */
@@ -176,9 +184,11 @@ export interface Store {
   /** What assignTask would weigh and choose now; writes nothing. Same refusals. */
   previewAssignment(task: NewTask): Promise<Explanation>;
   /** Reads the archive as well. @throws TASK_NOT_FOUND */
-  getTask(taskId: string): Promise<Task>;
+  getTask(taskId: string): Promise<StoredTask>;
   /** Newest first; archived tasks are not listed. */
-  listTasks(query: Page & Omit<ListTasksQuery, "limit" | "cursor">): Promise<Paged<Task>>;
+  listTasks(query: Page & Omit<ListTasksQuery, "limit" | "cursor">): Promise<Paged<StoredTask>>;
+  /** Whether the parameters of a task, archived ones included, are encrypted; undefined when there is no such task. */
+  isSensitiveTask(taskId: string): Promise<boolean | undefined>;
   /** Every attempt, oldest first. @throws TASK_NOT_FOUND */
   getAssignments(taskId: string): Promise<Assignment[]>;
   /** Newest first. @throws TASK_NOT_FOUND */
@@ -188,7 +198,7 @@ export interface Store {
   /** As startTask; records percent and note, and may move the deadline. */
   progressTask(taskId: string, progress: ProgressTask): Promise<TaskReply>;
   /** assigned or running → completed, with its result message, dependents and counters. */
-  completeTask(taskId: string, completion: CompleteTask): Promise<TaskReply>;
+  completeTask(taskId: string, completion: TaskCompletion): Promise<TaskReply>;
   /** → pending with backoff, or failed past maxRetries or when not retryable. */
   failTask(taskId: string, failure: FailTask): Promise<TaskReply>;
   /** @throws TASK_NOT_FOUND, TASK_ENDED */
@@ -224,6 +234,14 @@ export interface Store {
   /** undefined while nothing has been sealed. */
   newestAuditBlock(): Promise<AuditBlock | undefined>;
 
+  // encryption ------------------------------------------------------------------------------------------------------
+  /** Values that are encrypted under another version than `keyVersion` (""; under any), counted up to `max`. */
+  countOutdated(keyVersion: string, max: number): Promise<number>;
+  /** Values of a kind that are encrypted under another version, after a position: some more, or none at the end. */
+  findOutdated(kind: EncryptedKind, keyVersion: string, after?: OutdatedPosition): Promise<OutdatedValue[]>;
+  /** Replaces each that is still what it was; they are under `keyVersion` then. @returns how many */
+  replaceOutdated(kind: EncryptedKind, keyVersion: string, replacements: readonly Replacement[]): Promise<number>;
+
   // statistics ------------------------------------------------------------------------------------------------------
   queueStatistics(): Promise<QueueStatistics>;
   registryStatistics(): Promise<RegistryStatistics>;
@@ -235,7 +253,7 @@ export interface Store {
   /** Heartbeats, ended leases, TTLs, deadlines, backoffs, waiting tasks. Bounded transactions; goes on until done. */
   sweep(): Promise<SweepReport>;
   /** The daily upkeep, within its budget, resumable, harmless when two run at once. */
-  maintain(): Promise<MaintenanceReport>;
+  maintain(): Promise<StoreMaintenanceReport>;
 
   // process ---------------------------------------------------------------------------------------------------------
   /** The time as the store tells it, in milliseconds since the epoch. */

@@ -1,10 +1,10 @@
 import type { JsonValue } from "../json.ts";
-import type { AttemptOutcome, Task, TaskEvent } from "../tasks/task.ts";
+import { type AttemptOutcome, type Task, type TaskEvent, taskSchema } from "../tasks/task.ts";
 import { PRIORITIES } from "../values.ts";
 import type { StoredAttempt } from "./archived-attempts.ts";
 import { encodeCursor } from "./cursor.ts";
 import { iso } from "./instants.ts";
-import type { Page, Paged } from "./store.ts";
+import type { Page, Paged, StoredTask } from "./store.ts";
 import { hasEnded, isLive, type TaskEventName, type TaskRow } from "./task-records.ts";
 
 /** How stored tasks, attempts and events read to callers: the same whichever engine keeps the rows. */
@@ -17,15 +17,18 @@ export interface TaskParts {
   required: string;
   description: string;
   parameters: string;
+  /** Of the parameters. */
+  key_version: string | null;
   preferred: string;
   note: string | null;
   result: string | null;
+  result_key_version: string | null;
   error: string | null;
 }
 
-/** The task as callers see it. While it waits, it is assigned to nobody. */
-export function buildTask(row: TaskRow, parts: TaskParts, dependsOn: string[]): Task {
-  const task: Task = {
+/** The task as it is stored. While it waits, it is assigned to nobody. */
+export function buildTask(row: TaskRow, parts: TaskParts, dependsOn: string[]): StoredTask {
+  const task: StoredTask = {
     taskId: row.task_id,
     supervisor: parts.supervisor_id,
     taskType: row.task_type,
@@ -49,6 +52,7 @@ export function buildTask(row: TaskRow, parts: TaskParts, dependsOn: string[]): 
   if (parts.agent_id !== null && row.status !== "pending") task.assignedTo = parts.agent_id;
   addTimes(task, row);
   addOutcome(task, row, parts);
+  if (parts.key_version !== null) task.keyVersion = parts.key_version;
   return task;
 }
 
@@ -59,11 +63,12 @@ function addTimes(task: Task, row: TaskRow): void {
   if (row.ended_at !== null) task.endedAt = iso(row.ended_at);
 }
 
-function addOutcome(task: Task, row: TaskRow, parts: TaskParts): void {
+function addOutcome(task: StoredTask, row: TaskRow, parts: TaskParts): void {
   if (row.percent !== null) task.percent = row.percent;
   if (parts.note !== null) task.note = parts.note;
   if (!hasEnded(row)) return;
   if (parts.result !== null) task.result = JSON.parse(parts.result) as JsonValue;
+  if (parts.result_key_version !== null) task.resultKeyVersion = parts.result_key_version;
   if (parts.error !== null) task.error = parts.error;
 }
 
@@ -71,8 +76,8 @@ function addOutcome(task: Task, row: TaskRow, parts: TaskParts): void {
 export const PAGE_MAX_CHARACTERS = 4 * 1_024 * 1_024;
 
 /** The tasks of a page, in order, until it is large enough. */
-export function takePage<Row>(rows: Iterable<Row>, read: (row: Row) => Task): Task[] {
-  const items: Task[] = [];
+export function takePage<Row>(rows: Iterable<Row>, read: (row: Row) => StoredTask): StoredTask[] {
+  const items: StoredTask[] = [];
   let characters = 0;
   for (const row of rows) {
     const task = read(row);
@@ -81,6 +86,25 @@ export function takePage<Row>(rows: Iterable<Row>, read: (row: Row) => Task): Ta
     items.push(task);
   }
   return items;
+}
+
+/** A task as the archive keeps it: the document, and beside it what tells which of its values are encrypted. */
+export interface ArchivedDocument {
+  task: string;
+  key_version: string | null;
+  result_key_version: string | null;
+}
+
+export function writeArchived({ keyVersion, resultKeyVersion, ...task }: StoredTask): ArchivedDocument {
+  const keys = { key_version: keyVersion ?? null, result_key_version: resultKeyVersion ?? null };
+  return { task: JSON.stringify(task), ...keys };
+}
+
+export function readArchived(document: ArchivedDocument): StoredTask {
+  const task: StoredTask = { ...taskSchema.parse(JSON.parse(document.task)), archived: true };
+  if (document.key_version !== null) task.keyVersion = document.key_version;
+  if (document.result_key_version !== null) task.resultKeyVersion = document.result_key_version;
+  return task;
 }
 
 export interface AttemptRow {

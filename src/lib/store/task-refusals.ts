@@ -1,4 +1,5 @@
 import { AgentCommunicationError } from "../errors.ts";
+import { IdempotencyMismatch } from "../idempotency.ts";
 import type { NewTask } from "./store.ts";
 
 /** Why a task is not created; the same words in both engines. */
@@ -20,9 +21,9 @@ export function taskIdTaken(task: NewTask): AgentCommunicationError {
 }
 
 /** The id or key came with another request before. */
-export function taskMismatch(task: NewTask): AgentCommunicationError {
+export function taskMismatch(task: NewTask, storedHash: string): AgentCommunicationError {
   const what = task.idempotencyKey === undefined ? `The task id ${task.taskId}` : "The idempotency key";
-  return new AgentCommunicationError("IDEMPOTENCY_MISMATCH", `${what} was used with a different request.`);
+  return new IdempotencyMismatch(`${what} was used with a different request.`, task.taskId, storedHash);
 }
 
 export function dependencyInvalid(task: NewTask, dependencyId: string): AgentCommunicationError {

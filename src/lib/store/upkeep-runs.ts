@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { MAINTENANCE_BUDGET_MILLISECONDS } from "../limits.ts";
 import type { NewAuditEntry } from "../security/audit.ts";
-import type { MaintenanceReport, SweepReport } from "../statistics/statistics.ts";
+import type { StoreMaintenanceReport, SweepReport } from "../statistics/statistics.ts";
 
 /**
  * The sweep and the maintenance as a series of bounded transactions. Between two of them other calls get their turn, and
@@ -145,9 +145,9 @@ export interface MaintenanceSteps {
 }
 
 /** The daily upkeep, within its budget; what is left is done by the next run. */
-export async function runMaintenance(steps: MaintenanceSteps, clock: Clock): Promise<MaintenanceReport> {
+export async function runMaintenance(steps: MaintenanceSteps, clock: Clock): Promise<StoreMaintenanceReport> {
   const startedAt = clock.now();
-  const report: MaintenanceReport = {
+  const report: StoreMaintenanceReport = {
     messagesPurged: 0,
     deadLettersPurged: 0,
     agentsDeregistered: 0,
@@ -169,16 +169,16 @@ export async function runMaintenance(steps: MaintenanceSteps, clock: Clock): Pro
   return report;
 }
 
-type Duty = (steps: MaintenanceSteps, report: MaintenanceReport, late: () => boolean) => Promise<void>;
+type Duty = (steps: MaintenanceSteps, report: StoreMaintenanceReport, late: () => boolean) => Promise<void>;
 
-function leaveUnfinished(report: MaintenanceReport): void {
+function leaveUnfinished(report: StoreMaintenanceReport): void {
   report.finished = false;
 }
 
 /** Repeats a step that works from the front until it has no more. */
 function untilDone(
   act: (steps: MaintenanceSteps) => Promise<Step>,
-  count: (report: MaintenanceReport, done: number) => void,
+  count: (report: StoreMaintenanceReport, done: number) => void,
 ): Duty {
   return async (steps, report, late) => {
     for (let more = true; more; ) {
@@ -193,7 +193,7 @@ function untilDone(
 /** Repeats a step that walks on from where it stopped. */
 function walk<Stepped extends { next: number | undefined }>(
   act: (steps: MaintenanceSteps, after: number) => Promise<Stepped>,
-  count: (report: MaintenanceReport, stepped: Stepped) => void,
+  count: (report: StoreMaintenanceReport, stepped: Stepped) => void,
 ): Duty {
   return async (steps, report, late) => {
     let next: number | undefined = 0;

@@ -1,9 +1,10 @@
 import type { z } from "zod";
 import { type SendOptions, scopedKey } from "../idempotency.ts";
-import { newId, requestHash } from "../ids.ts";
+import { newId } from "../ids.ts";
 import { parse } from "../parse.ts";
+import type { ContentEncryption } from "../security/content-encryption.ts";
 import type { CoordinationStatistics } from "../statistics/statistics.ts";
-import type { NewTask, Store } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import { idSchema } from "../values.ts";
 import {
   type Assignment,
@@ -23,15 +24,24 @@ import {
   type TaskReply,
   taskHistoryQuerySchema,
 } from "./task.ts";
+import { type PlainTask, TaskContents } from "./task-contents.ts";
 
 /** Hands work to the worker that has the capabilities and the most room, and sees it through. */
 export class SupervisorCoordinator {
   readonly #store: Store;
+  readonly #contents: TaskContents;
   readonly #defaultTimeoutSeconds: number;
   readonly #maxRetries: number;
 
-  constructor(options: { store: Store; defaultTimeoutSeconds: number; maxRetries: number }) {
+  constructor(options: {
+    store: Store;
+    /** Left out: nothing sensitive is taken. */
+    encryption?: ContentEncryption;
+    defaultTimeoutSeconds: number;
+    maxRetries: number;
+  }) {
     this.#store = options.store;
+    this.#contents = new TaskContents(options);
     this.#defaultTimeoutSeconds = options.defaultTimeoutSeconds;
     this.#maxRetries = options.maxRetries;
   }
@@ -40,41 +50,40 @@ export class SupervisorCoordinator {
    * Creates a task and assigns it, or lets it wait until somebody can take it.
    *
    * @throws INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_DEREGISTERED, FORBIDDEN, DEPENDENCY_INVALID, ID_TAKEN,
-   * IDEMPOTENCY_MISMATCH
+   * IDEMPOTENCY_MISMATCH, KEY_UNAVAILABLE
    * @example
    * await coordinator.assign({ supervisor: "lead", taskType: "build", requiredCapabilities: ["python"] });
    */
   async assign(input: AssignTaskInput, options: SendOptions = {}): Promise<AssignTaskReply & { duplicate: boolean }> {
     const task = parse(assignTaskSchema, input);
     const idempotencyKey = scopedKey("POST /tasks", task.supervisor, options, task.taskId);
-    return this.#store.assignTask({ ...this.#prepare(task), idempotencyKey });
+    return this.#contents.assign({ ...this.#withDefaults(task), idempotencyKey }, task);
   }
 
   /** What assign would weigh and choose now; writes nothing. */
   async preview(input: AssignTaskInput): Promise<Explanation> {
-    return this.#store.previewAssignment(this.#prepare(parse(assignTaskSchema, input)));
+    const task = parse(assignTaskSchema, input);
+    return this.#store.previewAssignment(this.#contents.prepare(this.#withDefaults(task), task));
   }
 
-  #prepare(task: AssignTask): NewTask {
-    const { taskId, ...rest } = task;
+  #withDefaults({ sensitive: _, ...task }: AssignTask): PlainTask {
     return {
       ...task,
-      taskId: taskId ?? newId(this.#store.now()),
+      taskId: task.taskId ?? newId(this.#store.now()),
       timeoutSeconds: task.timeoutSeconds ?? this.#defaultTimeoutSeconds,
       maxRetries: task.maxRetries ?? this.#maxRetries,
-      requestHash: requestHash(rest),
     };
   }
 
-  /** The archive included. @throws TASK_NOT_FOUND */
+  /** The archive included. @throws TASK_NOT_FOUND, KEY_UNAVAILABLE */
   async get(taskId: string): Promise<Task> {
-    return this.#store.getTask(parse(idSchema, taskId, "task id"));
+    return this.#contents.reveal(await this.#store.getTask(parse(idSchema, taskId, "task id")));
   }
 
-  /** Newest first. */
+  /** Newest first. @throws KEY_UNAVAILABLE */
   async list(query: z.input<typeof listTasksQuerySchema> = {}): Promise<{ tasks: Task[]; nextCursor: string | null }> {
     const { items, nextCursor } = await this.#store.listTasks(parse(listTasksQuerySchema, query));
-    return { tasks: items, nextCursor };
+    return { tasks: await this.#contents.revealAll(items), nextCursor };
   }
 
   /** Why each attempt went where it went. @throws TASK_NOT_FOUND */
@@ -102,9 +111,10 @@ export class SupervisorCoordinator {
     return this.#store.progressTask(parse(idSchema, taskId, "task id"), parse(progressTaskSchema, input));
   }
 
-  /** Throws as start. */
+  /** Throws as start, and KEY_UNAVAILABLE. */
   async complete(taskId: string, input: z.input<typeof completeTaskSchema>): Promise<TaskReply> {
-    return this.#store.completeTask(parse(idSchema, taskId, "task id"), parse(completeTaskSchema, input));
+    const id = parse(idSchema, taskId, "task id");
+    return this.#store.completeTask(id, await this.#contents.complete(id, parse(completeTaskSchema, input)));
   }
 
   /** Throws as start. */

@@ -28,6 +28,8 @@ export const assignTaskSchema = z.strictObject({
   taskType: idSchema,
   description: textSchema(DESCRIPTION_MAX_BYTES).default(""),
   parameters: jsonSchema().default(null),
+  /** Parameters and result are encrypted where they are stored. Their readers see them plain. */
+  sensitive: z.boolean().optional(),
   requiredCapabilities: z.array(capabilitySchema).max(CAPABILITIES_MAX).default([]),
   preferredCapabilities: z.array(capabilitySchema).max(CAPABILITIES_MAX).default([]),
   priority: prioritySchema.default("normal"),
@@ -54,6 +56,10 @@ export const taskSchema = z.object({
   taskType: idSchema,
   description: z.string(),
   parameters: z.json(),
+  /** True when the parameters or the result are encrypted where they are stored. */
+  sensitive: z.boolean().optional(),
+  /** True when one of them cannot be decrypted any more: parameters then read null, the result is absent. */
+  undecryptable: z.boolean().optional(),
   requiredCapabilities: z.array(z.string()),
   preferredCapabilities: z.array(z.string()),
   priority: prioritySchema,
@@ -212,6 +218,7 @@ export const taskAssignmentPayloadSchema = z.object({
   taskType: idSchema,
   description: z.string(),
   parameters: z.json(),
+  sensitive: z.boolean().optional(),
   deadline: instantSchema,
 });
 export type TaskAssignmentPayload = z.infer<typeof taskAssignmentPayloadSchema>;
@@ -223,6 +230,8 @@ export const taskResultPayloadSchema = z.object({
   status: z.enum(["completed", "failed", "cancelled"]),
   attempt: z.int(),
   result: z.json().optional(),
+  /** True when there is a result and it is encrypted where it is stored. */
+  sensitive: z.boolean().optional(),
   error: z.string().optional(),
 });
 export type TaskResultPayload = z.infer<typeof taskResultPayloadSchema>;

@@ -104,11 +104,14 @@ export type CopiedTask = {
   request_hash: string;
   description: string;
   parameters: string;
+  /** Of the parameters: what is encrypted is copied as it is. */
+  key_version: string | null;
   preferred_capabilities: string;
   /** 1 when it has a note, a result, an error, or a row for them. */
   has_outcome: number;
   note: string | null;
   result: string | null;
+  result_key_version: string | null;
   error: string | null;
   attempts: CopiedAttempt[];
   dependencies: CopiedDependency[];
@@ -141,6 +144,8 @@ export type CopiedArchivedTask = {
   idempotency_key: string | null;
   request_hash: string;
   task: string;
+  key_version: string | null;
+  result_key_version: string | null;
   assignments: string;
   events: string;
 };
@@ -171,6 +176,7 @@ export type CopiedMessage = {
   request_hash: string | null;
   sender_role: string | null;
   sender_credential: string | null;
+  key_version: string | null;
   task_id: string | null;
   task_attempt: number | null;
   channel: string | null;
@@ -208,6 +214,8 @@ export interface CopySource {
   readonly name: string;
   /** What somebody works on at this moment. */
   liveLeases(): { messages: number; tasks: number };
+  /** Versions of the keys that something to be copied is encrypted under. */
+  keyVersions(): string[];
   /** The rows of each kind, in the order in which they were made. */
   readonly rows: { readonly [Kind in CopiedKind]: () => Iterable<CopiedRows[Kind]> };
   holdings(): Iterable<Holdings>;

@@ -107,18 +107,21 @@ export interface CopiedCount {
 export interface CopyOptions {
   /** Carries messages and tasks that somebody works on over with their leases, instead of refusing. */
   includeLeased: boolean;
+  /** Carries what is encrypted over as it is, instead of refusing: the target has to have the same keys. */
+  includeEncrypted: boolean;
   /** Called when a kind has been copied. */
   onCopied?: (count: CopiedCount) => void;
 }
 
 /**
  * @returns what was copied, kind by kind
- * @throws CopyError while leases are live, or when the target has something else under an id
+ * @throws CopyError while leases are live, when something is encrypted, or when the target has something else under an id
  * @example
- * const counts = await copyStore(source, target, { includeLeased: false });
+ * const counts = await copyStore(source, target, { includeLeased: false, includeEncrypted: false });
  */
 export async function copyStore(source: CopySource, target: CopyTarget, options: CopyOptions): Promise<CopiedCount[]> {
   if (!options.includeLeased) refuseLiveLeases(source);
+  if (!options.includeEncrypted) refuseEncrypted(source);
   const counts: CopiedCount[] = [];
   for (const name of Object.keys(KINDS) as CopiedKind[]) {
     const count = await copyKind(name, source, target);
@@ -134,6 +137,15 @@ function refuseLiveLeases(source: CopySource): void {
   if (messages === 0 && tasks === 0) return;
   throw new CopyError(
     `${source.name} has ${messages} leased messages and ${tasks} assigned or running tasks: let them end first, or carry them over with --include-leased`,
+  );
+}
+
+function refuseEncrypted(source: CopySource): void {
+  const versions = source.keyVersions();
+  if (versions.length === 0) return;
+  const names = `version${versions.length === 1 ? "" : "s"} ${versions.join(", ")}`;
+  throw new CopyError(
+    `${source.name} has values that are encrypted under the key ${names}: the services of the copy need that key file, too (docs/encryption.md says how to move on to a vault); carry them over with --include-encrypted`,
   );
 }
 

@@ -1,5 +1,6 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
+import { writeArchived } from "../task-reading.ts";
 import type { Step, Walked } from "../upkeep-runs.ts";
 import { bigint } from "./batch.ts";
 import type { Connection } from "./connection.ts";
@@ -7,7 +8,7 @@ import { itemJson, plainJson } from "./item-text.ts";
 import { endIf, upkeepStep } from "./sweep.ts";
 import { newestEventsByNo, readTasksByNo, storedAttemptsByNo } from "./task-reading.ts";
 import { sqlText } from "./texts.ts";
-import { APPLY_COUNTS, BY_KEY, DECLARE_COUNTS, HASH, ID, PROLOGUE, WORD } from "./transaction.ts";
+import { APPLY_COUNTS, BY_KEY, DECLARE_COUNTS, HASH, ID, KEY_VERSION, PROLOGUE, WORD } from "./transaction.ts";
 
 /** Moves finished tasks past their retention to the archive, and drops what then nobody names any more. */
 
@@ -28,41 +29,55 @@ ORDER BY t.ended_at, t.task_no;
 /** Tasks with their documents, as the archive keeps them; the lists go side by side. */
 interface Archived {
   taskNos: number[];
-  tasks: readonly object[];
+  /** JSON texts. */
+  tasks: readonly string[];
+  keyVersions: readonly (string | null)[];
+  resultKeyVersions: readonly (string | null)[];
   assignments: readonly object[];
   events: readonly object[];
 }
 
 /** The documents of a list, each as text of its own: OPENJSON gives whole only what stands in a list of texts. */
 function documents(values: readonly object[]): string[] {
-  return values.map((value) => itemJson(JSON.parse(JSON.stringify(value))));
+  return values.map((value) => jsonText(JSON.stringify(value)));
+}
+
+function jsonText(text: string): string {
+  return itemJson(JSON.parse(text));
 }
 
 /**
  * Other processes may archive the same tasks at the same time: only what this one has deleted is put into the archive. A
- * finished task does not change any more, so its documents are what they were when they were read. Its parts go with it;
- * messages about it lose the reference and keep their text.
+ * finished task does not change any more, so its documents are what they were when they were read (or its values have been
+ * encrypted again meanwhile: the version beside the document is of what is in it). Its parts go with it; messages about it
+ * lose the reference and keep their text.
  */
 const ARCHIVE = upkeepStep<Archived, { done: number }>({
   name: "archive-tasks",
-  encode: ({ taskNos, tasks, assignments, events }) => ({
+  encode: ({ taskNos, tasks, keyVersions, resultKeyVersions, assignments, events }) => ({
     taskNos,
-    tasks: documents(tasks),
+    tasks: tasks.map(jsonText),
+    keyVersions: [...keyVersions],
+    resultKeyVersions: [...resultKeyVersions],
     assignments: documents(assignments),
     events: documents(events),
   }),
   wakes: false,
   sql: sqlText(
     "archive-tasks",
-    `${PROLOGUE}DECLARE @old TABLE (task_no bigint NOT NULL PRIMARY KEY, task nvarchar(max) NOT NULL, assignments nvarchar(max) NOT NULL,
+    `${PROLOGUE}DECLARE @old TABLE (task_no bigint NOT NULL PRIMARY KEY, task nvarchar(max) NOT NULL,
+  key_version ${KEY_VERSION} NULL, result_key_version ${KEY_VERSION} NULL, assignments nvarchar(max) NOT NULL,
   events nvarchar(max) NOT NULL);
 DECLARE @archived TABLE (task_no bigint NOT NULL PRIMARY KEY, task_id ${ID} NOT NULL, status ${WORD} NOT NULL,
   supervisor_no int NOT NULL, ended_at bigint NOT NULL, attempt int NOT NULL,
   idempotency_key ${HASH} NULL, request_hash ${HASH} NOT NULL);
 DECLARE @done int;
-${DECLARE_COUNTS}INSERT INTO @old (task_no, task, assignments, events)
-SELECT CAST(n.[value] AS bigint), ${plainJson("t.[value]")}, ${plainJson("a.[value]")}, ${plainJson("e.[value]")}
+${DECLARE_COUNTS}INSERT INTO @old (task_no, task, key_version, result_key_version, assignments, events)
+SELECT CAST(n.[value] AS bigint), ${plainJson("t.[value]")}, CAST(k.[value] AS varchar(64)), CAST(r.[value] AS varchar(64)),
+  ${plainJson("a.[value]")}, ${plainJson("e.[value]")}
 FROM OPENJSON(@items, '$[0].taskNos') AS n JOIN OPENJSON(@items, '$[0].tasks') AS t ON t.[key] = n.[key]
+JOIN OPENJSON(@items, '$[0].keyVersions') AS k ON k.[key] = n.[key]
+JOIN OPENJSON(@items, '$[0].resultKeyVersions') AS r ON r.[key] = n.[key]
 JOIN OPENJSON(@items, '$[0].assignments') AS a ON a.[key] = n.[key] JOIN OPENJSON(@items, '$[0].events') AS e ON e.[key] = n.[key];
 BEGIN TRANSACTION;
 DELETE FROM dbo.tasks OUTPUT deleted.task_no, deleted.task_id, deleted.status, deleted.supervisor_no, deleted.ended_at,
@@ -70,9 +85,10 @@ DELETE FROM dbo.tasks OUTPUT deleted.task_no, deleted.task_id, deleted.status, d
 INTO @archived (task_no, task_id, status, supervisor_no, ended_at, attempt, idempotency_key, request_hash)
 WHERE task_no IN (SELECT o.task_no FROM @old AS o) AND ended_at IS NOT NULL;
 SET @done = (SELECT COUNT(*) FROM @archived);
-INSERT INTO dbo.task_archive (task_id, status, supervisor_id, ended_at, attempt, idempotency_key, request_hash, task, assignments,
-  events)
-SELECT x.task_id, x.status, s.agent_id, x.ended_at, x.attempt, x.idempotency_key, x.request_hash, o.task, o.assignments, o.events
+INSERT INTO dbo.task_archive (task_id, status, supervisor_id, ended_at, attempt, idempotency_key, request_hash, task,
+  key_version, result_key_version, assignments, events)
+SELECT x.task_id, x.status, s.agent_id, x.ended_at, x.attempt, x.idempotency_key, x.request_hash, o.task,
+  o.key_version, o.result_key_version, o.assignments, o.events
 FROM @archived AS x JOIN @old AS o ON o.task_no = x.task_no JOIN dbo.agents AS s ON s.agent_no = x.supervisor_no;
 INSERT INTO @counts (name, delta) SELECT CONCAT('tasks:', x.status), -COUNT(*) FROM @archived AS x GROUP BY x.status;
 ${APPLY_COUNTS}COMMIT TRANSACTION;
@@ -113,9 +129,12 @@ export async function archiveTasks(connection: Connection): Promise<Step> {
     storedAttemptsByNo(connection, taskNos),
     newestEventsByNo(connection, taskNos, EVENTS_MAX),
   ]);
+  const written = [...tasks.values()].map(writeArchived);
   const { done } = await connection.run(ARCHIVE, {
     taskNos: [...tasks.keys()],
-    tasks: [...tasks.values()],
+    tasks: written.map(({ task }) => task),
+    keyVersions: written.map(({ key_version }) => key_version),
+    resultKeyVersions: written.map(({ result_key_version }) => result_key_version),
     assignments: [...tasks.keys()].map((taskNo) => attempts.get(taskNo) ?? []),
     events: [...tasks.keys()].map((taskNo) => (events.get(taskNo) ?? []).toReversed()),
   });

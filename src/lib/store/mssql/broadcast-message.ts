@@ -5,7 +5,7 @@ import { currentCall } from "../../security/call-context.ts";
 import { PRIORITIES } from "../../values.ts";
 import { broadcastTooLarge } from "../channel-reading.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
-import { ITS_KEY, idTaken, mailboxFull, mismatch } from "../send-refusals.ts";
+import { idTaken, mailboxFull, mismatch } from "../send-refusals.ts";
 import type { NewMessage } from "../store.ts";
 import { type Batch, int } from "./batch.ts";
 import type { Connection } from "./connection.ts";
@@ -20,23 +20,25 @@ const READ = `DECLARE @messageId varchar(128), @sender varchar(128), @receiver v
   @availableAt bigint, @expiresAt bigint, @maxAttempts int, @correlationId varchar(128), @replyTo varchar(128), @orderingKey varchar(128),
   @idempotencyKey varchar(64), @requestHash varchar(64), @payloadBytes int, @credential varchar(24), @senderNo int,
   @senderRole varchar(24), @senderStatus varchar(24), @channelNo int, @repeatOf varchar(128), @refusal varchar(24), @members int,
-  @depth bigint;
+  @depth bigint, @keyVersion varchar(64), @knownHash varchar(64);
 SELECT @messageId = x.message_id, @sender = x.sender, @receiver = x.receiver, @type = x.type, @priority = x.priority,
   @availableAt = CASE WHEN x.deliver_at > @now THEN x.deliver_at ELSE @now + x.delay END, @expiresAt = @now + x.ttl,
   @maxAttempts = x.max_attempts, @correlationId = x.correlation_id, @replyTo = x.reply_to, @orderingKey = x.ordering_key,
-  @idempotencyKey = x.idempotency_key, @requestHash = x.request_hash, @payloadBytes = x.payload_bytes, @credential = x.credential
+  @idempotencyKey = x.idempotency_key, @requestHash = x.request_hash, @payloadBytes = x.payload_bytes, @credential = x.credential,
+  @keyVersion = x.key_version
 FROM OPENJSON(@items) WITH (message_id varchar(128), sender varchar(128), receiver varchar(128), type varchar(64), priority tinyint,
   deliver_at bigint, delay bigint, ttl bigint, max_attempts int, correlation_id varchar(128), reply_to varchar(128),
-  ordering_key varchar(128), idempotency_key varchar(64), request_hash varchar(64), payload_bytes int, credential varchar(24)) AS x;
+  ordering_key varchar(128), idempotency_key varchar(64), request_hash varchar(64), payload_bytes int, credential varchar(24),
+  key_version varchar(64)) AS x;
 SELECT @senderNo = a.agent_no, @senderRole = a.role, @senderStatus = a.status FROM dbo.agents AS a WHERE a.agent_id = @sender;
 IF @senderNo IS NULL SET @refusal = 'SENDER_UNKNOWN';
 ELSE IF @senderStatus = 'deregistered' SET @refusal = 'SENDER_LEFT';
 -- The key is looked up first: it names the caller's intent.
 IF @refusal IS NULL
-  SELECT @repeatOf = k.message_id, @refusal = CASE WHEN k.request_hash <> @requestHash THEN 'KEY_MISMATCH' END
+  SELECT @repeatOf = k.message_id, @knownHash = k.request_hash, @refusal = CASE WHEN k.request_hash <> @requestHash THEN 'KEY_MISMATCH' END
   FROM dbo.messages AS k WHERE k.idempotency_key = @idempotencyKey AND k.idempotency_key IS NOT NULL;
 IF @refusal IS NULL AND @repeatOf IS NULL
-  SELECT @repeatOf = d.message_id, @refusal = CASE WHEN d.sender_no IS NULL OR d.sender_no <> @senderNo THEN 'ID_TAKEN'
+  SELECT @repeatOf = d.message_id, @knownHash = d.request_hash, @refusal = CASE WHEN d.sender_no IS NULL OR d.sender_no <> @senderNo THEN 'ID_TAKEN'
     WHEN d.request_hash <> @requestHash THEN 'ID_MISMATCH' END
   FROM dbo.messages AS d WHERE d.message_id = @messageId;
 DECLARE @copies TABLE (place int NOT NULL PRIMARY KEY, receiver_no int NOT NULL, ordering_key ${ID} NULL, held bit NOT NULL);
@@ -72,16 +74,16 @@ BEGIN
   SET @number = @number * ${ARRIVALS_PER_NUMBER};
   INSERT INTO dbo.messages (arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
     max_attempts, accepted_at, available_at, ended_at, correlation_id, reply_to, ordering_key, idempotency_key, request_hash,
-    payload_bytes, sender_role, sender_credential)
+    payload_bytes, sender_role, sender_credential, key_version)
   VALUES (@number, @messageId, @senderNo, @channelNo, @type, @priority, 'completed', 0, @maxAttempts, @maxAttempts, @now,
     @availableAt, @now, @correlationId, @replyTo, @orderingKey, @idempotencyKey, @requestHash, @payloadBytes, @senderRole,
-    @credential);
+    @credential, @keyVersion);
   INSERT INTO dbo.messages (arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
     max_attempts, accepted_at, available_at, expires_at, correlation_id, reply_to, ordering_key, payload_bytes, sender_role,
-    sender_credential, channel, post_id)
+    sender_credential, key_version, channel, post_id)
   SELECT @number + s.place, LOWER(CONVERT(varchar(36), NEWID())), @senderNo, s.receiver_no, @type, @priority, 'queued', s.held,
     @maxAttempts, @maxAttempts, @now, @availableAt, @expiresAt, @correlationId, @replyTo, @orderingKey, @payloadBytes, @senderRole,
-    @credential, SUBSTRING(@receiver, 2, 100), @messageId
+    @credential, @keyVersion, SUBSTRING(@receiver, 2, 100), @messageId
   FROM @copies AS s;
   INSERT INTO dbo.message_payloads (arrival, payload) VALUES (@number, @payload);
   INSERT INTO dbo.message_payloads (arrival, payload) SELECT @number + s.place, @payload FROM @copies AS s;
@@ -97,7 +99,8 @@ END;
 `;
 
 /** Nobody is woken by a repeat: its @copies are empty. */
-const ANSWER = `SELECT 0 AS item, @refusal AS refusal, @repeatOf AS repeat_of, @depth AS depth, @members AS members;
+const ANSWER = `SELECT 0 AS item, @refusal AS refusal, @repeatOf AS repeat_of, @depth AS depth, @members AS members,
+  @knownHash AS known_hash;
 SELECT a.agent_id FROM @copies AS s JOIN dbo.agents AS a ON a.agent_no = s.receiver_no
 WHERE @refusal IS NULL AND s.held = 0 AND @availableAt <= @now
 ${BY_KEY};
@@ -118,6 +121,7 @@ interface PostRow {
   repeat_of: string | null;
   depth: number | null;
   members: number | null;
+  known_hash: string | null;
 }
 
 function refusalOf(refusal: Refusal, post: NewMessage, row: PostRow): AgentCommunicationError {
@@ -127,11 +131,11 @@ function refusalOf(refusal: Refusal, post: NewMessage, row: PostRow): AgentCommu
     case "SENDER_LEFT":
       return agentDeregistered(post.sender);
     case "KEY_MISMATCH":
-      return mismatch(ITS_KEY);
+      return mismatch(post, "key", row.known_hash);
     case "ID_TAKEN":
       return idTaken(post.messageId);
     case "ID_MISMATCH":
-      return mismatch(post.messageId);
+      return mismatch(post, "id", row.known_hash);
     case "RECEIVER_UNKNOWN":
       return agentNotFound(post.receiver);
     case "TOO_LARGE":
@@ -162,6 +166,7 @@ const BROADCAST: Batch<NewMessage, SendMessageReply> = {
     request_hash: post.requestHash,
     payload_bytes: Buffer.byteLength(JSON.stringify(post.payload)),
     credential: currentCall().credential,
+    key_version: post.keyVersion ?? null,
     payloads: [itemJson(post.payload)],
   }),
   inputs: ({ maxMailbox }) => ({ maxMailbox: int(maxMailbox) }),

@@ -1,9 +1,8 @@
 import { newId } from "../../ids.ts";
-import type { LeasedMessage } from "../../messages/message.ts";
 import { mailboxOf } from "../channel-reading.ts";
 import { asLeased, rankOf } from "../message-reading.ts";
 import { type AgentRefusalCode, agentRefusal, channelNotFound } from "../refusals.ts";
-import type { Claim, Claimed } from "../store.ts";
+import type { Claim, Claimed, StoredLeasedMessage } from "../store.ts";
 import { renewalInput, wakeAgent } from "./activity.ts";
 import type { Batch, BatchResult, Outcome } from "./batch.ts";
 import type { Connection } from "./connection.ts";
@@ -277,7 +276,7 @@ function decodeClaim(
   if (row === undefined) throw new Error(`the batch has no outcome for a claim of ${claim.agentId}`);
   if (row.code === "CHANNEL_NOT_FOUND") return { refusal: channelNotFound(claim.channel ?? "") };
   if (row.code !== null) return { refusal: agentRefusal(row.code, claim.agentId) };
-  const messages: LeasedMessage[] = [...leased]
+  const messages: StoredLeasedMessage[] = [...leased]
     .sort((a, b) => rankOf(a) - rankOf(b) || a.arrival - b.arrival)
     .map((message) => asLeased(readMessage(message), message.lease_expires_at));
   const unfinished = row.unfinished === 1 && messages.length < claim.maxMessages;

@@ -6,7 +6,7 @@ import { storeClosed } from "../refusals.ts";
 import type { StoreSettings } from "../store.ts";
 import { type Batch, BatchResult, bigint, type Inputs, type Row, text } from "./batch.ts";
 import { Coalescer, type Encoded } from "./coalescer.ts";
-import { isLostRace, isRefusal, isTransient, LostRace } from "./faults.ts";
+import { isLoginFailure, isLostRace, isRefusal, isTransient, LostRace } from "./faults.ts";
 import { type SqlText, sqlText } from "./texts.ts";
 import { LOST_RACE } from "./transaction.ts";
 
@@ -34,6 +34,8 @@ const SERVER_CLOCK = sqlText(
 export interface ConnectionOptions {
   /** Connects a pool that heeds errors of idle connections. Called again after it could not, so that rotated secrets are read. */
   openPool: () => Promise<mssql.ConnectionPool>;
+  /** Asked when the login is refused: whether the next connections make it with another password. */
+  renewLogin?: () => Promise<boolean>;
   /** Whether the pool outlives this connection, because others use it, too. */
   keepPool?: boolean;
   settings: StoreSettings;
@@ -154,9 +156,10 @@ export class Connection {
       try {
         return await act();
       } catch (error) {
-        if (isRefusal(error)) throw refused(error);
+        const renewed = isLoginFailure(error) && (await this.#renewLogin());
+        if (isRefusal(error) && !renewed) throw refused(error);
         const race = isLostRace(error);
-        if (!race && !isTransient(error)) throw error;
+        if (!race && !renewed && !isTransient(error)) throw error;
         if (race && splits && races >= RACES_BEFORE_SPLIT) throw error;
         const wait = race
           ? jitter(Math.min(RACE_WAIT_MILLISECONDS * 2 ** races, LONGEST_RACE_WAIT_MILLISECONDS))
@@ -168,6 +171,11 @@ export class Connection {
         await this.clock.sleep(wait);
       }
     }
+  }
+
+  /** What is wrong with the vault is in the answers of those who need it first; here the refusal is told. */
+  async #renewLogin(): Promise<boolean> {
+    return (await this.#options.renewLogin?.().catch(() => false)) ?? false;
   }
 
   async #execute(sql: SqlText, inputs: Inputs): Promise<BatchResult> {

@@ -1,7 +1,7 @@
 import type { CopiedArchivedTask, CopiedEndedDependency, CopiedEvent } from "../copy/copied-rows.ts";
 import { copiedTable, JSON_TEXT, readPage, TEXT, writePage } from "./copied-table.ts";
 import { FIND_TASKS } from "./copy-tasks.ts";
-import { APPLY_COUNTS, DECLARE_COUNTS, HASH, ID, WORD } from "./transaction.ts";
+import { APPLY_COUNTS, DECLARE_COUNTS, HASH, ID, KEY_VERSION, WORD } from "./transaction.ts";
 
 /** What belongs to tasks and is copied after them: their events, what their dependents have not been told, the archive. */
 
@@ -59,6 +59,8 @@ const ARCHIVED = {
   idempotency_key: HASH,
   request_hash: HASH,
   task: JSON_TEXT,
+  key_version: KEY_VERSION,
+  result_key_version: KEY_VERSION,
   assignments: JSON_TEXT,
   events: JSON_TEXT,
 };
@@ -72,9 +74,9 @@ export const copyArchivedTasks = copiedTable<CopiedArchivedTask>({
   add: `${DECLARE_COUNTS}${readPage("@rows", "rows", ARCHIVED)}DELETE r FROM @rows AS r JOIN dbo.task_archive AS t ON t.task_id = r.task_id;
 BEGIN TRANSACTION;
 INSERT INTO dbo.task_archive (task_id, status, supervisor_id, ended_at, attempt, idempotency_key, request_hash, task,
-  assignments, events)
-SELECT r.task_id, r.status, r.supervisor_id, r.ended_at, r.attempt, r.idempotency_key, r.request_hash, r.task, r.assignments,
-  r.events
+  key_version, result_key_version, assignments, events)
+SELECT r.task_id, r.status, r.supervisor_id, r.ended_at, r.attempt, r.idempotency_key, r.request_hash, r.task,
+  r.key_version, r.result_key_version, r.assignments, r.events
 FROM @rows AS r;
 SET @added = @@ROWCOUNT;
 INSERT INTO @counts (name, delta)

@@ -1,9 +1,9 @@
 import { newId } from "../../ids.ts";
 import { DEAD_LETTER_BATCH_MAX } from "../../limits.ts";
-import type { DeadLetterFilter, Message } from "../../messages/message.ts";
+import type { DeadLetterFilter } from "../../messages/message.ts";
 import { actorOf } from "../../security/call-context.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
-import type { DeadLetterSelection, Page, Paged } from "../store.ts";
+import type { DeadLetterSelection, Page, Paged, StoredMessage } from "../store.ts";
 import { detailOf, recordRows } from "./audit.ts";
 import { type Batch, bigint, id, int, text, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
@@ -50,7 +50,7 @@ const LIST_OF_RECEIVER = listSql(true);
 export async function listDeadLetters(
   connection: Connection,
   query: Page & Omit<DeadLetterFilter, "before">,
-): Promise<Paged<Message>> {
+): Promise<Paged<StoredMessage>> {
   const { limit, cursor, ...filter } = query;
   const filters = { list: "dead-letters", ...filter };
   const [endedAt, arrival] = decodeCursor(filters, cursor) ?? [Number.MAX_SAFE_INTEGER, 0];

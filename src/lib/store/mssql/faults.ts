@@ -30,6 +30,9 @@ const REFUSED: ReadonlySet<number> = new Set([
   18456, 18452, 18470, 18488, 4064, 916, 40615, 40914, 47073, 40532, 229, 230, 300, 208,
 ]);
 
+/** A wrong or unknown login. */
+const LOGIN_FAILED = 18_456;
+
 /** Lost or refused connections and timeouts, as the driver and its pool name them. */
 const CONNECTION_CODES: ReadonlySet<string> = new Set([
   "ESOCKET",
@@ -78,6 +81,11 @@ export function isLostRace(error: unknown): boolean {
 export function isRefusal(error: unknown): boolean {
   const number = numberOf(error);
   return number !== undefined && REFUSED.has(number);
+}
+
+/** Whether the server does not take the password: it may have been changed. */
+export function isLoginFailure(error: unknown): boolean {
+  return numberOf(error) === LOGIN_FAILED;
 }
 
 /** Whether the server, or the way to it, was in a state that passes. */

@@ -1,7 +1,8 @@
 import type { JsonValue } from "../../json.ts";
-import type { Message, MessageStatus } from "../../messages/message.ts";
+import type { MessageStatus } from "../../messages/message.ts";
 import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
 import { joinTask, type MessageColumns, readColumns } from "../message-reading.ts";
+import type { StoredMessage } from "../store.ts";
 import { BY_KEY, ID, raceUnless, WORD } from "./transaction.ts";
 
 /** The row of a message: how it reads, how it ends, and how its ordering key moves on. */
@@ -18,13 +19,16 @@ export interface ReadableMessageRow extends MessageColumns {
   /** Of the task, for its assignment message only. */
   description: string | null;
   parameters: string | null;
+  /** Of what is encrypted in the payload. */
+  key_version: string | null;
 }
 
 /** What its reader sees of a row, from READABLE_TABLES. One past its time to live reads as expired. */
 export const READABLE_COLUMNS = `m.arrival, m.message_id, s.agent_id AS sender, r.agent_id AS receiver, m.type, m.priority,
   CASE WHEN m.status = 'queued' AND m.expires_at <= @now THEN 'expired' ELSE m.status END AS status,
   m.attempt, m.attempt_limit, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.reason,
-  m.correlation_id, m.reply_to, m.ordering_key, m.sender_role, m.sender_credential, m.channel, m.post_id, m.holder, p.payload, b.description, b.parameters`;
+  m.correlation_id, m.reply_to, m.ordering_key, m.sender_role, m.sender_credential, m.channel, m.post_id, m.holder, p.payload, b.description, b.parameters,
+  COALESCE(m.key_version, b.key_version) AS key_version`;
 
 /** The tables beside dbo.messages AS m that READABLE_COLUMNS need. */
 export const READABLE_TABLES = `LEFT JOIN dbo.agents AS s ON s.agent_no = m.sender_no
@@ -35,12 +39,13 @@ LEFT JOIN dbo.task_bodies AS b ON b.task_no = m.task_no AND m.type = 'task_assig
 /** The priorities with their head starts: one stream each. */
 export const STREAMS = `(VALUES ${PRIORITIES.map((name, priority) => `(${priority}, ${HEAD_START_MILLISECONDS[name]})`).join(", ")}) AS p (priority, head_start)`;
 
-/** The message as callers see it. */
-export function readMessage(row: ReadableMessageRow): Message {
+/** The message as it is stored. */
+export function readMessage(row: ReadableMessageRow): StoredMessage {
   const payload = JSON.parse(row.payload) as JsonValue;
-  const { sender, receiver, status, description, parameters } = row;
-  const joined = description === null || parameters === null ? payload : joinTask(payload, { description, parameters });
-  return readColumns(row, { sender, receiver, status, payload: joined });
+  const { sender, receiver, status, description, parameters, key_version } = row;
+  const joined =
+    description === null || parameters === null ? payload : joinTask(payload, { description, parameters, key_version });
+  return readColumns(row, { sender, receiver, status, payload: joined, keyVersion: key_version });
 }
 
 /** The reason of a message whose attempts are used up. */

@@ -1,10 +1,9 @@
 import { AgentCommunicationError } from "../../errors.ts";
-import type { Message } from "../../messages/message.ts";
 import { PRIORITIES } from "../../values.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { rankOf } from "../message-reading.ts";
 import { agentNotFound } from "../refusals.ts";
-import type { Page, Paged } from "../store.ts";
+import type { Page, Paged, StoredMessage } from "../store.ts";
 import { bigint, id, int, text } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { READABLE_COLUMNS, READABLE_TABLES, type ReadableMessageRow, readMessage, STREAMS } from "./message-rows.ts";
@@ -19,7 +18,7 @@ FROM dbo.messages AS m ${READABLE_TABLES} WHERE m.message_id = @messageId;
 );
 
 /** @throws MESSAGE_NOT_FOUND */
-export async function getMessage(connection: Connection, messageId: string): Promise<Message> {
+export async function getMessage(connection: Connection, messageId: string): Promise<StoredMessage> {
   const result = await connection.query(BY_ID, { messageId: id(messageId) });
   const row = result.rows<ReadableMessageRow>(0)[0];
   if (row === undefined) throw new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
@@ -54,7 +53,7 @@ const LOWEST_RANK = -(2 ** 52);
  *
  * @throws AGENT_NOT_FOUND
  */
-export async function peekMessages(connection: Connection, agentId: string, page: Page): Promise<Paged<Message>> {
+export async function peekMessages(connection: Connection, agentId: string, page: Page): Promise<Paged<StoredMessage>> {
   const filters = { list: "mailbox", agentId };
   const [rank, arrival] = decodeCursor(filters, page.cursor) ?? [LOWEST_RANK, 0];
   const inputs = { rank: bigint(Number(rank)), arrival: bigint(Number(arrival)), limit: int(page.limit + 1) };

@@ -44,6 +44,7 @@ export function encodeNewTask({ task, operationId }: NewTaskCall): { [key: strin
     depends: Math.sign(task.dependsOn.length),
     description: itemText(task.description),
     parameters: itemJson(task.parameters),
+    keyVersion: task.keyVersion ?? null,
   };
 }
 
@@ -97,7 +98,8 @@ export const CHECK_NEW_TASKS = `INSERT INTO @new (place, task_no, task_id, task_
   idempotency_key, request_hash, operation_id, depends, prefers, unmet, capabilities_hash, stale, wakes, actor)
 SELECT j.item, @taskNumbers * ${TASKS_PER_NUMBER} + j.item, j.task_id, j.task_type, j.priority, d.demand_no, w.agent_no, 1,
   j.timeout_milliseconds, CASE WHEN c.code IS NOT NULL THEN 'refused' WHEN k.task_id IS NOT NULL THEN 'repeat' END,
-  c.code, CASE c.code WHEN 'FORBIDDEN' THEN s.role WHEN 'AGENT_NOT_FOUND' THEN CASE WHEN s.agent_no IS NULL THEN 'supervisor' ELSE 'assignTo' END END,
+  c.code, CASE c.code WHEN 'FORBIDDEN' THEN s.role WHEN 'IDEMPOTENCY_MISMATCH' THEN k.request_hash
+    WHEN 'AGENT_NOT_FOUND' THEN CASE WHEN s.agent_no IS NULL THEN 'supervisor' ELSE 'assignTo' END END,
   k.task_id, CASE WHEN k.operation_id = j.operation_id THEN 1 ELSE 0 END, s.agent_no, j.max_retries, j.parent_task_id,
   j.idempotency_key, j.request_hash, j.operation_id, j.depends, j.prefers, 0, j.capabilities_hash,
   CASE WHEN c.code IS NULL AND h.last_heartbeat_at < @now - @renewalMilliseconds THEN 1 ELSE 0 END,
@@ -161,7 +163,7 @@ export function refusalOf({ code, subject }: NewTaskRow, task: NewTask): AgentCo
     case "ID_TAKEN":
       return taskIdTaken(task);
     case "IDEMPOTENCY_MISMATCH":
-      return taskMismatch(task);
+      return taskMismatch(task, subject ?? "");
     case "DEPENDENCY_INVALID":
       return dependencyInvalid(task, subject ?? "");
     default:

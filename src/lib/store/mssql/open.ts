@@ -19,15 +19,17 @@ import {
   revokeCredential,
 } from "./credentials.ts";
 import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
+import { giveBackMessages } from "./give-back.ts";
 import { deleteMessageType, findMessageType, listMessageTypes, putMessageType } from "./message-types.ts";
 import { findDeliverable, getMessage, peekMessages } from "./messages.ts";
 import { checkSchema } from "./migrate.ts";
-import { connectPool, poolConfig } from "./pool-config.ts";
+import { countOutdated, findOutdated, replaceOutdated } from "./outdated.ts";
+import { poolOf } from "./pool-config.ts";
 import { renewLease } from "./renew-lease.ts";
 import { sendMessages } from "./send-messages.ts";
 import { settleMessages } from "./settle-messages.ts";
 import { checkHealth, coordinationStatistics, queueStatistics, registryStatistics } from "./statistics.ts";
-import { getAssignments, getTask, getTaskHistory, listTasks } from "./task-reading.ts";
+import { getAssignments, getTask, getTaskHistory, isSensitiveTask, listTasks } from "./task-reading.ts";
 import { completeTask, failTask, progressTask, startTask } from "./task-transitions.ts";
 import { assignTask } from "./tasks.ts";
 import { maintain, sweep } from "./upkeep.ts";
@@ -45,8 +47,7 @@ export interface MssqlStoreOptions extends Pick<ConnectionOptions, "settings" | 
  * const store = openMssqlStore({ sql, settings, clock: systemClock });
  */
 export function openMssqlStore({ sql, ...options }: MssqlStoreOptions): Store {
-  const openPool = async () => connectPool(await poolConfig(sql, options.clock));
-  return storeOver(new Connection({ ...options, openPool, checkSchema }));
+  return storeOver(new Connection({ ...options, ...poolOf(sql, options.clock), checkSchema }));
 }
 
 /** The store over a connection; closing it closes the connection. */
@@ -58,6 +59,7 @@ export function storeOver(connection: Connection): Store {
     ...taskVerbs(connection),
     ...auditVerbs(connection),
     ...credentialVerbs(connection),
+    ...encryptionVerbs(connection),
     ...statisticsVerbs(connection),
     sweep: () => sweep(connection),
     maintain: () => maintain(connection),
@@ -86,6 +88,7 @@ function messageVerbs(connection: Connection) {
     claimMessages: (claim) => claimMessages(connection, claim),
     settleMessages: (agentId, settlements) => settleMessages(connection, agentId, settlements),
     renewLease: (renewal) => renewLease(connection, renewal),
+    giveBackMessages: (giveBack) => giveBackMessages(connection, giveBack),
     listDeadLetters: (query) => listDeadLetters(connection, query),
     redriveDeadLetters: (selection) => redriveDeadLetters(connection, selection),
     purgeDeadLetters: (selection) => purgeDeadLetters(connection, selection),
@@ -132,6 +135,14 @@ function credentialVerbs(connection: Connection) {
   } satisfies Partial<Store>;
 }
 
+function encryptionVerbs(connection: Connection) {
+  return {
+    countOutdated: (keyVersion, max) => countOutdated(connection, keyVersion, max),
+    findOutdated: (kind, keyVersion, after) => findOutdated(connection, kind, keyVersion, after),
+    replaceOutdated: (kind, keyVersion, replacements) => replaceOutdated(connection, kind, keyVersion, replacements),
+  } satisfies Partial<Store>;
+}
+
 function statisticsVerbs(connection: Connection) {
   return {
     queueStatistics: () => queueStatistics(connection),
@@ -147,6 +158,7 @@ function taskVerbs(connection: Connection) {
     previewAssignment: (task) => previewAssignment(connection, task),
     getTask: (taskId) => getTask(connection, taskId),
     listTasks: (query) => listTasks(connection, query),
+    isSensitiveTask: (taskId) => isSensitiveTask(connection, taskId),
     getAssignments: (taskId) => getAssignments(connection, taskId),
     getTaskHistory: (taskId, page) => getTaskHistory(connection, taskId, page),
     startTask: (taskId, start) => startTask(connection, taskId, start),

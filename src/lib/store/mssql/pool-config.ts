@@ -1,7 +1,10 @@
 import mssql, { type Connection, type config } from "mssql";
 import type { Clock } from "../../clock.ts";
 import type { SqlSettings } from "../../config/sql-settings.ts";
-import { credentialOf, SharedTokens } from "./entra-credential.ts";
+import { credentialOf, SharedTokens } from "../../security/azure-credential.ts";
+import { CachedSecret } from "../../security/cached-secret.ts";
+import { KeyVault } from "../../security/key-vault.ts";
+import type { ConnectionOptions } from "./connection.ts";
 
 /** What the driver is told. (The embedded store has no such file: it has nothing to connect to.) */
 
@@ -11,11 +14,31 @@ const IDLE_MILLISECONDS = 300_000;
 /** The largest that the server takes on an encrypted connection. */
 const PACKET_BYTES = 16_383;
 
+/** The password of the login, where a key vault has it. */
+function passwordSecret({ authentication }: SqlSettings, clock: Clock): CachedSecret | undefined {
+  if (authentication.type !== "sql-login" || typeof authentication.password === "string") return undefined;
+  const { vault, name } = authentication.password;
+  return new CachedSecret({ vault: new KeyVault(vault), name, clock });
+}
+
+/** How a connection gets its pool, and what it may do when its login is refused: the password may have been changed. */
+export function poolOf(settings: SqlSettings, clock: Clock): Pick<ConnectionOptions, "openPool" | "renewLogin"> {
+  const secret = passwordSecret(settings, clock);
+  const openPool = async () => connectPool(await poolConfig(settings, clock, secret));
+  return secret === undefined ? { openPool } : { openPool, renewLogin: () => secret.renew() };
+}
+
 /**
+ * @param secret the password of settings that name a secret; read anew by each connection that is made
+ * @throws STORE_UNAVAILABLE when it cannot be read
  * @example
  * const pool = new mssql.ConnectionPool(await poolConfig(settings, systemClock));
  */
-export async function poolConfig(settings: SqlSettings, clock: Clock): Promise<config> {
+export async function poolConfig(
+  settings: SqlSettings,
+  clock: Clock,
+  secret: CachedSecret | undefined = passwordSecret(settings, clock),
+): Promise<config> {
   const { authentication } = settings;
   const connectMilliseconds = settings.connectTimeoutSeconds * 1_000;
   const timing: config = {
@@ -50,7 +73,17 @@ export async function poolConfig(settings: SqlSettings, clock: Clock): Promise<c
     },
   };
   if (authentication.type === "sql-login") {
-    return { ...timing, user: authentication.username, password: authentication.password };
+    const { username, password } = authentication;
+    if (secret === undefined) return { ...timing, user: username, password: String(password) };
+    await secret.load();
+    return {
+      ...timing,
+      user: username,
+      // The driver looks at it for every connection that it makes.
+      get password() {
+        return secret.latest;
+      },
+    };
   }
   const credential = new SharedTokens(await credentialOf(authentication), clock);
   return { ...timing, authentication: { type: "token-credential", options: { credential } } };

@@ -5,7 +5,7 @@ import type { SendMessageReply } from "../../messages/message.ts";
 import { currentCall } from "../../security/call-context.ts";
 import { channelOf, PRIORITIES } from "../../values.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
-import { ITS_KEY, idTaken, mailboxFull, mismatch } from "../send-refusals.ts";
+import { idTaken, mailboxFull, mismatch } from "../send-refusals.ts";
 import type { NewMessage } from "../store.ts";
 import { type Batch, type BatchResult, int, type Outcome } from "./batch.ts";
 import type { Connection } from "./connection.ts";
@@ -13,7 +13,7 @@ import { itemJson, plainJson } from "./item-text.ts";
 import { joinKeys } from "./message-rows.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 import { type SqlText, sqlText } from "./texts.ts";
-import { BIN2, BY_KEY, HASH, ID, PROLOGUE, raceUnless, TYPE, WORD } from "./transaction.ts";
+import { BIN2, BY_KEY, HASH, ID, KEY_VERSION, PROLOGUE, raceUnless, TYPE, WORD } from "./transaction.ts";
 
 /** Calls in one batch: each has BATCH_MAX_MESSAGES places of the batch's one arrival number. */
 const MAX_ITEMS = Math.floor(ARRIVALS_PER_NUMBER / BATCH_MAX_MESSAGES);
@@ -33,21 +33,22 @@ const read = (
   receiver_no int NULL, receiver ${ID} NOT NULL, type ${TYPE} NOT NULL, priority tinyint NOT NULL, available_at bigint NOT NULL,
   expires_at bigint NULL, max_attempts int NOT NULL, correlation_id ${ID} NULL, reply_to ${ID} NULL, ordering_key ${ID} NULL,
   idempotency_key ${HASH} NULL, request_hash ${HASH} NOT NULL, payload_bytes int NOT NULL, sender_role ${WORD} NULL,
-  sender_credential ${WORD} NOT NULL,
+  sender_credential ${WORD} NOT NULL, key_version ${KEY_VERSION} NULL, known_hash ${HASH} NULL,
   repeat_of ${ID} NULL, depth bigint NULL, refusal ${WORD} NULL, accepted bit NOT NULL, held bit NOT NULL);
 INSERT INTO @sends (place, item, message_id, sender_no, receiver_no, receiver, type, priority, available_at, expires_at,
   max_attempts, correlation_id, reply_to, ordering_key, idempotency_key, request_hash, payload_bytes, sender_role,
-  sender_credential, repeat_of, depth, refusal, accepted, held)
+  sender_credential, key_version, known_hash, repeat_of, depth, refusal, accepted, held)
 SELECT i.[key] * ${BATCH_MAX_MESSAGES} + x.n, i.[key], x.message_id, s.agent_no, r.agent_no, x.receiver, x.type, x.priority,
   CASE WHEN x.deliver_at > @now THEN x.deliver_at ELSE @now + x.delay END, @now + x.ttl, x.max_attempts, x.correlation_id,
-  x.reply_to, x.ordering_key, x.idempotency_key, x.request_hash, x.payload_bytes, s.role, x.credential, e.repeat_of, b.depth,
-  f.refusal,
+  x.reply_to, x.ordering_key, x.idempotency_key, x.request_hash, x.payload_bytes, s.role, x.credential,
+  x.key_version, COALESCE(k.request_hash, d.request_hash), e.repeat_of, b.depth, f.refusal,
   CASE WHEN e.repeat_of IS NULL AND f.refusal IS NULL THEN 1 ELSE 0 END, 0
 FROM OPENJSON(@items) AS i
 CROSS APPLY OPENJSON(i.value, '$.messages') WITH (n int, message_id varchar(128), sender varchar(128), receiver varchar(128), type varchar(64),
   priority tinyint, deliver_at bigint, delay bigint, ttl bigint, max_attempts int, correlation_id varchar(128),
   reply_to varchar(128), ordering_key varchar(128), idempotency_key varchar(64), request_hash varchar(64), twin bit,
-  twin_refusal varchar(24), payload_bytes int, credential varchar(24)) AS x
+  twin_refusal varchar(24), payload_bytes int, credential varchar(24),
+  key_version varchar(64)) AS x
 LEFT JOIN dbo.agents AS s ON s.agent_id = x.sender ${BIN2}
 LEFT JOIN dbo.agents AS r ON r.agent_id = x.receiver ${BIN2}
 LEFT JOIN dbo.messages AS k ON k.idempotency_key = x.idempotency_key ${BIN2} AND k.idempotency_key IS NOT NULL
@@ -89,10 +90,11 @@ BEGIN
   ${joinKeys}SET @number = NEXT VALUE FOR dbo.message_arrivals;
   INSERT INTO dbo.messages (arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
     max_attempts, accepted_at, available_at, expires_at, correlation_id, reply_to, ordering_key, idempotency_key, request_hash,
-    payload_bytes, sender_role, sender_credential)
+    payload_bytes, sender_role, sender_credential, key_version)
   SELECT @number * ${ARRIVALS_PER_NUMBER} + s.place, s.message_id, s.sender_no, s.receiver_no, s.type, s.priority, 'queued', s.held,
     s.max_attempts, s.max_attempts, @now, s.available_at, s.expires_at, s.correlation_id, s.reply_to, s.ordering_key,
-    s.idempotency_key, s.request_hash, s.payload_bytes, s.sender_role, s.sender_credential
+    s.idempotency_key, s.request_hash, s.payload_bytes, s.sender_role, s.sender_credential,
+    s.key_version
   FROM @sends AS s WHERE s.accepted = 1;
   INSERT INTO dbo.message_payloads (arrival, payload)
   SELECT @number * ${ARRIVALS_PER_NUMBER} + s.place, ${plainJson("p.value")}
@@ -109,7 +111,7 @@ BEGIN
 END;
 `;
 
-const ANSWER = `SELECT s.item, s.place % ${BATCH_MAX_MESSAGES} AS n, s.refusal, s.repeat_of, s.depth FROM @sends AS s ORDER BY s.place;
+const ANSWER = `SELECT s.item, s.place % ${BATCH_MAX_MESSAGES} AS n, s.refusal, s.repeat_of, s.depth, s.known_hash FROM @sends AS s ORDER BY s.place;
 SELECT DISTINCT s.receiver AS agent_id FROM @sends AS s WHERE s.accepted = 1 AND s.held = 0 AND s.available_at <= @now;
 `;
 
@@ -141,26 +143,27 @@ interface SendRow {
   refusal: Refusal | null;
   repeat_of: string | null;
   depth: number | null;
+  known_hash: string | null;
 }
 
-function refusalOf(refusal: Refusal, message: NewMessage, depth: number): AgentCommunicationError {
+function refusalOf(refusal: Refusal, message: NewMessage, row: SendRow): AgentCommunicationError {
   switch (refusal) {
     case "SENDER_UNKNOWN":
       return agentNotFound(message.sender);
     case "SENDER_LEFT":
       return agentDeregistered(message.sender);
     case "KEY_MISMATCH":
-      return mismatch(ITS_KEY);
+      return mismatch(message, "key", row.known_hash);
     case "ID_TAKEN":
       return idTaken(message.messageId);
     case "ID_MISMATCH":
-      return mismatch(message.messageId);
+      return mismatch(message, "id", row.known_hash);
     case "RECEIVER_UNKNOWN":
       return agentNotFound(message.receiver);
     case "RECEIVER_LEFT":
       return agentDeregistered(message.receiver);
     case "MAILBOX_FULL":
-      return mailboxFull(message.receiver, depth);
+      return mailboxFull(message.receiver, row.depth ?? 0);
   }
 }
 
@@ -205,6 +208,7 @@ function encodeMessage(message: NewMessage, n: number, twin: NewMessage | undefi
     twin_refusal: twinRefusal(message, twin),
     payload_bytes: Buffer.byteLength(JSON.stringify(message.payload)),
     credential: currentCall().credential,
+    ...(message.keyVersion === undefined ? {} : { key_version: message.keyVersion }),
   };
 }
 
@@ -214,7 +218,7 @@ function decodeCall(messages: readonly NewMessage[], rows: readonly SendRow[]): 
   for (const [n, message] of messages.entries()) {
     const row = rows[n];
     if (row === undefined) throw new Error(`the batch has no outcome for message ${n} of a call`);
-    if (row.refusal !== null) return { refusal: refusalOf(row.refusal, message, row.depth ?? 0) };
+    if (row.refusal !== null) return { refusal: refusalOf(row.refusal, message, row) };
     const twin = twins[n];
     const first = twin === undefined ? row.repeat_of : replies[twin]?.messageId;
     replies.push({ messageId: first ?? message.messageId, duplicate: row.repeat_of !== null });

@@ -8,7 +8,7 @@ import {
   WRITE_SYSTEM_MESSAGES,
 } from "./system-messages.ts";
 import { ADD_EVENTS, DECLARE_EVENTS } from "./task-rows.ts";
-import { BIN2, BY_KEY, DECLARE_COUNTS, DECLARE_DELIVERABLE, ID, raceUnless, WORD } from "./transaction.ts";
+import { BIN2, BY_KEY, DECLARE_COUNTS, DECLARE_DELIVERABLE, ID, KEY_VERSION, raceUnless, WORD } from "./transaction.ts";
 
 /**
  * How attempts end, and how tasks end: each once, with everything that follows. Set-based: one pass for the calls of a batch
@@ -23,14 +23,15 @@ import { BIN2, BY_KEY, DECLARE_COUNTS, DECLARE_DELIVERABLE, ID, raceUnless, WORD
  * - `becomes`: completed, failed, cancelled, or pending when it is tried again, with the `retries_used` and `available_at`
  *   that it has then.
  * - `answered`: 1 when the attempt's own agent ends it, so that its repeat gets the same answer.
- * - `result` (JSON text) and `error` are the task's; `detail` is for its history.
+ * - `result` (JSON text), the version of the key that it is encrypted under, and `error` are the task's; `detail` is for its
+ *   history.
  * - `actor`: who ends it; NULL: the switchboard.
  */
 export const DECLARE_ENDINGS = `DECLARE @endings TABLE (task_no bigint NOT NULL PRIMARY KEY, task_id ${ID} NOT NULL, attempt int NOT NULL,
   was ${WORD} NOT NULL, cancel_requested bit NOT NULL, deadline_at bigint NULL, agent_no int NULL, assigned_at bigint NULL,
   outcome ${WORD} NULL, becomes ${WORD} NOT NULL, retries_used int NULL, available_at bigint NULL,
-  answered bit NOT NULL DEFAULT 0, result nvarchar(max) NULL, error nvarchar(max) NULL, detail nvarchar(max) NULL,
-  actor ${ID} NULL);
+  answered bit NOT NULL DEFAULT 0, result nvarchar(max) NULL, key_version ${KEY_VERSION} NULL,
+  error nvarchar(max) NULL, detail nvarchar(max) NULL, actor ${ID} NULL);
 DECLARE @finals int, @requeues int;
 `;
 
@@ -134,11 +135,11 @@ const FORGET_OUTCOMES = `IF @requeues > 0
 `;
 
 /** What a task ended with. A note stays; what a cancel request left is replaced; a task that is tried again has nothing. */
-const WRITE_OUTCOMES = `UPDATE o SET result = e.result, error = e.error
+const WRITE_OUTCOMES = `UPDATE o SET result = e.result, key_version = e.key_version, error = e.error
 FROM @endings AS e JOIN dbo.task_outcomes AS o ON o.task_no = e.task_no
 WHERE e.becomes <> 'pending';
-INSERT INTO dbo.task_outcomes (task_no, result, error)
-SELECT e.task_no, e.result, e.error FROM @endings AS e
+INSERT INTO dbo.task_outcomes (task_no, result, key_version, error)
+SELECT e.task_no, e.result, e.key_version, e.error FROM @endings AS e
 WHERE e.becomes <> 'pending' AND (e.result IS NOT NULL OR e.error IS NOT NULL)
   AND NOT EXISTS (SELECT 1 FROM dbo.task_outcomes AS o WHERE o.task_no = e.task_no);
 `;
@@ -153,9 +154,10 @@ ${raceUnless("(SELECT COUNT(*) FROM @endings WHERE outcome IS NOT NULL)")}`;
 /** The assignment message of a running task was completed when it started. */
 const FILL_MESSAGES = `INSERT INTO @moved_on (task_no, task_attempt)
 SELECT e.task_no, e.attempt FROM @endings AS e WHERE e.was = 'assigned';
-INSERT INTO @outbox (receiver_no, type, priority, payload)
-SELECT t.supervisor_no, 'task_result', t.priority, CONCAT(N'{"taskId":"' ${BIN2}, t.task_id,
+INSERT INTO @outbox (receiver_no, type, priority, key_version, payload)
+SELECT t.supervisor_no, 'task_result', t.priority, e.key_version, CONCAT(N'{"taskId":"' ${BIN2}, t.task_id,
   N'","taskType":"', t.task_type, N'","status":"', e.becomes, N'","attempt":', e.attempt, N',"result":' + e.result,
+  CASE WHEN e.key_version IS NOT NULL THEN N',"sensitive":true' END,
   N',"error":"' + STRING_ESCAPE(e.error, 'json') + N'"', N'}')
 FROM @endings AS e JOIN dbo.tasks AS t ON t.task_no = e.task_no
 WHERE e.becomes <> 'pending' ORDER BY e.task_no;

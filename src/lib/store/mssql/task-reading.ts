@@ -1,8 +1,9 @@
-import type { Assignment, ListTasksQuery, Task, TaskEvent } from "../../tasks/task.ts";
+import type { Assignment, ListTasksQuery, TaskEvent } from "../../tasks/task.ts";
 import { parseAttempts, readAttempt, type StoredAttempt } from "../archived-attempts.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
-import type { Page, Paged } from "../store.ts";
+import type { Page, Paged, StoredTask } from "../store.ts";
 import {
+  type ArchivedDocument,
   type AttemptRow,
   archivedHistory,
   buildAttempt,
@@ -10,14 +11,16 @@ import {
   type EventRow,
   historyCursor,
   PAGE_MAX_CHARACTERS,
+  readArchived,
   takePage,
 } from "../task-reading.ts";
 import { taskNotFound } from "../task-records.ts";
-import { parseArchivedEvents, parseArchivedTask } from "./archived-tasks.ts";
-import { bigint, type Inputs, id, int, text, word } from "./batch.ts";
+import { parseArchivedEvents } from "./archived-tasks.ts";
+import { type Batch, bigint, type Inputs, id, int, text, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { READABLE_COLUMNS, READABLE_TABLES, type ReadableTaskRow, readTask } from "./task-rows.ts";
 import { type SqlText, sqlText } from "./texts.ts";
+import { BIN2, BY_KEY } from "./transaction.ts";
 
 /** Tasks, their attempts and their history as callers see them. */
 
@@ -26,18 +29,18 @@ const TASK = sqlText(
   "get-task",
   `SELECT ${READABLE_COLUMNS} FROM dbo.tasks AS t
 ${READABLE_TABLES} WHERE t.task_id = @taskId;
-SELECT z.task FROM dbo.task_archive AS z WHERE z.task_id = @taskId;
+SELECT z.task, z.key_version, z.result_key_version FROM dbo.task_archive AS z WHERE z.task_id = @taskId;
 `,
 );
 
 /** Reads the archive as well. @throws TASK_NOT_FOUND */
-export async function getTask(connection: Connection, taskId: string): Promise<Task> {
+export async function getTask(connection: Connection, taskId: string): Promise<StoredTask> {
   const result = await connection.query(TASK, { taskId: id(taskId) });
   const row = result.rows<ReadableTaskRow>(0)[0];
   if (row !== undefined) return readTask(row);
-  const archived = result.rows<{ task: string }>(1)[0];
+  const archived = result.rows<ArchivedDocument>(1)[0];
   if (archived === undefined) throw taskNotFound(taskId);
-  return parseArchivedTask(archived.task);
+  return readArchived(archived);
 }
 
 type Filter = "status" | "supervisor" | "assignedTo" | "taskType" | "parentTaskId";
@@ -93,7 +96,7 @@ ORDER BY t.task_no DESC;
 export async function listTasks(
   connection: Connection,
   query: Page & Omit<ListTasksQuery, "limit" | "cursor">,
-): Promise<Paged<Task>> {
+): Promise<Paged<StoredTask>> {
   const { status, supervisor, assignedTo, taskType, parentTaskId, limit } = query;
   const filters = { list: "tasks", status, supervisor, assignedTo, taskType, parentTaskId };
   const before = Number(decodeCursor(filters, query.cursor)?.[0] ?? Number.MAX_SAFE_INTEGER);
@@ -110,6 +113,43 @@ export async function listTasks(
   const last = rows[items.length - 1];
   const more = last !== undefined && last.found > items.length;
   return { items, nextCursor: more ? encodeCursor(filters, [last.task_no]) : null };
+}
+
+/** Calls in one batch: each is two seeks. */
+const SENSITIVE_PER_BATCH = 200;
+
+const SENSITIVE: Batch<string, boolean | undefined> = {
+  name: "sensitive-tasks",
+  sql: sqlText(
+    "sensitive-tasks",
+    `SELECT i.item, CASE WHEN COALESCE(b.key_version, z.key_version) IS NOT NULL THEN 1
+  WHEN b.task_no IS NOT NULL OR z.task_id IS NOT NULL THEN 0 END AS sensitive
+FROM OPENJSON(@items) WITH (item int, task_id varchar(128)) AS i
+LEFT JOIN dbo.tasks AS t ON t.task_id = i.task_id ${BIN2}
+LEFT JOIN dbo.task_bodies AS b ON b.task_no = t.task_no
+LEFT JOIN dbo.task_archive AS z ON z.task_id = i.task_id ${BIN2}
+${BY_KEY};
+`,
+  ),
+  encode: (taskId) => ({ task_id: taskId }),
+  decode(result, taskIds) {
+    const rows = new Map(
+      result
+        .rows<{ item: number; sensitive: number | null }>(0)
+        .map(({ item, sensitive }) => [item, sensitive ?? undefined]),
+    );
+    return taskIds.map((_, item) => {
+      const sensitive = rows.get(item);
+      return { value: sensitive === undefined ? undefined : sensitive === 1 };
+    });
+  },
+  maxItems: SENSITIVE_PER_BATCH,
+  wakes: false,
+};
+
+/** Whether the parameters of a task are encrypted, in the archive, too; undefined when there is none. */
+export function isSensitiveTask(connection: Connection, taskId: string): Promise<boolean | undefined> {
+  return connection.run(SENSITIVE, taskId);
 }
 
 const ATTEMPT_COLUMNS =
@@ -180,7 +220,10 @@ ${READABLE_TABLES};
 );
 
 /** Tasks by number, for the archive; those that are gone are left out. */
-export async function readTasksByNo(connection: Connection, taskNos: readonly number[]): Promise<Map<number, Task>> {
+export async function readTasksByNo(
+  connection: Connection,
+  taskNos: readonly number[],
+): Promise<Map<number, StoredTask>> {
   const result = await connection.query(TASKS_BY_NO, { taskNos: text(JSON.stringify(taskNos)) });
   return new Map(result.rows<ReadableTaskRow>(0).map((row) => [row.task_no, readTask(row)]));
 }

@@ -1,4 +1,4 @@
-import type { Task } from "../../tasks/task.ts";
+import type { StoredTask } from "../store.ts";
 import { buildTask, type TaskParts } from "../task-reading.ts";
 import { TASK_ROW_COLUMNS, type TaskRow } from "../task-records.ts";
 import { detailOf, recordRows } from "./audit.ts";
@@ -20,7 +20,8 @@ export interface ReadableTaskRow extends TaskRow, TaskParts {
 
 /** One statement reads a task with all that belongs to it, so that what it says is of one moment. */
 export const READABLE_COLUMNS = `${TASK_COLUMNS}, s.agent_id AS supervisor_id, n.agent_id AS assign_to_id, a.agent_id,
-  d.capabilities AS required, b.description, b.parameters, b.preferred_capabilities AS preferred, o.note, o.result, o.error,
+  d.capabilities AS required, b.description, b.parameters, b.key_version, b.preferred_capabilities AS preferred, o.note, o.result,
+  o.key_version AS result_key_version, o.error,
   (SELECT STRING_AGG(CAST(p.depends_on AS varchar(max)), ',') WITHIN GROUP (ORDER BY p.position)
     FROM dbo.task_dependencies AS p WHERE p.task_no = t.task_no) AS depends_on`;
 
@@ -32,8 +33,8 @@ JOIN dbo.demands AS d ON d.demand_no = t.demand_no
 JOIN dbo.task_bodies AS b ON b.task_no = t.task_no
 LEFT JOIN dbo.task_outcomes AS o ON o.task_no = t.task_no`;
 
-/** The task as callers see it. */
-export function readTask(row: ReadableTaskRow): Task {
+/** The task as it is stored. */
+export function readTask(row: ReadableTaskRow): StoredTask {
   return buildTask(row, row, row.depends_on === null ? [] : row.depends_on.split(","));
 }
 

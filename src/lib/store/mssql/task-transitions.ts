@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { HANDOUTS_PER_CALL } from "../../limits.ts";
-import type { CompleteTask, FailTask, ProgressTask, StartTask, TaskReply, TaskStatus } from "../../tasks/task.ts";
+import type { FailTask, ProgressTask, StartTask, TaskReply, TaskStatus } from "../../tasks/task.ts";
 import { answerOfArchived } from "../archived-attempts.ts";
 import { iso } from "../instants.ts";
+import type { TaskCompletion } from "../store.ts";
 import type { StoredAnswer, TaskCaller } from "../task-records.ts";
 import { DECLARE_CALLERS, RENEW_HEARTBEATS, renewalInput } from "./activity.ts";
 import { type Batch, type BatchResult, type Outcome, type OutcomeRow, outcomeRows } from "./batch.ts";
@@ -107,8 +108,10 @@ ${SELECT_DELIVERABLE}`;
 
 const COMPLETE = sqlText(
   "complete-tasks",
-  `${PROLOGUE}${DECLARE_END}${readCalls({ long: { result: plainJson } }, ["completed"])}INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, agent_no, assigned_at, outcome, becomes, answered, result, actor)
-SELECT c.task_no, c.task_id, c.attempt, c.status, c.cancel_requested, c.agent_no, c.assigned_at, 'completed', 'completed', 1, c.result, c.actor
+  `${PROLOGUE}${DECLARE_END}${readCalls({ short: { key_version: "varchar(64)" }, long: { result: plainJson } }, ["completed"])}INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, agent_no, assigned_at, outcome, becomes, answered, result,
+  key_version, actor)
+SELECT c.task_no, c.task_id, c.attempt, c.status, c.cancel_requested, c.agent_no, c.assigned_at, 'completed', 'completed', 1, c.result,
+  c.key_version, c.actor
 FROM @calls AS c WHERE ${ACCEPTED};
 ${endAndAnswer(FINISH_TASKS)}`,
 );
@@ -192,13 +195,14 @@ const PROGRESSES: Batch<Call<ProgressTask>, TaskReply> = {
   },
 };
 
-const COMPLETES: Batch<Call<CompleteTask>, TaskReply> = {
+const COMPLETES: Batch<Call<TaskCompletion>, TaskReply> = {
   ...STARTS,
   name: "complete-tasks",
   sql: COMPLETE,
   encode: ({ taskId, body }) => ({
     ...encodeCaller({ taskId, body }),
     result: body.result === undefined ? null : itemJson(body.result),
+    key_version: body.keyVersion ?? null,
   }),
   decode: (result, calls) => decodeEnded(result, calls, ["completed"]),
   wakes: true,
@@ -228,7 +232,7 @@ export function progressTask(connection: Connection, taskId: string, progress: P
 }
 
 /** assigned or running → completed, with its result message, dependents and counters. */
-export function completeTask(connection: Connection, taskId: string, completion: CompleteTask): Promise<TaskReply> {
+export function completeTask(connection: Connection, taskId: string, completion: TaskCompletion): Promise<TaskReply> {
   return connection.run(COMPLETES, { taskId, body: completion });
 }
 

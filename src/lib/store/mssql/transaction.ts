@@ -46,6 +46,8 @@ export const HASH = `varchar(64) ${BIN2}`;
 /** A state, role, outcome, settlement or error code. */
 export const WORD = `varchar(24) ${BIN2}`;
 export const COUNTER = `varchar(48) ${BIN2}`;
+/** The version of an encryption key. */
+export const KEY_VERSION = `varchar(64) ${BIN2}`;
 
 /** Milliseconds that a statement waits for a lock before it fails with 1222, which is tried again. */
 const LOCK_TIMEOUT_MILLISECONDS = 5_000;

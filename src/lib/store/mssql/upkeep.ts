@@ -1,5 +1,5 @@
 import type { NewAuditEntry } from "../../security/audit.ts";
-import type { MaintenanceReport, SweepReport } from "../../statistics/statistics.ts";
+import type { StoreMaintenanceReport, SweepReport } from "../../statistics/statistics.ts";
 import { runMaintenance, runSweep, type TaskSweep } from "../upkeep-runs.ts";
 import { archiveTasks, dropUnusedSets } from "./archive.ts";
 import { recordAudit } from "./audit.ts";
@@ -85,7 +85,7 @@ export async function sweep(connection: Connection): Promise<SweepReport> {
 }
 
 /** The daily upkeep, within its budget; what is left is done by the next run. */
-export function maintain(connection: Connection): Promise<MaintenanceReport> {
+export function maintain(connection: Connection): Promise<StoreMaintenanceReport> {
   const steps = {
     purgeMessages: (after: number) => purgeMessages(connection, after),
     deregisterInactive: () => deregisterInactive(connection),

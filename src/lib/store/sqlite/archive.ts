@@ -1,5 +1,6 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
+import { writeArchived } from "../task-reading.ts";
 import type { Step, Walked } from "../upkeep-runs.ts";
 import { newestEvents, readTask, storedAttempts } from "./task-reading.ts";
 import { TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
@@ -17,7 +18,7 @@ const OLD = `SELECT ${TASK_COLUMNS}, idempotency_key, request_hash FROM tasks t 
     AND NOT EXISTS (SELECT 1 FROM task_dependencies d WHERE d.depends_on = t.task_id AND d.settled = 0)
   ORDER BY ended_at, task_no LIMIT ?`;
 const INSERT = `INSERT INTO task_archive (task_id, status, supervisor_id, ended_at, attempt, idempotency_key, request_hash, task,
-  assignments, events) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  key_version, result_key_version, assignments, events) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 type OldTask = TaskRow & { idempotency_key: string | null; request_hash: string };
 
@@ -31,17 +32,20 @@ export function archiveTasks(transaction: Transaction): Step {
 }
 
 function archiveTask(transaction: Transaction, row: OldTask): void {
-  const task = readTask(transaction, row);
+  const stored = readTask(transaction, row);
+  const { task, key_version: keyVersion, result_key_version: resultKeyVersion } = writeArchived(stored);
   transaction.run(
     INSERT,
     row.task_id,
     row.status,
-    task.supervisor,
+    stored.supervisor,
     row.ended_at,
     row.attempt,
     row.idempotency_key,
     row.request_hash,
-    JSON.stringify(task),
+    task,
+    keyVersion,
+    resultKeyVersion,
     JSON.stringify(storedAttempts(transaction, row.task_no)),
     JSON.stringify(newestEvents(transaction, row.task_no, EVENTS_MAX).reverse()),
   );

@@ -1,11 +1,13 @@
 import { z } from "zod";
-import { type Task, type TaskEvent, taskEventSchema, taskSchema } from "../../tasks/task.ts";
+import { type TaskEvent, taskEventSchema } from "../../tasks/task.ts";
 import {
   type ArchivedAnswer,
   answerOfArchived as answerOf,
   parseAttempts,
   type StoredAttempt,
 } from "../archived-attempts.ts";
+import type { StoredTask } from "../store.ts";
+import { type ArchivedDocument, readArchived } from "../task-reading.ts";
 import type { FinalStatus } from "../task-records.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -13,10 +15,10 @@ export { readAttempt, type StoredAttempt } from "../archived-attempts.ts";
 
 /** Tasks in the archive: documents, read by id. */
 
-export function getArchivedTask(transaction: Transaction, taskId: string): Task | undefined {
-  const sql = "SELECT task FROM task_archive WHERE task_id = ?";
-  const row = transaction.get<{ task: string }>(sql, taskId);
-  return row && { ...taskSchema.parse(JSON.parse(row.task)), archived: true };
+export function getArchivedTask(transaction: Transaction, taskId: string): StoredTask | undefined {
+  const sql = "SELECT task, key_version, result_key_version FROM task_archive WHERE task_id = ?";
+  const row = transaction.get<ArchivedDocument>(sql, taskId);
+  return row && readArchived(row);
 }
 
 const ASSIGNMENTS = "SELECT assignments FROM task_archive WHERE task_id = ?";

@@ -48,7 +48,8 @@ function registeredMembers(transaction: Transaction, channelNo: number): AgentRo
 
 const INSERT_POST = `INSERT INTO messages (message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
   max_attempts, accepted_at, available_at, ended_at, correlation_id, reply_to, ordering_key, idempotency_key, request_hash,
-  sender_role, sender_credential, payload) VALUES (?, ?, ?, ?, ?, 'completed', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  sender_role, sender_credential, key_version, payload)
+  VALUES (?, ?, ?, ?, ?, 'completed', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 function insertPost(
   transaction: Transaction,
@@ -78,6 +79,7 @@ function insertPost(
     post.requestHash,
     sender.role,
     transaction.call.credential,
+    post.keyVersion ?? null,
     inline,
   );
   if (apart !== null) transaction.run("INSERT INTO message_payloads VALUES (?, ?)", inserted.lastInsertRowid, apart);
@@ -87,7 +89,8 @@ function insertPost(
 
 const INSERT_COPY = `INSERT INTO messages (message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
   max_attempts, accepted_at, available_at, expires_at, correlation_id, reply_to, ordering_key, sender_role,
-  sender_credential, payload, channel, post_id) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  sender_credential, key_version, payload, channel, post_id)
+  VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 function insertCopy(
   transaction: Transaction,
@@ -118,6 +121,7 @@ function insertCopy(
     post.orderingKey ?? null,
     sender.role,
     transaction.call.credential,
+    post.keyVersion ?? null,
     inline,
     post.receiver.slice(1),
     post.messageId,

@@ -1,8 +1,7 @@
 import { RECEIVE_MAX_MESSAGES } from "../../limits.ts";
-import type { LeasedMessage } from "../../messages/message.ts";
 import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
 import { rankOf } from "../message-reading.ts";
-import type { Claim, Claimed } from "../store.ts";
+import type { Claim, Claimed, StoredLeasedMessage } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";
 import { type AgentRow, requireRegistered } from "./agent-rows.ts";
 import { requireQueue } from "./channels.ts";
@@ -48,7 +47,12 @@ const OF_CLAIM = `SELECT ${READABLE_COLUMNS} FROM messages m
 
 type LeasedRow = ReadableMessageRow & { lease_expires_at: number };
 
-function claimedBefore(transaction: Transaction, mailbox: AgentRow, claimId: string, claim: Claim): LeasedMessage[] {
+function claimedBefore(
+  transaction: Transaction,
+  mailbox: AgentRow,
+  claimId: string,
+  claim: Claim,
+): StoredLeasedMessage[] {
   const holder = claim.channel === undefined ? null : claim.agentId;
   return transaction
     .all<LeasedRow>(OF_CLAIM, mailbox.agent_no, claimId)
@@ -108,7 +112,7 @@ interface Ranked {
 
 /** A walk along the merged streams that leases what it may and expires what it must. */
 class Walk {
-  readonly leased: LeasedMessage[] = [];
+  readonly leased: StoredLeasedMessage[] = [];
   expired = 0;
   readonly #transaction: Transaction;
   readonly #mailbox: AgentRow;

@@ -40,6 +40,7 @@ export function openCopySource(file: string, clock: Clock): CopySource {
   return {
     name: file,
     liveLeases: () => liveLeases(database, clock.now()),
+    keyVersions: () => keyVersions(database),
     rows: copiedRows(database),
     holdings: () => holdingsOfAgents(database),
     close: () => database.close(),
@@ -57,6 +58,18 @@ function refusal(error: unknown, file: string): unknown {
   if (code === BUSY) return new CopyError(`${file} is being served by a running process: stop it first`, error);
   if (code === NOT_A_DATABASE) return new CopyError(`${file} is no database of agent-communication`, error);
   return error;
+}
+
+const KEY_VERSIONS = `SELECT key_version FROM messages
+  WHERE key_version IS NOT NULL AND status IN ('queued', 'leased', 'dead_lettered')
+  UNION SELECT key_version FROM task_bodies WHERE key_version IS NOT NULL
+  UNION SELECT key_version FROM task_outcomes WHERE key_version IS NOT NULL
+  UNION SELECT key_version FROM task_archive WHERE key_version IS NOT NULL
+  UNION SELECT result_key_version FROM task_archive WHERE result_key_version IS NOT NULL`;
+
+function keyVersions(database: DatabaseSync): string[] {
+  const rows = database.prepare(KEY_VERSIONS).all();
+  return rows.map((row) => String(row.key_version));
 }
 
 const LEASED = "SELECT count(*) AS live FROM messages WHERE status = 'leased' AND lease_expires_at > ?";

@@ -1,7 +1,7 @@
 import { DEAD_LETTER_BATCH_MAX } from "../../limits.ts";
-import type { DeadLetterFilter, Message } from "../../messages/message.ts";
+import type { DeadLetterFilter } from "../../messages/message.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
-import type { DeadLetterSelection, Page, Paged } from "../store.ts";
+import type { DeadLetterSelection, Page, Paged, StoredMessage } from "../store.ts";
 import { agentByNo, findAgent } from "./agent-rows.ts";
 import { audit } from "./audit.ts";
 import {
@@ -39,7 +39,7 @@ function condition(transaction: Transaction, filter: DeadLetterFilter): Conditio
 export function listDeadLetters(
   transaction: Transaction,
   query: Page & Omit<DeadLetterFilter, "before">,
-): Paged<Message> {
+): Paged<StoredMessage> {
   const { limit, cursor, ...filter } = query;
   const filters = { list: "dead-letters", ...filter };
   const [endedAt, arrival] = decodeCursor(filters, cursor) ?? [Number.MAX_SAFE_INTEGER, 0];

@@ -1,8 +1,9 @@
 import type { AgentRole } from "../../agents/agent.ts";
 import type { JsonValue } from "../../json.ts";
-import type { LeasedMessage, Message, MessageStatus } from "../../messages/message.ts";
+import type { MessageStatus } from "../../messages/message.ts";
 import type { CredentialKind } from "../../security/call-context.ts";
 import { asLeased, joinTask, readColumns, type TaskPart } from "../message-reading.ts";
+import type { StoredLeasedMessage, StoredMessage } from "../store.ts";
 import { type AgentRow, agentByNo } from "./agent-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -35,6 +36,7 @@ export interface MessageRow {
   ordering_key: string | null;
   sender_role: AgentRole | null;
   sender_credential: CredentialKind | null;
+  key_version: string | null;
   task_no: number | null;
   task_attempt: number | null;
   channel: string | null;
@@ -43,7 +45,7 @@ export interface MessageRow {
 }
 
 export const MESSAGE_COLUMNS =
-  "arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt, attempt_limit, max_attempts, accepted_at, available_at, expires_at, lease_expires_at, ended_at, settlement, claim_id, reason, correlation_id, reply_to, ordering_key, sender_role, sender_credential, task_no, task_attempt, channel, post_id, holder";
+  "arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt, attempt_limit, max_attempts, accepted_at, available_at, expires_at, lease_expires_at, ended_at, settlement, claim_id, reason, correlation_id, reply_to, ordering_key, sender_role, sender_credential, key_version, task_no, task_attempt, channel, post_id, holder";
 
 /** What a transition needs of a row: each column read costs 0.15 µs, so the hot path reads these alone. */
 export type LiveMessageRow = Pick<
@@ -59,7 +61,7 @@ export interface ReadableMessageRow
   payload: string | null;
 }
 export const READABLE_COLUMNS =
-  "m.arrival, m.message_id, m.sender_no, m.receiver_no, m.type, m.priority, m.status, m.attempt, m.attempt_limit, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.sender_role, m.sender_credential, m.task_no, m.payload, m.channel, m.post_id, m.holder";
+  "m.arrival, m.message_id, m.sender_no, m.receiver_no, m.type, m.priority, m.status, m.attempt, m.attempt_limit, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.sender_role, m.sender_credential, m.key_version, m.task_no, m.payload, m.channel, m.post_id, m.holder";
 
 const HOLDER = "SELECT holder FROM messages WHERE arrival = ?";
 
@@ -85,16 +87,22 @@ export function payloadText(transaction: Transaction, row: ReadableMessageRow): 
   return transaction.get<{ payload: string }>(sql, row.arrival)?.payload ?? "null";
 }
 
-const OF_TASK = `SELECT b.description, b.parameters FROM tasks t JOIN task_bodies b USING (task_no)
+const OF_TASK = `SELECT b.description, b.parameters, b.key_version FROM tasks t JOIN task_bodies b USING (task_no)
   WHERE t.task_no = ?`;
 
 /** The payload as its reader gets it; that of an assignment is joined with its task, unless that is in the archive. */
-function readPayload(transaction: Transaction, row: ReadableMessageRow, text: string): JsonValue {
+function readPayload(
+  transaction: Transaction,
+  row: ReadableMessageRow,
+  text: string,
+): { payload: JsonValue; keyVersion: string | null } {
   const payload = JSON.parse(text) as JsonValue;
-  if (row.task_no === null || row.type !== "task_assignment") return payload;
-  const task = transaction.get<TaskPart>(OF_TASK, row.task_no);
-  if (task === undefined) return payload;
-  return joinTask(payload, task);
+  const task =
+    row.task_no === null || row.type !== "task_assignment"
+      ? undefined
+      : transaction.get<TaskPart>(OF_TASK, row.task_no);
+  if (task === undefined) return { payload, keyVersion: row.key_version };
+  return { payload: joinTask(payload, task), keyVersion: task.key_version };
 }
 
 /** What the message reads as: one past its time to live reads as expired before the store has recorded it. */
@@ -103,13 +111,13 @@ function readStatus(transaction: Transaction, row: ReadableMessageRow): MessageS
   return row.status === "queued" && past ? "expired" : row.status;
 }
 
-/** The message as callers see it. */
-export function readMessage(transaction: Transaction, row: ReadableMessageRow, text?: string): Message {
+/** The message as it is stored. */
+export function readMessage(transaction: Transaction, row: ReadableMessageRow, text?: string): StoredMessage {
   return readColumns(row, {
     sender: row.sender_no === null ? null : agentByNo(transaction, row.sender_no).agent_id,
     receiver: agentByNo(transaction, row.receiver_no).agent_id,
     status: readStatus(transaction, row),
-    payload: readPayload(transaction, row, text ?? payloadText(transaction, row)),
+    ...readPayload(transaction, row, text ?? payloadText(transaction, row)),
   });
 }
 
@@ -118,7 +126,7 @@ export function readLeased(
   transaction: Transaction,
   row: ReadableMessageRow & { lease_expires_at: number },
   text: string,
-): LeasedMessage {
+): StoredLeasedMessage {
   return asLeased(readMessage(transaction, row, text), row.lease_expires_at);
 }
 

@@ -1,8 +1,7 @@
 import { AgentCommunicationError } from "../../errors.ts";
-import type { Message } from "../../messages/message.ts";
 import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
-import type { Page, Paged } from "../store.ts";
+import type { Page, Paged, StoredMessage } from "../store.ts";
 import { findAgent, requireAgent } from "./agent-rows.ts";
 import { READABLE_COLUMNS, type ReadableMessageRow, readMessage } from "./message-rows.ts";
 import type { Transaction } from "./transaction.ts";
@@ -11,7 +10,7 @@ const BY_ID = `SELECT ${READABLE_COLUMNS} FROM messages m
   WHERE m.message_id = ?`;
 
 /** @throws MESSAGE_NOT_FOUND */
-export function getMessage(transaction: Transaction, messageId: string): Message {
+export function getMessage(transaction: Transaction, messageId: string): StoredMessage {
   const row = transaction.get<ReadableMessageRow>(BY_ID, messageId);
   if (row === undefined) throw new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
   return readMessage(transaction, row);
@@ -37,7 +36,7 @@ const WAITING = `${STREAMS} ORDER BY rank, arrival LIMIT ?3`;
  *
  * @throws AGENT_NOT_FOUND
  */
-export function peekMessages(transaction: Transaction, agentId: string, page: Page): Paged<Message> {
+export function peekMessages(transaction: Transaction, agentId: string, page: Page): Paged<StoredMessage> {
   const agent = requireAgent(transaction, agentId);
   const filters = { list: "mailbox", agentId };
   const [rank, arrival] = decodeCursor(filters, page.cursor) ?? [Number.MIN_SAFE_INTEGER / 2, 0];

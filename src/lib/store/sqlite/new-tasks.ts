@@ -72,7 +72,7 @@ function findRepeat(transaction: Transaction, task: NewTask): string | undefined
   const known = findKnown(transaction, task);
   if (known === undefined) return undefined;
   if (known.supervisor_id !== task.supervisor) throw taskIdTaken(task);
-  if (known.request_hash !== task.requestHash) throw taskMismatch(task);
+  if (known.request_hash !== task.requestHash) throw taskMismatch(task, known.request_hash);
   return known.task_id;
 }
 

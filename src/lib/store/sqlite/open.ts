@@ -19,13 +19,15 @@ import {
   revokeCredential,
 } from "./credentials.ts";
 import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
+import { giveBackMessages } from "./give-back.ts";
 import { deleteMessageType, findMessageType, listMessageTypes, putMessageType } from "./message-types.ts";
 import { findDeliverable, getMessage, peekMessages } from "./messages.ts";
+import { countOutdated, findOutdated, replaceOutdated } from "./outdated.ts";
 import { renewLease } from "./renew-lease.ts";
 import { sendMessages } from "./send-messages.ts";
 import { settleMessages } from "./settle-messages.ts";
 import { checkHealth, coordinationStatistics, queueStatistics, registryStatistics } from "./statistics.ts";
-import { getAssignments, getTask, getTaskHistory, listTasks } from "./task-reading.ts";
+import { getAssignments, getTask, getTaskHistory, isSensitiveTask, listTasks } from "./task-reading.ts";
 import { completeTask, failTask, progressTask, startTask } from "./task-transitions.ts";
 import { assignTask } from "./tasks.ts";
 import { maintain, sweep } from "./upkeep.ts";
@@ -54,6 +56,7 @@ export function openSqliteStore({ file, settings, clock }: SqliteStoreOptions): 
     ...taskVerbs(connection),
     ...auditVerbs(connection),
     ...credentialVerbs(connection),
+    ...encryptionVerbs(connection),
     ...statisticsVerbs(connection),
     sweep: () => sweep(connection),
     maintain: () => maintain(connection, clock),
@@ -82,6 +85,7 @@ function messageVerbs(connection: Connection) {
     claimMessages: (claim) => connection.write((tx) => claimMessages(tx, claim)),
     settleMessages: (agentId, settlements) => connection.write((tx) => settleMessages(tx, agentId, settlements)),
     renewLease: (renewal) => connection.write((tx) => renewLease(tx, renewal)),
+    giveBackMessages: (giveBack) => connection.write((tx) => giveBackMessages(tx, giveBack)),
     listDeadLetters: (query) => connection.read((tx) => listDeadLetters(tx, query)),
     redriveDeadLetters: (selection) => connection.write((tx) => redriveDeadLetters(tx, selection)),
     purgeDeadLetters: (selection) => connection.write((tx) => purgeDeadLetters(tx, selection)),
@@ -128,6 +132,15 @@ function channelVerbs(connection: Connection) {
   } satisfies Partial<Store>;
 }
 
+function encryptionVerbs(connection: Connection) {
+  return {
+    countOutdated: (keyVersion, max) => connection.read((tx) => countOutdated(tx, keyVersion, max)),
+    findOutdated: (kind, keyVersion, after) => connection.read((tx) => findOutdated(tx, kind, keyVersion, after)),
+    replaceOutdated: (kind, keyVersion, replacements) =>
+      connection.write((tx) => replaceOutdated(tx, kind, keyVersion, replacements)),
+  } satisfies Partial<Store>;
+}
+
 function statisticsVerbs(connection: Connection) {
   return {
     queueStatistics: () => connection.read(queueStatistics),
@@ -149,6 +162,7 @@ function taskVerbs(connection: Connection) {
     previewAssignment: (task) => connection.read((tx) => previewAssignment(tx, task)),
     getTask: (taskId) => connection.read((tx) => getTask(tx, taskId)),
     listTasks: (query) => connection.read((tx) => listTasks(tx, query)),
+    isSensitiveTask: (taskId) => connection.read((tx) => isSensitiveTask(tx, taskId)),
     getAssignments: (taskId) => connection.read((tx) => getAssignments(tx, taskId)),
     getTaskHistory: (taskId, page) => connection.read((tx) => getTaskHistory(tx, taskId, page)),
     startTask: (taskId, start) => connection.write((tx) => startTask(tx, taskId, start)),

@@ -1,6 +1,6 @@
 import type { SendMessageReply } from "../../messages/message.ts";
 import { channelOf, PRIORITIES } from "../../values.ts";
-import { ITS_KEY, idTaken, mailboxFull, mismatch } from "../send-refusals.ts";
+import { idTaken, mailboxFull, mismatch } from "../send-refusals.ts";
 import type { NewMessage } from "../store.ts";
 import { type AgentRow, requireRegistered } from "./agent-rows.ts";
 import { refuseUnlessOf } from "./channels.ts";
@@ -59,7 +59,7 @@ function checkBatch(transaction: Transaction, messages: readonly NewMessage[]): 
 /** The same id or key twice in one batch: a repeat if it says the same. */
 function checkTwin(transaction: Transaction, message: NewMessage, twin: NewMessage): Checked {
   if (twin.sender !== message.sender) throw idTaken(message.messageId);
-  if (twin.requestHash !== message.requestHash) throw mismatch(message.messageId);
+  if (twin.requestHash !== message.requestHash) throw mismatch(message, "id");
   const sender = requireRegistered(transaction, message.sender);
   return { message, sender, receiver: requireRegistered(transaction, message.receiver), repeatOf: twin.messageId };
 }
@@ -87,20 +87,20 @@ export function findRepeat(transaction: Transaction, message: NewMessage, sender
   if (message.idempotencyKey !== undefined) {
     const earlier = transaction.get<Earlier>(BY_KEY, message.idempotencyKey);
     if (earlier !== undefined) {
-      if (earlier.request_hash !== message.requestHash) throw mismatch(ITS_KEY);
+      if (earlier.request_hash !== message.requestHash) throw mismatch(message, "key", earlier.request_hash);
       return earlier.message_id;
     }
   }
   const earlier = transaction.get<Earlier>(BY_ID, message.messageId);
   if (earlier === undefined) return undefined;
   if (earlier.sender_no !== sender.agent_no) throw idTaken(message.messageId);
-  if (earlier.request_hash !== message.requestHash) throw mismatch(message.messageId);
+  if (earlier.request_hash !== message.requestHash) throw mismatch(message, "id", earlier.request_hash);
   return earlier.message_id;
 }
 
 const INSERT = `INSERT INTO messages (message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
   max_attempts, accepted_at, available_at, expires_at, correlation_id, reply_to, ordering_key, idempotency_key,
-  request_hash, sender_role, sender_credential, payload) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  request_hash, sender_role, sender_credential, key_version, payload) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 function insertMessage(transaction: Transaction, { message, sender, receiver }: Checked): void {
   const { now } = transaction;
@@ -128,6 +128,7 @@ function insertMessage(transaction: Transaction, { message, sender, receiver }: 
     message.requestHash,
     sender.role,
     transaction.call.credential,
+    message.keyVersion ?? null,
     inline,
   );
   if (apart !== null) transaction.run("INSERT INTO message_payloads VALUES (?, ?)", inserted.lastInsertRowid, apart);

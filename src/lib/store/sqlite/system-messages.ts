@@ -14,11 +14,13 @@ export interface SystemMessage {
   payload: JsonValue;
   /** For task_assignment: the payload is joined from the task when it is read. */
   task?: { taskNo: number; attempt: number };
+  /** Of what is encrypted in the payload. */
+  keyVersion?: string | undefined;
 }
 
 const INSERT = `INSERT INTO messages (message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
-  max_attempts, accepted_at, available_at, task_no, task_attempt, payload)
-  VALUES (?, NULL, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, ?, ?, ?)`;
+  max_attempts, accepted_at, available_at, task_no, task_attempt, key_version, payload)
+  VALUES (?, NULL, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 /** Puts it into the mailbox, in this transaction; left out when the receiver is deregistered. */
 export function writeSystemMessage(transaction: Transaction, receiver: AgentRow, message: SystemMessage): void {
@@ -38,6 +40,7 @@ export function writeSystemMessage(transaction: Transaction, receiver: AgentRow,
     now,
     message.task?.taskNo ?? null,
     message.task?.attempt ?? null,
+    message.keyVersion ?? null,
     inline,
   );
   if (apart !== null) {

@@ -15,6 +15,8 @@ export type { FinalStatus, StoredAnswer } from "../task-records.ts";
 /** What a task ends with. */
 export interface Ending {
   result?: JsonValue | undefined;
+  /** Of the result, if that is encrypted. */
+  keyVersion?: string | undefined;
   error?: string | undefined;
   /** For the history, where it is more than the error. */
   detail?: string | undefined;
@@ -24,22 +26,22 @@ export interface Ending {
   outcome?: AttemptOutcome | undefined;
 }
 
-const OUTCOME = `INSERT INTO task_outcomes (task_no, result, error) VALUES (?, ?, ?)
-  ON CONFLICT DO UPDATE SET result = excluded.result, error = excluded.error`;
+const OUTCOME = `INSERT INTO task_outcomes (task_no, result, key_version, error) VALUES (?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET result = excluded.result, key_version = excluded.key_version, error = excluded.error`;
 
 /**
  * Ends a task: its row, outcome, history, counts and the supervisor's task_result. The caller has ended a live attempt,
  * and tells the dependents.
  */
 export function endTask(transaction: Transaction, task: TaskRow, status: FinalStatus, ending: Ending): void {
-  const { result, error, actor, outcome } = ending;
+  const { result, keyVersion, error, actor, outcome } = ending;
   const agentNo = task.status === "assigned" || task.status === "running" ? task.agent_no : null;
   changeTask(transaction, task, { status, ended_at: transaction.now });
   if (status === "completed") transaction.count("tasks:completed_total", 1);
   if (status === "failed") transaction.count("tasks:failed_total", 1);
   if (result !== undefined || error !== undefined || task.cancel_requested === 1) {
     const text = result === undefined ? null : JSON.stringify(result);
-    transaction.run(OUTCOME, task.task_no, text, error ?? null);
+    transaction.run(OUTCOME, task.task_no, text, keyVersion ?? null, error ?? null);
   }
   addEvent(transaction, task, status, { actor, agentNo, detail: ending.detail ?? error, outcome });
   const payload: { [key: string]: JsonValue } = {
@@ -49,10 +51,11 @@ export function endTask(transaction: Transaction, task: TaskRow, status: FinalSt
     attempt: task.attempt,
   };
   if (result !== undefined) payload.result = result;
+  if (keyVersion !== undefined) payload.sensitive = true;
   if (error !== undefined) payload.error = error;
   const supervisor = agentByNo(transaction, task.supervisor_no);
   const priority = PRIORITIES[task.priority] ?? "normal";
-  writeSystemMessage(transaction, supervisor, { type: "task_result", priority, payload });
+  writeSystemMessage(transaction, supervisor, { type: "task_result", priority, payload, keyVersion });
 }
 
 const END_ATTEMPT = "UPDATE task_attempts SET ended_at = ?, outcome = ?, answer = ? WHERE task_no = ? AND attempt = ?";

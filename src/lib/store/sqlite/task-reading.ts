@@ -1,6 +1,6 @@
-import type { Assignment, ListTasksQuery, Task, TaskEvent } from "../../tasks/task.ts";
+import type { Assignment, ListTasksQuery, TaskEvent } from "../../tasks/task.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
-import type { Page, Paged } from "../store.ts";
+import type { Page, Paged, StoredTask } from "../store.ts";
 import {
   type AttemptRow,
   archivedHistory,
@@ -26,7 +26,7 @@ import type { Transaction } from "./transaction.ts";
 /** Tasks, their attempts and their history as callers see them. */
 
 /** Reads the archive as well. @throws TASK_NOT_FOUND */
-export function getTask(transaction: Transaction, taskId: string): Task {
+export function getTask(transaction: Transaction, taskId: string): StoredTask {
   const row = findTask(transaction, taskId);
   const task = row === undefined ? getArchivedTask(transaction, taskId) : readTask(transaction, row);
   if (task === undefined) throw taskNotFound(taskId);
@@ -37,13 +37,14 @@ const PARTS = `SELECT (SELECT agent_id FROM agents WHERE agent_no = t.supervisor
     (SELECT agent_id FROM agents WHERE agent_no = t.assign_to_no) AS assign_to_id,
     (SELECT agent_id FROM agents WHERE agent_no = t.agent_no) AS agent_id,
     (SELECT capabilities FROM demands WHERE demand_no = t.demand_no) AS required,
-    b.description, b.parameters, b.preferred_capabilities AS preferred, o.note, o.result, o.error
+    b.description, b.parameters, b.key_version, b.preferred_capabilities AS preferred, o.note, o.result,
+    o.key_version AS result_key_version, o.error
   FROM tasks t JOIN task_bodies b ON b.task_no = t.task_no LEFT JOIN task_outcomes o ON o.task_no = t.task_no
   WHERE t.task_no = ?`;
 const DEPENDENCIES = "SELECT depends_on FROM task_dependencies WHERE task_no = ? ORDER BY position";
 
-/** The task as callers see it. While it waits, it is assigned to nobody. */
-export function readTask(transaction: Transaction, row: TaskRow): Task {
+/** The task as it is stored. While it waits, it is assigned to nobody. */
+export function readTask(transaction: Transaction, row: TaskRow): StoredTask {
   const parts = transaction.get<TaskParts>(PARTS, row.task_no);
   if (parts === undefined) throw new Error(`task number ${row.task_no} has no body`);
   const dependencies = transaction.all<{ depends_on: string }>(DEPENDENCIES, row.task_no);
@@ -58,7 +59,7 @@ export function readTask(transaction: Transaction, row: TaskRow): Task {
 export function listTasks(
   transaction: Transaction,
   query: Page & Omit<ListTasksQuery, "limit" | "cursor">,
-): Paged<Task> {
+): Paged<StoredTask> {
   const { status, supervisor, assignedTo, taskType, parentTaskId, limit } = query;
   const filters = { list: "tasks", status, supervisor, assignedTo, taskType, parentTaskId };
   const before = decodeCursor(filters, query.cursor)?.[0];
@@ -82,6 +83,15 @@ export function listTasks(
   const last = rows[items.length - 1];
   const nextCursor = rows.length > items.length && last !== undefined ? encodeCursor(filters, [last.task_no]) : null;
   return { items, nextCursor };
+}
+
+const SENSITIVE = `SELECT b.key_version IS NOT NULL AS sensitive FROM tasks t JOIN task_bodies b USING (task_no) WHERE t.task_id = ?1
+  UNION ALL SELECT key_version IS NOT NULL FROM task_archive WHERE task_id = ?1`;
+
+/** Whether the parameters of a task are encrypted, in the archive, too; undefined when there is none. */
+export function isSensitiveTask(transaction: Transaction, taskId: string): boolean | undefined {
+  const row = transaction.get<{ sensitive: number }>(SENSITIVE, taskId);
+  return row && row.sensitive === 1;
 }
 
 /** The number of an agent in a filter; 0, which no agent has, for an unknown one. */

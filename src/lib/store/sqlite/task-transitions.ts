@@ -1,6 +1,7 @@
 import { actorOf } from "../../security/call-context.ts";
-import type { CompleteTask, FailTask, ProgressTask, StartTask, TaskReply } from "../../tasks/task.ts";
+import type { FailTask, ProgressTask, StartTask, TaskReply } from "../../tasks/task.ts";
 import { iso } from "../instants.ts";
+import type { TaskCompletion } from "../store.ts";
 import { leaseLost, type TaskCaller } from "../task-records.ts";
 import { countAsHeartbeat } from "./activity.ts";
 import { type AgentRow, changeAgent, requireRegistered } from "./agent-rows.ts";
@@ -118,7 +119,7 @@ export function progressTask(transaction: Transaction, taskId: string, progress:
 }
 
 /** assigned or running → completed, with its result message, dependents and counters. */
-export function completeTask(transaction: Transaction, taskId: string, completion: CompleteTask): TaskReply {
+export function completeTask(transaction: Transaction, taskId: string, completion: TaskCompletion): TaskReply {
   const repeated = findAnswer(transaction, taskId, completion, "completed");
   if (repeated !== undefined) return repeated;
   const { task, agent } = requireHeld(transaction, taskId, completion);
@@ -127,7 +128,7 @@ export function completeTask(transaction: Transaction, taskId: string, completio
   endAttempt(transaction, task, "completed", { status: "completed", cancelRequested: task.cancel_requested === 1 });
   changeAgent(transaction, agent, changes);
   const actor = actorOf(completion.agentId, transaction.call);
-  endTask(transaction, task, "completed", { result: completion.result, actor });
+  endTask(transaction, task, "completed", { result: completion.result, keyVersion: completion.keyVersion, actor });
   const { unblocked } = settleDependents(transaction, [{ taskId, completed: true }]);
   handOutAfter(transaction, agent, unblocked);
   return replyOf(task);

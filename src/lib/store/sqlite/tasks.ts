@@ -93,7 +93,8 @@ function newRow(
   };
 }
 
-const BODY = "INSERT INTO task_bodies (task_no, description, parameters, preferred_capabilities) VALUES (?, ?, ?, ?)";
+const BODY =
+  "INSERT INTO task_bodies (task_no, description, parameters, key_version, preferred_capabilities) VALUES (?, ?, ?, ?, ?)";
 const DEPENDENCY = "INSERT INTO task_dependencies (task_no, position, depends_on, settled) VALUES (?, ?, ?, ?)";
 
 function insertParts(
@@ -104,7 +105,7 @@ function insertParts(
 ): void {
   const parameters = JSON.stringify(input.parameters);
   const preferred = JSON.stringify([...new Set(input.preferredCapabilities)]);
-  transaction.run(BODY, task.task_no, input.description, parameters, preferred);
+  transaction.run(BODY, task.task_no, input.description, parameters, input.keyVersion ?? null, preferred);
   for (const [position, { taskId, status }] of dependencies.entries()) {
     const ended = status === "completed" || status === "failed" || status === "cancelled";
     transaction.run(DEPENDENCY, task.task_no, position, taskId, Number(ended));

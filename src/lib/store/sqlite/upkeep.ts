@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import type { NewAuditEntry } from "../../security/audit.ts";
-import type { MaintenanceReport, SweepReport } from "../../statistics/statistics.ts";
+import type { StoreMaintenanceReport, SweepReport } from "../../statistics/statistics.ts";
 import { runMaintenance, runSweep } from "../upkeep-runs.ts";
 import { archiveTasks, dropUnusedSets } from "./archive.ts";
 import { recordAudit } from "./audit.ts";
@@ -25,7 +25,7 @@ export function sweep(connection: Connection): Promise<SweepReport> {
 }
 
 /** The daily upkeep, within its budget; what is left is done by the next run. */
-export function maintain(connection: Connection, clock: Clock): Promise<MaintenanceReport> {
+export function maintain(connection: Connection, clock: Clock): Promise<StoreMaintenanceReport> {
   const steps = {
     purgeMessages: (after: number) => connection.write((tx) => purgeMessages(tx, after)),
     deregisterInactive: () => connection.write(deregisterInactive),

@@ -1,33 +1,31 @@
 import type { AccessToken, GetTokenOptions, TokenCredential } from "@azure/identity";
-import type { Clock } from "../../clock.ts";
-import type { SqlAuthentication } from "../../config/sql-authentication.ts";
+import type { Clock } from "../clock.ts";
+import type { AzureLogin } from "../config/azure-login.ts";
 
-/** Entra ID logins. (The embedded store has no such file: nobody logs into a file.) */
+/** Entra ID logins, to the database and to a key vault. */
 
 /** A token is used until so long before its end: a login takes seconds, and the server checks the token then only. */
 const RENEW_BEFORE_MILLISECONDS = 120_000;
 
 /** What gives the tokens. @azure/identity is loaded only here, by those who need it. */
-export async function credentialOf(
-  authentication: Exclude<SqlAuthentication, { type: "sql-login" }>,
-): Promise<TokenCredential> {
+export async function credentialOf(login: AzureLogin): Promise<TokenCredential> {
   const identity = await import("@azure/identity");
-  switch (authentication.type) {
+  switch (login.type) {
     case "managed-identity": {
-      const { clientId } = authentication;
+      const { clientId } = login;
       return new identity.ManagedIdentityCredential(clientId === undefined ? {} : { clientId });
     }
     case "service-principal": {
-      const { tenantId, clientId, clientSecret } = authentication;
+      const { tenantId, clientId, clientSecret } = login;
       return new identity.ClientSecretCredential(tenantId, clientId, clientSecret);
     }
     case "interactive": {
-      const { username, tenantId } = authentication;
+      const { username, tenantId } = login;
       const options = { ...(username && { loginHint: username }), ...(tenantId && { tenantId }) };
       return new identity.InteractiveBrowserCredential(options);
     }
     case "default": {
-      const { clientId, tenantId } = authentication;
+      const { clientId, tenantId } = login;
       const options = { ...(clientId && { managedIdentityClientId: clientId }), ...(tenantId && { tenantId }) };
       return new identity.DefaultAzureCredential(options);
     }
