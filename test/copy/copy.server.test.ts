@@ -97,7 +97,8 @@ describe("a copy", () => {
       .map((line) => line.split(/ {2,}/));
     expect(lines).toEqual([
       ["message types", "2"],
-      ["agents", "8"],
+      ["agents", "9"],
+      ["credentials", String(expected.credentials.length)],
       ["mailboxes of channels", "3"],
       ["channels", "2"],
       ["tasks", String(expected.tasks.length)],
@@ -127,7 +128,7 @@ describe("a copy", () => {
     const { code, out, error } = await copy(target.database, [...ALL, "--json"]);
     expect([code, error]).toEqual([0, ""]);
     const report: { copied: { kind: string; copied: number; present: number }[] } = JSON.parse(out);
-    expect(report.copied.map(({ copied }) => copied)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    expect(report.copied.map(({ copied }) => copied)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     expect(report.copied.find(({ kind }) => kind === "open messages")?.present).toBe(expected.messages.length);
     expect(await dumpMssql(target.pool)).toEqual(expected);
     expect(await recountMssql(target.pool)).toEqual([]);
@@ -200,6 +201,7 @@ describe("a copy that loses the answer to everything it writes", () => {
     const {
       messageTypes,
       agents,
+      credentials,
       channelMailboxes,
       channels,
       tasks,
@@ -212,6 +214,7 @@ describe("a copy that loses the answer to everything it writes", () => {
       ...{
         messageTypes: losing(messageTypes),
         agents: losing(agents),
+        credentials: losing(credentials),
         channelMailboxes: losing(channelMailboxes),
         channels: losing(channels),
         tasks: losing(tasks),

@@ -1,7 +1,9 @@
 import { OffsetClock } from "../../src/lib/clock.ts";
+import { newId } from "../../src/lib/ids.ts";
 import { DEPENDENTS_PER_CALL } from "../../src/lib/limits.ts";
 import { openSqliteStore } from "../../src/lib/store/sqlite/open.ts";
 import type { Store, StoreSettings } from "../../src/lib/store/store.ts";
+import { enrolling, issueKey, issueToken } from "../contract/issued.ts";
 import { DAY, HOUR, Scene } from "../contract/support.ts";
 
 /** An embedded database as a team leaves it behind: everything in every state, made by the store's own verbs. */
@@ -44,6 +46,7 @@ export async function fillSource(
   await store.sweep();
   await store.maintain();
   await register(scene);
+  await issueCredentials(scene);
   await sendOpenMessages(scene, messages);
   await assignTasks(scene);
   await assignHub(scene);
@@ -92,6 +95,24 @@ async function register(scene: Scene): Promise<void> {
   await scene.store.heartbeat({ agentId: "resting", status: "draining" });
   await scene.register({ role: "observer", agentId: "post", metadata: { kind: "mailbox" } });
   await scene.register({ role: "admin", agentId: "chief" });
+}
+
+/** One of each kind, one that is revoked, and a token that came by an enrolment. */
+async function issueCredentials({ store }: Scene): Promise<void> {
+  await issueToken(store, "chief", { label: 'the chief\'s "äöü" \\ laptop', expiresInMilliseconds: 90 * DAY });
+  const { credentialId } = await issueToken(store, "lead");
+  await store.recordCredentialUse([credentialId]);
+  await store.revokeCredential(credentialId);
+  const key = await issueKey(store, "post-", { roles: ["observer", "worker"], expiresInMilliseconds: DAY });
+  const enrolled = { agentId: "post-2", role: "observer" as const, capabilities: [], maxConcurrentTasks: 1 };
+  await store.registerAgent(enrolled, enrolling(store, key, "hashed-enrolment"));
+  const objectId = "aaaaaaaa-1111-4222-8333-444444444444";
+  const agentIds = Array.from({ length: 100 }, (_, n) => `${"a".repeat(100)}-${n}`);
+  await store.issueCredential({ kind: "principal", credentialId: newId(store.now()), objectId, agentIds });
+  const subject = 'CN=lead\\, "the",O=Größe';
+  await store.issueCredential({ kind: "certificate", credentialId: newId(store.now()), agentId: "lead", subject });
+  const thumbprint = "ab".repeat(32);
+  await store.issueCredential({ kind: "certificate", credentialId: newId(store.now()), agentId: "post", thumbprint });
 }
 
 async function sendOpenMessages(scene: Scene, more: number): Promise<void> {

@@ -22,6 +22,7 @@ const ALONE: Readonly<Record<string, string>> = {
   [`${MSSQL}/task-calls.ts`]: "what the batches of task-transitions.ts have in common; SQLite's are functions",
   [`${MSSQL}/copied-table.ts`]: "a copy goes from the embedded database to this one: here it is written",
   [`${MSSQL}/copy-channels.ts`]: "a copy is written here",
+  [`${MSSQL}/copy-credentials.ts`]: "a copy is written here",
   [`${MSSQL}/copy-messages.ts`]: "a copy is written here",
   [`${MSSQL}/copy-registry.ts`]: "a copy is written here",
   [`${MSSQL}/copy-target.ts`]: "a copy is written here",

@@ -56,6 +56,30 @@ export type CopiedChannel = {
   grant_rows: CopiedGrant[];
 };
 
+export type CopiedCredential = {
+  credential_id: string;
+  kind: string;
+  agent_id: string | null;
+  secret_hash: string | null;
+  label: string | null;
+  created_at: number;
+  created_by: string;
+  expires_at: number | null;
+  revoked_at: number | null;
+  last_used_at: number | null;
+  /** A JSON array. */
+  roles: string | null;
+  agent_id_prefix: string | null;
+  max_uses: number | null;
+  uses_left: number | null;
+  subject: string | null;
+  thumbprint: string | null;
+  /** A JSON array. */
+  agent_ids: string | null;
+  enrolled_by: string | null;
+  enrolment_request: string | null;
+};
+
 export type CopiedAttempt = {
   attempt: number;
   agent_id: string;
@@ -189,6 +213,7 @@ export type CopiedMessage = {
 export interface CopiedRows {
   messageTypes: CopiedMessageType;
   agents: CopiedAgent;
+  credentials: CopiedCredential;
   /** Those of deleted channels, too, for as long as messages name them. */
   channelMailboxes: CopiedAgent;
   channels: CopiedChannel;

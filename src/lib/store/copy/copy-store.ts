@@ -35,6 +35,12 @@ const KINDS: Kinds = {
     idOf: (row) => row.agent_id,
     compared: ["role", "status", "capabilities", "max_concurrent_tasks", "registered_at", "last_heartbeat_at"],
   },
+  credentials: {
+    title: "credentials",
+    noun: "the credential",
+    idOf: (row) => row.credential_id,
+    compared: ["kind", "agent_id", "created_at", "expires_at", "revoked_at", "uses_left"],
+  },
   channelMailboxes: {
     title: "mailboxes of channels",
     noun: "the mailbox",

@@ -6,6 +6,7 @@ import { text } from "./batch.ts";
 import { Connection } from "./connection.ts";
 import { READ_ASKED } from "./copied-table.ts";
 import { copyChannels } from "./copy-channels.ts";
+import { copyCredentials } from "./copy-credentials.ts";
 import { copyMessages } from "./copy-messages.ts";
 import { copyAgents, copyMessageTypes } from "./copy-registry.ts";
 import { copyArchivedTasks, copyEndedDependencies, copyTaskEvents } from "./copy-task-history.ts";
@@ -38,6 +39,7 @@ export function openCopyTarget({ sql, settings, clock }: CopyTargetOptions): Cop
     tables: {
       messageTypes: copyMessageTypes(connection),
       agents: copyAgents(connection),
+      credentials: copyCredentials(connection),
       channelMailboxes: copyAgents(connection),
       channels: copyChannels(connection),
       tasks: copyTasks(connection),

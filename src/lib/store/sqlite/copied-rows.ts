@@ -35,6 +35,11 @@ const MEMBERS = `SELECT a.agent_id, m.added_at FROM channel_members m JOIN agent
 const GRANTS =
   "SELECT grantee, may_post, may_read, may_manage FROM channel_grants WHERE channel_no = ? ORDER BY grantee";
 
+const CREDENTIALS = `SELECT c.credential_id, c.kind, a.agent_id, c.secret_hash, c.label, c.created_at, c.created_by, c.expires_at,
+    c.revoked_at, c.last_used_at, c.roles, c.agent_id_prefix, c.max_uses, c.uses_left, c.subject, c.thumbprint, c.agent_ids,
+    c.enrolled_by, c.enrolment_request
+  FROM credentials c LEFT JOIN agents a USING (agent_no) ORDER BY c.credential_no`;
+
 /** All that are not in the archive: ended ones past their retention are about to go there, and would be missed. */
 const TASKS = `SELECT t.task_no, t.task_id, 0 AS archived, s.agent_id AS supervisor_id, t.task_type, t.priority, t.status,
     d.capabilities, n.agent_id AS assign_to_id, a.agent_id, t.attempt, t.retries_used, t.max_retries, t.timeout_milliseconds,
@@ -84,6 +89,7 @@ export function copiedRows(database: DatabaseSync): CopySource["rows"] {
   return {
     messageTypes: () => rows<"messageTypes">(MESSAGE_TYPES),
     agents: () => rows<"agents">(AGENTS),
+    credentials: () => rows<"credentials">(CREDENTIALS),
     channelMailboxes: () => rows<"channelMailboxes">(CHANNEL_MAILBOXES),
     channels: () => channelsWithParts(database),
     tasks: () => tasksWithParts(database),
