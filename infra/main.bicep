@@ -63,6 +63,9 @@ param deployerPrincipalId string = ''
 @allowed(['User', 'ServicePrincipal', 'Group'])
 param deployerPrincipalType string = 'User'
 
+@description('Object id of the Entra principal (an application or managed identity) that is let in as the first admin; empty for none.')
+param adminPrincipalId string = ''
+
 @description('Whether the vault cannot be purged before 90 days are over.')
 param purgeProtection bool = true
 
@@ -106,6 +109,7 @@ module resources 'resources.bicep' = {
     developerAddress: developerAddress
     deployerPrincipalId: deployerPrincipalId
     deployerPrincipalType: deployerPrincipalType
+    adminPrincipalId: adminPrincipalId
     purgeProtection: purgeProtection
     logRetentionDays: logRetentionDays
     logDailyQuotaGigabytes: logDailyQuotaGigabytes
@@ -143,6 +147,9 @@ output APP_IDENTITY_NAME string = resources.outputs.appIdentityName
 
 @description('Client id of the app\'s identity.')
 output APP_IDENTITY_CLIENT_ID string = resources.outputs.appIdentityClientId
+
+@description('Object id of the first admin; empty for none.')
+output ADMIN_PRINCIPAL_ID string = adminPrincipalId
 
 @description('The group that administers the database.')
 output SQL_ADMINISTRATOR_GROUP_ID string = sqlAdministratorGroup.objectId

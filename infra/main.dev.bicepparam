@@ -21,6 +21,7 @@ param scale = {
   zoneRedundant: false
 }
 
+param adminPrincipalId = readEnvironmentVariable('ADMIN_PRINCIPAL_ID', '')
 param privateNetworking = false
 param purgeProtection = false
 param developerAddress = readEnvironmentVariable('DEVELOPER_ADDRESS', '')

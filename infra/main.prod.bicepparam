@@ -10,8 +10,9 @@ param sqlAdministratorGroup = {
   objectId: readEnvironmentVariable('SQL_ADMINISTRATOR_GROUP_ID')
 }
 
+// Premium has its replicas on local disks, so commits are fast, and spreads them over zones at no extra cost.
 param database = {
-  serviceObjective: 'GP_Gen5_4'
+  serviceObjective: 'P1'
   maxSizeGibibytes: 250
   zoneRedundant: true
   backupRedundancy: 'GeoZone'
@@ -28,6 +29,7 @@ param scale = {
   zoneRedundant: true
 }
 
+param adminPrincipalId = readEnvironmentVariable('ADMIN_PRINCIPAL_ID', '')
 param privateNetworking = true
 param publicApi = true
 param purgeProtection = true

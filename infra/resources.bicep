@@ -56,6 +56,9 @@ param deployerPrincipalId string = ''
 @allowed(['User', 'ServicePrincipal', 'Group'])
 param deployerPrincipalType string = 'User'
 
+@description('Object id of the Entra principal (an application or managed identity) that is let in as the first admin; empty for none.')
+param adminPrincipalId string = ''
+
 @description('Whether the vault cannot be purged before 90 days are over.')
 param purgeProtection bool = true
 
@@ -266,6 +269,7 @@ module migrationJob 'modules/migration-job.bicep' = if (privateNetworking) {
     databaseName: databaseName
     keyVaultUri: keyVault.outputs.uri
     encryptionSecretName: settings.?AGENT_ENCRYPTION_SECRET ?? ''
+    adminPrincipalId: adminPrincipalId
     image: migrationImage
     workspaceResourceId: monitoring.outputs.workspaceResourceId
   }

@@ -153,7 +153,9 @@ var logAlerts logAlertType[] = [
     query: '''
       AppRequests
       | where toint(ResultCode) between (500 .. 599)
+      | summarize Answers = sum(ItemCount)
     '''
+    measure: 'Answers'
     threshold: serverErrors
     every: 'PT5M'
     window: 'PT5M'

@@ -38,6 +38,9 @@ param keyVaultUri string
 @description('Name of the secret that keeps the encryption key; empty when nothing is encrypted.')
 param encryptionSecretName string
 
+@description('Object id of the Entra principal that is let in as the first admin; empty for none.')
+param adminPrincipalId string
+
 @description('The image that the job has until the first deployment points it at its own.')
 param image string
 
@@ -133,6 +136,7 @@ resource job 'Microsoft.App/jobs@2026-01-01' = {
             { name: 'AGENT_ENCRYPTION_SECRET', value: encryptionSecretName }
             { name: 'APP_IDENTITY_NAME', value: appIdentityName }
             { name: 'APP_IDENTITY_CLIENT_ID', value: appIdentity.properties.clientId }
+            { name: 'ADMIN_PRINCIPAL_ID', value: adminPrincipalId }
           ]
         }
       ]

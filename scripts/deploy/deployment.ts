@@ -14,6 +14,7 @@ const deploymentSchema = z.object({
   AZURE_SQL_DATABASE: z.string().min(1),
   AZURE_KEY_VAULT_URL: z.url(),
   AGENT_ENCRYPTION_SECRET: z.string().default(""),
+  ADMIN_PRINCIPAL_ID: z.string().default(""),
   APP_IDENTITY_NAME: z.string().min(1),
   APP_IDENTITY_CLIENT_ID: z.guid(),
   SQL_ADMINISTRATOR_GROUP_ID: z.guid(),
@@ -71,7 +72,7 @@ export function readDeployment(args: readonly string[] = process.argv.slice(2)):
 /** What prepare-database.ts reads, for a process that it is started in. */
 export function databaseVariables(deployment: Deployment): Record<string, string> {
   const { AZURE_SQL_SERVER, AZURE_SQL_DATABASE, AZURE_KEY_VAULT_URL, AGENT_ENCRYPTION_SECRET } = deployment;
-  const { APP_IDENTITY_NAME, APP_IDENTITY_CLIENT_ID } = deployment;
+  const { APP_IDENTITY_NAME, APP_IDENTITY_CLIENT_ID, ADMIN_PRINCIPAL_ID } = deployment;
   return {
     AZURE_SQL_SERVER,
     AZURE_SQL_DATABASE,
@@ -79,5 +80,6 @@ export function databaseVariables(deployment: Deployment): Record<string, string
     AGENT_ENCRYPTION_SECRET,
     APP_IDENTITY_NAME,
     APP_IDENTITY_CLIENT_ID,
+    ADMIN_PRINCIPAL_ID,
   };
 }

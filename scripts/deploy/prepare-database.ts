@@ -1,15 +1,18 @@
 import { readFileSync } from "node:fs";
 import type mssql from "mssql";
 import { z } from "zod";
+import { readStoreSettings } from "../../src/cli/own-database.ts";
 import { applyMigrations, batchesOf } from "../../src/lib/store/mssql/migrate.ts";
+import { openStore } from "../../src/lib/store/open-store.ts";
 import { connectAdministrator } from "../administrator-pool.ts";
 import { ensureEncryptionKey } from "./encryption-key.ts";
+import { bindFirstAdmin } from "./first-admin.ts";
 
 /**
  * node scripts/deploy/prepare-database.ts
  *
  * Makes a database ready for a deployment, as a member of the administrators' group: the two roles, the app's user, the
- * migrations; and the first encryption key, when the vault has none. All of it may be run again. The migration job runs it in
+ * migrations; the first encryption key, when the vault has none; and the first admin, when one is named. All of it may be run again. The migration job runs it in
  * the network (prepare.ts), a developer from their own machine.
  */
 
@@ -20,6 +23,7 @@ const settingsSchema = z.object({
   APP_IDENTITY_CLIENT_ID: z.guid(),
   AZURE_KEY_VAULT_URL: z.url().optional(),
   AGENT_ENCRYPTION_SECRET: z.string().optional(),
+  ADMIN_PRINCIPAL_ID: z.guid().optional(),
 });
 
 /** Runs a script of infra/sql with sqlcmd's variables, batch by batch. @throws Error of the first batch that fails */
@@ -52,6 +56,14 @@ async function main(): Promise<void> {
   const { AZURE_KEY_VAULT_URL: vault, AGENT_ENCRYPTION_SECRET: name } = settings;
   if (vault !== undefined && name !== undefined) {
     console.log(`encryption key ${name}: ${await ensureEncryptionKey(vault, name)}`);
+  }
+  if (settings.ADMIN_PRINCIPAL_ID !== undefined) {
+    const store = await openStore(readStoreSettings({ ...given, AGENT_COMMUNICATION_MODE: "sql" }));
+    try {
+      console.log(`admin ${settings.ADMIN_PRINCIPAL_ID}: ${await bindFirstAdmin(store, settings.ADMIN_PRINCIPAL_ID)}`);
+    } finally {
+      await store.close();
+    }
   }
 }
 

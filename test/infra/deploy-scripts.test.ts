@@ -1,12 +1,19 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
-import { join } from "node:path";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { ensureEncryptionKey } from "../../scripts/deploy/encryption-key.ts";
+import { bindFirstAdmin } from "../../scripts/deploy/first-admin.ts";
 import { addressIn } from "../../scripts/deploy/own-address.ts";
-import { ROOT } from "../style/sources.ts";
+import { AgentRegistry } from "../../src/lib/agents/agent-registry.ts";
+import { readConfig } from "../../src/lib/config.ts";
+import { CredentialRegistry } from "../../src/lib/security/credential-registry.ts";
+import { openStore } from "../../src/lib/store/open-store.ts";
+import { ROOT, readSource } from "../style/sources.ts";
 import { startLocalHost } from "../support/local-host.ts";
 import { runFile } from "../support/run-process.ts";
 import { type Answer, FakeAzureCli } from "./fake-azure-cli.ts";
@@ -286,6 +293,67 @@ describe("the parameter file of azd", () => {
     const { code, error } = await script("choose-parameters", azure(), { AGENTS_PARAMETERS: "../main" });
     expect(code).toBe(1);
     expect(error).toContain("../main");
+  });
+});
+
+describe("the first admin", () => {
+  const objectId = "60000000-0000-4000-8000-000000000006";
+  const openEmptyStore = () =>
+    openStore(
+      readConfig({ AGENT_MOCK_DATABASE: join(mkdtempSync(join(tmpdir(), "agent-communication-admin-")), "a.db") }),
+    );
+
+  it("is a principal that is let in as the agent admin; the second time changes nothing", async () => {
+    const store = await openEmptyStore();
+    expect(await bindFirstAdmin(store, objectId)).toBe("bound");
+    expect(await bindFirstAdmin(store, objectId)).toBe("there already");
+    const bound = await new CredentialRegistry({ store }).findPrincipal(objectId);
+    expect(bound).toMatchObject({ agentIds: ["admin"] });
+    const registry = new AgentRegistry({ store, heartbeatIntervalSeconds: 30 });
+    expect(await registry.get("admin")).toMatchObject({ role: "admin" });
+    await store.close();
+  });
+
+  it("is not an agent that somebody else has made", async () => {
+    const store = await openEmptyStore();
+    await new AgentRegistry({ store, heartbeatIntervalSeconds: 30 }).register({ agentId: "admin", role: "worker" });
+    await expect(bindFirstAdmin(store, objectId)).rejects.toThrow("admin is a worker");
+    await store.close();
+  });
+});
+
+describe("the image of the migration job", () => {
+  it("has all that the program asks for", async () => {
+    const image = mkdtempSync(join(tmpdir(), "agent-communication-image-"));
+    const copies = [...readSource("scripts/deploy/Dockerfile").text.matchAll(/^COPY (.+) (\S+)$/gm)];
+    expect(copies.length).toBeGreaterThan(3);
+    const ignored = readSource(".dockerignore").text;
+    for (const [, sources = "", target = ""] of copies) {
+      for (const source of sources.split(" ")) {
+        expect(ignored).toContain(`!${source}`);
+        const to = target.endsWith("/") ? join(image, target, basename(source)) : join(image, target);
+        cpSync(join(ROOT, source), to, { recursive: true });
+      }
+    }
+    symlinkSync(join(ROOT, "node_modules"), join(image, "node_modules"));
+    // It gets as far as the server, which is not there.
+    const child = spawnSync(process.execPath, ["scripts/deploy/prepare-database.ts"], {
+      cwd: image,
+      encoding: "utf8",
+      env: { ...OUTPUTS, ...LOCAL_SQL, AZURE_SQL_PORT: "1" },
+    });
+    expect(child.stderr).toContain("Failed to connect to 127.0.0.1:1");
+    expect(child.status).toBe(1);
+    rmSync(image, { recursive: true });
+  });
+
+  it("has what is loaded late, too", () => {
+    // openStore and the vault are reached only with a database; their files are all below src and beside the program.
+    const program = readSource("scripts/deploy/prepare-database.ts").text;
+    const own = [...program.matchAll(/from "\.\/([\w-]+\.ts)"/g)].map(([, file]) => `scripts/deploy/${file}`);
+    const dockerfile = readSource("scripts/deploy/Dockerfile").text;
+    expect(own.length).toBeGreaterThan(1);
+    expect(own.filter((file) => !dockerfile.includes(file))).toEqual([]);
   });
 });
 

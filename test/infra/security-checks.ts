@@ -182,7 +182,7 @@ export function securityChecks(given: Given): void {
       expect(only(given().dev, "Microsoft.KeyVault/vaults").properties.networkAcls).toMatchObject({ ipRules: [] });
     });
 
-    it("costs nothing while nobody uses it, but the database", () => {
+    it("keeps nothing ready, and has no private endpoint, job or test that costs while nobody uses it", () => {
       expect(ofType(given().dev, "Microsoft.Network/privateEndpoints")).toEqual([]);
       expect(ofType(given().dev, "Microsoft.App/managedEnvironments")).toEqual([]);
       expect(ofType(given().dev, "Microsoft.Insights/webtests")).toEqual([]);
@@ -253,7 +253,7 @@ export function securityChecks(given: Given): void {
 
     it("outlives a zone", () => {
       expect(only(given().prod, "Microsoft.Sql/servers/databases")).toMatchObject({
-        sku: { name: "GP_Gen5", tier: "GeneralPurpose", family: "Gen5", capacity: 4 },
+        sku: { name: "P1", tier: "Premium" },
         properties: { zoneRedundant: true, requestedBackupStorageRedundancy: "GeoZone" },
       });
       expect(only(given().prod, "Microsoft.Web/serverfarms").properties.zoneRedundant).toBe(true);
