@@ -139,8 +139,11 @@ output AZURE_SQL_DATABASE string = resources.outputs.databaseName
 @description('Address of the key vault.')
 output AZURE_KEY_VAULT_URL string = resources.outputs.keyVaultUri
 
-@description('Name of the secret that keeps the encryption key; empty when nothing is encrypted.')
-output AGENT_ENCRYPTION_SECRET string = settings.?AGENT_ENCRYPTION_SECRET ?? ''
+@description('Name of the secret that keeps the encryption key.')
+output AGENT_ENCRYPTION_SECRET string = settings.?AGENT_ENCRYPTION_SECRET ?? loadJsonContent(
+  'app-settings.json',
+  'AGENT_ENCRYPTION_SECRET'
+)
 
 @description('Name of the app\'s identity: the name of its database user.')
 output APP_IDENTITY_NAME string = resources.outputs.appIdentityName

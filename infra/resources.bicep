@@ -268,7 +268,10 @@ module migrationJob 'modules/migration-job.bicep' = if (privateNetworking) {
     sqlServerHostName: sql.outputs.serverHostName
     databaseName: databaseName
     keyVaultUri: keyVault.outputs.uri
-    encryptionSecretName: settings.?AGENT_ENCRYPTION_SECRET ?? ''
+    encryptionSecretName: settings.?AGENT_ENCRYPTION_SECRET ?? loadJsonContent(
+      'app-settings.json',
+      'AGENT_ENCRYPTION_SECRET'
+    )
     adminPrincipalId: adminPrincipalId
     image: migrationImage
     workspaceResourceId: monitoring.outputs.workspaceResourceId

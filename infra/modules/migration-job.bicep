@@ -35,7 +35,7 @@ param databaseName string
 @description('Address of the key vault.')
 param keyVaultUri string
 
-@description('Name of the secret that keeps the encryption key; empty when nothing is encrypted.')
+@description('Name of the secret that keeps the encryption key.')
 param encryptionSecretName string
 
 @description('Object id of the Entra principal that is let in as the first admin; empty for none.')

@@ -280,6 +280,9 @@ export function securityChecks(given: Given): void {
       expect(JSON.stringify(job.identity)).toContain("-migrator");
       expect(JSON.stringify(job.identity)).not.toContain("-app");
       expect(job.properties).toMatchObject({ configuration: { triggerType: "Manual", replicaRetryLimit: 0 } });
+      expect(JSON.stringify(job.properties)).toContain(
+        '"name":"AGENT_ENCRYPTION_SECRET","value":"agent-communication-encryption-key"',
+      );
     });
   });
 }
