@@ -13,6 +13,7 @@ export interface Terminal {
   writeError(text: string): void;
   readInput(): Promise<string>;
   readFile(path: string): Promise<string>;
+  writeFile(path: string, text: string): Promise<void>;
   environment: Readonly<Record<string, string | undefined>>;
 }
 

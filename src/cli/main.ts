@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { runCommandLine } from "./program.ts";
 
@@ -14,5 +14,6 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   writeError: (output) => void process.stderr.write(output),
   readInput: () => text(process.stdin),
   readFile: (path) => readFile(path, "utf8"),
+  writeFile: (path, output) => writeFile(path, output),
   environment: process.env,
 });

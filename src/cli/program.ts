@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { addAgentCommands } from "./agent-commands.ts";
+import { addAuditCommands } from "./audit-commands.ts";
 import { addBootstrapCommand } from "./bootstrap-command.ts";
 import { addChannelCommands } from "./channel-commands.ts";
 import { DEFAULT_URL, Runner, type Terminal } from "./context.ts";
@@ -34,6 +35,7 @@ function buildProgram(runner: Runner, terminal: Terminal): Command {
   addDeadLetterCommands(program, runner);
   addMessageTypeCommands(program, runner);
   addKeyCommands(program, runner);
+  addAuditCommands(program, runner);
   addCopyCommand(program, runner);
   for (const command of everyCommand(program)) command.exitOverride().showHelpAfterError("(add --help for help)");
   return program;

@@ -272,6 +272,28 @@ export class AgentClient extends RouteCaller {
     return this.call("GET /openapi.json", {}, options);
   }
 
+  // audit -----------------------------------------------------------------------------------------------------------
+
+  /** What was done, newest first. A page may be short, or empty, and not be the last: see `nextCursor`. */
+  listAudit(query: QueryOf<"GET /audit"> = {}, options?: CallOptions) {
+    return this.call("GET /audit", { query }, options);
+  }
+
+  /** Sealed blocks, oldest first. */
+  listAuditBlocks(query: QueryOf<"GET /audit/blocks"> = {}, options?: CallOptions) {
+    return this.call("GET /audit/blocks", { query }, options);
+  }
+
+  /** One block with its entries as they are now: all that it takes to verify it. */
+  getAuditBlock(blockNo: number, options?: CallOptions) {
+    return this.call("GET /audit/blocks/{blockNo}", { params: { blockNo: String(blockNo) } }, options);
+  }
+
+  /** The hash of the newest block, to be kept where nobody can change it. */
+  getAuditDigest(options?: CallOptions) {
+    return this.call("GET /audit/digest", {}, options);
+  }
+
   // upkeep ----------------------------------------------------------------------------------------------------------
 
   /** Runs the daily upkeep now; may take its whole budget of 60 s. */

@@ -127,5 +127,6 @@ app.hook.appTerminate(async () => {
   stopping.abort();
   const running = await opened?.catch(() => undefined);
   running?.messages.close();
+  await running?.refusals.close();
   await running?.store.close();
 });

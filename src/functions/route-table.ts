@@ -1,5 +1,6 @@
 import type { Route } from "../lib/http/route.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
+import { getAuditBlock, getAuditDigest, listAudit, listAuditBlocks } from "./audit.ts";
 import { peekChannel, receiveFromChannel } from "./channel-mailboxes.ts";
 import {
   addChannelMember,
@@ -95,6 +96,10 @@ export const routes = [
   metrics,
   health,
   healthLive,
+  listAudit,
+  listAuditBlocks,
+  getAuditBlock,
+  getAuditDigest,
   runMaintenance,
   rotateKeys,
   openApi,

@@ -8,11 +8,13 @@ import { DeadLetterOffice } from "./messages/dead-letter-office.ts";
 import { MessageQueueManager } from "./messages/message-queue-manager.ts";
 import { MessageTypeRegistry } from "./messages/message-type-registry.ts";
 import { PayloadSchemas } from "./messages/payload-schemas.ts";
+import { AuditTrail } from "./security/audit-trail.ts";
 import { ContentEncryption } from "./security/content-encryption.ts";
 import { CredentialRegistry } from "./security/credential-registry.ts";
 import type { Gate } from "./security/gate.ts";
 import { KeyRotation } from "./security/key-rotation.ts";
 import { openKeys } from "./security/open-keys.ts";
+import { RefusalCounter } from "./security/refusal-counter.ts";
 import { SystemMonitor } from "./statistics/system-monitor.ts";
 import type { Store } from "./store/store.ts";
 import { SupervisorCoordinator } from "./tasks/supervisor-coordinator.ts";
@@ -32,6 +34,9 @@ export interface Services {
   coordinator: SupervisorCoordinator;
   keyRotation: KeyRotation;
   monitor: SystemMonitor;
+  audit: AuditTrail;
+  /** To be closed before the store. */
+  refusals: RefusalCounter;
 }
 
 /** The composition root: the domain over one store. */
@@ -59,5 +64,7 @@ export function createServices(parts: { config: Config; clock: Clock; store: Sto
     }),
     keyRotation,
     monitor: new SystemMonitor({ store, clock, keyRotation }),
+    audit: new AuditTrail({ store }),
+    refusals: new RefusalCounter({ store, clock }),
   };
 }

@@ -39,6 +39,7 @@ function stopOnSignals(services: Services, server: LocalServer, localTimers: Loc
     try {
       await Promise.all([server.close(), localTimers.stop()]);
       services.messages.close();
+      await services.refusals.close();
       await services.store.close();
       process.exit(0);
     } catch (error) {

@@ -57,6 +57,10 @@ describe("AgentClient", () => {
     "GET /metrics": (client) => client.metrics(),
     "GET /health": (client) => client.health(),
     "GET /health/live": (client) => client.live(),
+    "GET /audit": (client) => client.listAudit({ actor: "a" }),
+    "GET /audit/blocks": (client) => client.listAuditBlocks({ after: 3 }),
+    "GET /audit/blocks/{blockNo}": (client) => client.getAuditBlock(7),
+    "GET /audit/digest": (client) => client.getAuditDigest(),
     "POST /maintenance": (client) => client.runMaintenance(),
     "POST /keys/rotate": (client) => client.rotateKeys({ newVersion: true }),
     "PUT /message-types/{type}": (client) => client.putMessageType("x.y", true),
@@ -82,7 +86,15 @@ describe("AgentClient", () => {
         },
       });
       await calls[route.key]?.(client);
-      const ids = { agentId: "a", messageId: "m", taskId: "t", type: "x.y", credentialId: "c", name: "n" };
+      const ids = {
+        agentId: "a",
+        messageId: "m",
+        taskId: "t",
+        type: "x.y",
+        credentialId: "c",
+        name: "n",
+        blockNo: "7",
+      };
       const path = Object.entries(ids).reduce((text, [name, id]) => text.replace(`{${name}}`, id), route.key as string);
       expect(asked.map(({ line }) => line)).toEqual([path.replace(" ", " /api")]);
       if (route.body !== undefined) expect(route.body.safeParse(asked[0]?.body).error).toBeUndefined();

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { routes } from "../../src/functions/route-table.ts";
 import { agentRoutes } from "./contract/agents.ts";
+import { auditRoutes } from "./contract/audit.ts";
 import { badInput } from "./contract/bad-input.ts";
 import { channelRoutes } from "./contract/channels.ts";
 import { credentialRoutes } from "./contract/credentials.ts";
@@ -36,6 +37,7 @@ describe("the HTTP contract", () => {
   channelRoutes(get);
   taskRoutes(get);
   sensitiveContents(get);
+  auditRoutes(get);
   statisticsRoutes(get);
   badInput(get);
   pathsAndMethods(get);

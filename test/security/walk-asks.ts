@@ -34,6 +34,14 @@ async function message(world: World, sender: string) {
 }
 
 export const ASKS: Readonly<Record<string, AskFor>> = {
+  "GET /audit": nothing,
+  "GET /audit/blocks": nothing,
+  "GET /audit/blocks/{blockNo}": async (world) => {
+    // Seals what there is.
+    await world.services.store.maintain();
+    return { params: { blockNo: "1" } };
+  },
+  "GET /audit/digest": nothing,
   "POST /agents": (_world, { agentId, role }) => ({ body: { agentId, role, metadata: { MARK } } }),
   "GET /agents": nothing,
   "GET /agents/{agentId}": ofAgent,

@@ -59,13 +59,17 @@ function problemsOf({ block, members, strays }: AuditBlockContents): AuditProble
   return problems;
 }
 
-/** Where a block does not follow the one before; `previous` is undefined before the first that is looked at. */
-function breaksOf(block: AuditBlock, previous: AuditBlock | undefined): AuditProblem[] {
+/**
+ * Where a block does not follow the one before.
+ *
+ * @param expected its number
+ * @param previous undefined before the first that is looked at
+ */
+function breaksOf(block: AuditBlock, expected: number, previous: AuditBlock | undefined): AuditProblem[] {
   const { blockNo } = block;
-  const expected = (previous?.blockNo ?? blockNo - 1) + 1;
   if (blockNo !== expected) {
-    const missing = blockNo - expected === 1 ? "is missing" : `to ${blockNo - 1} are missing`;
-    return [{ blockNo: expected, problem: missing }];
+    const others = blockNo - expected === 1 ? "" : `, and so are the next up to ${blockNo - 1}`;
+    return [{ blockNo: expected, problem: `is missing${others}` }];
   }
   const problems: AuditProblem[] = [];
   const previousHash = blockNo === 1 ? NO_PREVIOUS_HASH : previous?.hash;
@@ -101,9 +105,7 @@ export async function verifyAudit(
   let met = digest === undefined || digest.blockNo === 0;
   for await (const block of source.blocksAfter(start)) {
     const { blockNo, hash } = block;
-    if (previous === undefined && blockNo !== start + 1)
-      report.problems.push({ blockNo: start + 1, problem: "is missing" });
-    report.problems.push(...breaksOf(block, previous));
+    report.problems.push(...breaksOf(block, (previous?.blockNo ?? start) + 1, previous));
     if (blockNo === digest?.blockNo) {
       met = true;
       if (hash !== digest.hash) report.problems.push({ blockNo, problem: "has another hash than the digest" });

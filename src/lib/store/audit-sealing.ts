@@ -1,4 +1,9 @@
-import type { AuditBlock, AuditBlockContents, AuditMember } from "../security/audit.ts";
+import {
+  AUDIT_BLOCK_MAX_ENTRIES,
+  type AuditBlock,
+  type AuditBlockContents,
+  type AuditMember,
+} from "../security/audit.ts";
 import { hashBlock, hashEntry, NO_PREVIOUS_HASH } from "../security/audit-chain.ts";
 import { type AuditRow, readEntry } from "./audit-reading.ts";
 import { iso } from "./instants.ts";
@@ -68,10 +73,10 @@ export function readContents(
 }
 
 /** @returns whether these entries are enough for a block, or have waited long enough */
-export function isDue(entries: readonly AuditRow[], now: number, fullBlock: number): boolean {
+export function isDue(entries: readonly AuditRow[], now: number): boolean {
   const [oldest] = entries;
   if (oldest === undefined) return false;
-  return entries.length >= fullBlock || oldest.at <= now - SEAL_AFTER_MILLISECONDS;
+  return entries.length >= AUDIT_BLOCK_MAX_ENTRIES || oldest.at <= now - SEAL_AFTER_MILLISECONDS;
 }
 
 /** A block that is ready to be stored. */

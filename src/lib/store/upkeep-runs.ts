@@ -57,7 +57,7 @@ export interface SweepSteps {
   deadLetterLeftBehind(): Promise<Step>;
   /** From the first step on when no position is given. */
   sweepTasks(position: SweepPosition | undefined): Promise<TaskSweep>;
-  /** One block of the audit. */
+  /** One block of the audit, once there are enough entries for it or they have waited. */
   sealAudit(): Promise<Step>;
   dropOldRates(): Promise<void>;
 }
@@ -142,6 +142,8 @@ export interface MaintenanceSteps {
   dropOldestBlock(): Promise<Step>;
   /** Adds what was done to the audit. */
   recordAudit(entries: readonly NewAuditEntry[]): Promise<void>;
+  /** One block of whatever has none yet: so that who asks for maintenance can export a digest of all that was before. */
+  sealWholeAudit(): Promise<Step>;
 }
 
 /** The daily upkeep, within its budget; what is left is done by the next run. */
@@ -166,6 +168,7 @@ export async function runMaintenance(steps: MaintenanceSteps, clock: Clock): Pro
   }
   report.durationSeconds = (clock.now() - startedAt) / 1_000;
   await steps.recordAudit([{ action: "maintenance.ran", subjectKind: "store", subjectId: "store", detail: report }]);
+  while ((await steps.sealWholeAudit()).more && !late());
   return report;
 }
 

@@ -53,7 +53,7 @@ const UNSEALED = sqlText(
 DECLARE @open TABLE (entry_no bigint NOT NULL PRIMARY KEY);
 INSERT INTO @open (entry_no)
 SELECT TOP (${AUDIT_BLOCK_MAX_ENTRIES}) e.entry_no FROM audit.entries AS e
-WHERE e.entry_no > @floor AND e.at <= @now - ${SETTLED_MILLISECONDS} AND NOT EXISTS (${MEMBERSHIP})
+WHERE e.entry_no > @floor AND e.at <= @now - @settled AND NOT EXISTS (${MEMBERSHIP})
 ORDER BY e.entry_no;
 ${NEWEST}SELECT ${AUDIT_COLUMNS} FROM @open AS o JOIN audit.entries AS e ON e.entry_no = o.entry_no ORDER BY e.entry_no;
 SELECT @now AS now, COALESCE(MAX(e.entry_no), @floor) AS floor_no FROM audit.entries AS e
@@ -96,12 +96,17 @@ const SEAL: Batch<SealedBlock, { done: number }> = upkeepStep({
   wakes: false,
 });
 
-/** Seals the oldest entries that have no block yet, once they fill one or have waited. */
-export async function sealAudit(connection: Connection): Promise<Step> {
-  const result = await connection.query(UNSEALED);
+/**
+ * Seals the oldest entries that have no block yet, once they fill one or have waited.
+ *
+ * @param all whether or not they have waited
+ */
+export async function sealAudit(connection: Connection, all = false): Promise<Step> {
+  const result = await connection.query(UNSEALED, { settled: int(all ? 0 : SETTLED_MILLISECONDS) });
   const entries = result.rows<AuditRow>(1);
   const [state] = result.rows<{ now: number; floor_no: number }>(2);
-  if (state === undefined || !isDue(entries, state.now, AUDIT_BLOCK_MAX_ENTRIES)) return { done: 0, more: false };
+  if (state === undefined || entries.length === 0 || !(all || isDue(entries, state.now)))
+    return { done: 0, more: false };
   const [previous] = result.rows<BlockRow>(0);
   const { now, floor_no: floorNo } = state;
   const { done } = await connection.run(SEAL, sealBlock(previous, entries, { now, floorNo }));

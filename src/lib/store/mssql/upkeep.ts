@@ -96,6 +96,7 @@ export function maintain(connection: Connection): Promise<StoreMaintenanceReport
     refreshPerformance: (after: number) => refreshPerformance(connection, after),
     dropOldestBlock: () => dropOldestBlock(connection),
     recordAudit: (entries: readonly NewAuditEntry[]) => recordAudit(connection, entries),
+    sealWholeAudit: () => sealAudit(connection, true),
   };
   return runMaintenance(steps, connection.clock);
 }

@@ -34,13 +34,15 @@ const INSERT_MEMBER = "INSERT INTO audit_block_entries (entry_no, block_no, hash
 /**
  * Seals the oldest entries that have no block yet, once they fill one or have waited. Numbers are given in the order of commits
  * here: up to the last one of a block, no entry can come any more.
+ *
+ * @param all whether or not they have waited
  */
-export function sealAudit(transaction: Transaction): Step {
+export function sealAudit(transaction: Transaction, all = false): Step {
   const previous = transaction.get<BlockRow>(NEWEST);
   const floor = previous?.floor_no ?? Number.MIN_SAFE_INTEGER;
   const entries = transaction.all<AuditRow>(UNSEALED, floor, AUDIT_BLOCK_MAX_ENTRIES);
   const last = entries.at(-1);
-  if (last === undefined || !isDue(entries, transaction.now, AUDIT_BLOCK_MAX_ENTRIES)) return { done: 0, more: false };
+  if (last === undefined || !(all || isDue(entries, transaction.now))) return { done: 0, more: false };
   const { row, members } = sealBlock(previous, entries, { now: transaction.now, floorNo: last.entry_no });
   insertBlock(transaction, row);
   for (const member of members) transaction.run(INSERT_MEMBER, member.entry_no, row.block_no, member.hash);

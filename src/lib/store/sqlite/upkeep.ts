@@ -19,7 +19,7 @@ export function sweep(connection: Connection): Promise<SweepReport> {
     expireMessages: () => connection.write(expireMessages),
     deadLetterLeftBehind: () => connection.write(deadLetterLeftBehind),
     sweepTasks: (position) => connection.write((tx) => sweepTasks(tx, position)),
-    sealAudit: () => connection.write(sealAudit),
+    sealAudit: () => connection.write((tx) => sealAudit(tx)),
     dropOldRates: () => connection.write(dropOldRates),
   });
 }
@@ -36,6 +36,7 @@ export function maintain(connection: Connection, clock: Clock): Promise<StoreMai
     refreshPerformance: (after: number) => connection.write((tx) => refreshPerformance(tx, after)),
     dropOldestBlock: () => connection.write(dropOldestBlock),
     recordAudit: (entries: readonly NewAuditEntry[]) => connection.write((tx) => recordAudit(tx, entries)),
+    sealWholeAudit: () => connection.write((tx) => sealAudit(tx, true)),
   };
   return runMaintenance(steps, clock);
 }

@@ -1,0 +1,120 @@
+import type { Command } from "commander";
+import type { AgentClient } from "../client/agent-client.ts";
+import {
+  AUDIT_ACTIONS,
+  AUDIT_SUBJECT_KINDS,
+  type AuditAction,
+  type AuditDigest,
+  type AuditEntry,
+  type AuditSubjectKind,
+  auditDigestSchema,
+} from "../lib/security/audit.ts";
+import { type AuditSource, type Verification, verifyAudit } from "../lib/security/audit-verification.ts";
+import type { Runner, Terminal } from "./context.ts";
+import { EXIT, UsageError } from "./exit-codes.ts";
+import { type PageOptions, page, withPage } from "./list.ts";
+import { toOneOf } from "./options.ts";
+import { type Column, properties } from "./table.ts";
+
+const COLUMNS: readonly Column<AuditEntry>[] = [
+  { title: "no", value: (entry) => entry.entryNo, right: true },
+  { title: "at", value: (entry) => entry.at },
+  { title: "actor", value: (entry) => entry.actor },
+  { title: "action", value: (entry) => entry.action },
+  { title: "subject", value: (entry) => `${entry.subjectKind} ${entry.subjectId}` },
+  { title: "detail", value: (entry) => entry.detail },
+];
+
+interface ListOptions extends PageOptions {
+  actor?: string;
+  action?: AuditAction;
+  subjectKind?: AuditSubjectKind;
+  subjectId?: string;
+  from?: string;
+  to?: string;
+}
+
+/** audit: list, digest, verify. */
+export function addAuditCommands(program: Command, runner: Runner): void {
+  const audit = program.command("audit").description("what was done, by whom; and that nothing of it was changed");
+
+  withPage(audit.command("list").description("entries, newest first"))
+    .option("--actor <agentId>", "who did it; system for what follows from something else")
+    .option("--action <action>", "such as task.created", toOneOf(AUDIT_ACTIONS))
+    .option("--subject-kind <kind>", AUDIT_SUBJECT_KINDS.join(", "), toOneOf(AUDIT_SUBJECT_KINDS))
+    .option("--subject-id <id>", "the agent, task, message, … that it was done to")
+    .option("--from <time>", "at or after this time (ISO 8601)")
+    .option("--to <time>", "before this time (ISO 8601)")
+    .action((options: ListOptions, command: Command) =>
+      runner.run(command, async ({ client, print }) => {
+        print(await listEntries(client, options), ({ entries, nextCursor }) => page(COLUMNS, entries, nextCursor));
+      }),
+    );
+
+  audit
+    .command("digest")
+    .description("the hash of the newest block, to be kept where nobody can change it")
+    .option("--out <file>", "write it to this file")
+    .action(({ out }: { out?: string }, command: Command) =>
+      runner.run(command, async ({ client, print, terminal }) => {
+        const digest = await client.getAuditDigest();
+        if (out === undefined) print(digest, properties);
+        else await terminal.writeFile(out, `${JSON.stringify(digest, null, 2)}\n`);
+      }),
+    );
+
+  audit
+    .command("verify")
+    .description("compute every hash again; exit code 1 when an entry was changed, is missing or was inserted")
+    .option("--digest <file>", "an exported digest: begin with its block, which must be as it was")
+    .option("--all", "with --digest: from the first block on; and look into blocks that retention has emptied")
+    .action((options: { digest?: string; all?: boolean }, command: Command) =>
+      runner.run(command, async ({ client, print, terminal }) => {
+        const digest = options.digest === undefined ? undefined : await readDigest(terminal, options.digest);
+        const verification = await verifyAudit(sourceOf(client), { digest, all: options.all });
+        print(verification, describe);
+        return verification.problems.length === 0 ? EXIT.OK : EXIT.REFUSED;
+      }),
+    );
+}
+
+/** The service looks at so many entries in one call; asked again until there are some, or none are left. */
+async function listEntries(client: AgentClient, options: ListOptions) {
+  for (let { cursor } = options; ; ) {
+    const reply = await client.listAudit({ ...options, cursor });
+    if (reply.entries.length > 0 || reply.nextCursor === null) return reply;
+    cursor = reply.nextCursor;
+  }
+}
+
+function sourceOf(client: AgentClient): AuditSource {
+  return {
+    async *blocksAfter(after) {
+      let cursor: string | undefined;
+      do {
+        const { blocks, nextCursor } = await client.listAuditBlocks({ after, cursor, limit: 200 });
+        yield* blocks;
+        cursor = nextCursor ?? undefined;
+      } while (cursor !== undefined);
+    },
+    contentsOf: (blockNo) => client.getAuditBlock(blockNo),
+  };
+}
+
+async function readDigest(terminal: Terminal, path: string): Promise<AuditDigest> {
+  try {
+    return auditDigestSchema.parse(JSON.parse(await terminal.readFile(path)));
+  } catch (error) {
+    const what = error instanceof Error && "code" in error ? error.message : "it is no digest of the audit";
+    throw new UsageError(`--digest ${path}: ${what}`);
+  }
+}
+
+function describe({ blocks, entries, dropped, newest, problems }: Verification): string {
+  const emptied = dropped === 0 ? "" : `, ${dropped} of them emptied by retention`;
+  const looked = `${blocks} blocks${emptied}; ${entries} entries; the newest block is ${newest.blockNo}, ${newest.hash}`;
+  const found = problems.map(({ blockNo, entryNo, problem }) =>
+    entryNo === undefined ? `block ${blockNo}: ${problem}` : `block ${blockNo}, entry ${entryNo}: ${problem}`,
+  );
+  return problems.length === 0 ? `sound: ${looked}` : [...found, `NOT SOUND: ${looked}`].join("\n");
+}

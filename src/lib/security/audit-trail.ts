@@ -1,0 +1,50 @@
+import type { z } from "zod";
+import { parse } from "../parse.ts";
+import type { Store } from "../store/store.ts";
+import {
+  type AuditBlock,
+  type AuditBlockContents,
+  type AuditDigest,
+  type AuditEntry,
+  listAuditBlocksQuerySchema,
+  listAuditQuerySchema,
+} from "./audit.ts";
+import { NO_PREVIOUS_HASH } from "./audit-chain.ts";
+
+/** What was done, by whom: for those who look, and for those who verify. */
+export class AuditTrail {
+  readonly #store: Store;
+
+  constructor(options: { store: Store }) {
+    this.#store = options.store;
+  }
+
+  /** Newest first. A page may hold fewer entries than its limit, or none, and not be the last. */
+  async list(
+    query: z.input<typeof listAuditQuerySchema> = {},
+  ): Promise<{ entries: AuditEntry[]; nextCursor: string | null }> {
+    const { items, nextCursor } = await this.#store.listAudit(parse(listAuditQuerySchema, query));
+    return { entries: items, nextCursor };
+  }
+
+  /** Oldest first. */
+  async blocks(
+    query: z.input<typeof listAuditBlocksQuerySchema> = {},
+  ): Promise<{ blocks: AuditBlock[]; nextCursor: string | null }> {
+    const { items, nextCursor } = await this.#store.listAuditBlocks(parse(listAuditBlocksQuerySchema, query));
+    return { blocks: items, nextCursor };
+  }
+
+  /** With its entries as they are now. @throws NOT_FOUND */
+  block(blockNo: number): Promise<AuditBlockContents> {
+    return this.#store.getAuditBlock(blockNo);
+  }
+
+  /** What to keep elsewhere: the newest block, whose hash covers all that was sealed before. */
+  async digest(): Promise<AuditDigest> {
+    const block = await this.#store.newestAuditBlock();
+    if (block === undefined) return { blockNo: 0, lastEntryNo: 0, hash: NO_PREVIOUS_HASH };
+    const { blockNo, lastEntryNo, hash, sealedAt } = block;
+    return { blockNo, lastEntryNo, hash, sealedAt };
+  }
+}
