@@ -1,5 +1,8 @@
+import { execFile } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { type Clock, OffsetClock } from "../../src/lib/clock.ts";
 import { readConfig } from "../../src/lib/config.ts";
@@ -137,5 +140,14 @@ describe("a long poll", () => {
     expect(await poll).toEqual({ messages: [] });
     const { messages } = await services.messages.receive("a", {}, caller.signal);
     expect(messages.map((received) => received.attempt)).toEqual([1]);
+  });
+
+  it("goes on when the look that ended its sleep is due already: a busy machine comes late", async () => {
+    const script = fileURLToPath(new URL("./late-look.ts", import.meta.url));
+    const { stdout } = await promisify(execFile)(process.execPath, [script], {
+      timeout: 30_000,
+      killSignal: "SIGKILL",
+    });
+    expect(stdout).toBe("looked\n");
   });
 });

@@ -105,14 +105,17 @@ export class MailboxWaiters {
       const all = this.#all();
       if (all.length === 0) break;
       const tick = Math.min(...all.map((waiting) => Math.min(waiting.nextLook, waiting.end)));
+      let due = true;
       if (tick > now) {
         this.#tick = tick;
         this.#sooner = new AbortController();
         await this.#clock.sleep(tick - now, this.#sooner.signal);
         this.#tick = Number.POSITIVE_INFINITY;
+        // What the sleep was for is due, whatever the clock says; unless an earlier look ended it.
+        due = !this.#sooner.signal.aborted;
       }
-      // What the sleep was for is due, whatever the clock says; unless an earlier look ended it.
-      if (!this.#sooner.signal.aborted) await this.#look(tick);
+      // Without a sleep it is due in any case: a round that neither sleeps nor looks would be the same for ever.
+      if (due) await this.#look(tick);
       now = this.#clock.now();
     }
     this.#ticking = false;
