@@ -59,7 +59,16 @@ async function prepareInNetwork(deployment: Deployment): Promise<void> {
     "scripts/deploy/Dockerfile",
     ROOT,
   );
-  az("containerapp", "job", "update", ...job, "--image", `${CONTAINER_REGISTRY_NAME}.azurecr.io/${image}`);
+  az(
+    "containerapp",
+    "job",
+    "update",
+    ...job,
+    "--container-name",
+    "prepare",
+    "--image",
+    `${CONTAINER_REGISTRY_NAME}.azurecr.io/${image}`,
+  );
   const execution = az("containerapp", "job", "start", ...job, "--query", "name", "--output", "tsv");
   console.log(`${MIGRATION_JOB_NAME}: ${execution} started`);
   const end = systemClock.now() + JOB_MILLISECONDS;

@@ -87,7 +87,7 @@ describe("preparing the database in the network", () => {
       expect.stringMatching(
         /^acr build --registry cragentstest --image prepare:0123abc --file scripts\/deploy\/Dockerfile/,
       ),
-      `containerapp job update ${job} --image cragentstest.azurecr.io/prepare:0123abc`,
+      `containerapp job update ${job} --container-name prepare --image cragentstest.azurecr.io/prepare:0123abc`,
       `containerapp job start ${job} --query name --output tsv`,
       ...Array(3).fill(
         `containerapp job execution show ${job} --job-execution-name caj-test-abc --query properties.status --output tsv`,

@@ -1,25 +1,11 @@
 import { expect, it } from "@jest/globals";
 import { z } from "zod";
 import { readConfig } from "../../src/lib/config.ts";
-import { readSource, sourcesIn, withoutComments } from "../style/sources.ts";
+import { readSource } from "../style/sources.ts";
 import { appSettings, type Given, only } from "./environments.ts";
+import { defaults, NOT_ON_AZURE, ownSettings, readSettings as read } from "./setting-names.ts";
 
 /** Whatever the code reads, the template sets; and what it sets, the code reads. */
-
-/** Not set on Azure, each for a reason. */
-const NOT_ON_AZURE: Readonly<Record<string, string>> = {
-  AGENT_MOCK_DATABASE: "of mode mock",
-  AGENT_HTTP_HOST: "of npm start; the platform listens",
-  AGENT_HTTP_PORT: "of npm start; the platform listens",
-  AGENT_KEY_FILE: "refused on Azure, whose disks do not last",
-  AZURE_SQL_USERNAME: "the server takes Entra ID only",
-  AZURE_SQL_PASSWORD: "the server takes Entra ID only",
-  AZURE_SQL_PASSWORD_SECRET: "the server takes Entra ID only",
-  AZURE_SQL_CONNECTION_STRING: "server and database are set singly",
-  AZURE_SQL_PORT: "Azure SQL listens on 1433",
-  AZURE_SQL_TEST_SERVER: "refused on Azure",
-  AZURE_CLIENT_SECRET: "a managed identity has none",
-};
 
 /** The host's own, which our code does not read. */
 const OF_THE_HOST = /^AzureWebJobsStorage__|^APPLICATIONINSIGHTS_/;
@@ -37,16 +23,6 @@ const NOT_ON_FLEX = [
   "ENABLE_ORYX_BUILD",
   "AzureWebJobsStorage",
 ];
-
-const code = [readSource("src/lib/config.ts"), ...sourcesIn("src/lib/config"), ...sourcesIn("src/lib/telemetry")]
-  .map(({ text }) => withoutComments(text))
-  .join("\n");
-const read = [
-  ...new Set(
-    code.match(/\b(?:AGENT|AZURE_SQL|AZURE_CLIENT|AZURE_TENANT|AZURE_KEY_VAULT|APPLICATIONINSIGHTS)_[A-Z_]*[A-Z]\b/g),
-  ),
-].sort();
-const defaults = z.record(z.string(), z.string()).parse(JSON.parse(readSource("infra/app-settings.json").text));
 
 export function settingChecks(given: Given): void {
   const settings = () => appSettings(given().prod);
@@ -125,12 +101,7 @@ export function settingChecks(given: Given): void {
   });
 
   it("are named in one place: none of the defaults is one of the template's own", () => {
-    const own = /(\w+):/g;
-    const text = readSource("infra/modules/functions.bicep").text;
-    const set = [...(/resource configuration[\s\S]*?\n {2}\}/.exec(text)?.[0] ?? "").matchAll(own)].map(
-      (match) => match[1],
-    );
-    expect(set).toEqual(expect.arrayContaining(["AGENT_AUTH_MODE", "AZURE_SQL_POOL_SIZE"]));
-    expect(Object.keys(defaults).filter((name) => set.includes(name))).toEqual([]);
+    expect(ownSettings).toEqual(expect.arrayContaining(["AGENT_AUTH_MODE", "AZURE_SQL_POOL_SIZE"]));
+    expect(Object.keys(defaults).filter((name) => ownSettings.includes(name))).toEqual([]);
   });
 }
