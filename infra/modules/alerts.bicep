@@ -137,6 +137,7 @@ var logAlerts logAlertType[] = [
     query: '''
       AppMetrics
       | where Name == 'agent_communication.sweep.runs' and Sum > 0
+      | where tostring(Properties.outcome) in ('', 'ok')
       | summarize Last = max(TimeGenerated)
       | project Seconds = datetime_diff('second', now(), coalesce(Last, ago(15m)))
     '''

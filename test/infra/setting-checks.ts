@@ -47,6 +47,28 @@ export function settingChecks(given: Given): void {
     expect(Object.keys(settings()).filter((name) => name in NOT_ON_AZURE || NOT_ON_FLEX.includes(name))).toEqual([]);
   });
 
+  it("are good ones to the code, where only Azure knows them as well", () => {
+    const known: Readonly<Record<string, string>> = {
+      AZURE_SQL_SERVER: "sql-agents-prod.database.windows.net",
+      AZURE_KEY_VAULT_URL: "https://kvagentsprod.vault.azure.net/",
+      AZURE_CLIENT_ID: "40000000-0000-0000-0000-000000000004",
+      APPLICATIONINSIGHTS_CONNECTION_STRING:
+        "InstrumentationKey=70000000-0000-0000-0000-000000000007;IngestionEndpoint=https://westeurope-5.in.applicationinsights.azure.com/",
+    };
+    const environment = Object.fromEntries(
+      Object.entries(settings()).map(([name, value]) => [name, known[name] ?? String(value)]),
+    );
+    const platform = { WEBSITE_SITE_NAME: "func-agents-prod", WEBSITE_INSTANCE_ID: "0" };
+    let said = "";
+    try {
+      readConfig({ ...environment, ...platform }, { underFunctions: true });
+    } catch (error) {
+      said = String(error);
+    }
+    // Whether credentials are asked for is not the template's to say.
+    expect(said).not.toMatch(/\b(?:AGENT_(?!AUTH_MODE)|AZURE_|APPLICATIONINSIGHTS_)/);
+  });
+
   it("make the host use its storage by identity", () => {
     expect(
       Object.keys(settings())
