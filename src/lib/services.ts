@@ -10,6 +10,7 @@ import { MessageTypeRegistry } from "./messages/message-type-registry.ts";
 import { PayloadSchemas } from "./messages/payload-schemas.ts";
 import { AuditTrail } from "./security/audit-trail.ts";
 import { ContentEncryption } from "./security/content-encryption.ts";
+import { countingGate } from "./security/counting-gate.ts";
 import { CredentialRegistry } from "./security/credential-registry.ts";
 import type { Gate } from "./security/gate.ts";
 import { KeyRotation } from "./security/key-rotation.ts";
@@ -47,9 +48,10 @@ export function createServices(parts: { config: Config; clock: Clock; store: Sto
   const keys = openKeys(config.encryption, clock);
   const encryption = new ContentEncryption({ keys, all: config.encryption.all });
   const keyRotation = new KeyRotation({ store, keys, clock });
+  const refusals = new RefusalCounter({ store, clock });
   return {
     ...parts,
-    gate: openGate,
+    gate: countingGate(openGate, refusals),
     registry: new AgentRegistry({ store, heartbeatIntervalSeconds: config.heartbeatIntervalSeconds }),
     credentials: new CredentialRegistry({ store }),
     messages: new MessageQueueManager({ store, clock, encryption, schemas, policy }),
@@ -65,6 +67,6 @@ export function createServices(parts: { config: Config; clock: Clock; store: Sto
     keyRotation,
     monitor: new SystemMonitor({ store, clock, keyRotation }),
     audit: new AuditTrail({ store }),
-    refusals: new RefusalCounter({ store, clock }),
+    refusals,
   };
 }

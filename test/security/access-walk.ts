@@ -87,6 +87,19 @@ export function accessWalk(open: StoreFactory): void {
     expect(Object.keys(ASKS).sort()).toEqual(TABLE.map(({ key }) => key).sort());
   });
 
+  it("counts what it refuses by caller and code, in the audit", async () => {
+    const here = world();
+    const caller = await here.agent("worker");
+    const maintenance = TABLE.find(({ key }) => key === "POST /maintenance");
+    if (maintenance === undefined) throw new Error("there is no maintenance");
+    for (let time = 0; time < 3; time += 1) await ask(here, maintenance, agentCaller(caller), {});
+    await here.services.refusals.close();
+    const { entries } = await here.services.audit.list({ actor: caller.agentId, action: "request.refused" });
+    // A minute may have ended in between.
+    expect(entries.map(({ subjectId }) => subjectId)).toEqual(entries.map(() => "FORBIDDEN"));
+    expect(entries.reduce((sum, { detail }) => sum + Number(detail.count), 0)).toBe(3);
+  });
+
   describe.each(TABLE.map((route) => ({ key: route.key, route })))("$key", ({ route }) => {
     const { allow } = route;
 

@@ -1,7 +1,7 @@
 import { AgentCommunicationError } from "../errors.ts";
 import { errorFields, type Log } from "../log.ts";
 import { ANYONE, authorise, reachOf } from "../security/access.ts";
-import { actingAs } from "../security/call-context.ts";
+import { actingAs, UNNAMED_ACTOR } from "../security/call-context.ts";
 import type { Caller } from "../security/caller.ts";
 import { withhold } from "../security/withhold.ts";
 import type { Services } from "../services.ts";
@@ -53,6 +53,7 @@ export async function dispatch(
   try {
     return await serve(services, route, raw, caller);
   } catch (error) {
+    services.refusals.countError(caller.kind === "agent" ? caller.agentId : UNNAMED_ACTOR, error);
     return replyWithError(error, route.key, log);
   }
 }

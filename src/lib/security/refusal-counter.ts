@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { type ErrorCode, isAgentCommunicationError } from "../errors.ts";
 import type { Store } from "../store/store.ts";
 import type { NewAuditEntry } from "./audit.ts";
 import { UNNAMED_ACTOR } from "./call-context.ts";
@@ -11,6 +12,14 @@ import { UNNAMED_ACTOR } from "./call-context.ts";
 const MINUTE_MILLISECONDS = 60_000;
 /** Callers and codes that are counted apart; whatever else is refused then is counted together, as `*`. */
 const COUNTS_MAX = 1_000;
+
+/** The codes that say that somebody wanted what it may not have. (A full mailbox or a lost lease is no such thing.) */
+const COUNTED: ReadonlySet<string> = new Set<ErrorCode>([
+  "UNAUTHENTICATED",
+  "FORBIDDEN",
+  "CHANNEL_FORBIDDEN",
+  "RATE_LIMITED",
+]);
 
 interface Count {
   /** The time at which the minute began. */
@@ -36,6 +45,11 @@ export class RefusalCounter {
   constructor(options: { store: Pick<Store, "recordAudit">; clock: Clock }) {
     this.#store = options.store;
     this.#clock = options.clock;
+  }
+
+  /** Counts the error if it is such a refusal. */
+  countError(actor: string, error: unknown): void {
+    if (isAgentCommunicationError(error) && COUNTED.has(error.code)) this.count(actor, error.code);
   }
 
   /** Counts one refusal. Nothing waits for it: it is written when the minute is over. */
