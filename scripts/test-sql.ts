@@ -18,6 +18,7 @@ const jest = [
   "test/mssql",
   "test/copy",
   "test/security",
+  "test/channels",
 ];
 const { status } = spawnSync(process.execPath, [...jest, ...process.argv.slice(2)], { stdio: "inherit" });
 process.exit(status ?? 1);

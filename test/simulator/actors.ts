@@ -15,6 +15,9 @@ export interface World {
   ledger: Ledger;
   watch: TaskWatch;
   workers: string[];
+  /** A work queue and a broadcast channel, which every worker joins. */
+  queue: string;
+  news: string;
   /** False towards the end: nothing new is started. */
   busy: boolean;
 }
@@ -90,7 +93,8 @@ abstract class Actor {
     this.lastBeat = this.now;
   }
 
-  protected receive(): Job {
+  /** From its own mailbox, or from a work queue. */
+  protected receive(channel?: string): Job {
     this.#claims += 1;
     const claimId = this.world.scene.fresh("claim");
     const leaseMilliseconds = this.world.random.between(5, 60) * SECOND;
@@ -98,7 +102,7 @@ abstract class Actor {
     const firstTry = { at: Number.POSITIVE_INFINITY };
     return async () => {
       firstTry.at = Math.min(firstTry.at, this.now);
-      const options = { maxMessages, leaseMilliseconds, claimId };
+      const options = { maxMessages, leaseMilliseconds, claimId, channel };
       const claimed = await this.ask(() => this.world.scene.claim(this.agentId, options));
       for (const message of claimed?.messages ?? []) {
         this.world.ledger.delivered(message, {
@@ -151,6 +155,7 @@ export class WorkerActor extends Actor {
       this.world.scene.register({ agentId, role: "worker", capabilities: skills, maxConcurrentTasks: capacity }),
     );
     this.lastBeat = this.now;
+    for (const channel of [this.world.queue, this.world.news]) this.todo.push(this.join(channel));
   }
 
   protected forget(): void {
@@ -167,7 +172,7 @@ export class WorkerActor extends Actor {
     }
     const current = [...this.#work.values()];
     if (current.length > 0 && random.chance(0.2)) this.todo.push(this.report(random.pick(current).held));
-    else this.todo.push(this.receive());
+    else this.todo.push(random.chance(0.3) ? this.receive(this.world.queue) : this.receive());
   }
 
   protected handle(message: LeasedMessage): void {
@@ -193,6 +198,12 @@ export class WorkerActor extends Actor {
         : "complete";
       this.todo.push(this.settle(message, outcome));
     }
+  }
+
+  private join(channel: string): Job {
+    return async () => {
+      await this.ask(() => this.world.scene.store.addChannelMember(channel, this.agentId));
+    };
   }
 
   private begin(held: Held): Job {
@@ -296,8 +307,9 @@ export class SupervisorActor extends Actor {
 
   private send(): Job {
     this.#left.messages -= 1;
-    const { scene, random, ledger, workers } = this.world;
-    const message = scene.message(this.agentId, random.pick(workers), {
+    const { scene, random, ledger, workers, queue, news } = this.world;
+    const receiver = random.pick([...workers, `#${queue}`, `#${queue}`, `#${news}`]);
+    const message = scene.message(this.agentId, receiver, {
       messageId: scene.fresh("m"),
       priority: random.pick(PRIORITIES),
       orderingKey: random.pick([undefined, "k1", "k2"]),
@@ -306,8 +318,13 @@ export class SupervisorActor extends Actor {
       maxAttempts: random.between(1, 5),
     });
     return async () => {
-      const replies = await this.ask(() => scene.store.sendMessages([message]), "AGENT_NOT_FOUND");
-      if (replies !== undefined) ledger.acknowledged.add(message.messageId);
+      const send = async () => {
+        if (receiver === `#${news}`) await scene.store.broadcastMessage(message);
+        else await scene.store.sendMessages([message]);
+        return true;
+      };
+      const accepted = await this.ask(send, "AGENT_NOT_FOUND");
+      if (accepted !== undefined) ledger.acknowledged.add(message.messageId);
     };
   }
 

@@ -15,6 +15,8 @@ export class Ledger {
   /** Messages whose send was acknowledged. */
   readonly acknowledged = new Set<string>();
   readonly #deliveries = new Map<string, Delivery>();
+  /** Per post: the copy of each member that has got it. */
+  readonly #copies = new Map<string, Map<string, string>>();
   readonly #settlements = new Map<string, string>();
   /** Per task: the ids of its task_result messages and what they said. */
   readonly results = new Map<string, Map<string, string>>();
@@ -24,7 +26,9 @@ export class Ledger {
     const { agentId, claimId, now, firstTryAt } = by;
     const { messageId, attempt } = message;
     const before = this.#deliveries.get(messageId);
-    if (message.receiver !== agentId) throw new Error(`${messageId} went to ${agentId}, not ${message.receiver}`);
+    const owner = message.holder ?? message.receiver;
+    if (owner !== agentId) throw new Error(`${messageId} went to ${agentId}, not ${owner}`);
+    if (message.postId !== undefined) this.#copy(message.postId, message);
     // A repeated claim may bring, later, what its first try had leased in time.
     if (message.expiresAt !== undefined && at(message.expiresAt) <= firstTryAt) {
       throw new Error(`${messageId} was delivered after its time to live`);
@@ -44,6 +48,14 @@ export class Ledger {
       released: before?.attempt === attempt && before.released,
     });
     if (message.type === "task_result") this.#result(message);
+  }
+
+  /** No member has two copies of one post. */
+  #copy(postId: string, { messageId, receiver }: LeasedMessage): void {
+    const copies = this.#copies.get(postId) ?? new Map<string, string>();
+    const other = copies.get(receiver) ?? messageId;
+    if (other !== messageId) throw new Error(`${receiver} has two copies of ${postId}: ${other} and ${messageId}`);
+    this.#copies.set(postId, copies.set(receiver, messageId));
   }
 
   #result(message: LeasedMessage): void {

@@ -41,6 +41,8 @@ export class Simulation {
       ledger: new Ledger(),
       watch: new TaskWatch(scene),
       workers: [],
+      queue: scene.id("queue"),
+      news: scene.id("news"),
       busy: true,
     };
     for (let i = 0; i < WORKERS; i++) {
@@ -57,7 +59,10 @@ export class Simulation {
     // The store draws its jitter from here: seeded, a replay is the same to the millisecond.
     const unseeded = Math.random;
     Math.random = () => this.#random.next();
+    const { scene, queue, news } = this.#world;
     try {
+      await scene.channel("work_queue", { name: queue });
+      await scene.channel("broadcast", { name: news });
       for (let step = 0; step < steps; step++) await this.#step();
       await this.#drain();
     } finally {

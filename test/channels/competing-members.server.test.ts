@@ -1,0 +1,25 @@
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import type mssql from "mssql";
+import { dropDatabases, serverEnvironment, takeDatabase, testPool } from "../contract/mssql-under-test.ts";
+import { recountMssql } from "../support/recount-mssql.ts";
+import { competingMembers } from "./competing-members.ts";
+
+describe("on a TDS server", () => {
+  let database = "";
+  let pool: mssql.ConnectionPool;
+
+  beforeAll(async () => {
+    database = await takeDatabase();
+    pool = await testPool(database);
+  }, 60_000);
+  afterAll(async () => {
+    await pool?.close();
+    await dropDatabases();
+  });
+
+  competingMembers(async () => ({ ...process.env, ...serverEnvironment(database) }) as Record<string, string>);
+
+  it("every counter equals its rows afterwards", async () => {
+    expect(await recountMssql(pool)).toEqual([]);
+  });
+});

@@ -1,0 +1,16 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, expect, it } from "@jest/globals";
+import { temporaryFolder } from "../http/local-host.ts";
+import { recount } from "../support/recount.ts";
+import { competingMembers } from "./competing-members.ts";
+
+const folder = temporaryFolder();
+const file = join(folder, "agents.db");
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+competingMembers(async () => ({ AGENT_COMMUNICATION_MODE: "mock", AGENT_MOCK_DATABASE: file }));
+
+it("every counter equals its rows afterwards", () => {
+  expect(recount(file)).toEqual([]);
+});
