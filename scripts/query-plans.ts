@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import type mssql from "mssql";
 import { storeOver } from "../src/lib/store/mssql/open.ts";
+import { CHANNEL_VERBS } from "./query-plans/channel-verbs.ts";
 import { engineOf, openConnection, openPool, settingsOf } from "./query-plans/database.ts";
 import { contentOf, fill, LARGE, type Size } from "./query-plans/fill.ts";
 import { HOT_VERBS, type HotVerb, type Stage } from "./query-plans/hot-verbs.ts";
@@ -118,7 +119,7 @@ async function main(): Promise<void> {
     console.log(`${engine}\ntables that grow: ${[...growing].sort().join(", ")}`);
     const only = options.only?.split(",");
     let bad = 0;
-    for (const verb of HOT_VERBS.filter(({ name }) => only?.includes(name) ?? true)) {
+    for (const verb of [...HOT_VERBS, ...CHANNEL_VERBS].filter(({ name }) => only?.includes(name) ?? true)) {
       for (const calls of verb.calls) {
         const faults = await judgeVerb(verb, calls, stage, recorder, growing);
         if (faults.length > 0) bad += 1;
