@@ -50,6 +50,21 @@ export function workQueuesContract(open: StoreFactory): void {
       expect((await scene.read(own)).channel).toBeUndefined();
     });
 
+    it("take back what its holder could not read, and only from the holder", async () => {
+      const { scene, a, b, sender, channel, queue } = await arrange();
+      await scene.send(sender, queue);
+      const first = await scene.receiveOne(a, { channel });
+      const messages = [{ messageId: first.messageId, attempt: 1 }];
+      await scene.store.giveBackMessages({ agentId: b, messages, delayMilliseconds: MINUTE });
+      expect(await scene.read(first.messageId)).toMatchObject({ status: "leased", holder: a });
+      await scene.store.giveBackMessages({ agentId: a, messages, delayMilliseconds: MINUTE });
+      expect(await scene.read(first.messageId)).toMatchObject({ status: "queued" });
+      expect(await scene.settle(a, first, "complete")).toBe("lease_lost");
+      expect(await scene.receive(b, { channel })).toEqual([]);
+      scene.advance(61 * SECOND);
+      expect(await scene.receiveOne(b, { channel })).toMatchObject({ attempt: 2, holder: b });
+    });
+
     it("take a message back when its lease ends, and give it to whoever asks next", async () => {
       const { scene, a, b, sender, channel, queue } = await arrange();
       await scene.send(sender, queue);

@@ -113,6 +113,11 @@ const ROWS = (tag: string) => [
    FROM dbo.credentials AS c LEFT JOIN dbo.agents AS a ON a.agent_no = c.agent_no
    WHERE a.agent_id LIKE '%-${tag}' OR c.agent_id_prefix LIKE '%-${tag}' OR c.subject LIKE '${tag}%'`,
   `SELECT type, [schema] FROM dbo.message_types WHERE type LIKE '%.${tag}'`,
+  `SELECT c.name, c.kind, c.created_by, c.members, c.grants, a.agent_id FROM dbo.channels AS c
+   LEFT JOIN dbo.channel_members AS cm ON cm.channel_no = c.channel_no
+   LEFT JOIN dbo.agents AS a ON a.agent_no = cm.agent_no WHERE c.name LIKE '%-${tag}'`,
+  `SELECT c.name, g.grantee, g.may_post, g.may_read, g.may_manage FROM dbo.channels AS c
+   JOIN dbo.channel_grants AS g ON g.channel_no = c.channel_no WHERE c.name LIKE '%-${tag}'`,
 ];
 
 async function rowsOf(pool: mssql.ConnectionPool, tag: string): Promise<string[]> {

@@ -49,6 +49,7 @@ async function converse(sensitive: boolean): Promise<void> {
     outcome: outcomes[n] ?? "complete",
   }));
   await client.settleMessages({ agentId: "digger", settlements });
+  await postToChannels(sensitive);
   const task = { taskId, supervisor: "lead", taskType: "dig", requiredCapabilities: ["dig"], sensitive };
   await client.assignTask({ ...task, parameters: { mark: PARAMETERS } });
   await client.receiveMessages("digger", {});
@@ -60,6 +61,24 @@ async function converse(sensitive: boolean): Promise<void> {
   await expect(client.sendMessage(other)).rejects.toMatchObject({ code: "IDEMPOTENCY_MISMATCH" });
   await client.runMaintenance();
   expect(await client.getTask(taskId)).toMatchObject({ archived: true, result: { mark: RESULT } });
+}
+
+/** Each member has a copy of its own; of a work queue one member has the message. */
+async function postToChannels(sensitive: boolean): Promise<void> {
+  for (const kind of ["broadcast", "work_queue"] as const) {
+    const name = `${kind}-${sensitive}`;
+    await client.createChannel({ name, kind, members: ["digger", "lead"] });
+    const post = { sender: "lead", receiver: `#${name}`, type: "query", payload: { mark: PAYLOAD }, sensitive };
+    const { messageId } = await client.sendMessage(post);
+    expect(await client.getMessage(messageId)).toMatchObject({ payload: { mark: PAYLOAD }, channel: name });
+  }
+  for (const agentId of ["digger", "lead"]) {
+    const { messages } = await client.receiveMessages(agentId, { maxMessages: 10 });
+    const copies = messages.filter(({ channel }) => channel !== undefined);
+    expect(copies).toMatchObject([{ payload: { mark: PAYLOAD }, channel: `broadcast-${sensitive}` }]);
+  }
+  const work = await client.receiveFromChannel(`work_queue-${sensitive}`, { agentId: "digger" });
+  expect(work.messages).toMatchObject([{ payload: { mark: PAYLOAD }, holder: "digger" }]);
 }
 
 describe("a conversation", () => {
