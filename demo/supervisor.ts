@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { AgentClient, type JsonValue, Supervisor, type TaskOutcome } from "../src/client/index.ts";
+import { startTelemetry } from "../src/client/telemetry.ts";
 import { planTasks, SUPERVISOR } from "./plan.ts";
 
 /** The supervisor of the demo, a process of its own: node demo/supervisor.ts <url> <folder> <report> */
@@ -43,6 +44,7 @@ async function howItWasMade(outcomes: readonly TaskOutcome[]): Promise<string> {
   ].join("\n\n");
 }
 
+const telemetry = await startTelemetry("demo-supervisor");
 await supervisor.start();
 const tasks = planTasks(folder);
 for (const task of tasks) {
@@ -55,6 +57,7 @@ const outcomes = await supervisor.waitForAll(
   { signal },
 );
 await supervisor.stop();
+await telemetry.stop();
 const failed = outcomes.filter(({ status }) => status !== "completed");
 for (const { taskId, status, error } of failed) console.log(`${taskId} ${status}: ${error ?? "no reason given"}`);
 if (failed.length > 0) process.exit(1);

@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { AgentClient, type AssignedTask, PermanentError, type TaskContext, Worker } from "../src/client/index.ts";
+import { startTelemetry } from "../src/client/telemetry.ts";
 import { stopOnSignals } from "../src/client/worker-signals.ts";
 import { reportDependencies } from "./analysis/dependencies.ts";
 import { findDuplicates } from "./analysis/duplicates.ts";
@@ -96,6 +97,8 @@ async function collect(inventory: Inventory, folder: string, context: TaskContex
   };
 }
 
+// Goes nowhere unless the variables of docs/telemetry.md say so.
+const telemetry = await startTelemetry("demo-worker");
 const worker = new Worker({
   client: new AgentClient({ baseUrl: url }),
   agentId,
@@ -115,3 +118,4 @@ const worker = new Worker({
 });
 await worker.start();
 await stopOnSignals(worker);
+await telemetry.stop();

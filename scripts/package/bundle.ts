@@ -98,6 +98,8 @@ export async function bundle(root: string, folder: string): Promise<Metafile> {
     legalComments: "none",
     sourcemap: "external",
     metafile: true,
+    // What a package has as ES modules can be loaded in part and on demand.
+    mainFields: ["module", "main"],
     external: ["@azure/functions-core"],
     banner: { js: REQUIRE },
     plugins: [ownPlaces(join(root, "src")), englishOnly, withoutDriversLogins],

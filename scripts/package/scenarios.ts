@@ -16,6 +16,8 @@ const SQL = {
   AZURE_SQL_DATABASE: "agents",
 };
 
+const ANY_KEY = "11111111-2222-4333-8444-555555555555";
+
 /** The first is the least that an app can be. */
 export const SCENARIOS: readonly Scenario[] = [
   {
@@ -42,5 +44,26 @@ export const SCENARIOS: readonly Scenario[] = [
       IDENTITY_HEADER: "none",
     }),
     loads: ["mssql", "tedious", "@azure/identity"],
+  },
+  {
+    name: "sql, managed identity, Application Insights",
+    settings: (port) => ({
+      ...SQL,
+      AZURE_SQL_PORT: String(port),
+      IDENTITY_ENDPOINT: `http://127.0.0.1:${port}/token`,
+      IDENTITY_HEADER: "none",
+      APPLICATIONINSIGHTS_CONNECTION_STRING: `InstrumentationKey=${ANY_KEY};IngestionEndpoint=https://127.0.0.1:${port}/`,
+      APPLICATIONINSIGHTS_AUTHENTICATION_STRING: "Authorization=AAD",
+    }),
+    loads: [
+      "mssql",
+      "tedious",
+      "@azure/identity",
+      "@azure/monitor-opentelemetry-exporter",
+      "@opentelemetry/api",
+      "@opentelemetry/sdk-logs",
+      "@opentelemetry/sdk-metrics",
+      "@opentelemetry/sdk-trace",
+    ],
   },
 ];

@@ -10,7 +10,7 @@ export {
 export type { JsonValue } from "../lib/json.ts";
 export { AgentClient } from "./agent-client.ts";
 export { type AbortCause, HandlerAborted, PermanentError } from "./handler-errors.ts";
-export type { MessageHandler } from "./message-runner.ts";
+export type { MessageContext, MessageHandler } from "./message-runner.ts";
 export type { AssignedTask, TaskOutcome } from "./payloads.ts";
 export type { AgentClientOptions, CallOptions } from "./route-caller.ts";
 export type { BodyOf, InputOf, ParamsOf, QueryOf, ReplyOf, RouteKey } from "./route-types.ts";

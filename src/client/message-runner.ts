@@ -1,9 +1,18 @@
 import type { LeasedMessage } from "../lib/messages/message.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { errorText, HandlerAborted, PermanentError } from "./handler-errors.ts";
+import { inSpan } from "./tracing.ts";
 
 /** Handles one message. Returning completes it; throwing returns it, or dead-letters it after a PermanentError. */
-export type MessageHandler = (message: LeasedMessage, context: { signal: AbortSignal }) => unknown;
+export type MessageHandler = (message: LeasedMessage, context: MessageContext) => unknown;
+
+/** What a handler may use while it handles a message. */
+export interface MessageContext {
+  /** Aborts when the lease was lost or the agent stops; see HandlerAborted. */
+  signal: AbortSignal;
+  /** W3C Trace Context of the work on this message, for calls of others; the client needs none where an SDK is registered. */
+  traceparent: string | undefined;
+}
 
 const LEASE_SECONDS = 30;
 
@@ -30,7 +39,7 @@ export class MessageRunner {
   /** Begins to handle the message; never throws. */
   take(message: LeasedMessage): void {
     const controller = new AbortController();
-    const running = this.#run(message, controller).catch(this.#onError);
+    const running = this.#traced(message, controller).catch(this.#onError);
     this.#running.set(running, controller);
     void running.then(() => this.#running.delete(running));
   }
@@ -45,27 +54,48 @@ export class MessageRunner {
     for (const controller of this.#running.values()) controller.abort(new HandlerAborted("stopping"));
   }
 
-  async #run(message: LeasedMessage, controller: AbortController): Promise<void> {
-    const settled = new AbortController();
-    const renewing = this.#renew(message, controller, settled.signal);
-    const failure = await this.#outcome(message, controller.signal);
-    settled.abort();
-    await renewing;
-    if (isLost(controller.signal)) return;
-    const settlement = { agentId: this.#agentId, attempt: message.attempt };
-    if (failure === undefined) {
-      await this.#client.completeMessage(message.messageId, settlement);
-    } else if (failure.error instanceof PermanentError) {
-      const reason = errorText(failure.error);
-      await this.#client.deadLetterMessage(message.messageId, { ...settlement, reason });
-    } else {
-      await this.#client.retryMessage(message.messageId, { ...settlement, reason: errorText(failure.error) });
-    }
+  async #traced(message: LeasedMessage, controller: AbortController): Promise<void> {
+    const { type, messageId, attempt, traceparent } = message;
+    const attributes = {
+      "agent_communication.agent.id": this.#agentId,
+      "agent_communication.message.id": messageId,
+      "agent_communication.attempt": attempt,
+    };
+    const work = (own: string | undefined) => this.#run(message, controller, own);
+    await inSpan({ name: `message ${type}`, kind: "consumer", traceparent, attributes }, work, (outcome) => ({
+      outcome,
+      failed: outcome === "returned" || outcome === "dead_lettered",
+    }));
   }
 
-  async #outcome(message: LeasedMessage, signal: AbortSignal): Promise<{ error: unknown } | undefined> {
+  async #run(
+    message: LeasedMessage,
+    controller: AbortController,
+    traceparent: string | undefined,
+  ): Promise<"completed" | "returned" | "dead_lettered" | "lost"> {
+    const settled = new AbortController();
+    const renewing = this.#renew(message, controller, settled.signal);
+    const failure = await this.#outcome(message, { signal: controller.signal, traceparent });
+    settled.abort();
+    await renewing;
+    if (isLost(controller.signal)) return "lost";
+    const settlement = { agentId: this.#agentId, attempt: message.attempt };
+    if (failure === undefined) {
+      await this.#client.completeMessage(message.messageId, settlement, { traceparent });
+      return "completed";
+    }
+    const reason = errorText(failure.error);
+    if (failure.error instanceof PermanentError) {
+      await this.#client.deadLetterMessage(message.messageId, { ...settlement, reason }, { traceparent });
+      return "dead_lettered";
+    }
+    await this.#client.retryMessage(message.messageId, { ...settlement, reason }, { traceparent });
+    return "returned";
+  }
+
+  async #outcome(message: LeasedMessage, context: MessageContext): Promise<{ error: unknown } | undefined> {
     try {
-      await this.#handle(message, { signal });
+      await this.#handle(message, context);
       return undefined;
     } catch (error) {
       return { error };

@@ -1,10 +1,15 @@
 import type { JsonValue } from "../lib/json.ts";
+import type { LeasedMessage } from "../lib/messages/message.ts";
 import type { TaskAssignmentPayload, TaskResultPayload } from "../lib/tasks/task.ts";
 
 /** Reads the payloads that the switchboard itself writes, by hand: the client carries no schema library. */
 
 /** One attempt at a task, as the worker gets it. */
-export type AssignedTask = Omit<TaskAssignmentPayload, "parameters"> & { parameters: JsonValue };
+export type AssignedTask = Omit<TaskAssignmentPayload, "parameters"> & {
+  parameters: JsonValue;
+  /** W3C Trace Context of the assignment. */
+  traceparent?: string | undefined;
+};
 
 /** How a task ended. */
 export type TaskOutcome = Omit<TaskResultPayload, "result"> & { result?: JsonValue | undefined };
@@ -14,11 +19,14 @@ function members(payload: JsonValue): { [key: string]: JsonValue } {
 }
 
 /** The assignment in a `task_assignment`, or undefined when the payload is not one. */
-export function readAssignment(payload: JsonValue): AssignedTask | undefined {
+export function readAssignment({
+  payload,
+  traceparent,
+}: Pick<LeasedMessage, "payload" | "traceparent">): AssignedTask | undefined {
   const { taskId, attempt, taskType, description, parameters = null, deadline } = members(payload);
   if (typeof taskId !== "string" || typeof attempt !== "number" || typeof taskType !== "string") return undefined;
   if (typeof description !== "string" || typeof deadline !== "string") return undefined;
-  return { taskId, attempt, taskType, description, parameters, deadline };
+  return { taskId, attempt, taskType, description, parameters, deadline, traceparent };
 }
 
 /** The task that a `task_cancel` names. */

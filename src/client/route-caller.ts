@@ -6,6 +6,7 @@ import { problemToError } from "./problem.ts";
 import { needsIdempotencyKey, withRequestIds } from "./request-ids.ts";
 import { isRepeatable } from "./retry-policy.ts";
 import type { InputOf, ReplyOf, RouteKey } from "./route-types.ts";
+import { traceparentToSend } from "./tracing.ts";
 import { type Fetch, Transport, type WireAnswer } from "./transport.ts";
 
 /** How a client reaches its switchboard. */
@@ -33,6 +34,8 @@ export interface CallOptions {
   idempotencyKey?: string | undefined;
   /** Instead of the client's own. */
   retryBudgetMilliseconds?: number | undefined;
+  /** W3C Trace Context to send; without it that of OpenTelemetry's active span, if there is one. */
+  traceparent?: string | undefined;
 }
 
 const DEFAULT_BUDGET_MILLISECONDS = 30_000;
@@ -132,6 +135,8 @@ export class RouteCaller {
     const url = new URL(`${this.#baseUrl}${path}`);
     addQuery(url, input.query);
     const headers = await this.#headers(key, accept, options);
+    const traceparent = traceparentToSend(options.traceparent);
+    if (traceparent !== undefined) headers.set("traceparent", traceparent);
     let body: string | undefined;
     if (method !== "GET") headers.set("content-type", "application/json");
     if (method === "POST" || method === "PUT") {

@@ -6,6 +6,7 @@ import { type MessageHandler, MessageRunner } from "./message-runner.ts";
 import { readResult, type TaskOutcome } from "./payloads.ts";
 import type { CallOptions } from "./route-caller.ts";
 import type { BodyOf, ReplyOf } from "./route-types.ts";
+import { inSpan } from "./tracing.ts";
 
 /** What a supervisor is made of. */
 export interface SupervisorOptions {
@@ -116,8 +117,20 @@ export class Supervisor {
   }
 
   /** Gives a task to the best worker, or lets it wait for one. A repeat with the same `taskId` assigns it once. */
-  assign(task: Assignable, options?: CallOptions): Promise<ReplyOf<"POST /tasks">> {
-    return this.#client.assignTask({ ...task, supervisor: this.#options.agentId }, options);
+  assign(task: Assignable, options: CallOptions = {}): Promise<ReplyOf<"POST /tasks">> {
+    const supervisor = this.#options.agentId;
+    const attributes = { "agent_communication.agent.id": supervisor };
+    const span = {
+      name: `assign ${task.taskType}`,
+      kind: "producer",
+      traceparent: options.traceparent,
+      attributes,
+    } as const;
+    return inSpan(
+      span,
+      (traceparent) => this.#client.assignTask({ ...task, supervisor }, { ...options, traceparent }),
+      ({ status }) => ({ outcome: status, failed: false }),
+    );
   }
 
   /** Ends a waiting task; asks the worker of a running one to stop. */
@@ -188,10 +201,10 @@ export class Supervisor {
     }
     const outcome = readResult(message.payload);
     if (outcome !== undefined) this.#deliver(outcome);
-    const { messageId, attempt } = message;
+    const { messageId, attempt, traceparent } = message;
     const settlements = [{ messageId, attempt, outcome: outcome ? ("complete" as const) : ("dead_letter" as const) }];
     const settling = this.#client
-      .settleMessages({ agentId: this.#options.agentId, settlements })
+      .settleMessages({ agentId: this.#options.agentId, settlements }, { traceparent })
       .catch((error: unknown) => this.#report(error, "settle"));
     this.#settling.add(settling);
     void settling.then(() => this.#settling.delete(settling));

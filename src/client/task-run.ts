@@ -3,6 +3,8 @@ import type { JsonValue } from "../lib/json.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { type AbortCause, errorText, HandlerAborted, PermanentError } from "./handler-errors.ts";
 import type { AssignedTask } from "./payloads.ts";
+import type { CallOptions } from "./route-caller.ts";
+import { inSpan } from "./tracing.ts";
 
 /** What a handler may use while it works on a task. */
 export interface TaskContext {
@@ -15,6 +17,8 @@ export interface TaskContext {
   progress(percent?: number, note?: string): Promise<void>;
   /** Moves the deadline to now + `seconds`, if that is later. @throws AgentCommunicationError LEASE_LOST */
   extend(seconds: number): Promise<void>;
+  /** W3C Trace Context of the work on this attempt, for calls of others. `client` needs none where an SDK is registered. */
+  traceparent: string | undefined;
   /** Passes a line to the worker's `onEvent`; it is not sent anywhere. */
   log(line: string): void;
   client: AgentClient;
@@ -58,11 +62,14 @@ export class TaskRun {
   #reporting: Promise<void> | undefined;
   /** Client's time at which the server had confirmed the start; a heartbeat sent later must list this attempt. */
   startedAt: number | undefined;
+  /** Sent along with whatever is said about this attempt. */
+  #traceparent: string | undefined;
 
   constructor(options: TaskRunOptions) {
     this.#options = options;
     this.task = options.task;
     this.#attempt = { agentId: options.agentId, attempt: options.task.attempt };
+    this.#traceparent = options.task.traceparent;
   }
 
   /** Why the handler was asked to end, if it was. */
@@ -77,10 +84,27 @@ export class TaskRun {
   }
 
   /** Runs to the end; never throws. */
-  async run(): Promise<RunEnd> {
+  run(): Promise<RunEnd> {
+    const { taskId, taskType, attempt, traceparent } = this.task;
+    const attributes = {
+      "agent_communication.agent.id": this.#options.agentId,
+      "agent_communication.task.id": taskId,
+      "agent_communication.attempt": attempt,
+    };
+    const work = (own: string | undefined) => {
+      this.#traceparent = own;
+      return this.#run();
+    };
+    return inSpan({ name: `task ${taskType}`, kind: "consumer", traceparent, attributes }, work, ({ end }) => ({
+      outcome: end,
+      failed: end === "failed" || end === "unreported",
+    }));
+  }
+
+  async #run(): Promise<RunEnd> {
     const { client, handle } = this.#options;
     try {
-      const reply = await client.startTask(this.task.taskId, this.#attempt);
+      const reply = await client.startTask(this.task.taskId, this.#attempt, { traceparent: this.#traceparent });
       this.startedAt = client.clock.now();
       if (reply.cancelRequested) this.abort("cancelled");
     } catch (error) {
@@ -101,9 +125,11 @@ export class TaskRun {
     return {
       signal: this.#controller.signal,
       client: this.#options.client,
+      traceparent: this.#traceparent,
       progress: (percent, note) => this.#progress(percent, note),
       extend: async (extendSeconds) => {
-        await this.#options.client.progressTask(this.task.taskId, { ...this.#attempt, extendSeconds });
+        const body = { ...this.#attempt, extendSeconds };
+        await this.#options.client.progressTask(this.task.taskId, body, { traceparent: this.#traceparent });
       },
       log: (line) => this.#options.onLog(line),
     };
@@ -126,7 +152,8 @@ export class TaskRun {
       const report = this.#report;
       this.#report = undefined;
       try {
-        const options = { signal: this.#controller.signal, retryBudgetMilliseconds: 2_000 };
+        const traceparent = this.#traceparent;
+        const options = { signal: this.#controller.signal, retryBudgetMilliseconds: 2_000, traceparent };
         const body = { ...this.#attempt, ...report };
         const reply = await this.#options.client.progressTask(this.task.taskId, body, options);
         if (reply.cancelRequested) this.abort("cancelled");
@@ -137,13 +164,17 @@ export class TaskRun {
     }
   }
 
+  #settling(): CallOptions {
+    return { retryBudgetMilliseconds: this.#options.settleBudgetMilliseconds, traceparent: this.#traceparent };
+  }
+
   async #complete(result: unknown): Promise<RunEnd> {
     if (this.aborted === "lost") return { end: "lost" };
-    const { client, settleBudgetMilliseconds } = this.#options;
+    const { client } = this.#options;
     try {
       // Whatever the handler returned is checked by the server, which names what is not JSON or too large.
       const body = { ...this.#attempt, ...(result === undefined ? {} : { result: result as JsonValue }) };
-      await client.completeTask(this.task.taskId, body, { retryBudgetMilliseconds: settleBudgetMilliseconds });
+      await client.completeTask(this.task.taskId, body, this.#settling());
       return { end: "completed" };
     } catch (error) {
       if (isLost(error)) return { end: "lost" };
@@ -157,10 +188,10 @@ export class TaskRun {
 
   async #fail(error: string, retryable: boolean): Promise<RunEnd> {
     if (this.aborted === "lost") return { end: "lost" };
-    const { client, settleBudgetMilliseconds } = this.#options;
+    const { client } = this.#options;
     try {
       const body = { ...this.#attempt, error, retryable };
-      await client.failTask(this.task.taskId, body, { retryBudgetMilliseconds: settleBudgetMilliseconds });
+      await client.failTask(this.task.taskId, body, this.#settling());
       return { end: "failed", error, retryable };
     } catch (failure) {
       return isLost(failure) ? { end: "lost" } : { end: "unreported", error: failure };

@@ -112,7 +112,7 @@ export class Worker {
 
   #take(message: LeasedMessage): void {
     if (message.type === "task_assignment") {
-      const task = readAssignment(message.payload);
+      const task = readAssignment(message);
       if (task === undefined) this.#settle(message, "dead_letter");
       else this.#accept(task);
     } else if (message.type === "task_cancel") {
@@ -124,10 +124,10 @@ export class Worker {
     }
   }
 
-  #settle({ messageId, attempt }: LeasedMessage, outcome: "complete" | "dead_letter"): void {
+  #settle({ messageId, attempt, traceparent }: LeasedMessage, outcome: "complete" | "dead_letter"): void {
     const settlement = { messageId, attempt, outcome };
     this.#client
-      .settleMessages({ agentId: this.#options.agentId, settlements: [settlement] })
+      .settleMessages({ agentId: this.#options.agentId, settlements: [settlement] }, { traceparent })
       .catch((error: unknown) => this.#emit({ type: "error", during: "settle", error }));
   }
 
@@ -189,13 +189,14 @@ export class Worker {
   async #adopt(taskId: string, attempt: number): Promise<void> {
     if (this.#slots.get(taskId) !== undefined) return;
     try {
-      const { status, taskType, description, parameters, deadline, ...task } = await this.#client.getTask(taskId);
+      const { status, taskType, description, parameters, deadline, traceparent, ...task } =
+        await this.#client.getTask(taskId);
       if (task.attempt !== attempt || this.#slots.get(taskId) !== undefined) return;
       if (status === "assigned" && deadline !== undefined) {
-        this.#accept({ taskId, attempt, taskType, description, parameters, deadline });
+        this.#accept({ taskId, attempt, taskType, description, parameters, deadline, traceparent });
       } else if (status === "running") {
         const error = "the worker's process ended during this attempt";
-        await this.#client.failTask(taskId, { agentId: this.#options.agentId, attempt, error });
+        await this.#client.failTask(taskId, { agentId: this.#options.agentId, attempt, error }, { traceparent });
       }
     } catch (error) {
       this.#emit({ type: "error", during: "adopt", error });

@@ -7,24 +7,38 @@ import { pathOf } from "../lib/http/path-matching.ts";
 import type { RawReply } from "../lib/http/problem.ts";
 import type { RawRequest } from "../lib/http/request-input.ts";
 import type { Route } from "../lib/http/route.ts";
+import { runTimer } from "../lib/http/run-timer.ts";
 import { errorFields, lineLog } from "../lib/log.ts";
 import { createServices, type Services } from "../lib/services.ts";
 import { openStore } from "../lib/store/open-store.ts";
+import { openTelemetry } from "../lib/telemetry/open.ts";
+import { faultCounter } from "../lib/telemetry/store-faults.ts";
 import { routes } from "./route-table.ts";
 import { timers } from "./timers.ts";
 
 /** The Azure Functions host: the same route table and timers, registered with the platform. */
 
-const log = lineLog((line) => console.log(line));
+const lines = lineLog((line) => console.log(line));
 const stopping = new AbortController();
 // Read while the host loads us: bad settings must stop the app at its start, not each request.
 const config: Config = readConfig(process.env, { underFunctions: true });
 
+// Begins to load while the host goes on; nothing waits for it but the first request.
+const telemetryOpened = openTelemetry(config.telemetry, systemClock, lines);
+let log = lines;
+
 let opened: Promise<Services> | undefined;
+
+async function open(): Promise<Services> {
+  const telemetry = await telemetryOpened;
+  log = telemetry?.tee(lines) ?? lines;
+  const store = await openStore(config, systemClock, faultCounter(telemetry));
+  return createServices({ config, clock: systemClock, store, telemetry });
+}
 
 /** The services of this process, made on first use. @throws STORE_UNAVAILABLE when the store cannot be opened (yet) */
 async function services(): Promise<Services> {
-  opened ??= openStore(config).then((store) => createServices({ config, clock: systemClock, store }));
+  opened ??= open();
   try {
     return await opened;
   } catch (error) {
@@ -75,7 +89,7 @@ function registerRoute(route: Route): void {
         const caller = await running.gate.admit({ header: headerReader(request) }, needsCredential(route));
         return toResponse(await dispatch(running, route, await rawRequest(request), caller, log));
       } catch (error) {
-        return toResponse(replyWithError(error, route.key, log));
+        return toResponse(replyWithError(error, route.key, log, await telemetryOpened));
       }
     },
   });
@@ -94,7 +108,7 @@ app.http("zzFallback", {
       await (await services()).gate.admit({ header: headerReader(request) }, needsCredential(undefined));
       return toResponse(dispatchUnknown(routes, request.method, new URL(request.url).pathname));
     } catch (error) {
-      return toResponse(replyWithError(error, "no route", log));
+      return toResponse(replyWithError(error, "no route", log, await telemetryOpened));
     }
   },
 });
@@ -104,7 +118,7 @@ for (const timer of timers) {
     schedule: timer.schedule(config),
     handler: async () => {
       try {
-        await timer.handler(await services());
+        await runTimer(await services(), timer, log);
       } catch (error) {
         log.error("timer failed", { ...errorFields(error), timer: timer.name });
         throw error;
@@ -128,5 +142,7 @@ app.hook.appTerminate(async () => {
   const running = await opened?.catch(() => undefined);
   running?.messages.close();
   await running?.refusals.close();
+  // Before the store is closed: the last gauges are read from it.
+  await (await telemetryOpened)?.stop();
   await running?.store.close();
 });

@@ -6,14 +6,14 @@ export const timers: readonly Timer[] = [
     name: "sweep",
     schedule: (config) => config.sweepSchedule,
     async handler(services) {
-      await services.monitor.sweep();
+      return services.monitor.sweep();
     },
   },
   {
     name: "maintenance",
     schedule: (config) => config.maintenanceSchedule,
     async handler(services) {
-      await services.monitor.cleanupAndMaintenance();
+      return services.monitor.cleanupAndMaintenance();
     },
   },
 ];

@@ -3,6 +3,7 @@ import { CHANNEL_POLICIES, type ChannelPolicyName } from "./channels/channel.ts"
 import { type EncryptionSettings, readEncryptionSettings } from "./config/encryption-settings.ts";
 import { type Environment, isLoopback, onAzure } from "./config/platform.ts";
 import { readSqlSettings, type SqlSettings } from "./config/sql-settings.ts";
+import { readTelemetrySettings, type TelemetrySettings } from "./config/telemetry-settings.ts";
 import type { StoreSettings } from "./store/store.ts";
 
 /** Settings are read once, validated together, and every error is reported at once and by name. */
@@ -66,6 +67,8 @@ export interface Config {
   auditMessages: boolean;
   /** Who may write to whom. */
   channelPolicy: ChannelPolicyName;
+  /** Where traces, metrics and logs go; undefined: nowhere. */
+  telemetry: TelemetrySettings | undefined;
 }
 
 /** What a store needs of the settings. */
@@ -131,7 +134,8 @@ export function readConfig(environment: Environment, options: { underFunctions?:
   );
   const parsed = settingsSchema.safeParse(given);
   const sql = given.AGENT_COMMUNICATION_MODE === "sql" ? readSqlSettings(given) : undefined;
-  const problems = sql !== undefined && "problems" in sql ? sql.problems : [];
+  const telemetry = readTelemetrySettings(given);
+  const problems = [...(sql !== undefined && "problems" in sql ? sql.problems : []), ...telemetry.problems];
   if (!parsed.success) {
     const issues = parsed.error.issues.map((issue) => `${issue.path.map(String).join(".")}: ${issue.message}`);
     throw new ConfigError([...issues, ...problems]);
@@ -164,5 +168,6 @@ export function readConfig(environment: Environment, options: { underFunctions?:
     auditRetentionDays: settings.AGENT_AUDIT_RETENTION_DAYS,
     auditMessages: settings.AGENT_AUDIT_MESSAGES === "on",
     channelPolicy: settings.AGENT_CHANNEL_POLICY,
+    telemetry: telemetry.settings,
   };
 }

@@ -1,3 +1,5 @@
+import { currentTraceId } from "./telemetry/current-trace.ts";
+
 /** One JSON line per event: names, codes and ids, never contents of messages or tasks. */
 
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -7,12 +9,12 @@ export interface Log {
   error(event: string, fields?: LogFields): void;
 }
 
-/** A log that gives each line to `write`. */
+/** A log that gives each line to `write`; `traceId` in it names the trace that it belongs to. */
 export function lineLog(write: (line: string) => void): Log {
   const entry =
     (level: string) =>
     (event: string, fields: LogFields = {}) =>
-      write(JSON.stringify({ level, event, ...fields }));
+      write(JSON.stringify({ level, event, ...fields, traceId: currentTraceId() }));
   return { info: entry("info"), error: entry("error") };
 }
 

@@ -19,6 +19,8 @@ import { RefusalCounter } from "./security/refusal-counter.ts";
 import { SystemMonitor } from "./statistics/system-monitor.ts";
 import type { Store } from "./store/store.ts";
 import { SupervisorCoordinator } from "./tasks/supervisor-coordinator.ts";
+import { observedStore } from "./telemetry/observed-store.ts";
+import type { Telemetry } from "./telemetry/telemetry.ts";
 
 /** Everything a handler may use, made once per process. */
 export interface Services {
@@ -38,19 +40,35 @@ export interface Services {
   audit: AuditTrail;
   /** To be closed before the store. */
   refusals: RefusalCounter;
+  /** Undefined when none is configured. */
+  telemetry: Telemetry | undefined;
+}
+
+/** What the services are made of. */
+export interface ServiceParts {
+  config: Config;
+  clock: Clock;
+  store: Store;
+  telemetry?: Telemetry | undefined;
 }
 
 /** The composition root: the domain over one store. */
-export function createServices(parts: { config: Config; clock: Clock; store: Store }): Services {
-  const { config, clock, store } = parts;
+export function createServices({ config, clock, store: plain, telemetry }: ServiceParts): Services {
+  const system = config.sql === undefined ? "sqlite" : "microsoft.sql_server";
+  const store = telemetry === undefined ? plain : observedStore(plain, telemetry, system);
   const schemas = new PayloadSchemas();
   const policy = new ChannelPolicy({ store, clock, policy: config.channelPolicy });
   const keys = openKeys(config.encryption, clock);
   const encryption = new ContentEncryption({ keys, all: config.encryption.all });
   const keyRotation = new KeyRotation({ store, keys, clock });
   const refusals = new RefusalCounter({ store, clock });
+  const monitor = new SystemMonitor({ store, clock, keyRotation });
+  telemetry?.watch(() => monitor.metrics());
   return {
-    ...parts,
+    config,
+    clock,
+    store,
+    telemetry,
     gate: countingGate(openGate, refusals),
     registry: new AgentRegistry({ store, heartbeatIntervalSeconds: config.heartbeatIntervalSeconds }),
     credentials: new CredentialRegistry({ store }),
@@ -65,7 +83,7 @@ export function createServices(parts: { config: Config; clock: Clock; store: Sto
       maxRetries: config.maxRetries,
     }),
     keyRotation,
-    monitor: new SystemMonitor({ store, clock, keyRotation }),
+    monitor,
     audit: new AuditTrail({ store }),
     refusals,
   };

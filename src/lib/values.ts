@@ -89,6 +89,9 @@ export function jsonObjectSchema(maxBytes: number) {
 /** ISO 8601 with a zone; kept as milliseconds since the epoch inside. */
 export const instantSchema = z.iso.datetime({ offset: true });
 
+/** https://www.w3.org/TR/trace-context/#traceparent-header, as we write it: version 00. */
+export const traceparentSchema = z.string().regex(/^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/);
+
 /** Attempts start at 1 (0: never claimed or assigned). */
 export const attemptSchema = z.int().min(1).max(2_147_483_647);
 

@@ -5,6 +5,8 @@ import { readConfig } from "../lib/config.ts";
 import { type Log, lineLog } from "../lib/log.ts";
 import { createServices, type Services } from "../lib/services.ts";
 import { openStore } from "../lib/store/open-store.ts";
+import { openTelemetry } from "../lib/telemetry/open.ts";
+import { faultCounter } from "../lib/telemetry/store-faults.ts";
 import { type LocalServer, startServer } from "./server.ts";
 import { LocalTimers } from "./timers.ts";
 
@@ -13,7 +15,7 @@ import { LocalTimers } from "./timers.ts";
 /** How long stopping may take before the process ends anyway. */
 const STOP_MILLISECONDS = 10_000;
 
-const log: Log = lineLog((line) => process.stderr.write(`${line}\n`));
+const lines: Log = lineLog((line) => process.stderr.write(`${line}\n`));
 
 /** One line, whatever the error says. */
 function oneLine(error: unknown): string {
@@ -40,6 +42,8 @@ function stopOnSignals(services: Services, server: LocalServer, localTimers: Loc
       await Promise.all([server.close(), localTimers.stop()]);
       services.messages.close();
       await services.refusals.close();
+      // Before the store is closed: the last gauges are read from it.
+      await services.telemetry?.stop();
       await services.store.close();
       process.exit(0);
     } catch (error) {
@@ -54,8 +58,11 @@ function stopOnSignals(services: Services, server: LocalServer, localTimers: Loc
 async function main(): Promise<void> {
   const config = await step("", () => readConfig(process.env));
   const database = config.sql === undefined ? config.mockDatabase : `${config.sql.database} on ${config.sql.server}`;
-  const store = await step(`cannot open the database ${database}`, () => openStore(config));
-  const services = createServices({ config, clock: systemClock, store });
+  const telemetry = await openTelemetry(config.telemetry, systemClock, lines);
+  const log = telemetry?.tee(lines) ?? lines;
+  const onFault = faultCounter(telemetry);
+  const store = await step(`cannot open the database ${database}`, () => openStore(config, systemClock, onFault));
+  const services = createServices({ config, clock: systemClock, store, telemetry });
   const localTimers = new LocalTimers(services, log);
   try {
     await step("", () => localTimers.start(timers));
@@ -66,6 +73,7 @@ async function main(): Promise<void> {
     process.stdout.write(`agent-communication listens on ${server.url} (${facts})\n`);
   } catch (error) {
     await localTimers.stop();
+    await telemetry?.stop();
     await store.close();
     throw error;
   }

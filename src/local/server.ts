@@ -81,6 +81,12 @@ function asOurs(error: unknown): unknown {
   return error;
 }
 
+/** The route's template; for paths that none serves the method alone, whatever the path. */
+function routeOf(request: FastifyRequest): string {
+  const { url } = request.routeOptions;
+  return url === undefined ? request.method : `${request.method} ${url}`;
+}
+
 /** Answers what node's parser could not read: there is no request, only a socket. */
 function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): void {
   if (!socket.writable || error.code === "ECONNRESET") {
@@ -207,7 +213,7 @@ export async function startServer(services: Services, routes: readonly Route[], 
     readBody(payload, request.routeOptions.bodyLimit, done);
   });
   app.setErrorHandler((error, request, reply) => {
-    send(reply, replyWithError(asOurs(error), `${request.method} ${request.routeOptions.url ?? ""}`, log));
+    send(reply, replyWithError(asOurs(error), routeOf(request), log, services.telemetry));
   });
   const admissions = new Admissions(services);
   app.setNotFoundHandler(

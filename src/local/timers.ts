@@ -1,5 +1,6 @@
 import { Cron } from "croner";
 import type { Timer } from "../lib/http/route.ts";
+import { runTimer } from "../lib/http/run-timer.ts";
 import { errorFields, type Log } from "../lib/log.ts";
 import type { Services } from "../lib/services.ts";
 
@@ -46,7 +47,7 @@ export class LocalTimers {
 
   async #run(timer: Timer): Promise<void> {
     try {
-      await timer.handler(this.#services);
+      await runTimer(this.#services, timer, this.#log);
     } catch (error) {
       this.#log.error("timer failed", { ...errorFields(error), timer: timer.name });
     }

@@ -25,13 +25,18 @@ describe("the client's core", () => {
   };
   visit(join(ROOT, "src/client/index.ts"));
 
-  it("reaches no Node module and no package but uuid", () => {
-    expect([...packages]).toEqual(["uuid"]);
+  it("reaches no Node module and no package but uuid and the API of OpenTelemetry", () => {
+    expect([...packages]).toEqual(["uuid", "@opentelemetry/api"]);
   });
 
   it("reaches nothing of the server but its pure vocabulary", () => {
     const outside = [...files].map((file) => relative(ROOT, file)).filter((file) => !file.startsWith("src/client/"));
-    expect(outside.sort()).toEqual(["src/lib/clock.ts", "src/lib/errors.ts", "src/lib/limits.ts"]);
+    expect(outside.sort()).toEqual([
+      "src/lib/clock.ts",
+      "src/lib/errors.ts",
+      "src/lib/limits.ts",
+      "src/lib/telemetry/traceparent.ts",
+    ]);
     expect(files).not.toContain(join(ROOT, "src/client/worker-signals.ts"));
   });
 

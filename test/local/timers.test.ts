@@ -59,10 +59,13 @@ afterEach(async () => {
 });
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
-const timer = (handler: Timer["handler"], schedule = "*/15 * * * * *"): Timer => ({
+const timer = (run: () => Promise<void>, schedule = "*/15 * * * * *"): Timer => ({
   name: "sweep",
   schedule: () => schedule,
-  handler,
+  handler: async () => {
+    await run();
+    return { agentsInactivated: 0 };
+  },
 });
 
 describe("the timers of the local host", () => {

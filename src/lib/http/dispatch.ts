@@ -5,7 +5,11 @@ import { actingAs, UNNAMED_ACTOR } from "../security/call-context.ts";
 import type { Caller } from "../security/caller.ts";
 import { withhold } from "../security/withhold.ts";
 import type { Services } from "../services.ts";
+import { inTrace } from "../telemetry/current-trace.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import { formatTraceparent, parseTraceparent } from "../telemetry/traceparent.ts";
 import { callContextOf } from "./call-context-of.ts";
+import { observedRequest } from "./observed-request.ts";
 import { allowedMethods } from "./path-matching.ts";
 import { asPublicError, COMMON_HEADERS, problemReply, type RawReply } from "./problem.ts";
 import { parseInput, type RawRequest } from "./request-input.ts";
@@ -30,9 +34,10 @@ function write(reply: Reply<unknown>): RawReply {
   return { status: reply.status, headers, text: JSON.stringify(reply.body) };
 }
 
-/** The reply that says `error`, logged when it is our fault. */
-export function replyWithError(error: unknown, route: string, log: Log): RawReply {
+/** The reply that says `error`, counted, and logged when it is our fault. */
+export function replyWithError(error: unknown, route: string, log: Log, telemetry?: Telemetry): RawReply {
   const known = asPublicError(error);
+  telemetry?.count("agent_communication.refusals", 1, { code: known.code, route });
   if (known.status >= 500) log.error("request failed", { ...errorFields(known.cause), route, problem: known.code });
   return problemReply(known);
 }
@@ -42,8 +47,26 @@ export function needsCredential(route: Route | undefined): boolean {
   return route?.allow !== ANYONE;
 }
 
-/** Serves one request of a route for a caller whom the gate has admitted. */
-export async function dispatch(
+/**
+ * Serves one request of a route for a caller whom the gate has admitted, in the trace that the caller names. Without
+ * telemetry that trace is still handed on with messages and tasks, to agents that have telemetry of their own.
+ */
+export function dispatch(
+  services: Services,
+  route: Route,
+  raw: RawRequest,
+  caller: Caller,
+  log: Log,
+): Promise<RawReply> {
+  const { telemetry } = services;
+  const answer = () => serveOrRefuse(services, route, raw, caller, log);
+  const traceparent = raw.header("traceparent");
+  if (telemetry !== undefined) return observedRequest(telemetry, route, traceparent, answer);
+  const parent = parseTraceparent(traceparent);
+  return parent === undefined ? answer() : inTrace({ traceparent: formatTraceparent(parent) }, answer);
+}
+
+async function serveOrRefuse(
   services: Services,
   route: Route,
   raw: RawRequest,
@@ -54,7 +77,7 @@ export async function dispatch(
     return await serve(services, route, raw, caller);
   } catch (error) {
     services.refusals.countError(caller.kind === "agent" ? caller.agentId : UNNAMED_ACTOR, error);
-    return replyWithError(error, route.key, log);
+    return replyWithError(error, route.key, log, services.telemetry);
   }
 }
 

@@ -1,4 +1,4 @@
-import { AgentCommunicationError, ERRORS, isAgentCommunicationError } from "../errors.ts";
+import { AgentCommunicationError, ERRORS, type ErrorCode, isAgentCommunicationError } from "../errors.ts";
 
 /** Errors as RFC 9457 problem documents, the same on both hosts. */
 
@@ -9,6 +9,8 @@ export interface RawReply {
   status: number;
   headers: Readonly<Record<string, string>>;
   text: string;
+  /** Of an error. */
+  code?: ErrorCode;
 }
 
 /** On every reply: it is an answer for one caller, of the type that it says. */
@@ -35,5 +37,5 @@ export function problemReply(error: AgentCommunicationError): RawReply {
   if (error.allow !== undefined) headers.allow = error.allow.join(", ");
   const type = `urn:agent-communication:problem:${error.code}`;
   const problem = { type, title, status, code: error.code, detail: error.message, errors: error.errors };
-  return { status, headers, text: JSON.stringify(problem) };
+  return { status, headers, text: JSON.stringify(problem), code: error.code };
 }

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { Config } from "../config.ts";
+import type { LogFields } from "../log.ts";
 import type { Allow } from "../security/access.ts";
 import type { Caller } from "../security/caller.ts";
 import type { Services } from "../services.ts";
@@ -89,5 +90,6 @@ export interface Timer {
   name: "sweep" | "maintenance";
   /** Six-field NCRONTAB, from the settings. */
   schedule(config: Config): string;
-  handler(services: Services): Promise<void>;
+  /** @returns what it did: counts, for the log */
+  handler(services: Services): Promise<LogFields>;
 }

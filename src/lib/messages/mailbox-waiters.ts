@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Store } from "../store/store.ts";
+import { outsideTrace } from "../telemetry/current-trace.ts";
 import { channelOf } from "../values.ts";
 
 /** The wait between two looks at an empty mailbox: messages of other processes, delays and ended leases wake nobody here. */
@@ -79,7 +80,8 @@ export class MailboxWaiters {
     waiting.end = end;
     return new Promise((resolve) => {
       waiting.resolve = resolve;
-      if (!this.#ticking) void this.#run(now);
+      // It goes on for those who come later: nothing of it belongs to the trace of the first.
+      if (!this.#ticking) void outsideTrace(() => this.#run(now));
       else if (Math.min(waiting.nextLook, end) < this.#tick) this.#sooner.abort();
     });
   }

@@ -28,6 +28,7 @@ import {
   pageQueryShape,
   prioritySchema,
   receiverSchema,
+  traceparentSchema,
 } from "../values.ts";
 
 /** The vocabulary of messages: sends, leases, settlements, dead letters. */
@@ -137,6 +138,8 @@ export const messageSchema = z.object({
    * Why it was returned or dead-lettered last: the caller's words, or MAX_ATTEMPTS, RECEIVER_DEREGISTERED, UNDECRYPTABLE.
    */
   reason: z.string().optional(),
+  /** W3C Trace Context of the call that sent it: whoever goes on with the message continues that trace. */
+  traceparent: traceparentSchema.optional(),
 });
 export type Message = z.infer<typeof messageSchema>;
 

@@ -95,8 +95,15 @@ export interface Idempotency {
   idempotencyKey?: string | undefined;
 }
 
+/** The trace that a message or task belongs to, as W3C Trace Context writes it; absent outside of a trace. */
+export interface Traced {
+  traceparent?: string | undefined;
+}
+
 /** `keyVersion` is of the payload. */
-export type NewMessage = Omit<SendMessage, "messageId" | "sensitive"> & { messageId: string } & Idempotency & Encrypted;
+export type NewMessage = Omit<SendMessage, "messageId" | "sensitive"> & { messageId: string } & Idempotency &
+  Encrypted &
+  Traced;
 
 /** `keyVersion` is of the parameters. */
 export type NewTask = Omit<AssignTask, "taskId" | "timeoutSeconds" | "maxRetries" | "sensitive"> & {
@@ -104,7 +111,8 @@ export type NewTask = Omit<AssignTask, "taskId" | "timeoutSeconds" | "maxRetries
   timeoutSeconds: number;
   maxRetries: number;
 } & Idempotency &
-  Encrypted;
+  Encrypted &
+  Traced;
 
 /** A channel to be made. `requestHash`: SHA-256 of the parsed request, so that its repeat is recognised. */
 export type NewChannel = CreateChannel & {

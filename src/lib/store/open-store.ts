@@ -8,18 +8,23 @@ import type { Store } from "./store.ts";
  * Opens the store that the settings name. The only file that knows both engines. The driver of Azure SQL takes longer to
  * load than all the rest together, so each engine is loaded only where it is used.
  *
+ * @param onFault told of what Azure SQL could not do at once and is tried again; must not throw
  * @throws whatever the engine says of a database that it cannot open
  * @example
  * const store = await openStore(readConfig(process.env));
  */
-export async function openStore(config: Config, clock: Clock = systemClock): Promise<Store> {
+export async function openStore(
+  config: Config,
+  clock: Clock = systemClock,
+  onFault?: (error: unknown, kind: "race" | "fault") => void,
+): Promise<Store> {
   const settings = storeSettings(config);
   if (config.sql === undefined) {
     const { openSqliteStore } = await import("./sqlite/open.ts");
     return openSqliteStore({ file: config.mockDatabase, settings, clock });
   }
   const { openMssqlStore } = await import("./mssql/open.ts");
-  return openMssqlStore({ sql: config.sql, settings, clock });
+  return openMssqlStore({ sql: config.sql, settings, clock, onFault });
 }
 
 /**

@@ -12,6 +12,7 @@ import {
   pageQueryShape,
   prioritySchema,
   textSchema,
+  traceparentSchema,
 } from "../values.ts";
 
 /** The vocabulary of tasks: assignment, progress, results, explanations. */
@@ -87,6 +88,8 @@ export const taskSchema = z.object({
   endedAt: instantSchema.optional(),
   /** True when the task has been moved to the archive. */
   archived: z.boolean().optional(),
+  /** W3C Trace Context of the call that assigned it: its messages, and what its worker does, continue that trace. */
+  traceparent: traceparentSchema.optional(),
 });
 export type Task = z.infer<typeof taskSchema>;
 

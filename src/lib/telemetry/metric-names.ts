@@ -1,87 +1,65 @@
 /**
- * The names of the metrics that we emit through OpenTelemetry. Alerts and the workbook (infra/modules) ask for them by name, so
- * they stand once; test/infra checks both sides against this list. Units are UCUM, as OpenTelemetry has them.
- *
- * A gauge tells of the whole system, not of one process: the sweep records it each time it ran, in whichever process that was,
- * so the latest or greatest value of an interval is the value. Counters and histograms are of each process and are added up.
+ * Every metric of ours, the one place that names them: alerts and the workbook (infra/modules) and docs/telemetry.md speak of
+ * these, and test/infra checks that they do. Attributes are
+ * closed sets (states, codes, routes by template, names of store verbs), so the number of series is bounded.
  */
-export const METRICS = {
-  queueDepth: {
-    name: "agent_communication.queue.depth",
-    kind: "gauge",
-    unit: "{message}",
-    description: "Messages that are queued or leased.",
-  },
-  queueOldestAge: {
-    name: "agent_communication.queue.oldest_age_seconds",
-    kind: "gauge",
+
+/** Added up by each process since its last export; the sum over all processes is what happened. */
+export const COUNTERS = {
+  "agent_communication.messages.sent": "Messages accepted; repeats of a send are not counted again.",
+  "agent_communication.messages.received": "Messages handed out under a lease.",
+  "agent_communication.messages.redelivered": "Those of them that had been handed out before.",
+  "agent_communication.messages.settled":
+    "Settlements, by `outcome`: completed, queued, dead_lettered, lease_lost, not_found.",
+  "agent_communication.messages.dead_lettered": "Messages given up, by `by`: receiver or sweep.",
+  "agent_communication.messages.expired": "Messages whose time to live ended, as the sweep recorded it.",
+  "agent_communication.leases.ended": "Leases that ended without a settlement, as the sweep found them.",
+  "agent_communication.tasks.assigned": "Tasks given to a worker, by `how`: at_once or handed_out (by the sweep).",
+  "agent_communication.tasks.started": "Attempts that began.",
+  "agent_communication.tasks.completed": "Tasks completed.",
+  "agent_communication.tasks.failed": "Tasks failed for good, by `by`: worker or sweep.",
+  "agent_communication.tasks.cancelled": "Tasks cancelled before a worker had started them.",
+  "agent_communication.tasks.retried":
+    "Attempts that ended without success and are tried again, by `by`: worker or sweep.",
+  "agent_communication.tasks.timed_out": "Attempts that outlived their deadline.",
+  "agent_communication.agents.registered": "Registrations, of new and of known agents.",
+  "agent_communication.agents.heartbeats": "Heartbeats accepted.",
+  "agent_communication.agents.silenced": "Agents that became inactive because they were silent.",
+  "agent_communication.refusals": "Requests answered with an error, by `code` and `route`.",
+  "agent_communication.sweep.runs": "Sweeps, by `outcome`: ok or an error code.",
+  "agent_communication.maintenance.runs": "Maintenance runs, by `outcome`: ok or an error code.",
+  "agent_communication.store.transient_faults":
+    "Faults of the database that were tried again, by `error`: its number or code.",
+  "agent_communication.store.lost_races": "Batches that another transaction overtook, and that were run again.",
+} as const;
+
+/** Read from the store's statistics, only by a process that sweeps: they are of the whole system, not to be added up. */
+export const GAUGES = {
+  "agent_communication.queue.depth": { unit: "{message}", description: "Messages that wait or are leased." },
+  "agent_communication.queue.leased": { unit: "{message}", description: "Messages under a lease." },
+  "agent_communication.queue.oldest_age_seconds": { unit: "s", description: "Age of the longest waiting message." },
+  "agent_communication.dead_letters": { unit: "{message}", description: "Dead letters kept." },
+  "agent_communication.agents.active": { unit: "{agent}", description: "Active agents, of every role." },
+  "agent_communication.agents.utilisation": { unit: "1", description: "Mean load of active workers, 0 to 1." },
+  "agent_communication.tasks.open": { unit: "{task}", description: "Tasks that have not ended, by `status`." },
+} as const;
+
+/** How long something took; milliseconds, but for the one whose name and unit are OpenTelemetry's. */
+export const HISTOGRAMS = {
+  "http.server.request.duration": {
     unit: "s",
-    description: "Age of the longest waiting message that could be delivered now.",
+    description: "Requests of a route, by method, route and status; long polls include their wait.",
   },
-  deadLetters: {
-    name: "agent_communication.dead_letters",
-    kind: "gauge",
-    unit: "{message}",
-    description: "Messages that are dead-lettered and not yet redriven or purged.",
-  },
-  tasksCompleted: {
-    name: "agent_communication.tasks.completed",
-    kind: "counter",
-    unit: "{task}",
-    description: "Tasks that ended completed.",
-  },
-  tasksFailed: {
-    name: "agent_communication.tasks.failed",
-    kind: "counter",
-    unit: "{task}",
-    description: "Tasks that failed for good.",
-  },
-  agentsActive: {
-    name: "agent_communication.agents.active",
-    kind: "gauge",
-    unit: "{agent}",
-    description: "Agents that are active.",
-  },
-  agentsUtilisation: {
-    name: "agent_communication.agents.utilisation",
-    kind: "gauge",
-    unit: "1",
-    description: "Mean load of active workers with capacity, 0 to 1.",
-  },
-  messagesSent: {
-    name: "agent_communication.messages.sent",
-    kind: "counter",
-    unit: "{message}",
-    description: "Messages accepted.",
-  },
-  messagesReceived: {
-    name: "agent_communication.messages.received",
-    kind: "counter",
-    unit: "{message}",
-    description: "Messages leased to a receiver, repeats of a lost answer left out.",
-  },
-  messagesSettled: {
-    name: "agent_communication.messages.settled",
-    kind: "counter",
-    unit: "{message}",
-    description: "Messages completed, returned or dead-lettered, by the attribute outcome.",
-  },
-  storeRoundTrip: {
-    name: "agent_communication.store.round_trip",
-    kind: "histogram",
+  "agent_communication.store.round_trip": {
     unit: "ms",
-    description: "Time of one round trip to the store.",
+    description: "From the call of a store verb to its answer, with queueing and retries, by `verb` and `outcome`.",
   },
-  storeTransientFaults: {
-    name: "agent_communication.store.transient_faults",
-    kind: "counter",
-    unit: "{fault}",
-    description: "Faults of the store that were tried again, by the attribute number.",
-  },
-  sweepRuns: {
-    name: "agent_communication.sweep.runs",
-    kind: "counter",
-    unit: "{run}",
-    description: "Sweeps that ran to their end.",
+  "agent_communication.messages.wait": {
+    unit: "ms",
+    description: "From the moment a message could be delivered to its delivery, by `type`.",
   },
 } as const;
+
+export type CounterName = keyof typeof COUNTERS;
+export type GaugeName = keyof typeof GAUGES;
+export type HistogramName = keyof typeof HISTOGRAMS;

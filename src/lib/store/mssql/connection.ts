@@ -41,7 +41,7 @@ export interface ConnectionOptions {
   settings: StoreSettings;
   clock: Clock;
   /** Told of every lost race and transient fault that is about to be tried again: for logs and tests. Must not throw. */
-  onFault?: (error: unknown) => void;
+  onFault?: ((error: unknown, kind: "race" | "fault") => void) | undefined;
   /** Asked once per pool, before the first batch: throws when the schema is not the one that this version needs. */
   checkSchema?: (query: (sql: SqlText) => Promise<Row[][]>) => Promise<void>;
 }
@@ -167,7 +167,7 @@ export class Connection {
         if (race) races += 1;
         else faults += 1;
         if (this.clock.now() + wait >= end) throw unavailable(error);
-        this.#options.onFault?.(error);
+        this.#options.onFault?.(error, race ? "race" : "fault");
         await this.clock.sleep(wait);
       }
     }

@@ -1,0 +1,31 @@
+import { stopwatch } from "../clock.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import { PREFIX, pathOf } from "./path-matching.ts";
+import type { RawReply } from "./problem.ts";
+import type { Route } from "./route.ts";
+
+/** A request as telemetry sees it: by the route's template, never by the path. */
+
+/** Asked by every idle agent and every probe, again and again: worth a span only when something came of it. */
+const IDLE = /^POST \S+\/(?:messages\/receive|heartbeat)$|^GET \/(?:health|metrics|stats)/;
+
+/** Runs `answer` in a span that goes on with the caller's trace, or begins one. */
+export function observedRequest(
+  telemetry: Telemetry,
+  route: Route,
+  traceparent: string | undefined,
+  answer: () => Promise<RawReply>,
+): Promise<RawReply> {
+  const request = { "http.request.method": route.method, "http.route": `${PREFIX}${pathOf(route)}` };
+  const span = { name: route.key, kind: "server", attributes: request, idle: IDLE.test(route.key) } as const;
+  return telemetry.span({ ...span, parent: traceparent ?? "none" }, async (serving) => {
+    const elapsed = stopwatch();
+    const reply = await answer();
+    const answered = { "http.response.status_code": reply.status, "error.type": reply.code };
+    serving.set(answered);
+    if (reply.status >= 500) serving.fail(reply.code ?? "UNHEALTHY");
+    else if (reply.code !== undefined) serving.refuse(reply.code);
+    telemetry.measure("http.server.request.duration", elapsed() / 1_000, { ...request, ...answered });
+    return reply;
+  });
+}
