@@ -94,7 +94,8 @@ export function storeSettings(config: Config): StoreSettings {
 /** All that is wrong with the settings, one line each. */
 export class ConfigError extends Error {
   constructor(problems: readonly string[]) {
-    super(`bad settings: ${problems.join("; ")}`);
+    // Several settings may need the same other one.
+    super(`bad settings: ${[...new Set(problems)].join("; ")}`);
     this.name = "ConfigError";
   }
 }

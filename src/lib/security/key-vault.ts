@@ -1,4 +1,5 @@
 import type { SecretClient } from "@azure/keyvault-secrets";
+import { z } from "zod";
 import type { KeyVaultSettings } from "../config/key-vault-settings.ts";
 import { credentialOf } from "./azure-credential.ts";
 
@@ -19,9 +20,6 @@ const RETRIES = 1;
 const RETRY_MILLISECONDS = 200;
 
 const OPTIONS = { requestOptions: { timeout: REQUEST_MILLISECONDS } };
-
-/** 403 of a version that is disabled: it has no value for anybody. */
-const DISABLED = "SecretDisabled";
 
 export class KeyVault {
   readonly #settings: KeyVaultSettings;
@@ -87,9 +85,12 @@ function statusOf(error: unknown): unknown {
   return typeof error === "object" && error !== null && "statusCode" in error ? error.statusCode : undefined;
 }
 
+/** How the client tells of the 403 that a disabled version gives: nobody can have its value. */
+const disabledSchema = z.object({
+  statusCode: z.literal(403),
+  details: z.object({ error: z.object({ innerError: z.object({ code: z.literal("SecretDisabled") }) }) }),
+});
+
 function isDisabled(error: unknown): boolean {
-  if (statusOf(error) !== 403 || typeof error !== "object" || error === null) return false;
-  const response: unknown = "response" in error ? error.response : undefined;
-  const body = typeof response === "object" && response !== null && "bodyAsText" in response ? response.bodyAsText : "";
-  return String(body).includes(DISABLED);
+  return disabledSchema.safeParse(error).success;
 }
