@@ -1,9 +1,21 @@
 import type { Caller } from "./caller.ts";
 
+/** The certificate that a caller showed in the TLS handshake with us. */
+export interface ShownCertificate {
+  /** DER form. */
+  der: Uint8Array;
+  /** False when the handshake found something wrong with it: an unknown authority, a purpose, a time. */
+  trusted: boolean;
+}
+
 /** What a gate sees of a request. */
 export interface Approach {
-  /** The value of a header by its lower-case name; repeated ones arrive joined by commas. */
+  /** The value of a header by its lower-case name; repeated ones arrive joined by commas, none of them dropped. */
   header(name: string): string | undefined;
+  /** The address that the connection came from; undefined where the host does not say. */
+  remoteAddress(): string | undefined;
+  /** Undefined where no certificate was shown, or none was asked for. */
+  clientCertificate(): ShownCertificate | undefined;
 }
 
 /** Who comes in: made once per process from the settings, asked once per request, before its body is read where a host can. */
@@ -13,7 +25,7 @@ export interface Gate {
    *
    * @param needed false on routes that anyone may call: credentials are not looked at, so that asking whether the process
    * lives depends on nothing else
-   * @throws UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED, INVALID_REQUEST, STORE_UNAVAILABLE
+   * @throws UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED, INVALID_REQUEST, STORE_UNAVAILABLE, IDENTITY_UNAVAILABLE
    */
   admit(approach: Approach, needed: boolean): Caller | Promise<Caller>;
 }
