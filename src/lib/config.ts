@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { CHANNEL_POLICIES, type ChannelPolicyName } from "./channels/channel.ts";
 import { type EncryptionSettings, readEncryptionSettings } from "./config/encryption-settings.ts";
-import { type Environment, isLoopback, onAzure } from "./config/platform.ts";
+import { type Environment, onAzure } from "./config/platform.ts";
+import { type SecuritySettings, securityOf, securitySchema } from "./config/security-settings.ts";
 import { readSqlSettings, type SqlSettings } from "./config/sql-settings.ts";
 import { readTelemetrySettings, type TelemetrySettings } from "./config/telemetry-settings.ts";
 import type { StoreSettings } from "./store/store.ts";
@@ -21,7 +22,6 @@ const settingsSchema = z.object({
   AGENT_MOCK_DATABASE: z.string().min(1).default(".data/agents.db"),
   AGENT_HTTP_HOST: z.string().min(1).default("127.0.0.1"),
   AGENT_HTTP_PORT: z.coerce.number().int().min(0).max(65_535).default(7071),
-  AGENT_AUTH_MODE: z.enum(["required", "none"]).optional(),
   AGENT_DEFAULT_TIMEOUT: seconds.default(300),
   AGENT_MAX_RETRIES: z.coerce.number().int().min(0).max(100).default(3),
   AGENT_HEARTBEAT_INTERVAL: seconds.default(30),
@@ -36,6 +36,7 @@ const settingsSchema = z.object({
   AGENT_AUDIT_RETENTION_DAYS: days.default(365),
   AGENT_AUDIT_MESSAGES: z.enum(["on", "off"]).default("off"),
   AGENT_CHANNEL_POLICY: z.enum(CHANNEL_POLICIES).default("open"),
+  ...securitySchema.shape,
 });
 
 type Settings = z.output<typeof settingsSchema>;
@@ -50,7 +51,7 @@ export interface Config {
   encryption: EncryptionSettings;
   httpHost: string;
   httpPort: number;
-  authMode: "required" | "none";
+  security: SecuritySettings;
   defaultTimeoutSeconds: number;
   maxRetries: number;
   heartbeatIntervalSeconds: number;
@@ -100,27 +101,6 @@ export class ConfigError extends Error {
   }
 }
 
-function authenticationProblems(settings: Settings, environment: Environment, underFunctions: boolean): string[] {
-  const problems: string[] = [];
-  const azure = onAzure(environment);
-  if (azure && environment.AGENT_COMMUNICATION_MODE === undefined) {
-    problems.push("AGENT_COMMUNICATION_MODE: must be set on Azure");
-  }
-  const loopback = underFunctions
-    ? environment.AZURE_FUNCTIONS_ENVIRONMENT === "Development"
-    : isLoopback(settings.AGENT_HTTP_HOST);
-  if (settings.AGENT_AUTH_MODE === "none" && (azure || !loopback)) {
-    problems.push("AGENT_AUTH_MODE: none is only for a loopback address, never on Azure");
-  }
-  const required =
-    settings.AGENT_AUTH_MODE === "required" ||
-    (settings.AGENT_AUTH_MODE === undefined && (azure || !loopback || settings.AGENT_COMMUNICATION_MODE === "sql"));
-  if (required) {
-    problems.push("AGENT_AUTH_MODE: required is not available in this version; run on a loopback address with none");
-  }
-  return problems;
-}
-
 /**
  * Reads the settings. An empty variable counts as absent.
  *
@@ -142,10 +122,19 @@ export function readConfig(environment: Environment, options: { underFunctions?:
     throw new ConfigError([...issues, ...problems]);
   }
   const settings = parsed.data;
-  problems.push(...authenticationProblems(settings, given, options.underFunctions ?? false));
   const mockDatabase = settings.AGENT_COMMUNICATION_MODE === "mock" ? settings.AGENT_MOCK_DATABASE : undefined;
   const encryption = readEncryptionSettings(given, mockDatabase);
   problems.push(...encryption.problems);
+  if (onAzure(given) && given.AGENT_COMMUNICATION_MODE === undefined) {
+    problems.push("AGENT_COMMUNICATION_MODE: must be set on Azure");
+  }
+  const place = {
+    environment: given,
+    underFunctions: options.underFunctions ?? false,
+    host: settings.AGENT_HTTP_HOST,
+    mode: settings.AGENT_COMMUNICATION_MODE,
+  };
+  const security = securityOf(settings, place, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return {
     mode: settings.AGENT_COMMUNICATION_MODE,
@@ -154,7 +143,7 @@ export function readConfig(environment: Environment, options: { underFunctions?:
     encryption: encryption.settings,
     httpHost: settings.AGENT_HTTP_HOST,
     httpPort: settings.AGENT_HTTP_PORT,
-    authMode: "none",
+    security,
     defaultTimeoutSeconds: settings.AGENT_DEFAULT_TIMEOUT,
     maxRetries: settings.AGENT_MAX_RETRIES,
     heartbeatIntervalSeconds: settings.AGENT_HEARTBEAT_INTERVAL,

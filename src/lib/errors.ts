@@ -28,6 +28,7 @@ export const ERRORS = {
   INTERNAL: { status: 500, title: "Something went wrong on our side" },
   STORE_UNAVAILABLE: { status: 503, title: "The store cannot be reached" },
   KEY_UNAVAILABLE: { status: 503, title: "The encryption key cannot be had" },
+  IDENTITY_UNAVAILABLE: { status: 503, title: "Credentials cannot be checked now" },
 } as const satisfies Record<string, { status: number; title: string }>;
 
 /** One of the closed set of error codes. */
@@ -47,6 +48,8 @@ export interface ErrorExtras {
   retryAfterSeconds?: number;
   /** Methods that the path does accept, for METHOD_NOT_ALLOWED; sent as Allow. */
   allow?: readonly string[];
+  /** What was wrong with the bearer token, for UNAUTHENTICATED; sent in WWW-Authenticate. Absent: there was none. */
+  challenge?: "invalid_token";
   /** What went wrong underneath, for logs only: it never reaches a caller. */
   cause?: unknown;
 }
@@ -62,6 +65,7 @@ export class AgentCommunicationError extends Error {
   readonly errors: readonly FieldError[] | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly allow: readonly string[] | undefined;
+  readonly challenge: "invalid_token" | undefined;
 
   constructor(code: ErrorCode, detail: string, extras: ErrorExtras = {}) {
     super(detail, extras.cause === undefined ? undefined : { cause: extras.cause });
@@ -70,6 +74,7 @@ export class AgentCommunicationError extends Error {
     this.errors = extras.errors;
     this.retryAfterSeconds = extras.retryAfterSeconds;
     this.allow = extras.allow;
+    this.challenge = extras.challenge;
   }
 
   /** The HTTP status of the code. */

@@ -98,13 +98,6 @@ describe("single settings", () => {
 });
 
 describe("authentication", () => {
-  it("mode sql needs AGENT_AUTH_MODE=none, and that a loopback address", () => {
-    expect(problemsOf({ ...SINGLE, ...LOGIN, AGENT_AUTH_MODE: "" })).toContain("AGENT_AUTH_MODE: required");
-    expect(problemsOf({ ...SINGLE, ...LOGIN, AGENT_AUTH_MODE: "required" })).toContain("AGENT_AUTH_MODE: required");
-    expect(problemsOf({ ...SINGLE, ...LOGIN, AGENT_HTTP_HOST: "0.0.0.0" })).toContain("AGENT_AUTH_MODE: none");
-    expect(problemsOf({ ...SINGLE, ...LOGIN, ...AZURE })).toContain("AGENT_AUTH_MODE: none");
-  });
-
   it.each<[string, Variables, SqlSettings["authentication"]]>([
     ["a laptop's login", {}, { type: "default" }],
     ["a user-assigned identity off Azure", { AZURE_CLIENT_ID: "id" }, { type: "default", clientId: "id" }],

@@ -9,6 +9,8 @@ export const NOT_ON_AZURE: Readonly<Record<string, string>> = {
   AGENT_HTTP_HOST: "of npm start; the platform listens",
   AGENT_HTTP_PORT: "of npm start; the platform listens",
   AGENT_KEY_FILE: "refused on Azure, whose disks do not last",
+  AGENT_TLS_CERTIFICATE_FILE: "of npm start; the platform ends TLS",
+  AGENT_TLS_KEY_FILE: "of npm start; the platform ends TLS",
   AZURE_SQL_USERNAME: "the server takes Entra ID only",
   AZURE_SQL_PASSWORD: "the server takes Entra ID only",
   AZURE_SQL_PASSWORD_SECRET: "the server takes Entra ID only",
