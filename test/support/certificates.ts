@@ -4,7 +4,7 @@ import {
   BasicConstraintsExtension,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
-  type Extension,
+  Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
   SubjectAlternativeNameExtension,
@@ -12,6 +12,9 @@ import {
   X509CertificateGenerator,
   X509CrlGenerator,
 } from "@peculiar/x509";
+
+/** Only from here: the package needs what is imported first. */
+export { Extension };
 
 /** Certificate authorities of a test's own: real certificates and revocation lists, made when the test runs. */
 
