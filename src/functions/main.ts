@@ -1,14 +1,17 @@
 import { app, type HttpRequest, type HttpResponseInit } from "@azure/functions";
 import { systemClock } from "../lib/clock.ts";
+import { onAzure } from "../lib/config/platform.ts";
 import { type Config, readConfig } from "../lib/config.ts";
 import { AgentCommunicationError } from "../lib/errors.ts";
 import { dispatch, dispatchUnknown, needsCredential, replyWithError } from "../lib/http/dispatch.ts";
 import { pathOf } from "../lib/http/path-matching.ts";
-import type { RawReply } from "../lib/http/problem.ts";
+import { type RawReply, TLS_HEADERS } from "../lib/http/problem.ts";
 import type { RawRequest } from "../lib/http/request-input.ts";
 import type { Route } from "../lib/http/route.ts";
 import { runTimer } from "../lib/http/run-timer.ts";
 import { errorFields, lineLog } from "../lib/log.ts";
+import { openClientCertificates } from "../lib/security/caller-verifier.ts";
+import type { Approach } from "../lib/security/gate.ts";
 import { createServices, type Services } from "../lib/services.ts";
 import { openStore } from "../lib/store/open-store.ts";
 import { openTelemetry } from "../lib/telemetry/open.ts";
@@ -23,6 +26,9 @@ const stopping = new AbortController();
 // Read while the host loads us: bad settings must stop the app at its start, not each request.
 const config: Config = readConfig(process.env, { underFunctions: true });
 
+const { clientCertificates } = config.security;
+if (clientCertificates !== undefined) await openClientCertificates(clientCertificates, systemClock, lines);
+
 // Begins to load while the host goes on; nothing waits for it but the first request.
 const telemetryOpened = openTelemetry(config.telemetry, systemClock, lines);
 let log = lines;
@@ -33,7 +39,7 @@ async function open(): Promise<Services> {
   const telemetry = await telemetryOpened;
   log = telemetry?.tee(lines) ?? lines;
   const store = await openStore(config, systemClock, faultCounter(telemetry));
-  return createServices({ config, clock: systemClock, store, telemetry });
+  return createServices({ config, clock: systemClock, store, telemetry, log });
 }
 
 /** The services of this process, made on first use. @throws STORE_UNAVAILABLE when the store cannot be opened (yet) */
@@ -47,8 +53,11 @@ async function services(): Promise<Services> {
   }
 }
 
+/** On Azure the front end speaks TLS for us. */
+const HOST_HEADERS: Readonly<Record<string, string>> = onAzure(process.env) ? TLS_HEADERS : {};
+
 function toResponse(reply: RawReply): HttpResponseInit {
-  return { status: reply.status, headers: { ...reply.headers }, body: reply.text };
+  return { status: reply.status, headers: { ...HOST_HEADERS, ...reply.headers }, body: reply.text };
 }
 
 function headerReader(request: HttpRequest): (name: string) => string | undefined {
@@ -63,6 +72,16 @@ function refuseLostBody(request: HttpRequest): void {
   if (request.body !== null || !request.headers.has("transfer-encoding")) return;
   if (request.method === "GET" || request.method === "HEAD") return;
   throw new AgentCommunicationError("INVALID_REQUEST", "Send the body with a Content-Length, not in chunks.");
+}
+
+function approachOf(request: HttpRequest): Approach {
+  return {
+    // Headers joins what was repeated by commas.
+    header: headerReader(request),
+    // The platform tells neither: the caller's address is in X-Forwarded-For, its certificate in X-ARR-ClientCert.
+    remoteAddress: () => undefined,
+    clientCertificate: () => undefined,
+  };
 }
 
 async function rawRequest(request: HttpRequest): Promise<RawRequest> {
@@ -86,7 +105,7 @@ function registerRoute(route: Route): void {
     handler: async (request) => {
       try {
         const running = await services();
-        const caller = await running.gate.admit({ header: headerReader(request) }, needsCredential(route));
+        const caller = await running.gate.admit(approachOf(request), needsCredential(route));
         return toResponse(await dispatch(running, route, await rawRequest(request), caller, log));
       } catch (error) {
         return toResponse(replyWithError(error, route.key, log, await telemetryOpened));
@@ -105,7 +124,7 @@ app.http("zzFallback", {
   route: "{*path}",
   handler: async (request) => {
     try {
-      await (await services()).gate.admit({ header: headerReader(request) }, needsCredential(undefined));
+      await (await services()).gate.admit(approachOf(request), needsCredential(undefined));
       return toResponse(dispatchUnknown(routes, request.method, new URL(request.url).pathname));
     } catch (error) {
       return toResponse(replyWithError(error, "no route", log, await telemetryOpened));

@@ -4,6 +4,7 @@ import { ChannelRegistry } from "./channels/channel-registry.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { openGate } from "./http/caller-guard.ts";
+import { type Log, lineLog } from "./log.ts";
 import { DeadLetterOffice } from "./messages/dead-letter-office.ts";
 import { MessageQueueManager } from "./messages/message-queue-manager.ts";
 import { MessageTypeRegistry } from "./messages/message-type-registry.ts";
@@ -16,6 +17,7 @@ import type { Gate } from "./security/gate.ts";
 import { KeyRotation } from "./security/key-rotation.ts";
 import { openKeys } from "./security/open-keys.ts";
 import { RefusalCounter } from "./security/refusal-counter.ts";
+import { RequiredGate } from "./security/required-gate.ts";
 import { SystemMonitor } from "./statistics/system-monitor.ts";
 import type { Store } from "./store/store.ts";
 import { SupervisorCoordinator } from "./tasks/supervisor-coordinator.ts";
@@ -50,12 +52,18 @@ export interface ServiceParts {
   clock: Clock;
   store: Store;
   telemetry?: Telemetry | undefined;
+  /** For what nobody who calls is told. */
+  log?: Log | undefined;
 }
 
+/** Where nobody reads one. */
+const NO_LOG: Log = lineLog(() => undefined);
+
 /** The composition root: the domain over one store. */
-export function createServices({ config, clock, store: plain, telemetry }: ServiceParts): Services {
+export function createServices({ config, clock, store: plain, telemetry, log = NO_LOG }: ServiceParts): Services {
   const system = config.sql === undefined ? "sqlite" : "microsoft.sql_server";
   const store = telemetry === undefined ? plain : observedStore(plain, telemetry, system);
+  const { security } = config;
   const schemas = new PayloadSchemas();
   const policy = new ChannelPolicy({ store, clock, policy: config.channelPolicy });
   const keys = openKeys(config.encryption, clock);
@@ -64,14 +72,16 @@ export function createServices({ config, clock, store: plain, telemetry }: Servi
   const refusals = new RefusalCounter({ store, clock });
   const monitor = new SystemMonitor({ store, clock, keyRotation });
   telemetry?.watch(() => monitor.metrics());
+  const credentials = new CredentialRegistry({ store });
+  const gate = security.authMode === "none" ? openGate : new RequiredGate({ security, clock, store, credentials, log });
   return {
     config,
     clock,
     store,
     telemetry,
-    gate: countingGate(openGate, refusals),
+    gate: countingGate(gate, refusals),
     registry: new AgentRegistry({ store, heartbeatIntervalSeconds: config.heartbeatIntervalSeconds }),
-    credentials: new CredentialRegistry({ store }),
+    credentials,
     messages: new MessageQueueManager({ store, clock, encryption, schemas, policy }),
     channels: new ChannelRegistry({ store, policy }),
     deadLetters: new DeadLetterOffice({ store, encryption }),

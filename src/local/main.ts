@@ -1,8 +1,10 @@
 import { routes } from "../functions/route-table.ts";
 import { timers } from "../functions/timers.ts";
 import { systemClock } from "../lib/clock.ts";
-import { readConfig } from "../lib/config.ts";
+import { isLoopback } from "../lib/config/platform.ts";
+import { type Config, readConfig } from "../lib/config.ts";
 import { type Log, lineLog } from "../lib/log.ts";
+import { openClientCertificates } from "../lib/security/caller-verifier.ts";
 import { createServices, type Services } from "../lib/services.ts";
 import { openStore } from "../lib/store/open-store.ts";
 import { openTelemetry } from "../lib/telemetry/open.ts";
@@ -55,21 +57,35 @@ function stopOnSignals(services: Services, server: LocalServer, localTimers: Loc
   process.on("SIGINT", stop);
 }
 
+/** What an operator should know of before anybody calls. @throws Error naming the setting of a file that will not do */
+async function lookAtSecurity({ security, httpHost }: Config): Promise<void> {
+  const { clientCertificates, tls } = security;
+  if (clientCertificates !== undefined) await openClientCertificates(clientCertificates, systemClock, lines);
+  if (tls === undefined && !isLoopback(httpHost)) {
+    // Behind a proxy that ends TLS it is as it should be; we cannot tell.
+    lines.info("plain HTTP: tokens and contents can be read on the way unless a proxy ends TLS here", {
+      host: httpHost,
+    });
+  }
+}
+
 async function main(): Promise<void> {
   const config = await step("", () => readConfig(process.env));
+  await step("bad settings", () => lookAtSecurity(config));
   const database = config.sql === undefined ? config.mockDatabase : `${config.sql.database} on ${config.sql.server}`;
   const telemetry = await openTelemetry(config.telemetry, systemClock, lines);
   const log = telemetry?.tee(lines) ?? lines;
   const onFault = faultCounter(telemetry);
   const store = await step(`cannot open the database ${database}`, () => openStore(config, systemClock, onFault));
-  const services = createServices({ config, clock: systemClock, store, telemetry });
+  const services = createServices({ config, clock: systemClock, store, telemetry, log });
   const localTimers = new LocalTimers(services, log);
   try {
     await step("", () => localTimers.start(timers));
     const where = `${config.httpHost}:${config.httpPort}`;
     const server = await step(`cannot listen on ${where}`, () => startServer(services, routes, log));
     stopOnSignals(services, server, localTimers);
-    const facts = `mode ${config.mode}, database ${database}`;
+    const asked = config.security.authMode === "none" ? "no credentials asked" : "credentials required";
+    const facts = `mode ${config.mode}, database ${database}, ${asked}`;
     process.stdout.write(`agent-communication listens on ${server.url} (${facts})\n`);
   } catch (error) {
     await localTimers.stop();

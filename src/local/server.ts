@@ -1,26 +1,31 @@
 import type { IncomingMessage } from "node:http";
-import type { Socket } from "node:net";
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerFactory,
+  fastify,
+} from "fastify";
 import { AgentCommunicationError, isAgentCommunicationError } from "../lib/errors.ts";
 import { dispatch, dispatchUnknown, needsCredential, replyWithError } from "../lib/http/dispatch.ts";
 import { PREFIX, pathOf } from "../lib/http/path-matching.ts";
-import { asPublicError, problemReply, type RawReply } from "../lib/http/problem.ts";
+import { asPublicError, problemReply, type RawReply, TLS_HEADERS } from "../lib/http/problem.ts";
 import type { RawRequest } from "../lib/http/request-input.ts";
 import type { Route } from "../lib/http/route.ts";
 import { REQUEST_MAX_BYTES } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
 import type { Caller } from "../lib/security/caller.ts";
 import type { Services } from "../lib/services.ts";
+import { approachOf, headerReader } from "./approach.ts";
 import { readBody } from "./body-reader.ts";
+import { answerBrokenHttp } from "./broken-http.ts";
 import { CallerSignals } from "./caller-signals.ts";
+import { createNodeServer } from "./node-server.ts";
+import { SilentConnections } from "./silent-connections.ts";
+import { TlsFiles } from "./tls.ts";
 
 /** The local host: the route table on Fastify, without Azure. */
 
-/** A request, headers and body, must have arrived after this: slow or dead callers hold nothing for longer. */
-const REQUEST_TIMEOUT_MILLISECONDS = 30_000;
-/** A connection on which nothing moves for this long is closed; longer than the longest poll. */
-const CONNECTION_TIMEOUT_MILLISECONDS = 60_000;
-const KEEP_ALIVE_TIMEOUT_MILLISECONDS = 72_000;
 /** How long requests under way may take to end once the host stops. */
 const CLOSE_GRACE_MILLISECONDS = 5_000;
 /** The query and the path share what node allows for all headers, so a longer id reaches us and is answered with 400. */
@@ -32,13 +37,6 @@ function send(reply: FastifyReply, answer: RawReply): FastifyReply {
   reply.code(answer.status);
   for (const name in answer.headers) reply.header(name, answer.headers[name]);
   return reply.send(answer.text);
-}
-
-function headerReader(message: IncomingMessage): (name: string) => string | undefined {
-  return (name) => {
-    const value = message.headers[name];
-    return typeof value === "string" || value === undefined ? value : value.join(",");
-  };
 }
 
 function queryOf(url: string): string {
@@ -87,28 +85,6 @@ function routeOf(request: FastifyRequest): string {
   return url === undefined ? request.method : `${request.method} ${url}`;
 }
 
-/** Answers what node's parser could not read: there is no request, only a socket. */
-function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): void {
-  if (!socket.writable || error.code === "ECONNRESET") {
-    socket.destroy();
-    return;
-  }
-  const tooLarge = error.code === "HPE_HEADER_OVERFLOW";
-  const problem = problemReply(
-    tooLarge
-      ? new AgentCommunicationError("PAYLOAD_TOO_LARGE", "The path and headers are too large.")
-      : new AgentCommunicationError("INVALID_REQUEST", "The request is not valid HTTP, or did not arrive in time."),
-  );
-  const headers = {
-    ...problem.headers,
-    "content-length": String(Buffer.byteLength(problem.text)),
-    connection: "close",
-  };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  const reason = tooLarge ? "Payload Too Large" : "Bad Request";
-  socket.end(`HTTP/1.1 ${problem.status} ${reason}\r\n${lines.join("")}\r\n${problem.text}`);
-}
-
 /** Asks the gate before anything of the body is read, and keeps its answer beside the request. */
 class Admissions {
   readonly #services: Services;
@@ -120,8 +96,7 @@ class Admissions {
 
   /** @throws what the gate refuses with */
   async admit(request: FastifyRequest, route: Route | undefined): Promise<void> {
-    const approach = { header: headerReader(request.raw) };
-    this.#callers.set(request, await this.#services.gate.admit(approach, needsCredential(route)));
+    this.#callers.set(request, await this.#services.gate.admit(approachOf(request.raw), needsCredential(route)));
   }
 
   callerOf(request: FastifyRequest): Caller {
@@ -152,16 +127,13 @@ function addRoute(app: FastifyInstance, route: Route, serving: Serving): void {
   });
 }
 
-function createApp(): FastifyInstance {
+function createApp(serverFactory: FastifyServerFactory): FastifyInstance {
   return fastify({
     logger: false,
     exposeHeadRoutes: false,
-    requestTimeout: REQUEST_TIMEOUT_MILLISECONDS,
-    connectionTimeout: CONNECTION_TIMEOUT_MILLISECONDS,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MILLISECONDS,
     forceCloseConnections: "idle",
     return503OnClosing: false,
-    http: { connectionsCheckingInterval: 5_000 },
+    serverFactory,
     // As the Functions host: literals in any case, one trailing slash accepted, parameters as they are.
     routerOptions: {
       caseSensitive: false,
@@ -174,20 +146,6 @@ function createApp(): FastifyInstance {
       send(reply, problemReply(asPublicError(asOurs(error))));
     },
   });
-}
-
-/**
- * Connections on which no request has arrived yet: node does not count them as idle, and a client that keeps one in
- * reserve would hold up the stop for the whole grace.
- */
-function trackSilent(app: FastifyInstance): ReadonlySet<Socket> {
-  const silent = new Set<Socket>();
-  app.server.on("connection", (socket: Socket) => {
-    silent.add(socket);
-    socket.once("close", () => silent.delete(socket));
-  });
-  app.server.on("request", (request: IncomingMessage) => silent.delete(request.socket));
-  return silent;
 }
 
 /** A listening host. */
@@ -205,7 +163,11 @@ export interface LocalServer {
  */
 export async function startServer(services: Services, routes: readonly Route[], log: Log): Promise<LocalServer> {
   const { config, clock } = services;
-  const app = createApp();
+  const { tls } = config.security;
+  const files = tls && new TlsFiles(tls, config.security, clock, log);
+  const silent = new SilentConnections();
+  const app = createApp((listener) => createNodeServer(listener, files, silent, log));
+  if (tls !== undefined) app.addHook("onSend", async (_request, reply) => void reply.headers(TLS_HEADERS));
   const signals = new CallerSignals();
   // Every body reaches our own reader, whatever its type says.
   app.removeAllContentTypeParsers();
@@ -216,22 +178,22 @@ export async function startServer(services: Services, routes: readonly Route[], 
     send(reply, replyWithError(asOurs(error), routeOf(request), log, services.telemetry));
   });
   const admissions = new Admissions(services);
-  app.setNotFoundHandler(
-    { preValidation: (request: FastifyRequest) => admissions.admit(request, undefined) },
-    (request, reply) => {
-      send(reply, dispatchUnknown(routes, request.method, pathOnly(request.raw.url ?? "")));
-    },
-  );
+  app.addHook("onRequest", async (request) => {
+    if (request.is404) await admissions.admit(request, undefined);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    send(reply, dispatchUnknown(routes, request.method, pathOnly(request.raw.url ?? "")));
+  });
   for (const route of routes) addRoute(app, route, { services, admissions, signals, log });
-  const silent = trackSilent(app);
   const address = await app.listen({ host: config.httpHost, port: config.httpPort });
   return {
-    url: `${address}${PREFIX}`,
+    // Fastify knows nothing of TLS here.
+    url: `${tls === undefined ? address : address.replace(/^http:/, "https:")}${PREFIX}`,
     async close() {
       signals.stop();
       const cancel = clock.after(CLOSE_GRACE_MILLISECONDS, () => app.server.closeAllConnections());
       const closed = app.close();
-      for (const socket of silent) socket.destroy();
+      silent.close();
       await closed;
       cancel();
     },

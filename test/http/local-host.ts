@@ -6,7 +6,8 @@ import { join } from "node:path";
 /** Starts the local host as the real process that `npm start` runs, from the sources. */
 
 const MAIN = new URL("../../src/local/main.ts", import.meta.url).pathname;
-const START_LINE = /^agent-communication listens on (http:\S+\/api) \(mode mock, database (.+)\)$/m;
+const START_LINE =
+  /^agent-communication listens on (https?:\S+\/api) \(mode mock, database .+, (?:no credentials asked|credentials required)\)$/m;
 
 export interface LocalHost {
   url: string;

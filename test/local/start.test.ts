@@ -25,7 +25,8 @@ describe("npm start", () => {
   it("prints one line, serves, keeps its file, and ends with 0 on SIGTERM although connections stay open", async () => {
     const host = await startLocalHost();
     const file = join(host.folder, "agents.db");
-    expect(host.stdout()).toBe(`agent-communication listens on ${host.url} (mode mock, database ${file})\n`);
+    const facts = `mode mock, database ${file}, no credentials asked`;
+    expect(host.stdout()).toBe(`agent-communication listens on ${host.url} (${facts})\n`);
     expect((await post(`${host.url}/agents`, { agentId: "a", role: "worker" })).status).toBe(201);
     // An idle kept-alive connection, and one that never finishes its request.
     const { port, hostname } = new URL(host.url);
@@ -114,7 +115,7 @@ describe("npm start", () => {
     for (const name of ["AGENT_HTTP_PORT", "AGENT_MAX_RETRIES", "AGENT_COMMUNICATION_MODE"])
       expect(line).toContain(name);
     expect(await failedStart({ AGENT_SWEEP_SCHEDULE: "every now and then or so" })).toContain("AGENT_SWEEP_SCHEDULE");
-    expect(await failedStart({ AGENT_HTTP_HOST: "0.0.0.0" })).toContain("AGENT_AUTH_MODE");
+    expect(await failedStart({ AGENT_HTTP_HOST: "0.0.0.0", AGENT_AUTH_MODE: "none" })).toContain("AGENT_AUTH_MODE");
   });
 
   it("runs the sweep by its schedule", async () => {

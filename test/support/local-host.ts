@@ -12,7 +12,7 @@ const START_MILLISECONDS = 30_000;
 const STOP_MILLISECONDS = 10_000;
 
 export interface LocalHost {
-  /** `http://127.0.0.1:<port>` */
+  /** `http://127.0.0.1:<port>`, https where the settings name a certificate */
   origin: string;
   /** `http://127.0.0.1:<port>/api` */
   baseUrl: string;
@@ -53,7 +53,7 @@ export async function startLocalHost(
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const listen = (chunk: Buffer) => {
     printed += chunk.toString();
-    const origin = /http:\/\/127\.0\.0\.1:\d+/.exec(printed)?.[0];
+    const origin = /https?:\/\/127\.0\.0\.1:\d+/.exec(printed)?.[0];
     if (origin !== undefined) resolve(origin);
   };
   child.stdout.on("data", listen);

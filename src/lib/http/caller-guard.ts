@@ -1,7 +1,9 @@
 import { isLoopback } from "../config/platform.ts";
 import { AgentCommunicationError } from "../errors.ts";
 import type { Caller } from "../security/caller.ts";
+import { isOfForeignPage } from "../security/foreign-origin.ts";
 import type { Gate } from "../security/gate.ts";
+import { refuseForwardedCertificate } from "../security/presented-credential.ts";
 
 /**
  * The rules of authentication mode `none`: whoever reaches the loopback address is believed, so a web page in a browser
@@ -31,10 +33,7 @@ export function refuseForeignCaller(header: (name: string) => string | undefined
     }
     if (knownHosts.size < KNOWN_HOSTS_MAX) knownHosts.add(host);
   }
-  const origin = header("origin");
-  if (origin === undefined) return;
-  const own = host.toLowerCase();
-  if (origin.toLowerCase() !== `http://${own}` && origin.toLowerCase() !== `https://${own}`) {
+  if (isOfForeignPage(header)) {
     const detail = "Without authentication requests from web pages of another origin are not served.";
     throw new AgentCommunicationError("FORBIDDEN", detail);
   }
@@ -42,10 +41,11 @@ export function refuseForeignCaller(header: (name: string) => string | undefined
 
 const BELIEVED: Caller = { kind: "believed" };
 
-/** The gate of authentication mode `none`. */
+/** The gate of authentication mode `none`. There are no limits: all callers are this machine's. */
 export const openGate: Gate = {
   admit(approach) {
     refuseForeignCaller(approach.header);
+    refuseForwardedCertificate(approach, undefined);
     return BELIEVED;
   },
 };

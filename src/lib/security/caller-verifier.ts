@@ -1,0 +1,133 @@
+import { agentIdSchema } from "../agents/agent.ts";
+import type { Clock } from "../clock.ts";
+import type { ClientCertificateSettings, SecuritySettings } from "../config/security-settings.ts";
+import { AgentCommunicationError } from "../errors.ts";
+import { errorFields, type Log } from "../log.ts";
+import { parse } from "../parse.ts";
+import type { Store } from "../store/store.ts";
+import { AgentRoles } from "./agent-roles.ts";
+import type { AgentCaller, Caller } from "./caller.ts";
+import type { ClientCertificateVerifier } from "./certificates/client-certificates.ts";
+import type { CredentialRegistry, VerifiedAgent } from "./credential-registry.ts";
+import { entraCaller } from "./entra-callers.ts";
+import { EntraTokenVerifier } from "./entra-tokens.ts";
+import { isOfForeignPage } from "./foreign-origin.ts";
+import type { Approach } from "./gate.ts";
+import type { PresentedCredential } from "./presented-credential.ts";
+
+/** Who a caller is, from the credential that it shows. */
+
+/** What the gate is made of. */
+export interface GateParts {
+  security: SecuritySettings;
+  clock: Clock;
+  store: Store;
+  credentials: CredentialRegistry;
+  log: Log;
+}
+
+export type VerifiedCaller = Extract<Caller, { credentialId: string }>;
+
+function notValid(): AgentCommunicationError {
+  return new AgentCommunicationError("UNAUTHENTICATED", "The credential is not valid here, or not any more.", {
+    challenge: "invalid_token",
+  });
+}
+
+/** Loads the verifier of client certificates with its files. @throws Error naming the setting of a file that will not do */
+export async function openClientCertificates(
+  settings: ClientCertificateSettings,
+  clock: Clock,
+  log: Log,
+): Promise<ClientCertificateVerifier> {
+  const { ClientCertificateVerifier: Verifier } = await import("./certificates/client-certificates.ts");
+  return new Verifier(settings, clock, (setting, error) => {
+    log.error("a file could not be read again", { setting, ...errorFields(error) });
+  });
+}
+
+export class CallerVerifier {
+  readonly #parts: GateParts;
+  readonly #entra: EntraTokenVerifier | undefined;
+  readonly #roles: AgentRoles;
+  #certificates: Promise<ClientCertificateVerifier> | undefined;
+
+  constructor(parts: GateParts) {
+    this.#parts = parts;
+    const { entra } = parts.security;
+    this.#entra = entra && new EntraTokenVerifier(entra, parts.clock);
+    this.#roles = new AgentRoles(parts.store);
+  }
+
+  /**
+   * Verifies a credential.
+   *
+   * @throws UNAUTHENTICATED when it is not valid; FORBIDDEN, INVALID_REQUEST when it is, but not for what the request says of
+   * the agent; STORE_UNAVAILABLE, IDENTITY_UNAVAILABLE when it cannot be told
+   */
+  async verify(presented: PresentedCredential, approach: Approach): Promise<VerifiedCaller> {
+    const { credentials } = this.#parts;
+    switch (presented.kind) {
+      case "token":
+        return agentCaller(await credentials.verifyToken(presented.text), "token", approach);
+      case "enrolment":
+        return this.#enrolment(presented.text, approach);
+      case "entra":
+        return this.#application(presented.text, approach);
+      case "certificate":
+        return this.#certificate(presented.der, approach);
+      case "unreadable":
+        throw notValid();
+    }
+  }
+
+  async #enrolment(text: string, approach: Approach): Promise<VerifiedCaller> {
+    const key = await this.#parts.credentials.verifyEnrolmentKey(text);
+    if (key === undefined) throw notValid();
+    if (wantedAgent(approach) !== undefined) {
+      const detail = "X-Agent-Id: an enrolment key is nobody's yet; leave it out.";
+      throw new AgentCommunicationError("INVALID_REQUEST", detail);
+    }
+    return { kind: "enrolment", ...key };
+  }
+
+  async #application(text: string, approach: Approach): Promise<VerifiedCaller> {
+    if (this.#entra === undefined) throw notValid();
+    const principal = await this.#entra.verify(text);
+    const { credentials } = this.#parts;
+    return entraCaller(principal, wantedAgent(approach), { credentials, roles: this.#roles });
+  }
+
+  async #certificate(der: Uint8Array, approach: Approach): Promise<VerifiedCaller> {
+    const { security, clock, log, credentials } = this.#parts;
+    if (security.clientCertificates === undefined) throw notValid();
+    if (isOfForeignPage(approach.header)) {
+      const detail = "With a client certificate, requests from web pages of another origin are not served.";
+      throw new AgentCommunicationError("FORBIDDEN", detail);
+    }
+    this.#certificates ??= openClientCertificates(security.clientCertificates, clock, log);
+    const names = (await this.#certificates).verify(der);
+    const bound = names && (await credentials.findCertificate(names));
+    return agentCaller(bound, "certificate", approach);
+  }
+}
+
+/** The X-Agent-Id header. @throws INVALID_REQUEST when it is no id, or is there twice */
+function wantedAgent({ header }: Approach): string | undefined {
+  const value = header("x-agent-id");
+  return value === undefined ? undefined : parse(agentIdSchema, value, "X-Agent-Id header");
+}
+
+function agentCaller(
+  agent: VerifiedAgent | undefined,
+  credential: "token" | "certificate",
+  approach: Approach,
+): AgentCaller {
+  if (agent === undefined) throw notValid();
+  const { agentId, role, credentialId } = agent;
+  const wanted = wantedAgent(approach);
+  if (wanted !== undefined && wanted !== agentId) {
+    throw new AgentCommunicationError("FORBIDDEN", `The credential is that of ${agentId}; X-Agent-Id must be, too.`);
+  }
+  return { kind: "agent", agentId, role, roles: [role], credential, credentialId };
+}

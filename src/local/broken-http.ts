@@ -1,0 +1,27 @@
+import type { Socket } from "node:net";
+import { AgentCommunicationError } from "../lib/errors.ts";
+import { problemReply } from "../lib/http/problem.ts";
+
+/** Answers what node's parser could not read: there is no request, only a socket. */
+export function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): void {
+  // A handshake that failed leaves nothing to speak over.
+  const failedHandshake = /^ERR_(?:SSL|TLS)_/.test(error.code ?? "");
+  if (!socket.writable || failedHandshake || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const tooLarge = error.code === "HPE_HEADER_OVERFLOW";
+  const problem = problemReply(
+    tooLarge
+      ? new AgentCommunicationError("PAYLOAD_TOO_LARGE", "The path and headers are too large.")
+      : new AgentCommunicationError("INVALID_REQUEST", "The request is not valid HTTP, or did not arrive in time."),
+  );
+  const headers = {
+    ...problem.headers,
+    "content-length": String(Buffer.byteLength(problem.text)),
+    connection: "close",
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const reason = tooLarge ? "Payload Too Large" : "Bad Request";
+  socket.end(`HTTP/1.1 ${problem.status} ${reason}\r\n${lines.join("")}\r\n${problem.text}`);
+}
