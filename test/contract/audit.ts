@@ -143,5 +143,80 @@ export function auditContract(open: StoreFactory): void {
       expect(await about(messageId)).toEqual([["chief", "dead_letters.redriven", { receiver }]]);
       expect(await about(other)).toEqual([["cleaner", "dead_letters.purged", { receiver }]]);
     });
+
+    const ofMessage = (scene: Scene, subjectId: string) => deeds(scene, { subjectKind: "message", subjectId });
+
+    it("has nothing of messages, which are their own record", async () => {
+      const scene = stage.scene();
+      const [sender, receiver] = [await scene.agent(), await scene.agent()];
+      const messageId = await scene.send(sender, receiver);
+      await scene.settle(receiver, await scene.receiveOne(receiver), "complete");
+      expect(await ofMessage(scene, messageId)).toEqual([]);
+    });
+
+    it("has what was sent, received and settled where that is asked for, once, and nothing of contents", async () => {
+      await withStore(open, { auditMessages: true }, async (scene) => {
+        const [sender, receiver] = [await scene.agent(), await scene.agent()];
+        const message = scene.message(sender, receiver, { messageId: scene.id("m"), type: "query", orderingKey: "k" });
+        await scene.store.sendMessages([message]);
+        await scene.store.sendMessages([message]);
+        const claimId = scene.id("claim");
+        const [leased] = await scene.receive(receiver, { claimId, maxMessages: 5 });
+        await scene.receive(receiver, { claimId, maxMessages: 5 });
+        if (leased === undefined) throw new Error("it was sent");
+        await scene.settle(receiver, { ...leased, attempt: 9 }, "complete");
+        await scene.settle(receiver, leased, "retry", { delayMilliseconds: 0, reason: "secret" });
+        const again = await as("admin-1", () => scene.receiveOne(receiver));
+        await as("admin-2", () => scene.settle(receiver, again, "dead_letter", { reason: "secret" }));
+        expect(await ofMessage(scene, message.messageId)).toEqual([
+          [sender, "message.sent", { sender, receiver, type: "query" }],
+          [receiver, "message.received", { attempt: 1, agentId: receiver }],
+          [receiver, "message.settled", { attempt: 1, agentId: receiver, status: "queued" }],
+          ["admin-1", "message.received", { attempt: 2, agentId: receiver }],
+          ["admin-2", "message.settled", { attempt: 2, agentId: receiver, status: "dead_lettered" }],
+        ]);
+        const batch = [1, 2].map((n) => scene.message(sender, receiver, { messageId: scene.id(`b${n}`) }));
+        await as("admin-3", () => scene.store.sendMessages(batch));
+        const messages = await scene.receive(receiver, { maxMessages: 5, types: ["notification"] });
+        const settlements = messages.map(({ messageId, attempt }) => ({
+          messageId,
+          attempt,
+          outcome: "complete" as const,
+        }));
+        await scene.store.settleMessages(receiver, [...settlements, ...settlements]);
+        for (const { messageId } of batch) {
+          const steps = (await ofMessage(scene, messageId)).map(([actor, action]) => [actor, action]);
+          expect(steps).toEqual([
+            ["admin-3", "message.sent"],
+            [receiver, "message.received"],
+            [receiver, "message.settled"],
+          ]);
+        }
+      });
+    });
+
+    it("has what was posted to a channel, and what its members did with it", async () => {
+      await withStore(open, { auditMessages: true }, async (scene) => {
+        const [sender, member] = [await scene.agent("supervisor"), await scene.agent()];
+        for (const kind of ["broadcast", "work_queue"] as const) {
+          const name = scene.id(kind.replace("_", "-"));
+          await scene.createChannel({ name, kind, members: [member] }, sender);
+          const post = scene.message(sender, member, { messageId: scene.id(`${kind}-post`) });
+          const message = { ...post, receiver: `#${name}` };
+          if (kind === "broadcast") await scene.store.broadcastMessage(message);
+          else await scene.store.sendMessages([message]);
+          const [received] = await scene.receive(member, kind === "broadcast" ? {} : { channel: name });
+          if (received === undefined) throw new Error("it was posted");
+          await scene.settle(member, received, "complete");
+          const detail = { sender, receiver: `#${name}`, type: "notification" };
+          const [sent] = await ofMessage(scene, message.messageId);
+          expect(sent).toEqual([sender, "message.sent", detail]);
+          expect((await ofMessage(scene, received.messageId)).slice(-2)).toEqual([
+            [member, "message.received", { attempt: 1, agentId: member }],
+            [member, "message.settled", { attempt: 1, agentId: member, status: "completed" }],
+          ]);
+        }
+      });
+    });
   });
 }

@@ -6,8 +6,8 @@ import type { Paged } from "../store.ts";
 import { type Batch, bigint, id, int, subject, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemJson, plainJson } from "./item-text.ts";
-import { sqlText } from "./texts.ts";
-import { PROLOGUE } from "./transaction.ts";
+import { sqlText, whenAudited } from "./texts.ts";
+import { BIN2, PROLOGUE } from "./transaction.ts";
 
 /** The entries of the audit: how a batch adds them to its transaction, and how they are read. */
 
@@ -58,6 +58,43 @@ export function recordRows({ actor, action, subjectKind, subjectId, detail = "'{
   return `INSERT INTO audit.entries (at, actor, action, subject_kind, subject_id, detail)
 SELECT @now, ${by}, ${action}, ${subjectKind}, ${subjectId}, ${detail}${from === undefined ? "" : `\n${from}`};
 `;
+}
+
+/** T-SQL of who answers for the item of that place: `actor`, where its encode has one, or else the agent that it names. */
+function actorOfItem(item: string, agentId: string): string {
+  return `COALESCE((SELECT CAST(JSON_VALUE(i.value, '$.actor') AS varchar(128)) FROM OPENJSON(@items) AS i
+    WHERE CAST(i.[key] AS int) = ${item}) ${BIN2}, ${agentId})`;
+}
+
+/** What an item says of its actor: nothing where that is the agent which it names anyway. */
+export function actorBeside(agentId: string): { actor?: string } {
+  const actor = actorOf(agentId);
+  return actor === agentId ? {} : { actor };
+}
+
+/**
+ * Records what is done to messages, where that is audited.
+ *
+ * @param rows `item` is the place of the call, and `agentId` the agent that it names
+ */
+export function recordMessages(
+  rows: Pick<RecordedRows, "from"> & {
+    action: "message.sent" | "message.received" | "message.settled";
+    item: string;
+    agentId: string;
+    messageId: string;
+    detail: { readonly [name: string]: DetailValue };
+  },
+): string {
+  const { action, item, agentId, messageId, detail, from } = rows;
+  const recorded = {
+    actor: actorOfItem(item, agentId),
+    action: `'${action}'`,
+    subjectKind: "'message'",
+    subjectId: messageId,
+    detail: detailOf(detail),
+  };
+  return whenAudited(recordRows(from === undefined ? recorded : { ...recorded, from }));
 }
 
 const RECORD_SQL = sqlText(

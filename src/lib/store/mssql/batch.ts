@@ -2,7 +2,7 @@ import mssql from "mssql";
 import type { AgentCommunicationError } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
 import type { StoreSettings } from "../store.ts";
-import type { SqlText } from "./texts.ts";
+import type { AuditedTexts, SqlText } from "./texts.ts";
 
 /** How a verb is written: one batch text, and how calls become its items and its recordsets their answers. */
 
@@ -77,7 +77,7 @@ export interface Batch<Item, Answer> {
   /** For traces and errors: "complete-tasks". */
   name: string;
   /** The text, or which of a small closed set of texts these items need: each has its plan. */
-  sql: SqlText | ((items: readonly Item[]) => SqlText);
+  sql: SqlText | AuditedTexts | ((items: readonly Item[]) => SqlText | AuditedTexts);
   /** What the batch reads of a call from @items, beside `item`, its position. */
   encode(item: Item): { [key: string]: JsonValue };
   /** Typed inputs beside @items and @clockOffset. */

@@ -7,12 +7,13 @@ import { broadcastTooLarge } from "../channel-reading.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import { idTaken, mailboxFull, mismatch } from "../send-refusals.ts";
 import type { NewMessage } from "../store.ts";
+import { actorBeside, recordMessages } from "./audit.ts";
 import { type Batch, int } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemJson, plainJson } from "./item-text.ts";
 import { joinKeys } from "./message-rows.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
-import { sqlText } from "./texts.ts";
+import { auditedTexts } from "./texts.ts";
 import { BIN2, BY_KEY, ID, PROLOGUE, raceUnless } from "./transaction.ts";
 
 /** The post, what it meets, and why it is refused: the first reason that applies, in the order of the embedded store. */
@@ -87,7 +88,13 @@ BEGIN
   FROM @copies AS s;
   INSERT INTO dbo.message_payloads (arrival, payload) VALUES (@number, @payload);
   INSERT INTO dbo.message_payloads (arrival, payload) SELECT @number + s.place, @payload FROM @copies AS s;
-  UPDATE c SET value = c.value + d.delta
+  ${recordMessages({
+    action: "message.sent",
+    item: "0",
+    agentId: "@sender",
+    messageId: "@messageId",
+    detail: { sender: { word: "@sender" }, receiver: { word: "@receiver" }, type: { word: "@type" } },
+  })}UPDATE c SET value = c.value + d.delta
   FROM (SELECT CONCAT('mailbox:', s.receiver_no) AS name, 1 AS delta FROM @copies AS s
     UNION ALL SELECT 'messages:queued', @members UNION ALL SELECT 'messages:completed', 1) AS d
   JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8
@@ -148,7 +155,7 @@ function refusalOf(refusal: Refusal, post: NewMessage, row: PostRow): AgentCommu
 
 const BROADCAST: Batch<NewMessage, SendMessageReply> = {
   name: "broadcast-message",
-  sql: sqlText("broadcast-message", `${PROLOGUE}${READ}${WRITE}${ANSWER}`),
+  sql: auditedTexts("broadcast-message", `${PROLOGUE}${READ}${WRITE}${ANSWER}`),
   encode: (post) => ({
     message_id: post.messageId,
     sender: post.sender,
@@ -168,6 +175,7 @@ const BROADCAST: Batch<NewMessage, SendMessageReply> = {
     credential: currentCall().credential,
     key_version: post.keyVersion ?? null,
     payloads: [itemJson(post.payload)],
+    ...actorBeside(post.sender),
   }),
   inputs: ({ maxMailbox }) => ({ maxMailbox: int(maxMailbox) }),
   decode: (result, posts) =>

@@ -4,6 +4,7 @@ import { asLeased, rankOf } from "../message-reading.ts";
 import { type AgentRefusalCode, agentRefusal, channelNotFound } from "../refusals.ts";
 import type { Claim, Claimed, StoredLeasedMessage } from "../store.ts";
 import { renewalInput, wakeAgent } from "./activity.ts";
+import { actorBeside, recordMessages } from "./audit.ts";
 import type { Batch, BatchResult, Outcome } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import {
@@ -19,7 +20,7 @@ import {
   STREAMS,
   TAKE_BACK,
 } from "./message-rows.ts";
-import { sqlText } from "./texts.ts";
+import { auditedTexts } from "./texts.ts";
 import {
   APPLY_COUNTS,
   BIN2,
@@ -163,7 +164,16 @@ BEGIN
   FROM @heads AS h JOIN @claims AS c ON c.item = h.item JOIN dbo.messages AS m${QUEUE_HINTS} ON m.arrival = h.arrival
   WHERE h.expired = 0 AND m.status = 'queued' AND m.held = 0 AND m.available_at <= @now
   ${BY_KEY};
-  ${raceUnless("@picked")}  UPDATE dbo.counters SET value = value + CASE name WHEN 'messages:leased' THEN @picked ELSE -@picked END
+  ${raceUnless("@picked")}  ${recordMessages({
+    action: "message.received",
+    item: "h.item",
+    agentId: "a.agent_id",
+    messageId: "m.message_id",
+    detail: { attempt: { number: "m.attempt" }, agentId: { word: "a.agent_id" } },
+    from: `FROM @heads AS h JOIN @claims AS c ON c.item = h.item JOIN dbo.messages AS m ON m.arrival = h.arrival
+  JOIN dbo.agents AS a ON a.agent_no = ${from.memberNo} WHERE h.expired = 0 ORDER BY h.arrival
+  ${BY_KEY}`,
+  })}  UPDATE dbo.counters SET value = value + CASE name WHEN 'messages:leased' THEN @picked ELSE -@picked END
   WHERE name IN ('messages:leased', 'messages:queued') AND slot = @@SPID % 8;
 END;
 COMMIT TRANSACTION;
@@ -245,9 +255,10 @@ function claimBatch(
 ): Batch<Item, Answer> {
   return {
     name,
-    sql: sqlText(name, sql),
+    sql: auditedTexts(name, sql),
     encode: (claim) => ({
       agent_id: claim.agentId,
+      ...actorBeside(claim.agentId),
       ...(claim.channel === undefined ? {} : { channel: claim.channel }),
       max_messages: claim.maxMessages,
       max_bytes: claim.maxBytes,

@@ -137,7 +137,8 @@ export class Connection {
     // Each object gets its position as its first member.
     const numbered = calls.map(({ json }, position) => json.replace("{", `{"item":${position},`).replace(/,}$/, "}"));
     const inputs = { ...batch.inputs?.(this.settings), items: text(`[${numbered.join()}]`) };
-    const sql = typeof batch.sql === "function" ? batch.sql(items) : batch.sql;
+    const texts = typeof batch.sql === "function" ? batch.sql(items) : batch.sql;
+    const sql = typeof texts === "string" ? texts : this.settings.auditMessages ? texts.audited : texts.plain;
     const result = await this.#execute(sql, inputs);
     if (batch.wakes) for (const row of result.rows<{ agent_id: string }>(1)) this.#listeners.notify(row.agent_id);
     return batch

@@ -7,12 +7,13 @@ import { channelOf, PRIORITIES } from "../../values.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import { idTaken, mailboxFull, mismatch } from "../send-refusals.ts";
 import type { NewMessage } from "../store.ts";
+import { actorBeside, recordMessages } from "./audit.ts";
 import { type Batch, type BatchResult, int, type Outcome } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemJson, plainJson } from "./item-text.ts";
 import { joinKeys } from "./message-rows.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
-import { type SqlText, sqlText } from "./texts.ts";
+import { type AuditedTexts, auditedTexts } from "./texts.ts";
 import { BIN2, BY_KEY, HASH, ID, KEY_VERSION, PROLOGUE, raceUnless, TYPE, WORD } from "./transaction.ts";
 
 /** Calls in one batch: each has BATCH_MAX_MESSAGES places of the batch's one arrival number. */
@@ -79,6 +80,15 @@ UPDATE s SET accepted = 0
 FROM @sends AS s JOIN @sends AS x ON x.item = s.item WHERE x.refusal IS NOT NULL AND s.accepted = 1;
 `;
 
+const RECORD = recordMessages({
+  action: "message.sent",
+  item: "s.item",
+  agentId: "a.agent_id",
+  messageId: "s.message_id",
+  detail: { sender: { word: "a.agent_id" }, receiver: { word: "s.receiver" }, type: { word: "s.type" } },
+  from: "FROM @sends AS s JOIN dbo.agents AS a ON a.agent_no = s.sender_no WHERE s.accepted = 1 ORDER BY s.place",
+});
+
 /** The rows, their payloads and their counts. The number is taken while the keys are locked: arrival follows acceptance. */
 const write = (
   joinKeys: string,
@@ -100,7 +110,7 @@ BEGIN
   SELECT @number * ${ARRIVALS_PER_NUMBER} + s.place, ${plainJson("p.value")}
   FROM OPENJSON(@items) AS i CROSS APPLY OPENJSON(i.value, '$.payloads') AS p
   JOIN @sends AS s ON s.place = i.[key] * ${BATCH_MAX_MESSAGES} + p.[key] WHERE s.accepted = 1;
-  UPDATE c SET value = c.value + d.delta
+  ${RECORD}  UPDATE c SET value = c.value + d.delta
   FROM (SELECT CONCAT('mailbox:', s.receiver_no) AS name, COUNT(*) AS delta FROM @sends AS s WHERE s.accepted = 1
     GROUP BY s.receiver_no UNION ALL SELECT 'messages:queued', @accepted) AS d
   JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8
@@ -116,13 +126,13 @@ SELECT DISTINCT s.receiver AS agent_id FROM @sends AS s WHERE s.accepted = 1 AND
 `;
 
 /** Calls of one message each without an ordering key: nearly all. */
-const SINGLE = sqlText("send-messages single", `${PROLOGUE}${read(false)}${write("")}${ANSWER}`);
+const SINGLE = auditedTexts("send-messages single", `${PROLOGUE}${read(false)}${write("")}${ANSWER}`);
 const together = (toChannels: boolean): string =>
   `${PROLOGUE}${read(toChannels)}${READ_TOGETHER}${write(joinKeys("@sends", "place", "s.accepted = 1"))}${ANSWER}`;
-const ANY = sqlText("send-messages any", together(false));
-const TO_CHANNELS = sqlText("send-messages to-channels", together(true));
+const ANY = auditedTexts("send-messages any", together(false));
+const TO_CHANNELS = auditedTexts("send-messages to-channels", together(true));
 
-function textFor(calls: readonly (readonly NewMessage[])[]): SqlText {
+function textFor(calls: readonly (readonly NewMessage[])[]): AuditedTexts {
   if (calls.some((messages) => messages.some(({ receiver }) => channelOf(receiver) !== undefined))) return TO_CHANNELS;
   return calls.every((messages) => messages.length === 1 && messages[0]?.orderingKey === undefined) ? SINGLE : ANY;
 }
@@ -234,6 +244,7 @@ const SEND: Batch<readonly NewMessage[], SendMessageReply[]> = {
     return {
       messages: messages.map((message, n) => encodeMessage(message, n, messages[twins[n] ?? -1])),
       payloads: messages.map((message) => itemJson(message.payload)),
+      ...(messages[0] === undefined ? {} : actorBeside(messages[0].sender)),
     };
   },
   inputs: ({ maxMailbox }) => ({ maxMailbox: int(maxMailbox) }),

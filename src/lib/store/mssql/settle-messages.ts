@@ -3,11 +3,12 @@ import { SETTLE_MAX } from "../../limits.ts";
 import { type AgentRefusalCode, agentRefusal } from "../refusals.ts";
 import type { NewSettlement, SettleResult } from "../store.ts";
 import { renewalInput, wakeAgent } from "./activity.ts";
+import { actorBeside, recordMessages } from "./audit.ts";
 import type { Batch } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemText, plainText } from "./item-text.ts";
 import { DECLARE_ENDED_KEYS, FREE_NEXT_OF_KEYS, LEAVE_KEYS, MAX_ATTEMPTS_REASON } from "./message-rows.ts";
-import { sqlText } from "./texts.ts";
+import { auditedTexts } from "./texts.ts";
 import { BIN2, BY_KEY, DECLARE_DELIVERABLE, ID, PROLOGUE, raceUnless, WORD } from "./transaction.ts";
 
 /** Calls in one batch. */
@@ -77,7 +78,16 @@ BEGIN
   FROM @settles AS s JOIN dbo.messages AS m ON m.arrival = s.arrival
   WHERE s.acts = 1 AND m.status = 'leased' AND m.attempt = s.attempt
   ${BY_KEY};
-  ${raceUnless("@settled")}  IF @keyed > 0
+  ${raceUnless("@settled")}  ${recordMessages({
+    action: "message.settled",
+    item: "s.item",
+    agentId: "a.agent_id",
+    messageId: "m.message_id",
+    detail: { attempt: { number: "s.attempt" }, agentId: { word: "a.agent_id" }, status: { word: "s.status" } },
+    from: `FROM @settles AS s JOIN dbo.messages AS m ON m.arrival = s.arrival JOIN dbo.agents AS a ON a.agent_no = s.agent_no
+  WHERE s.acts = 1 ORDER BY s.place
+  ${BY_KEY}`,
+  })}  IF @keyed > 0
   BEGIN
     ${FREE_NEXT_OF_KEYS}    UPDATE s SET wakes = 1 FROM @settles AS s JOIN @deliverable AS d ON d.agent_no = s.receiver_no;
   END;
@@ -105,8 +115,8 @@ WHERE s.acts = 1 AND (s.wakes = 1 OR s.status = 'queued')
 ${BY_KEY};
 `;
 
-const DISTINCT = sqlText("settle-messages distinct", `${PROLOGUE}${READ}${WRITE}${ANSWER}`);
-const REPEATING = sqlText("settle-messages repeating", `${PROLOGUE}${READ}${FIRST_ACTS}${WRITE}${ANSWER}`);
+const DISTINCT = auditedTexts("settle-messages distinct", `${PROLOGUE}${READ}${WRITE}${ANSWER}`);
+const REPEATING = auditedTexts("settle-messages repeating", `${PROLOGUE}${READ}${FIRST_ACTS}${WRITE}${ANSWER}`);
 
 interface SettleCall {
   agentId: string;
@@ -137,6 +147,7 @@ const SETTLE: Batch<SettleCall, Settled> = {
   },
   encode: ({ agentId, settlements }) => ({
     agent_id: agentId,
+    ...actorBeside(agentId),
     settlements: (settlements.length === 0 ? [NOTHING] : settlements).map((settlement, n) => ({
       n,
       message_id: settlement.messageId,

@@ -20,9 +20,38 @@ const TEXTS = new Map<string, SqlText>();
  */
 export function sqlText(name: string, sql: string): SqlText {
   if (TEXTS.has(name)) throw new Error(`two T-SQL texts are called ${name}`);
+  if (sql.includes(BEGIN)) throw new Error(`the T-SQL text ${name} has a part that is not always there`);
   const text = sql as SqlText;
   TEXTS.set(name, text);
   return text;
+}
+
+/** Around what only one form of a text has. */
+const [BEGIN, END] = ["/*audited*/", "/*always*/"] as const;
+
+/** A part of a text that is there only in its audited form; for `auditedTexts`. */
+export function whenAudited(part: string): string {
+  return `${BEGIN}${part}${END}`;
+}
+
+/** A text, and the same with entries for what it does to messages. */
+export interface AuditedTexts {
+  plain: SqlText;
+  audited: SqlText;
+}
+
+/**
+ * Registers a text in both forms: where messages are not audited, nothing of it is sent.
+ *
+ * @param sql with parts made by `whenAudited`
+ */
+export function auditedTexts(name: string, sql: string): AuditedTexts {
+  const [first = "", ...others] = sql.split(BEGIN);
+  const rests = others.map((other) => other.slice(other.indexOf(END) + END.length));
+  return {
+    plain: sqlText(name, [first, ...rests].join("")),
+    audited: sqlText(`${name} audited`, sql.replaceAll(BEGIN, "").replaceAll(END, "")),
+  };
 }
 
 /** Every text of the modules that are loaded, by name. */

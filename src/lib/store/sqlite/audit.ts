@@ -1,4 +1,4 @@
-import type { AuditEntry, ListAuditQuery, NewAuditEntry } from "../../security/audit.ts";
+import type { AuditDetail, AuditEntry, ListAuditQuery, NewAuditEntry } from "../../security/audit.ts";
 import { actorOf } from "../../security/call-context.ts";
 import { AUDIT_COLUMNS, type AuditRow, auditPage, auditWindow } from "../audit-reading.ts";
 import type { Paged } from "../store.ts";
@@ -20,6 +20,17 @@ export function audit(transaction: Transaction, entry: NewAuditEntry): void {
   const { actor = actorOf(undefined, transaction.call), action, subjectKind, subjectId, detail } = entry;
   const text = detail === undefined ? "{}" : JSON.stringify(detail);
   transaction.run(INSERT, transaction.now, actor, action, subjectKind, subjectId, text);
+}
+
+/** As `audit`, of a message: only where messages are audited, since otherwise their own rows are the record. */
+export function auditMessage(
+  transaction: Transaction,
+  action: "message.sent" | "message.received" | "message.settled",
+  { messageId, agentId, detail }: { messageId: string; agentId: string; detail: AuditDetail },
+): void {
+  if (!transaction.settings.auditMessages) return;
+  const actor = actorOf(agentId, transaction.call);
+  audit(transaction, { actor, action, subjectKind: "message", subjectId: messageId, detail });
 }
 
 /** Adds entries about what is not in the store itself. */

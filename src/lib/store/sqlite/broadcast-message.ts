@@ -8,7 +8,7 @@ import type { NewMessage } from "../store.ts";
 import { type AgentRow, agentByNo, requireRegistered } from "./agent-rows.ts";
 import { refuseUnlessOf } from "./channels.ts";
 import { keyIsBusy, storePayload } from "./message-rows.ts";
-import { availability, findRepeat } from "./send-messages.ts";
+import { availability, findRepeat, recordSent } from "./send-messages.ts";
 import type { Transaction } from "./transaction.ts";
 
 const MEMBERS = "SELECT agent_no FROM channel_members WHERE channel_no = ? ORDER BY agent_no";
@@ -36,6 +36,7 @@ export function broadcastMessage(transaction: Transaction, post: NewMessage): Se
   }
   insertPost(transaction, post, sender, mailbox, text);
   for (const member of members) insertCopy(transaction, post, sender, member, text);
+  recordSent(transaction, post);
   return { messageId: post.messageId, duplicate: false };
 }
 

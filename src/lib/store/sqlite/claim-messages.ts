@@ -4,6 +4,7 @@ import { rankOf } from "../message-reading.ts";
 import type { Claim, Claimed, StoredLeasedMessage } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";
 import { type AgentRow, requireRegistered } from "./agent-rows.ts";
+import { auditMessage } from "./audit.ts";
 import { requireQueue } from "./channels.ts";
 import {
   endMessage,
@@ -180,6 +181,12 @@ class Walk {
     transaction.count("messages:queued", -1);
     transaction.count("messages:leased", 1);
     const attempt = row.attempt + 1;
+    const { agentId } = this.#claim;
+    auditMessage(transaction, "message.received", {
+      messageId: row.message_id,
+      agentId,
+      detail: { attempt, agentId },
+    });
     const leased = { ...row, status: "leased" as const, attempt, lease_expires_at: leaseExpiresAt, holder };
     this.leased.push(readLeased(transaction, leased, text));
     return true;

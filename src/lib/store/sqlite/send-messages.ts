@@ -3,6 +3,7 @@ import { channelOf, PRIORITIES } from "../../values.ts";
 import { idTaken, mailboxFull, mismatch } from "../send-refusals.ts";
 import type { NewMessage } from "../store.ts";
 import { type AgentRow, requireRegistered } from "./agent-rows.ts";
+import { auditMessage } from "./audit.ts";
 import { refuseUnlessOf } from "./channels.ts";
 import { keyIsBusy, storePayload } from "./message-rows.ts";
 import type { Transaction } from "./transaction.ts";
@@ -136,6 +137,12 @@ function insertMessage(transaction: Transaction, { message, sender, receiver }: 
   transaction.addToMailbox(receiverNo, 1);
   transaction.countAccepted();
   if (held === 0 && availableAt <= now) transaction.deliverable(receiver.agent_id);
+  recordSent(transaction, message);
+}
+
+/** Records that the message was accepted, where that is audited. */
+export function recordSent(transaction: Transaction, { messageId, sender, receiver, type }: NewMessage): void {
+  auditMessage(transaction, "message.sent", { messageId, agentId: sender, detail: { sender, receiver, type } });
 }
 
 /** When it may be delivered: never before now. */

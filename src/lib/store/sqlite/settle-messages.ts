@@ -2,6 +2,7 @@ import { backoffMilliseconds } from "../../backoff.ts";
 import type { NewSettlement, SettleResult } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";
 import { type AgentRow, requireRegistered } from "./agent-rows.ts";
+import { auditMessage } from "./audit.ts";
 import {
   endMessage,
   holds,
@@ -61,15 +62,26 @@ function settleOne(transaction: Transaction, agent: AgentRow, settlement: NewSet
     }
     return { messageId, status: repeat.status };
   }
-  switch (outcome) {
+  const status = settleLeased(transaction, message, settlement);
+  const detail = { attempt: message.attempt, agentId: agent.agent_id, status };
+  auditMessage(transaction, "message.settled", { messageId, agentId: agent.agent_id, detail });
+  return { messageId, status };
+}
+
+function settleLeased(
+  transaction: Transaction,
+  message: LiveMessageRow,
+  settlement: NewSettlement,
+): "completed" | "queued" | "dead_lettered" {
+  switch (settlement.outcome) {
     case "complete":
       endMessage(transaction, message, "completed", { settlement: "complete" });
-      return { messageId, status: "completed" };
+      return "completed";
     case "dead_letter":
       endMessage(transaction, message, "dead_lettered", { settlement: "dead_letter", reason: settlement.reason });
-      return { messageId, status: "dead_lettered" };
+      return "dead_lettered";
     case "retry":
-      return { messageId, status: retry(transaction, message, settlement) };
+      return retry(transaction, message, settlement);
   }
 }
 
