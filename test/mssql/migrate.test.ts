@@ -51,14 +51,53 @@ describe("the script of all", () => {
   if (NO_DOTNET !== undefined) console.log(`the syntax of the migration script: ${NO_DOTNET}`);
   else {
     it("is T-SQL to Microsoft's own parser", () => {
-      const [parsed] = parse(new Map([["schema.sql", migrationScript()]]));
-      expect(parsed?.errors).toEqual([]);
+      const forms = [false, true].map((ledger) => [`ledger ${ledger}`, migrationScript({ ledger })] as const);
+      // As texts within the script, and as what the server compiles then.
+      const batches = forms.flatMap(([name, script]) =>
+        [...script.matchAll(/^IF @@TRANCOUNT > 0 EXEC \(N'((?:[^']|'')*)'\);$/gm)].map(
+          ([, text = ""], place) => [`${name} ${place}`, text.replaceAll("''", "'")] as const,
+        ),
+      );
+      expect(batches.length).toBeGreaterThan(20);
+      expect(
+        parse(new Map([...forms, ...batches])).flatMap(({ name, errors }) => errors.map((one) => ({ name, ...one }))),
+      ).toEqual([]);
     });
   }
 
   it("is printed, or written to a file", async () => {
     const { code, out } = await runFile("scripts/migrate.ts", ["--script"], { environment: { AZURE_SQL_SERVER: "" } });
     expect({ code, out }).toEqual({ code: 0, out: migrationScript() });
+  });
+});
+
+describe("the form with a ledger", () => {
+  const script = migrationScript({ ledger: true });
+
+  it("makes entries and blocks append-only, and leaves nothing that would delete them", () => {
+    const [audit = ""] = /^-- 0003_audit\.sql$[\s\S]*?(?=^-- 0004)/m.exec(script) ?? [];
+    const tables = [...audit.matchAll(/CREATE TABLE (audit\.\w+) \([^;]*?\)\s*(WITH \(LEDGER[^;]*)?;/g)];
+    expect(tables.map(([, table, ledger]) => [table, ledger?.trim()])).toEqual([
+      ["audit.entries", "WITH (LEDGER = ON (APPEND_ONLY = ON))"],
+      ["audit.blocks", "WITH (LEDGER = ON (APPEND_ONLY = ON))"],
+      ["audit.block_entries", "WITH (LEDGER = ON (APPEND_ONLY = ON))"],
+      ["audit.dropped_blocks", undefined],
+      ["audit.policy", undefined],
+    ]);
+    const statements = audit.replaceAll(/^ *--.*$/gm, "");
+    expect(statements.match(/\bDELETE\b/g)).toHaveLength(2);
+    expect(statements.replaceAll(/\/\*[\s\S]*?\*\//g, "")).not.toMatch(/\b(?:DELETE|UPDATE audit)\b/);
+  });
+
+  it("is the same but for the audit", () => {
+    const others = (text: string) => text.replace(/^-- 0003_audit\.sql$[\s\S]*?(?=^-- 0004)/m, "");
+    expect(others(script)).toBe(others(migrationScript()));
+    expect(script).not.toBe(migrationScript());
+  });
+
+  it("is printed, too", async () => {
+    const { code, out } = await runFile("scripts/migrate.ts", ["--script", "--ledger"]);
+    expect({ code, out }).toEqual({ code: 0, out: script });
   });
 });
 
@@ -69,6 +108,14 @@ describe("a store on a database", () => {
   it("that has been migrated, opens", async () => {
     await expect(check(current)).resolves.toBeUndefined();
     await expect(check(current.map((row) => ({ ...row, checksum: null })))).resolves.toBeUndefined();
+  });
+
+  it("whose audit is a ledger, opens as well", async () => {
+    const recorded = [...migrationScript({ ledger: true }).matchAll(/SET checksum = '(\w+)' WHERE version = (\d+)/g)];
+    const rows = recorded.map(([, checksum, version]) => ({ version: Number(version), checksum: String(checksum) }));
+    expect(rows.length).toBe(files.length);
+    expect(rows).not.toEqual(current);
+    await expect(check(rows)).resolves.toBeUndefined();
   });
 
   it.each<[string, readonly Row[], RegExp]>([

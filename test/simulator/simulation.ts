@@ -4,6 +4,7 @@ import { everyPage, payloadField, Scene, SECOND } from "../contract/support.ts";
 import { TaskWatch } from "../contract/task-watch.ts";
 import { Random } from "../support/random.ts";
 import { SKILLS, SupervisorActor, WorkerActor, type World } from "./actors.ts";
+import { checkAudit } from "./audited.ts";
 import { Ledger } from "./ledger.ts";
 import { Network } from "./network.ts";
 
@@ -69,6 +70,10 @@ export class Simulation {
       Math.random = unseeded;
     }
     await this.#checkEnds();
+    await checkAudit(
+      scene,
+      this.#world.watch.tasks.map(({ taskId }) => taskId),
+    );
     const { lostRequests, lostReplies, repeated } = this.#world.network.counts;
     const { watch, ledger } = this.#world;
     return {

@@ -84,6 +84,21 @@ const ROWS: Tampering = [
     "UPDATE dbo.messages SET held = 1 WHERE attempt_limit = 77",
   ],
   [
+    "audit of task events",
+    "UPDATE dbo.task_events SET event = 'requeued' WHERE event = 'created'",
+    "UPDATE dbo.task_events SET event = 'created' WHERE event = 'requeued'",
+  ],
+  [
+    "audit of agents' status",
+    "UPDATE dbo.agents SET status = 'draining' WHERE role = 'supervisor'",
+    "UPDATE dbo.agents SET status = 'active' WHERE role = 'supervisor'",
+  ],
+  [
+    "audit of agents' role and capacity",
+    "UPDATE dbo.agents SET role = 'admin' WHERE role = 'supervisor'",
+    "UPDATE dbo.agents SET role = 'supervisor' WHERE role = 'admin'",
+  ],
+  [
     "ordering_keys.unsettled",
     "UPDATE dbo.ordering_keys SET unsettled = unsettled + 1",
     "UPDATE dbo.ordering_keys SET unsettled = unsettled - 1",

@@ -47,6 +47,12 @@ const TAMPERING: readonly (readonly [string, string])[] = [
   ["capability_sets.active_workers", "UPDATE capability_sets SET active_workers = 0, free_workers = 0"],
   ["capability_sets.free_workers", "UPDATE capability_sets SET free_workers = active_workers"],
   ["messages held behind their ordering key", "UPDATE messages SET held = 0"],
+  [
+    "audit of task events",
+    "DELETE FROM task_events WHERE event = 'created' AND task_no = 1; INSERT INTO task_events SELECT task_no, event_no + 9, event, at, attempt, agent_no, detail FROM task_events",
+  ],
+  ["audit of agents' status", "UPDATE agents SET status = 'draining' WHERE role = 'supervisor'"],
+  ["audit of agents' role and capacity", "UPDATE agents SET max_concurrent_tasks = 9 WHERE role = 'supervisor'"],
 ];
 
 describe("recount", () => {

@@ -31,7 +31,45 @@ function counterLaw(prefix: string, rows: string, excluded: readonly string[] = 
 const IS_AGENT = "agent_id NOT LIKE '#%'";
 const WORKERS = "FROM agents WHERE role = 'worker' AND status = 'active' AND max_concurrent_tasks > 0";
 
+/** The entries that tell the status of an agent, and what it is besides; the latest of each agent. */
+const latest = (
+  actions: string,
+  columns: string,
+) => `SELECT subject_id, ${columns} FROM audit_entries WHERE entry_no IN (
+  SELECT max(entry_no) FROM audit_entries WHERE subject_kind = 'agent' AND action IN (${actions}) GROUP BY subject_id)`;
+
+/** What is in the audit, because it was written in the transaction of the change. */
+const AUDIT: readonly Law[] = [
+  {
+    name: "audit of task events",
+    sql: `SELECT e.task_id || ' ' || e.event AS what, e.counted, coalesce(x.kept, 0) AS kept
+          FROM (SELECT t.task_id, h.event, count(*) AS counted FROM task_events h JOIN tasks t USING (task_no) GROUP BY 1, 2) e
+          LEFT JOIN (SELECT subject_id, action, count(*) AS kept FROM audit_entries WHERE subject_kind = 'task' GROUP BY 1, 2) x
+            ON x.subject_id = e.task_id AND x.action = 'task.' || e.event
+          WHERE e.counted <> coalesce(x.kept, 0)`,
+  },
+  {
+    name: "audit of agents' status",
+    sql: `SELECT a.agent_id || ' ' || a.status || ' ' || coalesce(l.status, '') AS what, 1 AS counted, 0 AS kept FROM agents a
+          LEFT JOIN (${latest(
+            "'agent.registered', 'agent.status_changed', 'agent.deregistered'",
+            "coalesce(json_extract(detail, '$.to'), json_extract(detail, '$.status')) AS status",
+          )}) l ON l.subject_id = a.agent_id
+          WHERE ${IS_AGENT} AND a.status IS NOT l.status`,
+  },
+  {
+    name: "audit of agents' role and capacity",
+    sql: `SELECT a.agent_id AS what, a.max_concurrent_tasks AS counted, coalesce(l.capacity, 0) AS kept FROM agents a
+          LEFT JOIN (${latest(
+            "'agent.registered', 'agent.changed'",
+            "json_extract(detail, '$.role') AS role, json_extract(detail, '$.maxConcurrentTasks') AS capacity",
+          )}) l ON l.subject_id = a.agent_id
+          WHERE ${IS_AGENT} AND (a.role IS NOT l.role OR a.max_concurrent_tasks IS NOT l.capacity)`,
+  },
+];
+
 const LAWS: readonly Law[] = [
+  ...AUDIT,
   counterLaw("messages:", "SELECT status AS what, count(*) AS counted FROM messages GROUP BY status"),
   counterLaw("tasks:", "SELECT status AS what, count(*) AS counted FROM tasks GROUP BY status", [
     "tasks:assigned_once",

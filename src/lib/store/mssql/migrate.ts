@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import mssql from "mssql";
 import { AgentCommunicationError } from "../../errors.ts";
 import { type Migration, missingMigrations, readMigrations } from "../migrations.ts";
@@ -7,6 +8,26 @@ import { type SqlText, sqlText } from "./texts.ts";
 // Unlike the embedded store, this one is not brought up to date by opening it: the app may not change the schema.
 
 const FOLDER = new URL("./migrations/", import.meta.url);
+
+/** Which form of the audit a database is given; its tables are made once, and stay what they are. */
+export interface MigrationOptions {
+  /** Its entries and blocks as append-only ledger tables: nobody can change or delete them, so there is no retention. */
+  ledger?: boolean | undefined;
+}
+
+/** Before what counts in the form with a ledger only. */
+const LEDGER_MARK = "-- ledger: ";
+
+function withLedger(migration: Migration): Migration {
+  const sql = migration.sql.replaceAll(LEDGER_MARK, "");
+  return { ...migration, sql, checksum: createHash("sha256").update(sql).digest("hex") };
+}
+
+/** The files; those that have two forms, in the one that is asked for. */
+function migrationsOf({ ledger = false }: MigrationOptions = {}): Migration[] {
+  const files = readMigrations(FOLDER);
+  return ledger ? files.map(withLedger) : files;
+}
 
 /** Which migrations a database has. (Only the branch that runs is compiled, so the table may be missing.) */
 const APPLIED = sqlText(
@@ -44,8 +65,27 @@ export interface Applied {
   outcome: "applied" | "already applied" | "recorded";
 }
 
+/** Checksums by version; a form with a ledger counts as the file that it was made from. */
 function appliedVersions(rows: readonly Row[]): Map<number, string | null> {
-  return new Map(rows.map((row) => [Number(row.version), row.checksum === null ? null : String(row.checksum)]));
+  const plain = readMigrations(FOLDER);
+  const fileOf = new Map(plain.map((file) => [withLedger(file).checksum, file.checksum]));
+  return new Map(
+    rows.map(({ version, checksum }) => {
+      const known = checksum === null ? null : String(checksum);
+      return [Number(version), known === null ? null : (fileOf.get(known) ?? known)];
+    }),
+  );
+}
+
+/** @throws Error when a ledger is asked for and the tables have been made without */
+function refuseLateLedger(rows: readonly Row[], { ledger = false }: MigrationOptions): void {
+  if (!ledger) return;
+  for (const file of readMigrations(FOLDER)) {
+    const form = withLedger(file).checksum;
+    const row = rows.find(({ version }) => Number(version) === file.version);
+    if (form === file.checksum || row === undefined || row.checksum === form) continue;
+    throw new Error(`${file.name} has been applied without a ledger, and tables that are there cannot become one`);
+  }
 }
 
 /**
@@ -58,7 +98,7 @@ export async function checkSchema(query: (sql: SqlText) => Promise<readonly (rea
   const [rows = []] = await query(APPLIED);
   let missing: Migration[];
   try {
-    missing = missingMigrations(readMigrations(FOLDER), appliedVersions(rows));
+    missing = missingMigrations(migrationsOf(), appliedVersions(rows));
   } catch (error) {
     const what = error instanceof Error ? error.message : String(error);
     throw unusable(`${what.charAt(0).toUpperCase()}${what.slice(1)}.`, error);
@@ -83,16 +123,18 @@ function unusable(detail: string, cause?: unknown): AgentCommunicationError {
 export async function applyMigrations(
   pool: mssql.ConnectionPool,
   report: (applied: Applied) => void = () => {},
+  options: MigrationOptions = {},
 ): Promise<void> {
-  const migrations = readMigrations(FOLDER);
-  for (const migration of migrations) {
+  const files = migrationsOf();
+  for (const [place, migration] of migrationsOf(options).entries()) {
     const transaction = pool.transaction();
     await transaction.begin(mssql.ISOLATION_LEVEL.READ_COMMITTED);
     try {
       await transaction.request().batch(LOCK);
       const found = await transaction.request().batch<Row>(APPLIED);
-      const applied = appliedVersions(found.recordset);
-      const isMissing = missingMigrations(migrations, applied).includes(migration);
+      refuseLateLedger(found.recordset, options);
+      const missing = missingMigrations(files, appliedVersions(found.recordset));
+      const isMissing = missing.some((file) => file === files[place]);
       if (isMissing) await applyOne(transaction, migration);
       const recorded = await recordChecksum(transaction, migration);
       await transaction.commit();
@@ -131,12 +173,12 @@ export function batchesOf(sql: string): string[] {
  * so after an error, which undoes the transaction, the rest does nothing. The batches are texts within the script because
  * the server compiles a batch even if it is not to run.
  */
-export function migrationScript(): string {
+export function migrationScript(options: MigrationOptions = {}): string {
   return [
     "-- The schema of agent-communication; made by `npm run migrate -- --script`. Does only what is not yet done.",
     "SET QUOTED_IDENTIFIER, ANSI_NULLS, XACT_ABORT ON;",
     "GO",
-    ...readMigrations(FOLDER).flatMap(guarded),
+    ...migrationsOf(options).flatMap(guarded),
     "",
   ].join("\n");
 }

@@ -1,5 +1,7 @@
 SET QUOTED_IDENTIFIER, ANSI_NULLS ON;
 GO
+-- What stands behind `ledger:` counts only with `npm run migrate -- --ledger`, which makes the audit append-only for everybody.
+
 -- A schema of its own, because the app's role may change all rows of dbo: here it may only add and read. It is made here when
 -- infra/sql/roles.sql has not made it; that script gives it to the migrator and grants the app what it needs, and may be run
 -- before this file or after it.
@@ -68,7 +70,7 @@ BEGIN
   DECLARE @now bigint = DATEDIFF_BIG(MILLISECOND, '19700101', SYSUTCDATETIME()), @cutoff bigint, @next bigint;
   SET @blockNo = NULL;
   SET @entries = 0;
-  -- ledger: RETURN;
+  -- ledger: /* Nothing of a ledger can be dropped.
   SELECT @cutoff = @now - CAST(p.floor_days AS bigint) * 86400000 FROM audit.policy AS p;
   IF @cutoff IS NULL RETURN;
   IF @before < @cutoff SET @cutoff = @before;
@@ -89,6 +91,7 @@ BEGIN
   WHERE b.block_no = @next;
   COMMIT TRANSACTION;
   SET @blockNo = @next;
+  -- ledger: */
 END;
 GO
 -- As infra/sql/roles.sql does, where that was run before.
