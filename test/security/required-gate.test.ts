@@ -5,6 +5,7 @@ import { newId } from "../../src/lib/ids.ts";
 import { newSecret } from "../../src/lib/security/token.ts";
 import { EntraIssuer } from "../support/entra-issuer.ts";
 import { bearer, type GuardedHost, startGuardedHost } from "../support/guarded-host.ts";
+import { until } from "../support/poll.ts";
 
 /** Mode `required` over HTTP: who comes in, as whom, and who does not. */
 
@@ -162,6 +163,44 @@ describe("an agent's token", () => {
     expect((await host.ask("POST", "/agents", { headers, body: { agentId, role: "admin" } })).code).toBe("FORBIDDEN");
     expect((await host.ask("POST", "/agents", { headers, body: { agentId, role: "worker" } })).status).toBe(200);
     expect((await heartbeat(agentId, headers)).status).toBe(200);
+  });
+});
+
+describe("a long poll", () => {
+  it("gives nothing to whoever has lost its credential meanwhile; the message stays for others", async () => {
+    const receiver = await host.agent();
+    const sender = await host.agent();
+    const receive = (token: string, waitSeconds: number) =>
+      host.ask("POST", `/agents/${receiver.agentId}/messages/receive`, {
+        headers: bearer(token),
+        body: { waitSeconds },
+      });
+    const send = () =>
+      host.ask("POST", "/messages", {
+        headers: bearer(sender.token),
+        body: { sender: sender.agentId, receiver: receiver.agentId, type: "query", payload: { secret: 1 } },
+      });
+    const kept = receive(receiver.token, 20);
+    const { secret } = await host.issue({ kind: "token", agentId: receiver.agentId });
+    expect((await send()).status).toBe(202);
+    expect((await kept).json.messages).toHaveLength(1);
+
+    const { store } = host.services;
+    const { claimMessages } = store;
+    let claims = 0;
+    store.claimMessages = (claim) => {
+      claims += 1;
+      return claimMessages(claim);
+    };
+    const lost = receive(receiver.token, 20);
+    await until("the poll has looked, and waits", () => claims === 1);
+    await store.revokeCredential(receiver.credentialId);
+    host.clock.advance(5_000);
+    expect((await send()).status).toBe(202);
+    const answer = await lost;
+    expect([answer.status, answer.text.includes("secret"), claims]).toEqual([401, false, 1]);
+    store.claimMessages = claimMessages;
+    expect((await receive(secret, 0)).json.messages).toMatchObject([{ attempt: 1 }]);
   });
 });
 

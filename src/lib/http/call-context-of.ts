@@ -23,6 +23,9 @@ function named(parts: RequestParts): string {
 
 /** The verified agent where there is one; otherwise whom the request names, unless that is somebody else. */
 export function callContextOf(caller: Caller, parts: RequestParts, namesOthers = false): CallContext {
-  if (caller.kind === "agent") return { actor: caller.agentId, role: caller.role, credential: caller.credential };
+  if (caller.kind === "agent") {
+    const { agentId, role, credential, confirm } = caller;
+    return { actor: agentId, role, credential, confirm };
+  }
   return { actor: namesOthers ? UNNAMED_ACTOR : named(parts), credential: "none" };
 }

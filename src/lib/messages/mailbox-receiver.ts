@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { currentCall } from "../security/call-context.ts";
 import type { Claim, Store } from "../store/store.ts";
 import { MailboxWaiters } from "./mailbox-waiters.ts";
 import type { LeasedMessage } from "./message.ts";
@@ -49,6 +50,8 @@ export class MailboxReceiver {
         const messages = await this.#claim(claim, admit);
         if (messages.length > 0 || this.#store.now() >= end) return messages;
         await waiter.next(end);
+        // Whoever has waited may have lost its credential meanwhile. (Whoever has gone is asked nothing.)
+        if (!signal?.aborted) await currentCall().confirm?.();
       }
       return [];
     } finally {

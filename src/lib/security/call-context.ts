@@ -23,6 +23,8 @@ export interface CallContext {
   /** The verified role; absent where nobody proves anything. */
   role?: AgentRole | undefined;
   credential: CredentialKind;
+  /** Asks again whether the caller's credential is valid, before a call that has waited goes on. @throws when it is not */
+  confirm?: (() => Promise<unknown>) | undefined;
 }
 
 const storage = new AsyncLocalStorage<CallContext>();

@@ -24,6 +24,11 @@ export interface AgentCaller {
   credential: Exclude<CredentialKind, "none">;
   /** Which credential it was: an id, never a secret. */
   credentialId: string;
+  /**
+   * Asks again whether the credential is valid, for calls that wait: it may have been revoked meanwhile. Absent where there is
+   * nothing to ask. @throws as a gate
+   */
+  confirm?: () => Promise<unknown>;
 }
 
 /** Whoever holds an enrolment key: may register a new agent, and nothing else. */

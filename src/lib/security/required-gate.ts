@@ -59,6 +59,7 @@ export class RequiredGate implements Gate {
     try {
       const caller = await this.#verifier.verify(presented, approach);
       refuseExcess(this.#credentials.take(caller.credentialId), "This credential sends more requests than it may");
+      if (caller.kind === "agent") caller.confirm = () => this.#verifier.verify(presented, approach);
       return caller;
     } catch (error) {
       // What is under way at the same time is not counted yet; how much that can be, the limit of the source says.
