@@ -1,11 +1,10 @@
 import type { Command } from "commander";
-import { AgentClient } from "../client/agent-client.ts";
+import type { AgentClient } from "../client/agent-client.ts";
 import { EXIT, UsageError } from "./exit-codes.ts";
+import { serviceClient } from "./service-client.ts";
 
 /** Where the command line finds the service unless told otherwise: the port of `npm start` and of `func start`. */
 export const DEFAULT_URL = "http://127.0.0.1:7071/api";
-/** A person waits: repeats end soon. */
-const RETRY_BUDGET_MILLISECONDS = 3_000;
 
 /** The process around the command line. */
 export interface Terminal {
@@ -44,12 +43,7 @@ export class Runner {
     if (!/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl)) {
       throw new UsageError(`${baseUrl} is not the URL of a service, such as ${DEFAULT_URL}.`);
     }
-    const client = new AgentClient({
-      baseUrl,
-      // Not an option: what stands on a command line can be read by every user of the machine.
-      token: environment.AGENT_COMMUNICATION_TOKEN,
-      retryBudgetMilliseconds: RETRY_BUDGET_MILLISECONDS,
-    });
+    const client = await serviceClient(baseUrl, this.#terminal);
     const code = await work({
       client,
       terminal: this.#terminal,

@@ -16,7 +16,8 @@ import { addTaskCommands } from "./task-commands.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 done · 1 refused, failed or unhealthy · 2 wrong command line · 3 no service answered.
-A token for services that ask for one is read from AGENT_COMMUNICATION_TOKEN.`;
+For services that ask for a credential: AGENT_COMMUNICATION_TOKEN, or AGENT_COMMUNICATION_CERTIFICATE_FILE and _KEY_FILE;
+AGENT_COMMUNICATION_AGENT_ID says which agent of several calls; AGENT_COMMUNICATION_CA_FILE whom to believe as a server.`;
 
 function buildProgram(runner: Runner, terminal: Terminal): Command {
   const program = new Command("agent-communication")

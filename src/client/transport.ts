@@ -4,8 +4,25 @@ import { isTransient, parseRetryAfter, waitMilliseconds } from "./retry-policy.t
 
 /** One request over fetch, repeated until it is answered or its budget ends. */
 
-/** What `fetch` must be able to do for us. */
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+/** What `fetch` is asked for. */
+export interface FetchRequest {
+  method: string;
+  headers: Headers;
+  cache: "no-store";
+  signal: AbortSignal;
+  body?: string;
+}
+
+/** What is read of its answer; a `Response` is one. */
+export interface FetchAnswer {
+  status: number;
+  ok: boolean;
+  headers: { get(name: string): string | null };
+  text(): Promise<string>;
+}
+
+/** What `fetch` must be able to do for us; the global one can. */
+export type Fetch = (url: string, init: FetchRequest) => Promise<FetchAnswer>;
 
 /** A request, complete: whatever has to be the same in every try is in here. */
 export interface WireRequest {
