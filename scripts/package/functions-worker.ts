@@ -42,7 +42,7 @@ export interface HttpQuestion {
 /** What the parent may ask. */
 export type Question = { ask: "invoke"; name: string; http: HttpQuestion } | { ask: "files" } | { ask: "stop" };
 
-/** What the parent is told: `started` once, then an answer to each question, in order. */
+/** What the parent is told: `started` once, then an answer to each question, in order. `errors` are what the call has logged as such. */
 export type Told =
   | {
       told: "started";
@@ -55,7 +55,7 @@ export type Told =
       processorMilliseconds: number;
       functions: Metadata[];
     }
-  | { told: "answer"; status: number; headers: Record<string, string>; body: string }
+  | { told: "answer"; status: number; headers: Record<string, string>; body: string; errors: string[] }
   | { told: "files"; files: string[] }
   | { told: "stopped" };
 
@@ -102,12 +102,15 @@ async function invoke(name: string, http: HttpQuestion): Promise<Told> {
   const data = {
     http: { params: {}, query: {}, headers: {}, ...rest, ...(body !== undefined && { body: { string: body } }) },
   };
+  const errors: string[] = [];
   const [trigger = ""] = Object.entries(known.metadata.bindings).find(([, { type }]) => type === "httpTrigger") ?? [];
   const invocation = model.getInvocationModel({
     invocationId: "invocation",
     request: { inputData: [{ name: trigger, data }], triggerMetadata: {} },
     metadata: known.metadata,
-    log: () => {},
+    log: (level: string, _: string, line: string) => {
+      if (level === "error") errors.push(line);
+    },
   });
   const { context, inputs } = await invocation.getArguments();
   const result = await invocation.invokeFunction(context, inputs, known.callback);
@@ -118,6 +121,7 @@ async function invoke(name: string, http: HttpQuestion): Promise<Told> {
     status: Number(answer?.statusCode),
     headers: { ...answer?.headers },
     body: bytes === undefined ? (answer?.body?.string ?? "") : Buffer.from(bytes).toString(),
+    errors,
   };
 }
 

@@ -8,7 +8,7 @@ export interface Scenario {
   loads: readonly string[];
 }
 
-const DEVELOPMENT = { AZURE_FUNCTIONS_ENVIRONMENT: "Development", AGENT_AUTH_MODE: "none" };
+export const DEVELOPMENT = { AZURE_FUNCTIONS_ENVIRONMENT: "Development", AGENT_AUTH_MODE: "none" };
 const SQL = {
   ...DEVELOPMENT,
   AGENT_COMMUNICATION_MODE: "sql",

@@ -1,27 +1,29 @@
-import { app, type HttpRequest, type HttpResponseInit } from "@azure/functions";
+import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from "@azure/functions";
 import { systemClock } from "../lib/clock.ts";
 import { onAzure } from "../lib/config/platform.ts";
 import { type Config, readConfig } from "../lib/config.ts";
 import { AgentCommunicationError } from "../lib/errors.ts";
 import { dispatch, dispatchUnknown, needsCredential, replyWithError } from "../lib/http/dispatch.ts";
 import { pathOf } from "../lib/http/path-matching.ts";
-import { type RawReply, TLS_HEADERS } from "../lib/http/problem.ts";
+import { asPublicError, type RawReply, TLS_HEADERS } from "../lib/http/problem.ts";
 import type { RawRequest } from "../lib/http/request-input.ts";
 import type { Route } from "../lib/http/route.ts";
 import { runTimer } from "../lib/http/run-timer.ts";
-import { errorFields, lineLog } from "../lib/log.ts";
+import { errorFields, type Log, lineLog } from "../lib/log.ts";
 import { openClientCertificates } from "../lib/security/caller-verifier.ts";
 import type { Approach } from "../lib/security/gate.ts";
 import { createServices, type Services } from "../lib/services.ts";
 import { openStore } from "../lib/store/open-store.ts";
 import { openTelemetry } from "../lib/telemetry/open.ts";
 import { faultCounter } from "../lib/telemetry/store-faults.ts";
+import type { Telemetry } from "../lib/telemetry/telemetry.ts";
 import { routes } from "./route-table.ts";
 import { timers } from "./timers.ts";
 
 /** The Azure Functions host: the same route table and timers, registered with the platform. */
 
-const lines = lineLog((line) => console.log(line));
+// The host takes what a process writes to its error output for errors, and lets them through.
+const lines = lineLog((line, level) => (level === "error" ? console.error(line) : console.log(line)));
 const stopping = new AbortController();
 // Read while the host loads us: bad settings must stop the app at its start, not each request.
 const config: Config = readConfig(process.env, { underFunctions: true });
@@ -31,15 +33,17 @@ if (clientCertificates !== undefined) await openClientCertificates(clientCertifi
 
 // Begins to load while the host goes on; nothing waits for it but the first request.
 const telemetryOpened = openTelemetry(config.telemetry, systemClock, lines);
-let log = lines;
+let telemetry: Telemetry | undefined;
+/** The log of what belongs to no invocation. */
+let processLog = lines;
 
 let opened: Promise<Services> | undefined;
 
 async function open(): Promise<Services> {
-  const telemetry = await telemetryOpened;
-  log = telemetry?.tee(lines) ?? lines;
+  telemetry = await telemetryOpened;
+  processLog = telemetry?.tee(lines) ?? lines;
   const store = await openStore(config, systemClock, faultCounter(telemetry));
-  return createServices({ config, clock: systemClock, store, telemetry, log });
+  return createServices({ config, clock: systemClock, store, telemetry, log: processLog });
 }
 
 /** The services of this process, made on first use. @throws STORE_UNAVAILABLE when the store cannot be opened (yet) */
@@ -51,6 +55,12 @@ async function services(): Promise<Services> {
     opened = undefined;
     throw new AgentCommunicationError("STORE_UNAVAILABLE", "The store cannot be opened.", { cause: error });
   }
+}
+
+/** The log of one invocation: the platform puts its lines beside the request that they belong to. */
+function logOf(context: InvocationContext): Log {
+  const ofInvocation = lineLog((line, level) => (level === "error" ? context.error(line) : context.info(line)));
+  return telemetry?.tee(ofInvocation) ?? ofInvocation;
 }
 
 /** On Azure the front end speaks TLS for us. */
@@ -102,7 +112,8 @@ function registerRoute(route: Route): void {
     authLevel: "anonymous",
     methods: [route.method],
     route: pathOf(route).slice(1),
-    handler: async (request) => {
+    handler: async (request, context) => {
+      const log = logOf(context);
       try {
         const running = await services();
         const caller = await running.gate.admit(approachOf(request), needsCredential(route));
@@ -122,12 +133,12 @@ app.http("zzFallback", {
   authLevel: "anonymous",
   methods: ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"],
   route: "{*path}",
-  handler: async (request) => {
+  handler: async (request, context) => {
     try {
       await (await services()).gate.admit(approachOf(request), needsCredential(undefined));
       return toResponse(dispatchUnknown(routes, request.method, new URL(request.url).pathname));
     } catch (error) {
-      return toResponse(replyWithError(error, "no route", log, await telemetryOpened));
+      return toResponse(replyWithError(error, "no route", logOf(context), await telemetryOpened));
     }
   },
 });
@@ -135,12 +146,14 @@ app.http("zzFallback", {
 for (const timer of timers) {
   app.timer(timer.name, {
     schedule: timer.schedule(config),
-    handler: async () => {
+    handler: async (_, context) => {
       try {
-        await runTimer(await services(), timer, log);
+        const running = await services();
+        await runTimer(running, timer, logOf(context));
       } catch (error) {
-        log.error("timer failed", { ...errorFields(error), timer: timer.name });
-        throw error;
+        logOf(context).error("timer failed", { ...errorFields(error), timer: timer.name });
+        // The run has to count as failed, and the host logs what it failed with.
+        throw asPublicError(error);
       }
     },
   });
@@ -152,7 +165,7 @@ app.hook.appStart(async () => {
     const { store } = await services();
     void store.checkHealth().catch(() => {});
   } catch (error) {
-    log.error("the store cannot be opened yet", errorFields(error));
+    processLog.error("the store cannot be opened yet", errorFields(error));
   }
 });
 

@@ -9,12 +9,15 @@ export interface Log {
   error(event: string, fields?: LogFields): void;
 }
 
-/** A log that gives each line to `write`; `traceId` in it names the trace that it belongs to. */
-export function lineLog(write: (line: string) => void): Log {
+/**
+ * A log that gives each line to `write`, which may have a place of its own for errors; `traceId` in it names the trace that it
+ * belongs to.
+ */
+export function lineLog(write: (line: string, level: keyof Log) => void): Log {
   const entry =
-    (level: string) =>
+    (level: keyof Log) =>
     (event: string, fields: LogFields = {}) =>
-      write(JSON.stringify({ level, event, ...fields, traceId: currentTraceId() }));
+      write(JSON.stringify({ level, event, ...fields, traceId: currentTraceId() }), level);
   return { info: entry("info"), error: entry("error") };
 }
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import { AppProcess } from "../../scripts/package/app-process.ts";
 import { packageOf } from "../../scripts/package/bundle.ts";
-import { SCENARIOS } from "../../scripts/package/scenarios.ts";
+import { DEVELOPMENT, SCENARIOS } from "../../scripts/package/scenarios.ts";
 import { routes } from "../../src/functions/route-table.ts";
 import { timers } from "../../src/functions/timers.ts";
 import { until } from "../support/poll.ts";
@@ -75,11 +75,7 @@ describe("the package, started", () => {
 
   it("serves, on a database of its own, and again after it was stopped", async () => {
     const scratch = mkdtempSync(join(tmpdir(), "agent-communication-"));
-    const settings = {
-      AZURE_FUNCTIONS_ENVIRONMENT: "Development",
-      AGENT_AUTH_MODE: "none",
-      AGENT_MOCK_DATABASE: join(scratch, "agents.db"),
-    };
+    const settings = { ...DEVELOPMENT, AGENT_MOCK_DATABASE: join(scratch, "agents.db") };
     const at = (path: string) => `http://localhost:7071/api${path}`;
     const headers = { host: "localhost:7071", "content-type": "application/json" };
     const post = (path: string, body: object) => ({
@@ -115,6 +111,25 @@ describe("the package, started", () => {
     expect([unknown.status, unknown.headers["content-type"]]).toEqual([404, "application/problem+json; charset=utf-8"]);
     expect(await second.stop()).toBe(0);
     rmSync(scratch, { recursive: true });
+  });
+
+  it("starts without its store, answers 503 and logs why as an error of the call", async () => {
+    const { app } = await start({ ...DEVELOPMENT, AGENT_MOCK_DATABASE: made.folder });
+    const request = { method: "GET", url: "http://localhost:7071/api/agents", headers: { host: "localhost:7071" } };
+    const { status, body, errors } = await app.invoke("listAgents", request);
+    expect([status, JSON.parse(body).code]).toEqual([503, "STORE_UNAVAILABLE"]);
+    expect(errors.map((line) => JSON.parse(line))).toEqual([
+      expect.objectContaining({ event: "request failed", problem: "STORE_UNAVAILABLE", route: "GET /agents" }),
+    ]);
+  });
+
+  it("refuses a body that the host has lost, instead of taking it for none", async () => {
+    const { app } = await start({ ...DEVELOPMENT, AGENT_MOCK_DATABASE: ":memory:" });
+    const url = "http://localhost:7071/api/maintenance";
+    const headers = { host: "localhost:7071", "content-type": "application/json" };
+    const lost = { method: "POST", url, headers: { ...headers, "transfer-encoding": "chunked" } };
+    expect(JSON.parse((await app.invoke("runMaintenance", lost)).body).code).toBe("INVALID_REQUEST");
+    expect((await app.invoke("runMaintenance", { method: "POST", url, headers })).status).toBe(200);
   });
 
   it("has stacks that its source maps explain", async () => {
