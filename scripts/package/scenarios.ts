@@ -16,6 +16,11 @@ const SQL = {
   AZURE_SQL_DATABASE: "agents",
 };
 
+const managedIdentity = (port: number) => ({
+  IDENTITY_ENDPOINT: `http://127.0.0.1:${port}/token`,
+  IDENTITY_HEADER: "none",
+});
+
 const ANY_KEY = "11111111-2222-4333-8444-555555555555";
 
 /** The first is the least that an app can be. */
@@ -40,8 +45,7 @@ export const SCENARIOS: readonly Scenario[] = [
     settings: (port) => ({
       ...SQL,
       AZURE_SQL_PORT: String(port),
-      IDENTITY_ENDPOINT: `http://127.0.0.1:${port}/token`,
-      IDENTITY_HEADER: "none",
+      ...managedIdentity(port),
     }),
     loads: ["mssql", "tedious", "@azure/identity"],
   },
@@ -50,8 +54,7 @@ export const SCENARIOS: readonly Scenario[] = [
     settings: (port) => ({
       ...SQL,
       AZURE_SQL_PORT: String(port),
-      IDENTITY_ENDPOINT: `http://127.0.0.1:${port}/token`,
-      IDENTITY_HEADER: "none",
+      ...managedIdentity(port),
       APPLICATIONINSIGHTS_CONNECTION_STRING: `InstrumentationKey=${ANY_KEY};IngestionEndpoint=https://127.0.0.1:${port}/`,
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING: "Authorization=AAD",
     }),
@@ -65,5 +68,17 @@ export const SCENARIOS: readonly Scenario[] = [
       "@opentelemetry/sdk-metrics",
       "@opentelemetry/sdk-trace",
     ],
+  },
+  {
+    name: "sql, Key Vault",
+    settings: (port) => ({
+      ...SQL,
+      AZURE_SQL_PORT: String(port),
+      AZURE_SQL_USERNAME: "agents",
+      AZURE_SQL_PASSWORD_SECRET: "sql-password",
+      AZURE_KEY_VAULT_URL: `https://127.0.0.1:${port}`,
+      ...managedIdentity(port),
+    }),
+    loads: ["mssql", "tedious", "@azure/identity", "@azure/keyvault-secrets"],
   },
 ];
