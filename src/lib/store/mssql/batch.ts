@@ -25,8 +25,6 @@ export const word = (value: string | null): Input => ({ type: mssql.VarChar(64),
 export const subject = (value: string | null): Input => ({ type: mssql.VarChar(160), value });
 /** A hash or hashed key. */
 export const hash = (value: string | null): Input => ({ type: mssql.VarChar(64), value });
-/** One line of free text that is a key: the subject of a certificate. */
-export const line = (value: string | null): Input => ({ type: mssql.NVarChar(512), value });
 /** Text of any length, and JSON. */
 export const text = (value: string | null): Input => ({ type: mssql.NVarChar(mssql.MAX), value });
 

@@ -6,74 +6,33 @@ import {
   CREDENTIAL_COLUMNS,
   credentialColumns,
   credentialNotFound,
-  readFoundCredential,
   readStoredCredential,
   type StoredCredential,
 } from "../credential-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { agentNotFound } from "../refusals.ts";
-import type { CredentialLookup, FoundCredential, NewCredential, Page, Paged } from "../store.ts";
+import type { NewCredential, Page, Paged } from "../store.ts";
 import { detailOf, recordRows } from "./audit.ts";
 import {
   type Batch,
   type BatchResult,
   bigint,
-  hash,
   id,
   int,
-  line,
   type Outcome,
   type OutcomeRow,
   outcomeRows,
   word,
 } from "./batch.ts";
 import type { Connection } from "./connection.ts";
+import { selectCredentials } from "./find-credential.ts";
 import { itemText, plainText } from "./item-text.ts";
 import { type SqlText, sqlText } from "./texts.ts";
 import { BIN2, BY_KEY, HASH, ID, PROLOGUE, raceUnless, WORD } from "./transaction.ts";
 
-/** What admins issue, and what every request is checked by. */
+/** What admins issue, list and revoke, and what is noted of its use. */
 
 const ALL = `SELECT ${CREDENTIAL_COLUMNS} FROM dbo.credentials AS c LEFT JOIN dbo.agents AS a ON a.agent_no = c.agent_no`;
-const BY_SUBJECT = "c.subject = @subject AND c.subject IS NOT NULL AND c.revoked_at IS NULL";
-
-const BY_ID = sqlText("find-credential", `${ALL} WHERE c.credential_id = @credentialId;\n`);
-const BY_PRINCIPAL = sqlText("find-principal", `${ALL} WHERE c.kind = 'principal' AND ${BY_SUBJECT};\n`);
-const BY_CERTIFICATE = sqlText(
-  "find-certificate",
-  `${ALL} WHERE c.thumbprint = @thumbprint AND c.thumbprint IS NOT NULL AND c.revoked_at IS NULL;
-${ALL} WHERE c.kind = 'certificate' AND ${BY_SUBJECT};
-`,
-);
-
-/** As it is now, revoked and expired ones included; of bindings the one in force. */
-export async function findCredential(
-  connection: Connection,
-  lookup: CredentialLookup,
-): Promise<FoundCredential | undefined> {
-  const row = await findRow(connection, lookup);
-  return row === undefined ? undefined : readFoundCredential(row);
-}
-
-async function findRow(connection: Connection, lookup: CredentialLookup): Promise<StoredCredential | undefined> {
-  if ("credentialId" in lookup) {
-    return (await connection.query(BY_ID, { credentialId: id(lookup.credentialId) })).rows<StoredCredential>(0)[0];
-  }
-  if ("objectId" in lookup) {
-    return (await connection.query(BY_PRINCIPAL, { subject: line(lookup.objectId) })).rows<StoredCredential>(0)[0];
-  }
-  const { thumbprint, subject } = lookup;
-  const result = await connection.query(BY_CERTIFICATE, { thumbprint: hash(thumbprint), subject: line(subject) });
-  return result.rows<StoredCredential>(0)[0] ?? result.rows<StoredCredential>(1)[0];
-}
-
-/** The second recordset: the credentials of items. @param source a table variable with columns item and credential_id */
-function selectRows(source: string): string {
-  return `SELECT x.item, ${CREDENTIAL_COLUMNS}
-FROM ${source} AS x JOIN dbo.credentials AS c ON c.credential_id = x.credential_id
-LEFT JOIN dbo.agents AS a ON a.agent_no = c.agent_no;
-`;
-}
 
 /** The credential of each item, or the refusal of one that has none. */
 function decodeRows<Item>(
@@ -143,7 +102,7 @@ FROM @issued AS i WHERE i.code IS NULL ORDER BY i.item;
   ${recordCredentials("issued", "FROM @issued AS c WHERE c.code IS NULL ORDER BY c.item")}COMMIT TRANSACTION;
 END;
 SELECT i.item, CASE WHEN i.code <> 'THERE' THEN i.code END AS code, NULL AS subject FROM @issued AS i;
-${selectRows("@issued")}`,
+${selectCredentials("@issued")}`,
 );
 
 function optionalText(text: string | null): string | null {
@@ -257,7 +216,7 @@ BEGIN
   ${raceUnless("(SELECT COUNT(*) FROM @revoked AS r WHERE r.live = 1)")}${recordCredentials("revoked", "FROM @revoked AS c WHERE c.live = 1 ORDER BY c.item")}COMMIT TRANSACTION;
 END;
 SELECT r.item, NULL AS code, NULL AS subject FROM @revoked AS r;
-${selectRows("@revoked")}`,
+${selectCredentials("@revoked")}`,
 );
 
 const REVOKE: Batch<string, Credential> = {

@@ -5,37 +5,19 @@ import {
   CREDENTIAL_COLUMNS,
   credentialColumns,
   credentialNotFound,
-  readFoundCredential,
   readStoredCredential,
   type StoredCredential,
 } from "../credential-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
-import type { CredentialLookup, FoundCredential, NewCredential, Page, Paged } from "../store.ts";
+import type { NewCredential, Page, Paged } from "../store.ts";
 import { findAgent, requireAgent } from "./agent-rows.ts";
 import { audit } from "./audit.ts";
+import { findById, findBySubject, findByThumbprint } from "./find-credential.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** What admins issue, and what every request is checked by. */
+/** What admins issue, list and revoke, and what is noted of its use. */
 
 const ALL = `SELECT ${CREDENTIAL_COLUMNS} FROM credentials c LEFT JOIN agents a ON a.agent_no = c.agent_no`;
-const BY_ID = `${ALL} WHERE c.credential_id = ?`;
-const BY_SUBJECT = `${ALL} WHERE c.kind = ? AND c.subject = ? AND c.revoked_at IS NULL`;
-const BY_THUMBPRINT = `${ALL} WHERE c.thumbprint = ? AND c.revoked_at IS NULL`;
-
-/** As it is now, revoked and expired ones included; of bindings the one in force. */
-export function findCredential(transaction: Transaction, lookup: CredentialLookup): FoundCredential | undefined {
-  const row = findRow(transaction, lookup);
-  return row === undefined ? undefined : readFoundCredential(row);
-}
-
-function findRow(transaction: Transaction, lookup: CredentialLookup): StoredCredential | undefined {
-  if ("credentialId" in lookup) return transaction.get<StoredCredential>(BY_ID, lookup.credentialId);
-  if ("objectId" in lookup) return transaction.get<StoredCredential>(BY_SUBJECT, "principal", lookup.objectId);
-  return (
-    transaction.get<StoredCredential>(BY_THUMBPRINT, lookup.thumbprint) ??
-    transaction.get<StoredCredential>(BY_SUBJECT, "certificate", lookup.subject)
-  );
-}
 
 const INSERT = `INSERT INTO credentials (credential_id, kind, agent_no, secret_hash, label, created_at, created_by, expires_at,
   roles, agent_id_prefix, max_uses, uses_left, subject, thumbprint, agent_ids)
@@ -43,7 +25,7 @@ const INSERT = `INSERT INTO credentials (credential_id, kind, agent_no, secret_h
 
 /** @throws AGENT_NOT_FOUND, ID_TAKEN (the principal or certificate is bound already) */
 export function issueCredential(transaction: Transaction, credential: NewCredential): Credential {
-  const known = findRow(transaction, { credentialId: credential.credentialId });
+  const known = findById(transaction, credential.credentialId);
   if (known !== undefined) return readStoredCredential(known);
   const columns = credentialColumns(credential);
   const agent = columns.agentId === null ? undefined : requireAgent(transaction, columns.agentId);
@@ -78,16 +60,16 @@ export function issueCredential(transaction: Transaction, credential: NewCredent
 
 function isBound(transaction: Transaction, credential: NewCredential): boolean {
   const { kind } = credential;
-  if (kind === "principal") return transaction.get(BY_SUBJECT, kind, credential.objectId) !== undefined;
+  if (kind === "principal") return findBySubject(transaction, kind, credential.objectId) !== undefined;
   if (kind !== "certificate") return false;
-  const { thumbprint, subject } = credential;
-  if (thumbprint !== undefined) return transaction.get(BY_THUMBPRINT, thumbprint) !== undefined;
-  return transaction.get(BY_SUBJECT, kind, subject ?? "") !== undefined;
+  const { thumbprint, subject = "" } = credential;
+  if (thumbprint !== undefined) return findByThumbprint(transaction, thumbprint) !== undefined;
+  return findBySubject(transaction, kind, subject) !== undefined;
 }
 
 /** @throws NOT_FOUND */
 function requireRow(transaction: Transaction, credentialId: string): StoredCredential {
-  const row = findRow(transaction, { credentialId });
+  const row = findById(transaction, credentialId);
   if (row === undefined) throw credentialNotFound(credentialId);
   return row;
 }

@@ -11,14 +11,9 @@ import { addChannelMember, listChannelMembers, putChannelGrant, removeChannelMem
 import { createChannel, deleteChannel, getChannel, listChannels } from "./channels.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { Connection } from "./connection.ts";
-import {
-  findCredential,
-  issueCredential,
-  listCredentials,
-  recordCredentialUse,
-  revokeCredential,
-} from "./credentials.ts";
+import { issueCredential, listCredentials, recordCredentialUse, revokeCredential } from "./credentials.ts";
 import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
+import { findCredential } from "./find-credential.ts";
 import { giveBackMessages } from "./give-back.ts";
 import { deleteMessageType, findMessageType, listMessageTypes, putMessageType } from "./message-types.ts";
 import { findDeliverable, getMessage, peekMessages } from "./messages.ts";
