@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
@@ -145,5 +146,27 @@ describe("with client certificates over TLS", () => {
     expect(shown).toContain("blue-1");
     const stranger = await clients.issue({ subject: "CN=stranger", purpose: "client" });
     await expect(client(stranger).getAgent("blue-1")).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+  }, 120_000);
+
+  it("a certificate in a header is refused: the smoke test for deployments says so, and fails where it is believed", async () => {
+    const copied = await clients.issue({ subject: "O=Example,CN=blue-1", purpose: "client" });
+    const words = ["--agent", "blue-1", "--certificate", file("copied.pem", copied.certificate)];
+    const smoke = (url: string) =>
+      runFile("scripts/smoke-forged-certificate.ts", ["--url", url, ...words], {
+        environment: { NODE_EXTRA_CA_CERTS: join(folder, "servers.pem") },
+      });
+    const refused = await smoke(host.baseUrl);
+    expect([refused.code, refused.out.match(/: 400 refused/g)?.length]).toEqual([0, 4]);
+    // Whoever answers anything but a refusal has taken the caller for somebody.
+    const believing = createServer((_, response) => response.writeHead(404).end());
+    await new Promise<void>((resolve) => believing.listen(0, "127.0.0.1", resolve));
+    try {
+      const address = believing.address();
+      const port = typeof address === "object" ? address?.port : undefined;
+      const believed = await smoke(`http://127.0.0.1:${port}/api`);
+      expect([believed.code, believed.out.match(/: 404 NOT REFUSED/g)?.length]).toEqual([1, 4]);
+    } finally {
+      believing.close();
+    }
   }, 120_000);
 });
