@@ -112,6 +112,7 @@ const ROWS = (tag: string) => [
      CASE WHEN c.revoked_at IS NULL THEN 0 ELSE 1 END AS revoked, CASE WHEN c.last_used_at IS NULL THEN 0 ELSE 1 END AS used
    FROM dbo.credentials AS c LEFT JOIN dbo.agents AS a ON a.agent_no = c.agent_no
    WHERE a.agent_id LIKE '%-${tag}' OR c.agent_id_prefix LIKE '%-${tag}' OR c.subject LIKE '${tag}%'`,
+  `SELECT e.actor, e.action, e.subject_kind, e.subject_id, e.detail FROM audit.entries AS e WHERE e.subject_id LIKE '%${tag}%'`,
   `SELECT type, [schema] FROM dbo.message_types WHERE type LIKE '%.${tag}'`,
   `SELECT c.name, c.kind, c.created_by, c.members, c.grants, a.agent_id FROM dbo.channels AS c
    LEFT JOIN dbo.channel_members AS cm ON cm.channel_no = c.channel_no
