@@ -17,7 +17,8 @@ describe("on a TDS server", () => {
     await dropDatabases();
   });
 
-  competingMembers(async () => ({ ...process.env, ...serverEnvironment(database) }) as Record<string, string>);
+  const environment = async () => ({ ...process.env, ...serverEnvironment(database) }) as Record<string, string>;
+  competingMembers(environment, { leaseMilliseconds: 30_000, patienceMilliseconds: 300_000 });
 
   it("every counter equals its rows afterwards", async () => {
     expect(await recountMssql(pool)).toEqual([]);

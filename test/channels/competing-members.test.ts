@@ -9,7 +9,8 @@ const folder = temporaryFolder();
 const file = join(folder, "agents.db");
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-competingMembers(async () => ({ AGENT_COMMUNICATION_MODE: "mock", AGENT_MOCK_DATABASE: file }));
+const environment = { AGENT_COMMUNICATION_MODE: "mock", AGENT_MOCK_DATABASE: file };
+competingMembers(async () => environment, { leaseMilliseconds: 4_000, patienceMilliseconds: 60_000 });
 
 it("every counter equals its rows afterwards", () => {
   expect(recount(file)).toEqual([]);

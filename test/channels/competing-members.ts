@@ -13,9 +13,14 @@ import type { MemberEvent } from "./queue-member.ts";
 
 const MEMBER = fileURLToPath(new URL("./queue-member.ts", import.meta.url));
 const MESSAGES = 240;
-/** Far longer than a round of a member that lives, so that a lease that ends is that of the one that was killed. */
-const LEASE_MILLISECONDS = 4_000;
-const PATIENCE_MILLISECONDS = 90_000;
+
+/** What a busy machine and a slow server need. */
+export interface Pace {
+  /** Far longer than a round of a member that lives, so that a lease that ends is that of the one that was killed. */
+  leaseMilliseconds: number;
+  /** For members to begin, or to do all of the work. */
+  patienceMilliseconds: number;
+}
 
 class Member {
   readonly events: MemberEvent[] = [];
@@ -39,9 +44,9 @@ class Member {
   }
 
   /** Once all of them are there: none has begun before the others. */
-  static async begin(members: readonly Member[]): Promise<void> {
+  static async begin(members: readonly Member[], { patienceMilliseconds }: Pace): Promise<void> {
     const there = (member: Member) => member.of("ready").length > 0 || member.process.exitCode !== null;
-    await eventually(() => members.every(there), PATIENCE_MILLISECONDS);
+    await eventually(() => members.every(there), patienceMilliseconds);
     for (const member of members) member.process.stdin?.write("go\n");
   }
 
@@ -58,7 +63,8 @@ class Member {
 }
 
 /** @param environment the settings by which every process, this one too, opens the same database */
-export function competingMembers(environment: () => Promise<Record<string, string>>): void {
+export function competingMembers(environment: () => Promise<Record<string, string>>, pace: Pace): void {
+  const { leaseMilliseconds, patienceMilliseconds } = pace;
   let store: Store;
   let killed: Member;
   let members: Member[] = [];
@@ -80,18 +86,18 @@ export function competingMembers(environment: () => Promise<Record<string, strin
       await store.sendMessages(batch);
     }
     const start = (agentId: string, ...more: string[]) =>
-      new Member(settings, [channel, agentId, String(LEASE_MILLISECONDS), ...more]);
+      new Member(settings, [channel, agentId, String(leaseMilliseconds), ...more]);
     const [first = "", ...others] = ids;
     killed = start(first, "keep");
-    await Member.begin([killed]);
-    await eventually(() => killed.of("leased").length >= 6 || killed.process.exitCode !== null, PATIENCE_MILLISECONDS);
+    await Member.begin([killed], pace);
+    await eventually(() => killed.of("leased").length >= 6 || killed.process.exitCode !== null, patienceMilliseconds);
     await killed.end("SIGKILL");
     members = others.map((agentId) => start(agentId));
-    await Member.begin(members);
+    await Member.begin(members, pace);
     const completed = () => members.reduce((sum, member) => sum + member.of("completed").length, 0);
-    await eventually(() => completed() >= MESSAGES, PATIENCE_MILLISECONDS);
+    await eventually(() => completed() >= MESSAGES, patienceMilliseconds);
     for (const member of members) await member.end("SIGTERM");
-  }, 240_000);
+  }, 4 * patienceMilliseconds);
 
   afterAll(async () => {
     for (const member of [killed, ...members]) await member?.end("SIGKILL");
@@ -126,7 +132,7 @@ export function competingMembers(environment: () => Promise<Record<string, strin
         if (first === undefined || second === undefined) continue;
         expect([first.attempt, second.attempt]).toEqual([1, 2]);
         // Leased again only after the end of the first lease.
-        expect(second.until - LEASE_MILLISECONDS).toBeGreaterThanOrEqual(first.until);
+        expect(second.until - leaseMilliseconds).toBeGreaterThanOrEqual(first.until);
       }
     });
 

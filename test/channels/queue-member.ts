@@ -3,8 +3,9 @@ import { readConfig } from "../../src/lib/config.ts";
 import { openStore } from "../../src/lib/store/open-store.ts";
 
 /**
- * A process of its own that is one member of a work queue: it leases, completes and says so, line by line, until it is told to
- * stop. It begins when there is something on its standard input. Writing to a pipe is synchronous, so a line that was printed is an answer that was given, however the process ends.
+ * A process of its own that is one member of a work queue: it leases, completes and says so, line by line, until it is told
+ * to stop. It begins when there is something on its standard input. Writing to a pipe is synchronous, so a line that was
+ * printed is an answer that was given, however the process ends.
  *
  * node queue-member.ts <channel> <agentId> <lease in milliseconds> [keep]
  */
@@ -42,6 +43,14 @@ async function round(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
+/** So that the first lease is not over before a server has read the statements for the first time. */
+async function rehearse(): Promise<void> {
+  const nothing = { agentId, maxMessages: 1, leaseMilliseconds: 1, maxBytes: 1 };
+  await store.claimMessages({ ...nothing, channel: "no-such-channel" }).catch(() => undefined);
+  await store.settleMessages(agentId, [{ messageId: "no-such-message", attempt: 1, outcome: "complete" }]);
+}
+
+await rehearse();
 say({ event: "ready", agentId });
 await once(process.stdin, "data");
 process.stdin.unref();
