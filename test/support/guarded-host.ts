@@ -146,6 +146,7 @@ export async function startGuardedHost(
     async stop() {
       await server.close();
       services.messages.close();
+      await services.refusals.close();
       await store.close();
       await rm(folder, { recursive: true, force: true });
     },

@@ -13,6 +13,11 @@ const ANONYMOUS: AnonymousCaller = { kind: "anonymous" };
 const BURST_SECONDS = 2;
 const SECONDS_PER_MINUTE = 60;
 
+/** At least one: a rate below one a second lets one through now and then, not none. */
+function burstOf(perSecond: number): number {
+  return Math.max(1, BURST_SECONDS * perSecond);
+}
+
 function refuseExcess(seconds: number, what: string): void {
   if (seconds === 0) return;
   throw new AgentCommunicationError("RATE_LIMITED", `${what}; wait for what Retry-After says.`, {
@@ -37,9 +42,9 @@ export class RequiredGate implements Gate {
     this.#verifier = new CallerVerifier(parts);
     const { clock, security } = parts;
     const { perSource, perCredential, badCredentialsPerSource: bad } = security.limits;
-    this.#sources = new RateLimiter({ clock, perSecond: perSource, burst: BURST_SECONDS * perSource });
-    this.#credentials = new RateLimiter({ clock, perSecond: perCredential, burst: BURST_SECONDS * perCredential });
-    this.#failures = new RateLimiter({ clock, perSecond: bad / SECONDS_PER_MINUTE, burst: bad });
+    this.#sources = new RateLimiter({ clock, perSecond: perSource, burst: burstOf(perSource) });
+    this.#credentials = new RateLimiter({ clock, perSecond: perCredential, burst: burstOf(perCredential) });
+    this.#failures = new RateLimiter({ clock, perSecond: bad / SECONDS_PER_MINUTE, burst: Math.max(1, bad) });
   }
 
   admit(approach: Approach, needed: boolean): Caller | Promise<Caller> {
