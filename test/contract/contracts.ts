@@ -28,6 +28,7 @@ import { sendingContract } from "./sending.ts";
 import { settlementsContract } from "./settlements.ts";
 import { statisticsContract } from "./statistics.ts";
 import { tasksContract } from "./tasks.ts";
+import { tracesContract } from "./traces.ts";
 import { workQueuesContract } from "./work-queues.ts";
 
 /** Every suite of the store contract; every store runs them all. */
@@ -63,4 +64,5 @@ export const contracts = [
   maintenanceContract,
   pagingContract,
   encryptionContract,
+  tracesContract,
 ];

@@ -11,6 +11,7 @@ import { pathsAndMethods } from "./contract/paths.ts";
 import { statisticsRoutes } from "./contract/statistics.ts";
 import { Api, servedRoutes } from "./contract/support.ts";
 import { taskRoutes } from "./contract/tasks.ts";
+import { traces } from "./contract/traces.ts";
 import { type LocalHost, startLocalHost } from "./local-host.ts";
 
 /** The HTTP contract: against AGENT_TEST_URL (npm run test:http -- --url …) or a local host of its own. */
@@ -36,6 +37,7 @@ describe("the HTTP contract", () => {
   messageRoutes(get);
   channelRoutes(get);
   taskRoutes(get);
+  traces(get);
   sensitiveContents(get);
   auditRoutes(get);
   statisticsRoutes(get);

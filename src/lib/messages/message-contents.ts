@@ -11,6 +11,7 @@ import {
   withoutKeys,
 } from "../security/content-encryption.ts";
 import type { NewMessage, Store, StoredLeasedMessage, StoredMessage } from "../store/store.ts";
+import { currentTraceparent } from "../telemetry/current-trace.ts";
 import type { LeasedMessage, Message, SendMessage, SendMessageReply } from "./message.ts";
 
 /** What is in messages: encrypted on the way into the store where it is sensitive, and decrypted on the way out. */
@@ -66,12 +67,14 @@ export class MessageContents {
   #prepare({ message, idempotencyKey }: Outgoing, key: Key | undefined): NewMessage {
     const { messageId = newId(this.#store.now()), sensitive, ...rest } = message;
     const body = hashed(message);
+    const traceparent = currentTraceparent();
     if (key === undefined || !this.#encryption.covers(sensitive)) {
-      return { ...rest, messageId, requestHash: this.#encryption.hash(undefined, body), idempotencyKey };
+      const requestHash = this.#encryption.hash(undefined, body);
+      return { ...rest, messageId, requestHash, idempotencyKey, traceparent };
     }
     const { value, keyVersion } = this.#encryption.encrypt(key, placeOf(messageId), rest.payload);
     const requestHash = this.#encryption.hash(key, body);
-    return { ...rest, messageId, payload: value, keyVersion, requestHash, idempotencyKey };
+    return { ...rest, messageId, payload: value, keyVersion, requestHash, idempotencyKey, traceparent };
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { type ErrorCode, isAgentCommunicationError } from "../errors.ts";
 import type { Store } from "../store/store.ts";
+import { outsideTrace } from "../telemetry/current-trace.ts";
 import type { NewAuditEntry } from "./audit.ts";
 import { UNNAMED_ACTOR } from "./call-context.ts";
 
@@ -78,10 +79,12 @@ export class RefusalCounter {
   #schedule(): void {
     if (this.#cancel !== undefined || this.#counts.size === 0) return;
     const wait = MINUTE_MILLISECONDS - (this.#clock.now() % MINUTE_MILLISECONDS);
-    this.#cancel = this.#clock.after(wait, () => {
+    const write = () => {
       this.#cancel = undefined;
       void this.#write(this.#clock.now() - MINUTE_MILLISECONDS).then(() => this.#schedule());
-    });
+    };
+    // All who were refused in that minute: it belongs to no one's trace.
+    this.#cancel = outsideTrace(() => this.#clock.after(wait, write));
   }
 
   /** Writes the counts of minutes that began at or before `until`; one such call after the other. */

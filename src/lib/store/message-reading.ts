@@ -42,6 +42,8 @@ export interface MessageParts {
   payload: JsonValue;
   /** Of what is encrypted in the payload. */
   keyVersion: string | null;
+  /** Of an assignment that of its task. */
+  traceparent: string | null;
 }
 
 /** The message as it is stored. */
@@ -76,6 +78,7 @@ export function readColumns(row: MessageColumns, parts: MessageParts): StoredMes
   if (row.ended_at !== null) message.endedAt = iso(row.ended_at);
   if (row.reason !== null) message.reason = row.reason;
   if (parts.keyVersion !== null) message.keyVersion = parts.keyVersion;
+  if (parts.traceparent !== null) message.traceparent = parts.traceparent;
   return message;
 }
 

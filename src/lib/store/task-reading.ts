@@ -19,6 +19,7 @@ export interface TaskParts {
   parameters: string;
   /** Of the parameters. */
   key_version: string | null;
+  traceparent: string | null;
   preferred: string;
   note: string | null;
   result: string | null;
@@ -53,6 +54,7 @@ export function buildTask(row: TaskRow, parts: TaskParts, dependsOn: string[]): 
   addTimes(task, row);
   addOutcome(task, row, parts);
   if (parts.key_version !== null) task.keyVersion = parts.key_version;
+  if (parts.traceparent !== null) task.traceparent = parts.traceparent;
   return task;
 }
 

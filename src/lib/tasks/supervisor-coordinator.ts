@@ -5,6 +5,7 @@ import { parse } from "../parse.ts";
 import type { ContentEncryption } from "../security/content-encryption.ts";
 import type { CoordinationStatistics } from "../statistics/statistics.ts";
 import type { Store } from "../store/store.ts";
+import { currentTraceparent } from "../telemetry/current-trace.ts";
 import { idSchema } from "../values.ts";
 import {
   type Assignment,
@@ -72,6 +73,7 @@ export class SupervisorCoordinator {
       taskId: task.taskId ?? newId(this.#store.now()),
       timeoutSeconds: task.timeoutSeconds ?? this.#defaultTimeoutSeconds,
       maxRetries: task.maxRetries ?? this.#maxRetries,
+      traceparent: currentTraceparent(),
     };
   }
 

@@ -130,6 +130,7 @@ export type CopiedTask = {
   parameters: string;
   /** Of the parameters: what is encrypted is copied as it is. */
   key_version: string | null;
+  traceparent: string | null;
   preferred_capabilities: string;
   /** 1 when it has a note, a result, an error, or a row for them. */
   has_outcome: number;
@@ -201,6 +202,7 @@ export type CopiedMessage = {
   sender_role: string | null;
   sender_credential: string | null;
   key_version: string | null;
+  traceparent: string | null;
   task_id: string | null;
   task_attempt: number | null;
   channel: string | null;

@@ -130,10 +130,11 @@ BEGIN
   SET @arrival = NEXT VALUE FOR dbo.message_arrivals;
   SET @arrival = @arrival * ${ARRIVALS_PER_NUMBER};
   INSERT INTO dbo.messages (arrival, message_id, receiver_no, type, priority, status, attempt_limit, max_attempts,
-    accepted_at, available_at, task_no, task_attempt, payload_bytes)
+    accepted_at, available_at, task_no, task_attempt, traceparent, payload_bytes)
   SELECT @arrival + p.place, LOWER(CONVERT(varchar(36), NEWID())), p.receiver_no, p.message_type, p.priority, 'queued',
     ${ATTEMPTS_DEFAULT}, ${ATTEMPTS_DEFAULT}, @now, @now, CASE WHEN p.agent_no IS NOT NULL THEN p.task_no END,
-    CASE WHEN p.agent_no IS NOT NULL THEN p.attempt END, LEN(p.payload)
+    CASE WHEN p.agent_no IS NOT NULL THEN p.attempt END,
+    CASE WHEN p.agent_no IS NULL THEN (SELECT b.traceparent FROM dbo.task_bodies AS b WHERE b.task_no = p.task_no) END, LEN(p.payload)
   FROM ${plan} AS p WHERE p.receiver_no IS NOT NULL;
   INSERT INTO dbo.message_payloads (arrival, payload)
   SELECT @arrival + p.place, p.payload FROM ${plan} AS p WHERE p.receiver_no IS NOT NULL;

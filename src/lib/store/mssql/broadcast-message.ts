@@ -21,16 +21,16 @@ const READ = `DECLARE @messageId varchar(128), @sender varchar(128), @receiver v
   @availableAt bigint, @expiresAt bigint, @maxAttempts int, @correlationId varchar(128), @replyTo varchar(128), @orderingKey varchar(128),
   @idempotencyKey varchar(64), @requestHash varchar(64), @payloadBytes int, @credential varchar(24), @senderNo int,
   @senderRole varchar(24), @senderStatus varchar(24), @channelNo int, @repeatOf varchar(128), @refusal varchar(24), @members int,
-  @depth bigint, @keyVersion varchar(64), @knownHash varchar(64);
+  @depth bigint, @keyVersion varchar(64), @traceparent varchar(55), @knownHash varchar(64);
 SELECT @messageId = x.message_id, @sender = x.sender, @receiver = x.receiver, @type = x.type, @priority = x.priority,
   @availableAt = CASE WHEN x.deliver_at > @now THEN x.deliver_at ELSE @now + x.delay END, @expiresAt = @now + x.ttl,
   @maxAttempts = x.max_attempts, @correlationId = x.correlation_id, @replyTo = x.reply_to, @orderingKey = x.ordering_key,
   @idempotencyKey = x.idempotency_key, @requestHash = x.request_hash, @payloadBytes = x.payload_bytes, @credential = x.credential,
-  @keyVersion = x.key_version
+  @keyVersion = x.key_version, @traceparent = x.traceparent
 FROM OPENJSON(@items) WITH (message_id varchar(128), sender varchar(128), receiver varchar(128), type varchar(64), priority tinyint,
   deliver_at bigint, delay bigint, ttl bigint, max_attempts int, correlation_id varchar(128), reply_to varchar(128),
   ordering_key varchar(128), idempotency_key varchar(64), request_hash varchar(64), payload_bytes int, credential varchar(24),
-  key_version varchar(64)) AS x;
+  key_version varchar(64), traceparent varchar(55)) AS x;
 SELECT @senderNo = a.agent_no, @senderRole = a.role, @senderStatus = a.status FROM dbo.agents AS a WHERE a.agent_id = @sender;
 IF @senderNo IS NULL SET @refusal = 'SENDER_UNKNOWN';
 ELSE IF @senderStatus = 'deregistered' SET @refusal = 'SENDER_LEFT';
@@ -75,16 +75,16 @@ BEGIN
   SET @number = @number * ${ARRIVALS_PER_NUMBER};
   INSERT INTO dbo.messages (arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
     max_attempts, accepted_at, available_at, ended_at, correlation_id, reply_to, ordering_key, idempotency_key, request_hash,
-    payload_bytes, sender_role, sender_credential, key_version)
+    payload_bytes, sender_role, sender_credential, key_version, traceparent)
   VALUES (@number, @messageId, @senderNo, @channelNo, @type, @priority, 'completed', 0, @maxAttempts, @maxAttempts, @now,
     @availableAt, @now, @correlationId, @replyTo, @orderingKey, @idempotencyKey, @requestHash, @payloadBytes, @senderRole,
-    @credential, @keyVersion);
+    @credential, @keyVersion, @traceparent);
   INSERT INTO dbo.messages (arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
     max_attempts, accepted_at, available_at, expires_at, correlation_id, reply_to, ordering_key, payload_bytes, sender_role,
-    sender_credential, key_version, channel, post_id)
+    sender_credential, key_version, traceparent, channel, post_id)
   SELECT @number + s.place, LOWER(CONVERT(varchar(36), NEWID())), @senderNo, s.receiver_no, @type, @priority, 'queued', s.held,
     @maxAttempts, @maxAttempts, @now, @availableAt, @expiresAt, @correlationId, @replyTo, @orderingKey, @payloadBytes, @senderRole,
-    @credential, @keyVersion, SUBSTRING(@receiver, 2, 100), @messageId
+    @credential, @keyVersion, @traceparent, SUBSTRING(@receiver, 2, 100), @messageId
   FROM @copies AS s;
   INSERT INTO dbo.message_payloads (arrival, payload) VALUES (@number, @payload);
   INSERT INTO dbo.message_payloads (arrival, payload) SELECT @number + s.place, @payload FROM @copies AS s;
@@ -174,6 +174,7 @@ const BROADCAST: Batch<NewMessage, SendMessageReply> = {
     payload_bytes: Buffer.byteLength(JSON.stringify(post.payload)),
     credential: currentCall().credential,
     key_version: post.keyVersion ?? null,
+    traceparent: post.traceparent ?? null,
     payloads: [itemJson(post.payload)],
     ...actorBeside(post.sender),
   }),

@@ -62,10 +62,11 @@ SELECT c.task_no, c.reason FROM @calls AS c WHERE c.asks = 1 AND c.reason IS NOT
   AND NOT EXISTS (SELECT 1 FROM dbo.task_outcomes AS o WHERE o.task_no = c.task_no);
 INSERT INTO @events (task_no, event, attempt, agent_no, detail, actor)
 SELECT c.task_no, 'cancel_requested', c.attempt, c.agent_no, c.reason, c.actor FROM @calls AS c WHERE c.asks = 1;
-INSERT INTO @outbox (receiver_no, type, priority, payload)
-SELECT c.agent_no, 'task_cancel', t.priority, CONCAT(N'{"taskId":"' ${BIN2}, c.task_id, N'","attempt":',
+INSERT INTO @outbox (receiver_no, type, priority, traceparent, payload)
+SELECT c.agent_no, 'task_cancel', t.priority, b.traceparent, CONCAT(N'{"taskId":"' ${BIN2}, c.task_id, N'","attempt":',
   c.attempt, N',"reason":"' + STRING_ESCAPE(c.reason, 'json') + N'"', N'}')
-FROM @calls AS c JOIN dbo.tasks AS t ON t.task_no = c.task_no WHERE c.asks = 1 ORDER BY c.item;
+FROM @calls AS c JOIN dbo.tasks AS t ON t.task_no = c.task_no JOIN dbo.task_bodies AS b ON b.task_no = c.task_no
+WHERE c.asks = 1 ORDER BY c.item;
 END;
 `;
 

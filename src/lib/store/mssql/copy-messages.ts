@@ -2,7 +2,7 @@ import type { CopiedMessage } from "../copy/copied-rows.ts";
 import { copiedTable, JSON_TEXT, readPage, TEXT, writePage } from "./copied-table.ts";
 import { NAME } from "./copy-channels.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
-import { APPLY_COUNTS, DECLARE_COUNTS, HASH, ID, KEY_VERSION, TYPE, WORD } from "./transaction.ts";
+import { APPLY_COUNTS, DECLARE_COUNTS, HASH, ID, KEY_VERSION, TRACEPARENT, TYPE, WORD } from "./transaction.ts";
 
 /** Open messages as a copy brings them: with their leases, attempts and delays, in their order. */
 
@@ -32,6 +32,7 @@ const MESSAGE = {
   sender_role: WORD,
   sender_credential: WORD,
   key_version: KEY_VERSION,
+  traceparent: TRACEPARENT,
   task_id: ID,
   task_attempt: "int",
   channel: NAME,
@@ -65,13 +66,13 @@ WHERE NOT EXISTS (SELECT 1 FROM dbo.ordering_keys AS k WHERE k.receiver_no = n.r
 /** \`place\`: among the unsettled messages of its key in this page. The first of all of its key is held by none. */
 const INSERT = `INSERT INTO dbo.messages (arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt,
   attempt_limit, max_attempts, accepted_at, available_at, expires_at, lease_expires_at, ended_at, settlement, claim_id, reason,
-  correlation_id, reply_to, ordering_key, idempotency_key, request_hash, sender_role, sender_credential, key_version, task_no,
+  correlation_id, reply_to, ordering_key, idempotency_key, request_hash, sender_role, sender_credential, key_version, traceparent, task_no,
   task_attempt, payload_bytes, channel, post_id, holder)
 SELECT @arrival + r.position, r.message_id, s.agent_no, v.agent_no, r.type, r.priority, r.status,
   CASE WHEN r.status = 'queued' AND r.ordering_key IS NOT NULL AND (k.ahead > 0 OR p.place > 1) THEN 1 ELSE 0 END,
   r.attempt, r.attempt_limit, r.max_attempts, r.accepted_at, r.available_at, r.expires_at, r.lease_expires_at, r.ended_at,
   r.settlement, r.claim_id, r.reason, r.correlation_id, r.reply_to, r.ordering_key, r.idempotency_key, r.request_hash,
-  r.sender_role, r.sender_credential, r.key_version, t.task_no, r.task_attempt, r.payload_bytes,
+  r.sender_role, r.sender_credential, r.key_version, r.traceparent, t.task_no, r.task_attempt, r.payload_bytes,
   r.channel, r.post_id, r.holder
 FROM @rows AS r JOIN dbo.agents AS v ON v.agent_id = r.receiver_id
 LEFT JOIN dbo.agents AS s ON s.agent_id = r.sender_id

@@ -3,7 +3,7 @@ import { CHANGE_LOADS, DECLARE_LOADS } from "./agent-rows.ts";
 import { DECLARE_DEMANDS, INTERN_DEMANDS } from "./capability-sets.ts";
 import { copiedTable, JSON_TEXT, readPage, TEXT, writePage } from "./copied-table.ts";
 import { distinctSets, hashed, SET } from "./copy-registry.ts";
-import { APPLY_COUNTS, DECLARE_COUNTS, HASH, ID, KEY_VERSION, WORD } from "./transaction.ts";
+import { APPLY_COUNTS, DECLARE_COUNTS, HASH, ID, KEY_VERSION, TRACEPARENT, WORD } from "./transaction.ts";
 
 /** Tasks as a copy brings them: each with its body, outcome, attempts and dependencies, in the order of their creation. */
 
@@ -36,6 +36,7 @@ const TASK = {
   description: TEXT,
   parameters: JSON_TEXT,
   key_version: KEY_VERSION,
+  traceparent: TRACEPARENT,
   preferred_capabilities: JSON_TEXT,
   has_outcome: "bit",
   note: TEXT,
@@ -101,8 +102,8 @@ LEFT JOIN dbo.agents AS a ON a.agent_id = r.agent_id;
 SET @added = @@ROWCOUNT;
 `;
 
-const INSERT_PARTS = `INSERT INTO dbo.task_bodies (task_no, description, parameters, key_version, preferred_capabilities)
-SELECT n.task_no, r.description, r.parameters, r.key_version, r.preferred_capabilities
+const INSERT_PARTS = `INSERT INTO dbo.task_bodies (task_no, description, parameters, key_version, traceparent, preferred_capabilities)
+SELECT n.task_no, r.description, r.parameters, r.key_version, r.traceparent, r.preferred_capabilities
 FROM @rows AS r JOIN @numbered AS n ON n.position = r.position;
 INSERT INTO dbo.task_outcomes (task_no, note, result, key_version, error)
 SELECT n.task_no, r.note, r.result, r.result_key_version, r.error FROM @rows AS r JOIN @numbered AS n ON n.position = r.position WHERE r.has_outcome = 1;

@@ -23,12 +23,12 @@ export function isPlain({ assignTo, dependsOn, preferredCapabilities }: NewTask)
 /** @supervisorNo stays NULL unless everything is as it commonly is. */
 const CHECK = `SELECT @taskId = j.task_id, @taskType = j.task_type, @priority = j.priority, @maxRetries = j.max_retries,
   @timeout = j.timeout_milliseconds, @parentTaskId = j.parent_task_id, @idempotencyKey = j.idempotency_key,
-  @requestHash = j.request_hash, @keyVersion = j.key_version, @actor = j.actor, @operationId = j.operation_id, @demandNo = d.demand_no, @supervisorNo = s.agent_no,
+  @requestHash = j.request_hash, @keyVersion = j.key_version, @traceparent = j.traceparent, @actor = j.actor, @operationId = j.operation_id, @demandNo = d.demand_no, @supervisorNo = s.agent_no,
   @stale = CASE WHEN h.last_heartbeat_at < @now - @renewalMilliseconds THEN 1 ELSE 0 END
 FROM OPENJSON(@items) WITH (operation_id uniqueidentifier '$.operationId', task_id varchar(128) '$.taskId', supervisor varchar(128),
   actor varchar(128), task_type varchar(128) '$.taskType', priority tinyint, max_retries int '$.maxRetries', timeout_milliseconds bigint '$.timeoutMilliseconds',
   parent_task_id varchar(128) '$.parentTaskId', idempotency_key varchar(64) '$.idempotencyKey', request_hash varchar(64) '$.requestHash',
-  capabilities_hash varchar(43) '$.capabilitiesHash', key_version varchar(64) '$.keyVersion') AS j
+  capabilities_hash varchar(43) '$.capabilitiesHash', key_version varchar(64) '$.keyVersion', traceparent varchar(55)) AS j
 JOIN dbo.agents AS s ON s.agent_id = j.supervisor ${BIN2}
 JOIN dbo.agent_heartbeats AS h ON h.agent_no = s.agent_no
 JOIN dbo.demands AS d ON d.capabilities_hash = j.capabilities_hash ${BIN2}
@@ -45,8 +45,8 @@ const INSERT_TASK = `INSERT INTO dbo.tasks (task_no, task_id, supervisor_no, tas
     request_hash, operation_id)
   VALUES (@taskNo, @taskId, @supervisorNo, @taskType, @priority, @status, @demandNo, @chosenNo, @attempt, @maxRetries, @timeout,
     @now, @now, @assignedAt, @assignedAt + @timeout, @parentTaskId, @idempotencyKey, @requestHash, @operationId);
-  INSERT INTO dbo.task_bodies (task_no, description, parameters, key_version, preferred_capabilities)
-  SELECT @taskNo, ${plainText("d.value")}, ${plainJson("p.value")}, @keyVersion, N'[]'
+  INSERT INTO dbo.task_bodies (task_no, description, parameters, key_version, traceparent, preferred_capabilities)
+  SELECT @taskNo, ${plainText("d.value")}, ${plainJson("p.value")}, @keyVersion, @traceparent, N'[]'
   FROM OPENJSON(@items, '$[0]') AS d CROSS JOIN OPENJSON(@items, '$[0]') AS p
   WHERE d.[key] = N'description' AND p.[key] = N'parameters';
 `;
@@ -97,7 +97,7 @@ SELECT a.agent_id FROM dbo.agents AS a WHERE a.agent_no = @chosenNo AND @status 
 export const ASSIGN_LONE_TASK = sqlText(
   "assign-lone-task",
   `${PROLOGUE}DECLARE @taskId varchar(128), @taskType varchar(128), @priority tinyint, @maxRetries int, @timeout bigint,
-  @parentTaskId varchar(128), @idempotencyKey varchar(64), @requestHash varchar(64), @keyVersion varchar(64), @operationId uniqueidentifier,
+  @parentTaskId varchar(128), @idempotencyKey varchar(64), @requestHash varchar(64), @keyVersion varchar(64), @traceparent varchar(55), @operationId uniqueidentifier,
   @demandNo int, @supervisorNo int, @stale int, @chosenNo int, @chosenSetNo int, @chosenFills int, @explanation varchar(max), @taskNo bigint,
   @status varchar(10), @attempt int = 0, @fills int = 0, @assignedAt bigint, @deadline varchar(24), @payload varchar(1000),
   @arrival bigint, @accepted bigint, @second varchar(48), @actor varchar(128);

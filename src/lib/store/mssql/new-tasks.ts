@@ -45,6 +45,7 @@ export function encodeNewTask({ task, operationId }: NewTaskCall): { [key: strin
     description: itemText(task.description),
     parameters: itemJson(task.parameters),
     keyVersion: task.keyVersion ?? null,
+    traceparent: task.traceparent ?? null,
   };
 }
 

@@ -14,7 +14,7 @@ import { itemJson, plainJson } from "./item-text.ts";
 import { joinKeys } from "./message-rows.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 import { type AuditedTexts, auditedTexts } from "./texts.ts";
-import { BIN2, BY_KEY, HASH, ID, KEY_VERSION, PROLOGUE, raceUnless, TYPE, WORD } from "./transaction.ts";
+import { BIN2, BY_KEY, HASH, ID, KEY_VERSION, PROLOGUE, raceUnless, TRACEPARENT, TYPE, WORD } from "./transaction.ts";
 
 /** Calls in one batch: each has BATCH_MAX_MESSAGES places of the batch's one arrival number. */
 const MAX_ITEMS = Math.floor(ARRIVALS_PER_NUMBER / BATCH_MAX_MESSAGES);
@@ -34,22 +34,22 @@ const read = (
   receiver_no int NULL, receiver ${ID} NOT NULL, type ${TYPE} NOT NULL, priority tinyint NOT NULL, available_at bigint NOT NULL,
   expires_at bigint NULL, max_attempts int NOT NULL, correlation_id ${ID} NULL, reply_to ${ID} NULL, ordering_key ${ID} NULL,
   idempotency_key ${HASH} NULL, request_hash ${HASH} NOT NULL, payload_bytes int NOT NULL, sender_role ${WORD} NULL,
-  sender_credential ${WORD} NOT NULL, key_version ${KEY_VERSION} NULL, known_hash ${HASH} NULL,
+  sender_credential ${WORD} NOT NULL, key_version ${KEY_VERSION} NULL, traceparent ${TRACEPARENT} NULL, known_hash ${HASH} NULL,
   repeat_of ${ID} NULL, depth bigint NULL, refusal ${WORD} NULL, accepted bit NOT NULL, held bit NOT NULL);
 INSERT INTO @sends (place, item, message_id, sender_no, receiver_no, receiver, type, priority, available_at, expires_at,
   max_attempts, correlation_id, reply_to, ordering_key, idempotency_key, request_hash, payload_bytes, sender_role,
-  sender_credential, key_version, known_hash, repeat_of, depth, refusal, accepted, held)
+  sender_credential, key_version, traceparent, known_hash, repeat_of, depth, refusal, accepted, held)
 SELECT i.[key] * ${BATCH_MAX_MESSAGES} + x.n, i.[key], x.message_id, s.agent_no, r.agent_no, x.receiver, x.type, x.priority,
   CASE WHEN x.deliver_at > @now THEN x.deliver_at ELSE @now + x.delay END, @now + x.ttl, x.max_attempts, x.correlation_id,
   x.reply_to, x.ordering_key, x.idempotency_key, x.request_hash, x.payload_bytes, s.role, x.credential,
-  x.key_version, COALESCE(k.request_hash, d.request_hash), e.repeat_of, b.depth, f.refusal,
+  x.key_version, x.traceparent, COALESCE(k.request_hash, d.request_hash), e.repeat_of, b.depth, f.refusal,
   CASE WHEN e.repeat_of IS NULL AND f.refusal IS NULL THEN 1 ELSE 0 END, 0
 FROM OPENJSON(@items) AS i
 CROSS APPLY OPENJSON(i.value, '$.messages') WITH (n int, message_id varchar(128), sender varchar(128), receiver varchar(128), type varchar(64),
   priority tinyint, deliver_at bigint, delay bigint, ttl bigint, max_attempts int, correlation_id varchar(128),
   reply_to varchar(128), ordering_key varchar(128), idempotency_key varchar(64), request_hash varchar(64), twin bit,
   twin_refusal varchar(24), payload_bytes int, credential varchar(24),
-  key_version varchar(64)) AS x
+  key_version varchar(64), traceparent varchar(55)) AS x
 LEFT JOIN dbo.agents AS s ON s.agent_id = x.sender ${BIN2}
 LEFT JOIN dbo.agents AS r ON r.agent_id = x.receiver ${BIN2}
 LEFT JOIN dbo.messages AS k ON k.idempotency_key = x.idempotency_key ${BIN2} AND k.idempotency_key IS NOT NULL
@@ -100,11 +100,11 @@ BEGIN
   ${joinKeys}SET @number = NEXT VALUE FOR dbo.message_arrivals;
   INSERT INTO dbo.messages (arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
     max_attempts, accepted_at, available_at, expires_at, correlation_id, reply_to, ordering_key, idempotency_key, request_hash,
-    payload_bytes, sender_role, sender_credential, key_version)
+    payload_bytes, sender_role, sender_credential, key_version, traceparent)
   SELECT @number * ${ARRIVALS_PER_NUMBER} + s.place, s.message_id, s.sender_no, s.receiver_no, s.type, s.priority, 'queued', s.held,
     s.max_attempts, s.max_attempts, @now, s.available_at, s.expires_at, s.correlation_id, s.reply_to, s.ordering_key,
     s.idempotency_key, s.request_hash, s.payload_bytes, s.sender_role, s.sender_credential,
-    s.key_version
+    s.key_version, s.traceparent
   FROM @sends AS s WHERE s.accepted = 1;
   INSERT INTO dbo.message_payloads (arrival, payload)
   SELECT @number * ${ARRIVALS_PER_NUMBER} + s.place, ${plainJson("p.value")}
@@ -219,6 +219,7 @@ function encodeMessage(message: NewMessage, n: number, twin: NewMessage | undefi
     payload_bytes: Buffer.byteLength(JSON.stringify(message.payload)),
     credential: currentCall().credential,
     ...(message.keyVersion === undefined ? {} : { key_version: message.keyVersion }),
+    ...(message.traceparent === undefined ? {} : { traceparent: message.traceparent }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { ATTEMPTS_DEFAULT } from "../../limits.ts";
-import { BIN2, KEY_VERSION, raceUnless, TYPE, WORD } from "./transaction.ts";
+import { BIN2, KEY_VERSION, raceUnless, TRACEPARENT, TYPE, WORD } from "./transaction.ts";
 
 /** Messages that the switchboard writes itself: sender `system`, past any mailbox limit. */
 
@@ -8,11 +8,11 @@ export const ARRIVALS_PER_NUMBER = 4_096;
 
 /**
  * What is to be written, in order. `task_no` and `task_attempt` for task_assignment only: its payload is joined with the
- * task when it is read. `payload` is JSON text, `key_version` of what is encrypted in it. Needs DECLARE_COUNTS and DECLARE_DELIVERABLE.
+ * task when it is read, and so is its `traceparent`. `payload` is JSON text, `key_version` of what is encrypted in it. Needs DECLARE_COUNTS and DECLARE_DELIVERABLE.
  */
 export const DECLARE_OUTBOX = `DECLARE @outbox TABLE (position int IDENTITY NOT NULL PRIMARY KEY, receiver_no int NOT NULL,
   type ${TYPE} NOT NULL, priority tinyint NOT NULL, payload nvarchar(max) NOT NULL, task_no bigint NULL, task_attempt int NULL,
-  key_version ${KEY_VERSION} NULL);
+  key_version ${KEY_VERSION} NULL, traceparent ${TRACEPARENT} NULL);
 DECLARE @outboxFirst int, @outboxEnd int, @outboxArrival bigint, @outboxWritten int;
 `;
 
@@ -32,9 +32,9 @@ BEGIN
   SET @outboxArrival = @outboxArrival * ${ARRIVALS_PER_NUMBER} - @outboxFirst;
   DELETE o FROM @outbox AS o JOIN dbo.agents AS a ON a.agent_no = o.receiver_no WHERE a.status = 'deregistered';
   INSERT INTO dbo.messages (arrival, message_id, receiver_no, type, priority, status, attempt_limit, max_attempts,
-    accepted_at, available_at, task_no, task_attempt, key_version, payload_bytes)
+    accepted_at, available_at, task_no, task_attempt, key_version, traceparent, payload_bytes)
   SELECT @outboxArrival + o.position, LOWER(CONVERT(varchar(36), NEWID())), o.receiver_no, o.type, o.priority, 'queued',
-    ${ATTEMPTS_DEFAULT}, ${ATTEMPTS_DEFAULT}, @now, @now, o.task_no, o.task_attempt, o.key_version,
+    ${ATTEMPTS_DEFAULT}, ${ATTEMPTS_DEFAULT}, @now, @now, o.task_no, o.task_attempt, o.key_version, o.traceparent,
     LEN(o.payload) * CASE WHEN o.payload ${BIN2} LIKE N'%[^ -~]%' THEN 3 ELSE 1 END
   FROM @outbox AS o WHERE o.position < @outboxEnd;
   SET @outboxWritten = @@ROWCOUNT;

@@ -154,12 +154,12 @@ ${raceUnless("(SELECT COUNT(*) FROM @endings WHERE outcome IS NOT NULL)")}`;
 /** The assignment message of a running task was completed when it started. */
 const FILL_MESSAGES = `INSERT INTO @moved_on (task_no, task_attempt)
 SELECT e.task_no, e.attempt FROM @endings AS e WHERE e.was = 'assigned';
-INSERT INTO @outbox (receiver_no, type, priority, key_version, payload)
-SELECT t.supervisor_no, 'task_result', t.priority, e.key_version, CONCAT(N'{"taskId":"' ${BIN2}, t.task_id,
+INSERT INTO @outbox (receiver_no, type, priority, key_version, traceparent, payload)
+SELECT t.supervisor_no, 'task_result', t.priority, e.key_version, b.traceparent, CONCAT(N'{"taskId":"' ${BIN2}, t.task_id,
   N'","taskType":"', t.task_type, N'","status":"', e.becomes, N'","attempt":', e.attempt, N',"result":' + e.result,
   CASE WHEN e.key_version IS NOT NULL THEN N',"sensitive":true' END,
   N',"error":"' + STRING_ESCAPE(e.error, 'json') + N'"', N'}')
-FROM @endings AS e JOIN dbo.tasks AS t ON t.task_no = e.task_no
+FROM @endings AS e JOIN dbo.tasks AS t ON t.task_no = e.task_no JOIN dbo.task_bodies AS b ON b.task_no = e.task_no
 WHERE e.becomes <> 'pending' ORDER BY e.task_no;
 `;
 

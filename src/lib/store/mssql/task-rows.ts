@@ -20,7 +20,7 @@ export interface ReadableTaskRow extends TaskRow, TaskParts {
 
 /** One statement reads a task with all that belongs to it, so that what it says is of one moment. */
 export const READABLE_COLUMNS = `${TASK_COLUMNS}, s.agent_id AS supervisor_id, n.agent_id AS assign_to_id, a.agent_id,
-  d.capabilities AS required, b.description, b.parameters, b.key_version, b.preferred_capabilities AS preferred, o.note, o.result,
+  d.capabilities AS required, b.description, b.parameters, b.key_version, b.traceparent, b.preferred_capabilities AS preferred, o.note, o.result,
   o.key_version AS result_key_version, o.error,
   (SELECT STRING_AGG(CAST(p.depends_on AS varchar(max)), ',') WITHIN GROUP (ORDER BY p.position)
     FROM dbo.task_dependencies AS p WHERE p.task_no = t.task_no) AS depends_on`;

@@ -75,11 +75,11 @@ SELECT n.task_no, n.task_id, n.supervisor_no, n.task_type, n.priority, n.becomes
   CASE WHEN n.agent_no IS NOT NULL THEN @now END, CASE WHEN n.agent_no IS NOT NULL THEN @now + n.timeout_milliseconds END,
   CASE WHEN n.becomes = 'failed' THEN @now END, n.parent_task_id, n.idempotency_key, n.request_hash, n.operation_id
 FROM @new AS n WHERE n.${WRITTEN};
-INSERT INTO dbo.task_bodies (task_no, description, parameters, key_version, preferred_capabilities)
+INSERT INTO dbo.task_bodies (task_no, description, parameters, key_version, traceparent, preferred_capabilities)
 SELECT n.task_no, ${plainText(textOf("description"))}, ${plainJson(textOf("parameters"))},
-  CAST(${textOf("keyVersion")} AS varchar(64)), ${textOf("preferred")}
+  CAST(${textOf("keyVersion")} AS varchar(64)), CAST(${textOf("traceparent")} AS varchar(55)), ${textOf("preferred")}
 FROM OPENJSON(@items) AS i JOIN @new AS n ON n.place = CAST(i.[key] AS int) CROSS APPLY OPENJSON(i.value) AS v
-WHERE n.${WRITTEN} AND v.[key] IN (N'description', N'parameters', N'keyVersion', N'preferred') GROUP BY n.task_no;
+WHERE n.${WRITTEN} AND v.[key] IN (N'description', N'parameters', N'keyVersion', N'traceparent', N'preferred') GROUP BY n.task_no;
 IF @dependent > 0
 BEGIN
   INSERT INTO dbo.task_outcomes (task_no, error) SELECT n.task_no, N'DEPENDENCY_FAILED' FROM @new AS n WHERE n.becomes = 'failed';

@@ -48,6 +48,8 @@ export const WORD = `varchar(24) ${BIN2}`;
 export const COUNTER = `varchar(48) ${BIN2}`;
 /** The version of an encryption key. */
 export const KEY_VERSION = `varchar(64) ${BIN2}`;
+/** A W3C traceparent. */
+export const TRACEPARENT = `varchar(55) ${BIN2}`;
 
 /** Milliseconds that a statement waits for a lock before it fails with 1222, which is tried again. */
 const LOCK_TIMEOUT_MILLISECONDS = 5_000;

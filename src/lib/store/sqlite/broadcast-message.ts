@@ -49,8 +49,8 @@ function registeredMembers(transaction: Transaction, channelNo: number): AgentRo
 
 const INSERT_POST = `INSERT INTO messages (message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
   max_attempts, accepted_at, available_at, ended_at, correlation_id, reply_to, ordering_key, idempotency_key, request_hash,
-  sender_role, sender_credential, key_version, payload)
-  VALUES (?, ?, ?, ?, ?, 'completed', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  sender_role, sender_credential, key_version, traceparent, payload)
+  VALUES (?, ?, ?, ?, ?, 'completed', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 function insertPost(
   transaction: Transaction,
@@ -81,6 +81,7 @@ function insertPost(
     sender.role,
     transaction.call.credential,
     post.keyVersion ?? null,
+    post.traceparent ?? null,
     inline,
   );
   if (apart !== null) transaction.run("INSERT INTO message_payloads VALUES (?, ?)", inserted.lastInsertRowid, apart);
@@ -90,8 +91,8 @@ function insertPost(
 
 const INSERT_COPY = `INSERT INTO messages (message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
   max_attempts, accepted_at, available_at, expires_at, correlation_id, reply_to, ordering_key, sender_role,
-  sender_credential, key_version, payload, channel, post_id)
-  VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  sender_credential, key_version, traceparent, payload, channel, post_id)
+  VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 function insertCopy(
   transaction: Transaction,
@@ -123,6 +124,7 @@ function insertCopy(
     sender.role,
     transaction.call.credential,
     post.keyVersion ?? null,
+    post.traceparent ?? null,
     inline,
     post.receiver.slice(1),
     post.messageId,

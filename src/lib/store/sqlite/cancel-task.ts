@@ -59,7 +59,8 @@ function requestCancel(transaction: Transaction, task: LiveTask, reason: string 
   const payload: { [key: string]: JsonValue } = { taskId: task.task_id, attempt: task.attempt };
   if (reason !== undefined) payload.reason = reason;
   const priority = PRIORITIES[task.priority] ?? "normal";
-  writeSystemMessage(transaction, agentByNo(transaction, task.agent_no), { type: "task_cancel", priority, payload });
+  const message = { type: "task_cancel", priority, payload, traceOf: task.task_no } as const;
+  writeSystemMessage(transaction, agentByNo(transaction, task.agent_no), message);
 }
 
 function endNow(transaction: Transaction, task: TaskRow, reason: string | undefined): void {

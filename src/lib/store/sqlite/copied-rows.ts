@@ -45,7 +45,7 @@ const TASKS = `SELECT t.task_no, t.task_id, 0 AS archived, s.agent_id AS supervi
     d.capabilities, n.agent_id AS assign_to_id, a.agent_id, t.attempt, t.retries_used, t.max_retries, t.timeout_milliseconds,
     t.unmet_dependencies, (SELECT count(*) FROM task_dependencies w WHERE w.depends_on = t.task_id AND w.settled = 0) AS dependents,
     t.cancel_requested, t.percent, t.created_at, t.available_at, t.assigned_at, t.started_at, t.deadline_at, t.ended_at,
-    t.parent_task_id, t.idempotency_key, t.request_hash, b.description, b.parameters, b.key_version,
+    t.parent_task_id, t.idempotency_key, t.request_hash, b.description, b.parameters, b.key_version, b.traceparent,
     b.preferred_capabilities, o.task_no IS NOT NULL AS has_outcome, o.note, o.result, o.key_version AS result_key_version, o.error
   FROM tasks t JOIN task_bodies b ON b.task_no = t.task_no JOIN demands d ON d.demand_no = t.demand_no
   JOIN agents s ON s.agent_no = t.supervisor_no LEFT JOIN agents n ON n.agent_no = t.assign_to_no
@@ -65,7 +65,7 @@ const ARCHIVED = `SELECT task_id, 1 AS archived, status, supervisor_id, ended_at
 const MESSAGES = `SELECT m.message_id, s.agent_id AS sender_id, r.agent_id AS receiver_id, m.type, m.priority, m.status, m.attempt,
     m.attempt_limit, m.max_attempts, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.settlement,
     m.claim_id, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.idempotency_key, m.request_hash, m.sender_role,
-    m.sender_credential, m.key_version, t.task_id,
+    m.sender_credential, m.key_version, m.traceparent, t.task_id,
     m.task_attempt, m.channel, m.post_id, m.holder, coalesce(m.payload, p.payload, 'null') AS payload
   FROM messages m JOIN agents r ON r.agent_no = m.receiver_no LEFT JOIN agents s ON s.agent_no = m.sender_no
   LEFT JOIN tasks t ON t.task_no = m.task_no LEFT JOIN message_payloads p ON p.arrival = m.arrival

@@ -2,7 +2,7 @@ import type { AgentRole } from "../../agents/agent.ts";
 import type { JsonValue } from "../../json.ts";
 import type { MessageStatus } from "../../messages/message.ts";
 import type { CredentialKind } from "../../security/call-context.ts";
-import { asLeased, joinTask, readColumns, type TaskPart } from "../message-reading.ts";
+import { asLeased, joinTask, type MessageParts, readColumns, type TaskPart } from "../message-reading.ts";
 import type { StoredLeasedMessage, StoredMessage } from "../store.ts";
 import { type AgentRow, agentByNo } from "./agent-rows.ts";
 import type { Transaction } from "./transaction.ts";
@@ -42,10 +42,11 @@ export interface MessageRow {
   channel: string | null;
   post_id: string | null;
   holder: string | null;
+  traceparent: string | null;
 }
 
 export const MESSAGE_COLUMNS =
-  "arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt, attempt_limit, max_attempts, accepted_at, available_at, expires_at, lease_expires_at, ended_at, settlement, claim_id, reason, correlation_id, reply_to, ordering_key, sender_role, sender_credential, key_version, task_no, task_attempt, channel, post_id, holder";
+  "arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt, attempt_limit, max_attempts, accepted_at, available_at, expires_at, lease_expires_at, ended_at, settlement, claim_id, reason, correlation_id, reply_to, ordering_key, sender_role, sender_credential, key_version, task_no, task_attempt, channel, post_id, holder, traceparent";
 
 /** What a transition needs of a row: each column read costs 0.15 µs, so the hot path reads these alone. */
 export type LiveMessageRow = Pick<
@@ -61,7 +62,7 @@ export interface ReadableMessageRow
   payload: string | null;
 }
 export const READABLE_COLUMNS =
-  "m.arrival, m.message_id, m.sender_no, m.receiver_no, m.type, m.priority, m.status, m.attempt, m.attempt_limit, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.sender_role, m.sender_credential, m.key_version, m.task_no, m.payload, m.channel, m.post_id, m.holder";
+  "m.arrival, m.message_id, m.sender_no, m.receiver_no, m.type, m.priority, m.status, m.attempt, m.attempt_limit, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.sender_role, m.sender_credential, m.key_version, m.task_no, m.payload, m.channel, m.post_id, m.holder, m.traceparent";
 
 const HOLDER = "SELECT holder FROM messages WHERE arrival = ?";
 
@@ -87,7 +88,7 @@ export function payloadText(transaction: Transaction, row: ReadableMessageRow): 
   return transaction.get<{ payload: string }>(sql, row.arrival)?.payload ?? "null";
 }
 
-const OF_TASK = `SELECT b.description, b.parameters, b.key_version FROM tasks t JOIN task_bodies b USING (task_no)
+const OF_TASK = `SELECT b.description, b.parameters, b.key_version, b.traceparent FROM tasks t JOIN task_bodies b USING (task_no)
   WHERE t.task_no = ?`;
 
 /** The payload as its reader gets it; that of an assignment is joined with its task, unless that is in the archive. */
@@ -95,14 +96,14 @@ function readPayload(
   transaction: Transaction,
   row: ReadableMessageRow,
   text: string,
-): { payload: JsonValue; keyVersion: string | null } {
+): Pick<MessageParts, "payload" | "keyVersion" | "traceparent"> {
   const payload = JSON.parse(text) as JsonValue;
   const task =
     row.task_no === null || row.type !== "task_assignment"
       ? undefined
-      : transaction.get<TaskPart>(OF_TASK, row.task_no);
-  if (task === undefined) return { payload, keyVersion: row.key_version };
-  return { payload: joinTask(payload, task), keyVersion: task.key_version };
+      : transaction.get<TaskPart & { traceparent: string | null }>(OF_TASK, row.task_no);
+  if (task === undefined) return { payload, keyVersion: row.key_version, traceparent: row.traceparent };
+  return { payload: joinTask(payload, task), keyVersion: task.key_version, traceparent: task.traceparent };
 }
 
 /** What the message reads as: one past its time to live reads as expired before the store has recorded it. */

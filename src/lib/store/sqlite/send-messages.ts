@@ -101,7 +101,8 @@ export function findRepeat(transaction: Transaction, message: NewMessage, sender
 
 const INSERT = `INSERT INTO messages (message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
   max_attempts, accepted_at, available_at, expires_at, correlation_id, reply_to, ordering_key, idempotency_key,
-  request_hash, sender_role, sender_credential, key_version, payload) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  request_hash, sender_role, sender_credential, key_version, traceparent, payload)
+  VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 function insertMessage(transaction: Transaction, { message, sender, receiver }: Checked): void {
   const { now } = transaction;
@@ -130,6 +131,7 @@ function insertMessage(transaction: Transaction, { message, sender, receiver }: 
     sender.role,
     transaction.call.credential,
     message.keyVersion ?? null,
+    message.traceparent ?? null,
     inline,
   );
   if (apart !== null) transaction.run("INSERT INTO message_payloads VALUES (?, ?)", inserted.lastInsertRowid, apart);

@@ -16,11 +16,13 @@ export interface SystemMessage {
   task?: { taskNo: number; attempt: number };
   /** Of what is encrypted in the payload. */
   keyVersion?: string | undefined;
+  /** The number of the task whose trace it continues. A task_assignment has it by its task when it is read. */
+  traceOf?: number;
 }
 
 const INSERT = `INSERT INTO messages (message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
-  max_attempts, accepted_at, available_at, task_no, task_attempt, key_version, payload)
-  VALUES (?, NULL, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  max_attempts, accepted_at, available_at, task_no, task_attempt, key_version, traceparent, payload)
+  VALUES (?, NULL, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, ?, ?, ?, (SELECT traceparent FROM task_bodies WHERE task_no = ?), ?)`;
 
 /** Puts it into the mailbox, in this transaction; left out when the receiver is deregistered. */
 export function writeSystemMessage(transaction: Transaction, receiver: AgentRow, message: SystemMessage): void {
@@ -41,6 +43,7 @@ export function writeSystemMessage(transaction: Transaction, receiver: AgentRow,
     message.task?.taskNo ?? null,
     message.task?.attempt ?? null,
     message.keyVersion ?? null,
+    message.traceOf ?? null,
     inline,
   );
   if (apart !== null) {

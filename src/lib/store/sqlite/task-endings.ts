@@ -55,7 +55,13 @@ export function endTask(transaction: Transaction, task: TaskRow, status: FinalSt
   if (error !== undefined) payload.error = error;
   const supervisor = agentByNo(transaction, task.supervisor_no);
   const priority = PRIORITIES[task.priority] ?? "normal";
-  writeSystemMessage(transaction, supervisor, { type: "task_result", priority, payload, keyVersion });
+  writeSystemMessage(transaction, supervisor, {
+    type: "task_result",
+    priority,
+    payload,
+    keyVersion,
+    traceOf: task.task_no,
+  });
 }
 
 const END_ATTEMPT = "UPDATE task_attempts SET ended_at = ?, outcome = ?, answer = ? WHERE task_no = ? AND attempt = ?";

@@ -37,7 +37,7 @@ const PARTS = `SELECT (SELECT agent_id FROM agents WHERE agent_no = t.supervisor
     (SELECT agent_id FROM agents WHERE agent_no = t.assign_to_no) AS assign_to_id,
     (SELECT agent_id FROM agents WHERE agent_no = t.agent_no) AS agent_id,
     (SELECT capabilities FROM demands WHERE demand_no = t.demand_no) AS required,
-    b.description, b.parameters, b.key_version, b.preferred_capabilities AS preferred, o.note, o.result,
+    b.description, b.parameters, b.key_version, b.traceparent, b.preferred_capabilities AS preferred, o.note, o.result,
     o.key_version AS result_key_version, o.error
   FROM tasks t JOIN task_bodies b ON b.task_no = t.task_no LEFT JOIN task_outcomes o ON o.task_no = t.task_no
   WHERE t.task_no = ?`;

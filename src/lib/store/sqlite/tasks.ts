@@ -94,7 +94,7 @@ function newRow(
 }
 
 const BODY =
-  "INSERT INTO task_bodies (task_no, description, parameters, key_version, preferred_capabilities) VALUES (?, ?, ?, ?, ?)";
+  "INSERT INTO task_bodies (task_no, description, parameters, key_version, traceparent, preferred_capabilities) VALUES (?, ?, ?, ?, ?, ?)";
 const DEPENDENCY = "INSERT INTO task_dependencies (task_no, position, depends_on, settled) VALUES (?, ?, ?, ?)";
 
 function insertParts(
@@ -105,7 +105,8 @@ function insertParts(
 ): void {
   const parameters = JSON.stringify(input.parameters);
   const preferred = JSON.stringify([...new Set(input.preferredCapabilities)]);
-  transaction.run(BODY, task.task_no, input.description, parameters, input.keyVersion ?? null, preferred);
+  const { description, keyVersion = null, traceparent = null } = input;
+  transaction.run(BODY, task.task_no, description, parameters, keyVersion, traceparent, preferred);
   for (const [position, { taskId, status }] of dependencies.entries()) {
     const ended = status === "completed" || status === "failed" || status === "cancelled";
     transaction.run(DEPENDENCY, task.task_no, position, taskId, Number(ended));

@@ -3,6 +3,8 @@ import {
   AzureMonitorMetricExporter,
   AzureMonitorTraceExporter,
 } from "@azure/monitor-opentelemetry-exporter";
+import { SpanKind } from "@opentelemetry/api";
+import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
 import type { TelemetrySettings } from "../../config/telemetry-settings.ts";
 import { credentialOf } from "../../security/azure-credential.ts";
 import type { Destination } from "./destinations.ts";
@@ -20,8 +22,22 @@ export async function openApplicationInsights({ connectionString, login }: Setti
   // What cannot be delivered is dropped, not written to a disk on which nobody looks for it.
   const options = { connectionString, disableOfflineStorage: true, ...(credential && { credential }) };
   return {
-    spans: new AzureMonitorTraceExporter(options),
+    spans: namingConsumers(new AzureMonitorTraceExporter(options)),
     metrics: new AzureMonitorMetricExporter(options),
     logs: new AzureMonitorLogExporter(options),
   };
+}
+
+/** Consumers are requests there, and the exporter takes the name of a request from an attribute that only servers have. */
+function namingConsumers(exporter: SpanExporter): SpanExporter {
+  return {
+    export: (spans, done) => exporter.export(spans.map(named), done),
+    shutdown: () => exporter.shutdown(),
+  };
+}
+
+function named(span: ReadableSpan): ReadableSpan {
+  if (span.kind !== SpanKind.CONSUMER) return span;
+  const attributes = { ...span.attributes, "ai.operation.name": span.name };
+  return Object.create(span, { attributes: { value: attributes } });
 }
