@@ -95,7 +95,8 @@ export function competingMembers(environment: () => Promise<Record<string, strin
     members = others.map((agentId) => start(agentId));
     await Member.begin(members, pace);
     const completed = () => members.reduce((sum, member) => sum + member.of("completed").length, 0);
-    await eventually(() => completed() >= MESSAGES, patienceMilliseconds);
+    const failed = () => members.some((member) => member.process.exitCode !== null);
+    await eventually(() => completed() >= MESSAGES || failed(), patienceMilliseconds);
     for (const member of members) await member.end("SIGTERM");
   }, 4 * patienceMilliseconds);
 
