@@ -1,3 +1,4 @@
+import { asHolder, isKeptFrom } from "../lib/http/held.ts";
 import { OWN_BODY, OWN_MESSAGE, OWN_SENDER, OWN_SENDERS } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
 import { BATCH_REQUEST_MAX_BYTES } from "../lib/limits.ts";
@@ -61,8 +62,14 @@ export const settleMessages = defineRoute({
   reply: settleMessagesReplySchema,
   statuses: [200],
   maxBodyBytes: BATCH_REQUEST_MAX_BYTES,
-  async handler(services, { body }) {
-    return { status: 200, body: await services.messages.settle(body) };
+  async handler(services, { body, caller }) {
+    const { results } = await services.messages.settle(body);
+    if (!isKeptFrom(caller)) return { status: 200, body: { results } };
+    // As asHolder has it.
+    const shown = results.map((result) =>
+      result.status === "not_found" ? { ...result, status: "lease_lost" as const } : result,
+    );
+    return { status: 200, body: { results: shown } };
   },
 });
 
@@ -91,8 +98,8 @@ export const completeMessage = defineRoute({
   body: completeMessageSchema,
   reply: settleReplySchema,
   statuses: [200],
-  async handler(services, { params, body }) {
-    return { status: 200, body: await services.messages.complete(params.messageId, body) };
+  async handler(services, { params, body, caller }) {
+    return { status: 200, body: await asHolder(caller, () => services.messages.complete(params.messageId, body)) };
   },
 });
 
@@ -106,8 +113,8 @@ export const retryMessage = defineRoute({
   body: retryMessageSchema,
   reply: settleReplySchema,
   statuses: [200],
-  async handler(services, { params, body }) {
-    return { status: 200, body: await services.messages.retry(params.messageId, body) };
+  async handler(services, { params, body, caller }) {
+    return { status: 200, body: await asHolder(caller, () => services.messages.retry(params.messageId, body)) };
   },
 });
 
@@ -121,8 +128,8 @@ export const deadLetterMessage = defineRoute({
   body: deadLetterMessageSchema,
   reply: settleReplySchema,
   statuses: [200],
-  async handler(services, { params, body }) {
-    return { status: 200, body: await services.messages.deadLetter(params.messageId, body) };
+  async handler(services, { params, body, caller }) {
+    return { status: 200, body: await asHolder(caller, () => services.messages.deadLetter(params.messageId, body)) };
   },
 });
 
@@ -136,7 +143,7 @@ export const renewMessageLease = defineRoute({
   body: renewLeaseSchema,
   reply: settleReplySchema,
   statuses: [200],
-  async handler(services, { params, body }) {
-    return { status: 200, body: await services.messages.renew(params.messageId, body) };
+  async handler(services, { params, body, caller }) {
+    return { status: 200, body: await asHolder(caller, () => services.messages.renew(params.messageId, body)) };
   },
 });

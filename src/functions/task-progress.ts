@@ -1,3 +1,4 @@
+import { asHolder } from "../lib/http/held.ts";
 import { OWN_BODY } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
 import {
@@ -21,8 +22,8 @@ export const startTask = defineRoute({
   body: startTaskSchema,
   reply: taskReplySchema,
   statuses: [200],
-  async handler(services, { params, body }) {
-    return { status: 200, body: await services.coordinator.start(params.taskId, body) };
+  async handler(services, { params, body, caller }) {
+    return { status: 200, body: await asHolder(caller, () => services.coordinator.start(params.taskId, body)) };
   },
 });
 
@@ -36,8 +37,8 @@ export const progressTask = defineRoute({
   body: progressTaskSchema,
   reply: taskReplySchema,
   statuses: [200],
-  async handler(services, { params, body }) {
-    return { status: 200, body: await services.coordinator.progress(params.taskId, body) };
+  async handler(services, { params, body, caller }) {
+    return { status: 200, body: await asHolder(caller, () => services.coordinator.progress(params.taskId, body)) };
   },
 });
 
@@ -51,8 +52,8 @@ export const completeTask = defineRoute({
   body: completeTaskSchema,
   reply: taskReplySchema,
   statuses: [200],
-  async handler(services, { params, body }) {
-    return { status: 200, body: await services.coordinator.complete(params.taskId, body) };
+  async handler(services, { params, body, caller }) {
+    return { status: 200, body: await asHolder(caller, () => services.coordinator.complete(params.taskId, body)) };
   },
 });
 
@@ -66,7 +67,7 @@ export const failTask = defineRoute({
   body: failTaskSchema,
   reply: taskReplySchema,
   statuses: [200],
-  async handler(services, { params, body }) {
-    return { status: 200, body: await services.coordinator.fail(params.taskId, body) };
+  async handler(services, { params, body, caller }) {
+    return { status: 200, body: await asHolder(caller, () => services.coordinator.fail(params.taskId, body)) };
   },
 });

@@ -1,0 +1,29 @@
+import { AgentCommunicationError, type ErrorCode, isAgentCommunicationError } from "../errors.ts";
+import type { Caller } from "../security/caller.ts";
+
+/** Calls that only the holder of a lease or an assignment may make. */
+
+/** What a verified caller is told in the same words, so that it cannot find out which ids are there. */
+const SAME: ReadonlySet<string> = new Set<ErrorCode>(["LEASE_LOST", "MESSAGE_NOT_FOUND", "TASK_NOT_FOUND"]);
+
+/** Whether the caller is none whose business it is what exists: admins may read all there is anyway. */
+export function isKeptFrom(caller: Caller): boolean {
+  return caller.kind === "agent" && caller.role !== "admin";
+}
+
+/**
+ * Makes such a call. To whom it is not shown what exists, what is not there looks like what somebody else holds.
+ *
+ * @throws what `work` throws, with LEASE_LOST in place of MESSAGE_NOT_FOUND and TASK_NOT_FOUND
+ * @example
+ * await asHolder(caller, () => services.messages.complete(messageId, body));
+ */
+export async function asHolder<Result>(caller: Caller, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isKeptFrom(caller) || !isAgentCommunicationError(error) || !SAME.has(error.code)) throw error;
+    const detail = "You do not hold this in that attempt: it is somebody else's, it has ended, or it was never there.";
+    throw new AgentCommunicationError("LEASE_LOST", detail);
+  }
+}
