@@ -52,6 +52,7 @@ export function settingChecks(given: Given): void {
       AZURE_SQL_SERVER: "sql-agents-prod.database.windows.net",
       AZURE_KEY_VAULT_URL: "https://kvagentsprod.vault.azure.net/",
       AZURE_CLIENT_ID: "40000000-0000-0000-0000-000000000004",
+      APPLICATIONINSIGHTS_AUTHENTICATION_STRING: "ClientId=40000000-0000-0000-0000-000000000004;Authorization=AAD",
       APPLICATIONINSIGHTS_CONNECTION_STRING:
         "InstrumentationKey=70000000-0000-0000-0000-000000000007;IngestionEndpoint=https://westeurope-5.in.applicationinsights.azure.com/",
     };
