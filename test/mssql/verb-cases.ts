@@ -1,4 +1,5 @@
 import { newId } from "../../src/lib/ids.ts";
+import type { AuditBlock } from "../../src/lib/security/audit.ts";
 import type { Store } from "../../src/lib/store/store.ts";
 import { enrolling, issueKey, issueToken } from "../contract/issued.ts";
 import { DAY, HOUR, MINUTE, type Scene, SECOND } from "../contract/support.ts";
@@ -392,6 +393,11 @@ const tasks: Pick<
   },
 };
 
+/** What is the same of a block in every scene: numbers go on, and hashes follow from them. */
+function blockOf({ blockNo, entryCount }: AuditBlock) {
+  return { blockNo, entryCount };
+}
+
 /** An agent, and what is recorded of it in a block. */
 async function sealed(scene: Scene): Promise<void> {
   await scene.agent();
@@ -406,7 +412,10 @@ const audit: Pick<
     async arrange(scene) {
       await scene.store.putMessageType(`lost.${scene.tag}`, { type: "object" });
       const subject = { subjectKind: "message_type", subjectId: `lost.${scene.tag}` } as const;
-      return () => scene.store.listAudit({ ...page, ...subject });
+      return async () => {
+        const { items } = await scene.store.listAudit({ ...page, ...subject });
+        return items.map(({ actor, action, subjectId, detail }) => ({ actor, action, subjectId, detail }));
+      };
     },
   },
   recordAudit: {
@@ -423,21 +432,27 @@ const audit: Pick<
     alone: true,
     async arrange(scene) {
       await sealed(scene);
-      return () => scene.store.listAuditBlocks({ ...page, after: 0 });
+      return async () => (await scene.store.listAuditBlocks({ ...page, after: 0 })).items.map(blockOf);
     },
   },
   getAuditBlock: {
     alone: true,
     async arrange(scene) {
       await sealed(scene);
-      return () => scene.store.getAuditBlock(1);
+      return async () => {
+        const { block, members, strays } = await scene.store.getAuditBlock(1);
+        return { ...blockOf(block), strays, actions: members.map(({ entry }) => entry?.action) };
+      };
     },
   },
   newestAuditBlock: {
     alone: true,
     async arrange(scene) {
       await sealed(scene);
-      return () => scene.store.newestAuditBlock();
+      return async () => {
+        const block = await scene.store.newestAuditBlock();
+        return block && blockOf(block);
+      };
     },
   },
 };
