@@ -12,13 +12,15 @@ describe("on a TDS server", () => {
     database = await takeDatabase();
     pool = await testPool(database);
   }, 60_000);
+
+  const environment = async () => ({ ...process.env, ...serverEnvironment(database) }) as Record<string, string>;
+  competingMembers(environment, { leaseMilliseconds: 30_000, patienceMilliseconds: 300_000 });
+
+  // After those of the members: jest runs them in this order, and a database in use is not dropped.
   afterAll(async () => {
     await pool?.close();
     await dropDatabases();
   });
-
-  const environment = async () => ({ ...process.env, ...serverEnvironment(database) }) as Record<string, string>;
-  competingMembers(environment, { leaseMilliseconds: 30_000, patienceMilliseconds: 300_000 });
 
   it("every counter equals its rows afterwards", async () => {
     expect(await recountMssql(pool)).toEqual([]);

@@ -13,6 +13,8 @@ import type { MemberEvent } from "./queue-member.ts";
 
 const MEMBER = fileURLToPath(new URL("./queue-member.ts", import.meta.url));
 const MESSAGES = 240;
+/** As a member claims. */
+const CLAIM_MESSAGES = 3;
 
 /** What a busy machine and a slow server need. */
 export interface Pace {
@@ -141,7 +143,10 @@ export function competingMembers(environment: () => Promise<Record<string, strin
       const held = killed.of("leased").map(({ messageId }) => messageId);
       expect(held.length).toBeGreaterThanOrEqual(6);
       const again = members.flatMap((member) => member.of("leased")).filter(({ attempt }) => attempt === 2);
-      expect(again.map(({ messageId }) => messageId).sort()).toEqual(held.sort());
+      const ids = again.map(({ messageId }) => messageId);
+      expect(ids).toEqual(expect.arrayContaining(held));
+      // It may have been killed with an answer on the way: leases of one more claim.
+      expect(ids.length - held.length).toBeLessThanOrEqual(CLAIM_MESSAGES);
     });
   });
 }
