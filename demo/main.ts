@@ -7,17 +7,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { AgentClient, isAgentCommunicationError } from "../src/client/index.ts";
-import { INTERRUPTED_TASK, planTasks, WORKERS } from "./plan.ts";
+import { admit } from "./credentials.ts";
+import { INTERRUPTED_TASK, planTasks, SUPERVISOR, WORKERS } from "./plan.ts";
 import { Processes, type Say } from "./processes.ts";
 import { type Service, startService } from "./service.ts";
 
 /**
- * npm run demo [-- folder] [--out report.md]
+ * npm run demo [-- folder] [--out report.md] [--credentials]
  *
  * Starts the service, a supervisor and five workers, each a process of its own; has them examine a folder; kills one
  * worker in the middle of its task; and checks that all tasks were completed all the same. Exit code 0 only then.
  * With AGENT_COMMUNICATION_MODE=sql the service is three processes on the database of AZURE_SQL_…, of which one is killed,
- * too, and started again.
+ * too, and started again. With --credentials the service asks every process for the token that an admin has issued to it.
  */
 
 const LOG_FILE = "agent_communication_demo.log";
@@ -98,7 +99,13 @@ async function findFaults(client: AgentClient, folder: string, kill: Kill | unde
   return faults;
 }
 
-async function run(folder: string, report: string, say: Say, interrupted: AbortSignal): Promise<boolean> {
+interface Options {
+  folder: string;
+  report: string;
+  credentials: boolean;
+}
+
+async function run({ folder, report, credentials }: Options, say: Say, interrupted: AbortSignal): Promise<boolean> {
   const scratch = await mkdtemp(join(tmpdir(), "agent-communication-demo-"));
   const processes = new Processes(say);
   const stopped = new AbortController();
@@ -107,15 +114,20 @@ async function run(folder: string, report: string, say: Say, interrupted: AbortS
     void processes.stopAll();
   });
   try {
-    const service = await startService(processes, join(scratch, "agents.db"));
+    const service = await startService(processes, join(scratch, "agents.db"), credentials);
     const [url = ""] = service.urls;
-    const client = new AgentClient({ baseUrl: url });
+    const client = new AgentClient({ baseUrl: url, token: service.adminToken });
+    const admitted = async (agentId: string, role: "worker" | "supervisor") =>
+      credentials ? await admit(client, agentId, role) : {};
     for (const [index, { agentId, capabilities }] of WORKERS.entries()) {
       const nearest = service.urls[index % service.urls.length] ?? url;
-      processes.start(agentId, "demo/worker.ts", [nearest, agentId, capabilities.join(",")]);
+      const environment = await admitted(agentId, "worker");
+      processes.start(agentId, "demo/worker.ts", [nearest, agentId, capabilities.join(",")], environment);
     }
     await waitForWorkers(client, stopped.signal);
-    const supervisor = processes.start("supervisor", "demo/supervisor.ts", [url, folder, report]);
+    const arguments_ = [url, folder, report];
+    const environment = await admitted(SUPERVISOR, "supervisor");
+    const supervisor = processes.start("supervisor", "demo/supervisor.ts", arguments_, environment);
     const supervised = once(supervisor, "exit").finally(() => stopped.abort());
     const kill = await killInTheMiddle(client, processes, stopped.signal);
     if (kill !== undefined)
@@ -139,20 +151,24 @@ async function waitForWorkers(client: AgentClient, stopped: AbortSignal): Promis
   const end = performance.now() + KILL_WITHIN_MILLISECONDS;
   while (performance.now() < end && !stopped.aborted) {
     const { agents } = await client.listAgents({ role: "worker", status: "active" });
-    const there = new Set(agents.map(({ agentId }) => agentId));
+    // Without capabilities it has been admitted, and its process is not there yet.
+    const there = new Set(agents.filter((agent) => agent.capabilities.length > 0).map(({ agentId }) => agentId));
     if (WORKERS.every(({ agentId }) => there.has(agentId))) return;
     await sleep(100);
   }
   throw new Error("the workers did not come up");
 }
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { out: { type: "string" } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { out: { type: "string" }, credentials: { type: "boolean", default: false } },
+});
 const given = resolve(positionals[0] ?? fileURLToPath(new URL("..", import.meta.url)));
 const isFolder = await stat(given)
   .then((found) => found.isDirectory())
   .catch(() => false);
 if (!isFolder) {
-  console.error(`${given} is not a folder. Usage: npm run demo [-- folder] [--out report.md]`);
+  console.error(`${given} is not a folder. Usage: npm run demo [-- folder] [--out report.md] [--credentials]`);
   process.exit(2);
 }
 const folder = await realpath(given);
@@ -162,7 +178,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 const { say, close } = makeSay();
 say("demo", `five workers and a supervisor examine ${folder}; everything is also in ${LOG_FILE}`);
 try {
-  process.exitCode = (await run(folder, report, say, interrupted.signal)) ? 0 : 1;
+  process.exitCode = (await run({ folder, report, credentials: values.credentials }, say, interrupted.signal)) ? 0 : 1;
 } catch (error) {
   say("demo", `FAULT: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;

@@ -42,7 +42,6 @@ export class Processes {
   async startHost(name: string, environment: Record<string, string>, port = 0): Promise<string> {
     this.#services.add(name);
     const host = this.start(name, "src/local/main.ts", [], {
-      AGENT_AUTH_MODE: "none",
       AGENT_HTTP_HOST: "127.0.0.1",
       AGENT_HTTP_PORT: String(port),
       ...environment,

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
-import { AgentClient, type JsonValue, Supervisor, type TaskOutcome } from "../src/client/index.ts";
+import { type JsonValue, Supervisor, type TaskOutcome } from "../src/client/index.ts";
 import { startTelemetry } from "../src/client/telemetry.ts";
+import { connect } from "./credentials.ts";
 import { planTasks, SUPERVISOR } from "./plan.ts";
 
 /** The supervisor of the demo, a process of its own: node demo/supervisor.ts <url> <folder> <report> */
@@ -8,7 +9,7 @@ import { planTasks, SUPERVISOR } from "./plan.ts";
 const [url = "", folder = "", reportFile = ""] = process.argv.slice(2);
 const PATIENCE_MILLISECONDS = 90_000;
 
-const client = new AgentClient({ baseUrl: url });
+const client = connect(url);
 const supervisor = new Supervisor({
   client,
   agentId: SUPERVISOR,

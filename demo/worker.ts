@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { AgentClient, type AssignedTask, PermanentError, type TaskContext, Worker } from "../src/client/index.ts";
+import { type AssignedTask, PermanentError, type TaskContext, Worker } from "../src/client/index.ts";
 import { startTelemetry } from "../src/client/telemetry.ts";
 import { stopOnSignals } from "../src/client/worker-signals.ts";
 import { reportDependencies } from "./analysis/dependencies.ts";
@@ -9,6 +9,7 @@ import { checkLinks } from "./analysis/links.ts";
 import { judgeReadability } from "./analysis/readability.ts";
 import { type Findings, writeReport } from "./analysis/report.ts";
 import type { Step } from "./analysis/step.ts";
+import { connect } from "./credentials.ts";
 import { type DemoParameters, INTERRUPTED_TASK, planTasks, taskIdOf } from "./plan.ts";
 
 /** One worker of the demo, a process of its own: node demo/worker.ts <url> <agentId> <capability,capability> */
@@ -100,7 +101,7 @@ async function collect(inventory: Inventory, folder: string, context: TaskContex
 // Goes nowhere unless the variables of docs/telemetry.md say so.
 const telemetry = await startTelemetry("demo-worker");
 const worker = new Worker({
-  client: new AgentClient({ baseUrl: url }),
+  client: connect(url),
   agentId,
   capabilities: capabilities.split(","),
   maxConcurrentTasks: 2,

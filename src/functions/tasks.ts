@@ -1,4 +1,4 @@
-import { OWN_ASSIGNED_TASK, OWN_ASSIGNMENT, OWN_TASK, OWN_TASKS } from "../lib/http/ownership.ts";
+import { OWN_ASSIGNED_TASK, OWN_ASSIGNMENT, OWN_OR_NEEDED_TASK, OWN_TASK, OWN_TASKS } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
 import {
   assignTaskReplySchema,
@@ -69,7 +69,7 @@ export const getTask = defineRoute({
   key: "GET /tasks/{taskId}",
   name: "getTask",
   summary: "Reads one task, archived ones included",
-  allow: reading(OWN_TASK),
+  allow: reading(OWN_OR_NEEDED_TASK),
   params: taskParams,
   query: undefined,
   body: undefined,

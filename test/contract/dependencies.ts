@@ -179,6 +179,30 @@ export function dependenciesContract(open: StoreFactory): void {
       expect(await scene.results(supervisor, grandchild)).toHaveLength(1);
     });
 
+    it("are what a worker needs while it has the dependent in hand, and at no other time", async () => {
+      const { scene, supervisor, worker } = await begin(2);
+      const needs = (agentId: string, taskId: string) => scene.store.needsTask(agentId, taskId);
+      const first = await scene.assign(supervisor);
+      const second = await scene.submit(supervisor, { dependsOn: [first.taskId] });
+      const third = await scene.submit(supervisor, { dependsOn: [first.taskId, second] });
+      expect(await needs(worker, first.taskId)).toBe(false);
+      await scene.complete(first);
+      const held = await scene.held(second);
+      expect(await needs(worker, first.taskId)).toBe(true);
+      for (const taskId of [second, third, scene.id("nothing")]) expect(await needs(worker, taskId)).toBe(false);
+      for (const agentId of [supervisor, scene.id("nobody")]) expect(await needs(agentId, first.taskId)).toBe(false);
+      await scene.start(held);
+      expect(await needs(worker, first.taskId)).toBe(true);
+      // A retry waits, in nobody's hands.
+      await scene.fail(held);
+      expect(await needs(worker, first.taskId)).toBe(false);
+      await scene.pass(DAY);
+      await scene.store.sweep();
+      await scene.complete(await scene.held(second));
+      await scene.complete(await scene.held(third));
+      expect(await needs(worker, first.taskId)).toBe(false);
+    });
+
     it("in the archive count as they ended", async () => {
       await withStore(open, { taskRetentionDays: 1 }, async (scene) => {
         const supervisor = await scene.supervisor();

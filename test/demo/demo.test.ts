@@ -87,6 +87,17 @@ describe("the demo", () => {
     expect(report).toContain("- 1 symbolic links");
   });
 
+  it("does the same where every process is asked for its credential", async () => {
+    const options = { cwd, milliseconds: 110_000 };
+    const asked = await runFile("demo/main.ts", [folder, "--out", "asked.md", "--credentials"], options);
+    expect([asked.code, asked.error]).toEqual([0, ""]);
+    expect(asked.out).toContain("all 8 tasks completed, duplicates by another worker");
+    expect(asked.out).not.toContain("no credentials asked");
+    expect(asked.out).not.toContain("agt_");
+    const made = (text: string) => text.split("## How this report was made")[0];
+    expect(made(await readFile(join(cwd, "asked.md"), "utf8"))).toBe(made(report));
+  }, 120_000);
+
   it("refuses a folder that is not there", async () => {
     const { code, error } = await runFile("demo/main.ts", [join(folder, "nothing")], { cwd });
     expect([code, error]).toEqual([2, expect.stringContaining("is not a folder")]);

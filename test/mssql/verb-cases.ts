@@ -309,7 +309,7 @@ const deadLetters: Pick<
 
 const taskReads: Pick<
   Record<Verb, VerbCase>,
-  "previewAssignment" | "getTask" | "listTasks" | "getAssignments" | "getTaskHistory"
+  "previewAssignment" | "getTask" | "listTasks" | "needsTask" | "getAssignments" | "getTaskHistory"
 > = {
   // An explanation counts all workers, those of other scenes as well.
   previewAssignment: {
@@ -331,6 +331,15 @@ const taskReads: Pick<
     async arrange(scene) {
       const { supervisor } = await crowded(scene);
       return () => scene.store.listTasks({ ...page, supervisor });
+    },
+  },
+  needsTask: {
+    async arrange(scene) {
+      const { held, supervisor } = await assigned(scene);
+      await scene.complete(held);
+      const agentId = await scene.worker();
+      await scene.submit(supervisor, { dependsOn: [held.taskId], assignTo: agentId });
+      return () => scene.store.needsTask(agentId, held.taskId);
     },
   },
   getAssignments: {

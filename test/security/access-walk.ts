@@ -100,6 +100,29 @@ export function accessWalk(open: StoreFactory): void {
     expect(entries.reduce((sum, { detail }) => sum + Number(detail.count), 0)).toBe(3);
   });
 
+  it("a worker reads what the task in its hands depends on, and only while it has it", async () => {
+    const here = world();
+    const { coordinator } = here.services;
+    const [supervisor, other, worker] = [
+      await here.agent("supervisor"),
+      await here.agent("worker"),
+      await here.agent("worker"),
+    ];
+    const route = TABLE.find(({ key }) => key === "GET /tasks/{taskId}");
+    if (route === undefined) throw new Error("tasks cannot be read");
+    const read = async (taskId: string) => codeOf(await ask(here, route, agentCaller(worker), { params: { taskId } }));
+    const assign = (assignTo: Owner, dependsOn: string[]) =>
+      coordinator.assign({ supervisor: supervisor.agentId, assignTo: assignTo.agentId, taskType: "walk", dependsOn });
+    const { taskId: needed } = await assign(other, []);
+    const { taskId: unrelated } = await assign(other, []);
+    const { taskId: mine } = await assign(worker, [needed]);
+    expect(await read(needed)).toBe("TASK_NOT_FOUND");
+    await coordinator.complete(needed, { agentId: other.agentId, attempt: 1, result: { MARK } });
+    expect([await read(needed), await read(unrelated)]).toEqual(["accepted", "TASK_NOT_FOUND"]);
+    await coordinator.complete(mine, { agentId: worker.agentId, attempt: 1 });
+    expect([await read(mine), await read(needed)]).toEqual(["accepted", "TASK_NOT_FOUND"]);
+  });
+
   describe.each(TABLE.map((route) => ({ key: route.key, route })))("$key", ({ route }) => {
     const { allow } = route;
 

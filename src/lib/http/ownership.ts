@@ -1,6 +1,8 @@
 import { AgentCommunicationError } from "../errors.ts";
 import type { OwnCaller, OwnRule, RequestParts } from "../security/access.ts";
 import type { Services } from "../services.ts";
+import type { Store } from "../store/store.ts";
+import type { Task } from "../tasks/task.ts";
 
 /**
  * What is a caller's own, on each kind of route. Rules about an agent that the request itself names look at nothing else, so
@@ -81,16 +83,18 @@ export const OWN_MESSAGE: Rule = {
   },
 };
 
+type TaskOwners = Pick<Task, "taskId" | "supervisor" | "assignedTo">;
+
 function ownTask(
   says: string,
-  isOwn: (agentId: string, task: { supervisor: string; assignedTo?: string }) => boolean,
+  isOwn: (agentId: string, task: TaskOwners, store: Store) => boolean | Promise<boolean>,
 ): Rule {
   return {
     says: `${says}; otherwise \`TASK_NOT_FOUND\``,
     async check(caller, parts, { store }) {
       const taskId = field(parts.params, "taskId") ?? "";
       const task = await found(store.getTask(taskId));
-      if (task === undefined || !isOwn(caller.agentId, task)) {
+      if (task === undefined || !(await isOwn(caller.agentId, task, store))) {
         throw new AgentCommunicationError("TASK_NOT_FOUND", `There is no task ${taskId}.`);
       }
       return parts;
@@ -98,10 +102,16 @@ function ownTask(
   };
 }
 
-/** `/tasks/{taskId}…`, reading. */
-export const OWN_TASK: Rule = ownTask(
-  "the caller assigned the task, or it is assigned to the caller",
-  (agentId, { supervisor, assignedTo }) => supervisor === agentId || assignedTo === agentId,
+const isAssigned = (agentId: string, { supervisor, assignedTo }: TaskOwners) =>
+  supervisor === agentId || assignedTo === agentId;
+
+/** `/tasks/{taskId}/…`, reading. */
+export const OWN_TASK: Rule = ownTask("the caller assigned the task, or it is assigned to the caller", isAssigned);
+
+/** `/tasks/{taskId}`: also what the caller needs for its work. Its supervisor has said so by `dependsOn`, of tasks of its own. */
+export const OWN_OR_NEEDED_TASK: Rule = ownTask(
+  "the caller assigned the task, or it is assigned to the caller, or a task in the caller's hands depends on it",
+  async (agentId, task, store) => isAssigned(agentId, task) || (await store.needsTask(agentId, task.taskId)),
 );
 
 /** `/tasks/{taskId}…`, deciding. */

@@ -189,6 +189,8 @@ export interface Store {
   listTasks(query: Page & Omit<ListTasksQuery, "limit" | "cursor">): Promise<Paged<StoredTask>>;
   /** Whether the parameters of a task, archived ones included, are encrypted; undefined when there is no such task. */
   isSensitiveTask(taskId: string): Promise<boolean | undefined>;
+  /** Whether a task that the agent has in hand, assigned or running, depends on this one; false for what does not exist. */
+  needsTask(agentId: string, taskId: string): Promise<boolean>;
   /** Every attempt, oldest first. @throws TASK_NOT_FOUND */
   getAssignments(taskId: string): Promise<Assignment[]>;
   /** Newest first. @throws TASK_NOT_FOUND */

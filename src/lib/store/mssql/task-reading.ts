@@ -152,6 +152,20 @@ export function isSensitiveTask(connection: Connection, taskId: string): Promise
   return connection.run(SENSITIVE, taskId);
 }
 
+const NEEDED = sqlText(
+  "needs-task",
+  `SELECT CASE WHEN EXISTS (SELECT 1 FROM dbo.tasks AS t JOIN dbo.task_dependencies AS d ON d.task_no = t.task_no
+  WHERE t.agent_no = (SELECT a.agent_no FROM dbo.agents AS a WHERE a.agent_id = @agentId)
+    AND t.status IN ('assigned', 'running') AND d.depends_on = @taskId) THEN 1 ELSE 0 END AS needed;
+`,
+);
+
+/** Walks what the agent has in hand: as many tasks as it takes at once, and what each of them depends on. */
+export async function needsTask(connection: Connection, agentId: string, taskId: string): Promise<boolean> {
+  const result = await connection.query(NEEDED, { agentId: id(agentId), taskId: id(taskId) });
+  return result.rows<{ needed: number }>(0)[0]?.needed === 1;
+}
+
 const ATTEMPT_COLUMNS =
   "p.attempt, a.agent_id, p.assigned_at, p.ended_at, p.outcome, p.answer, p.explanation FROM dbo.task_attempts AS p JOIN dbo.agents AS a ON a.agent_no = p.agent_no";
 

@@ -94,6 +94,15 @@ export function isSensitiveTask(transaction: Transaction, taskId: string): boole
   return row && row.sensitive === 1;
 }
 
+const NEEDED = `SELECT EXISTS (SELECT 1 FROM tasks t INDEXED BY tasks_live JOIN task_dependencies d USING (task_no)
+  WHERE t.agent_no = (SELECT agent_no FROM agents WHERE agent_id = ?) AND t.status IN ('assigned', 'running')
+    AND d.depends_on = ?) AS needed`;
+
+/** Walks what the agent has in hand: as many tasks as it takes at once, and what each of them depends on. */
+export function needsTask(transaction: Transaction, agentId: string, taskId: string): boolean {
+  return transaction.get<{ needed: number }>(NEEDED, agentId, taskId)?.needed === 1;
+}
+
 /** The number of an agent in a filter; 0, which no agent has, for an unknown one. */
 function agentNoOf(transaction: Transaction, agentId: string | undefined): number | undefined {
   return agentId === undefined ? undefined : (findAgent(transaction, agentId)?.agent_no ?? 0);
