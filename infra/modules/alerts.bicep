@@ -119,8 +119,9 @@ var logAlerts logAlertType[] = [
     severity: 2
     query: '''
       AppMetrics
-      | where Name in ('agent_communication.tasks.failed', 'agent_communication.tasks.completed')
-      | summarize Failed = sumif(Sum, Name == 'agent_communication.tasks.failed'), Ended = sum(Sum)
+      | where Name == 'agent_communication.tasks.ended'
+      | summarize Ended = max(Max) - min(Min) by Outcome = tostring(Properties.outcome)
+      | summarize Failed = sumif(Ended, Outcome == 'failed'), Ended = sum(Ended)
       | where Ended >= 20
       | project Percent = 100.0 * Failed / Ended
     '''

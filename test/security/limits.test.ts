@@ -79,7 +79,7 @@ describe("credentials that are not valid", () => {
       const answer = await ask(stranger());
       expect([answer.status, answer.code]).toEqual([429, "RATE_LIMITED"]);
     }
-    // Not even a good one: whether it is good is not looked up.
+    // Not even a good one that has not been here before: whether it is good is not looked up.
     expect((await ask(bearer(token))).status).toBe(429);
     expect(lookups).toBe(before);
     expect((await ask(bearer(token), "203.0.113.2")).status).toBe(200);
@@ -87,6 +87,22 @@ describe("credentials that are not valid", () => {
     expect((await ask(bearer(token))).status).toBe(200);
     expect((await ask(stranger())).status).toBe(401);
     expect((await ask(stranger())).status).toBe(429);
+  });
+
+  it("do not hold up those of the same source that have been valid before, until they are revoked", async () => {
+    host = await startGuardedHost({ AGENT_BAD_CREDENTIALS_PER_SOURCE: "2" });
+    const [good, revoked] = [await host.agent(), await host.agent()];
+    const beat = ({ agentId, token }: typeof good) =>
+      host.ask("POST", `/agents/${agentId}/heartbeat`, { headers: bearer(token), body: {} });
+    for (const agent of [good, revoked]) expect((await beat(agent)).status).toBe(200);
+    for (const status of [401, 401, 429]) {
+      expect((await host.ask("GET", "/agents", { headers: stranger() })).status).toBe(status);
+    }
+    for (const agent of [good, revoked]) expect((await beat(agent)).status).toBe(200);
+    const { credentials } = await host.services.credentials.list({ agentId: revoked.agentId });
+    await host.services.credentials.revoke(credentials[0]?.credentialId ?? "");
+    for (const status of [401, 429]) expect((await beat(revoked)).status).toBe(status);
+    expect((await beat(good)).status).toBe(200);
   });
 
   it("are not those that may not do what they ask, or that are missing", async () => {

@@ -134,7 +134,7 @@ describe("telemetry of a process", () => {
       assigned: counted("tasks.assigned", { how: "at_once" }),
       started: counted("tasks.started"),
       completed: counted("tasks.completed"),
-      failed: counted("tasks.failed", { by: "worker" }),
+      failed: counted("tasks.failed"),
       cancelled: counted("tasks.cancelled"),
       registered: counted("agents.registered"),
       heartbeats: counted("agents.heartbeats"),
@@ -175,6 +175,8 @@ describe("telemetry of a process", () => {
     const known = new Set([...Object.keys(COUNTERS), ...Object.keys(GAUGES), ...Object.keys(HISTOGRAMS)]);
     expect([...names].filter((name) => !known.has(name) && name !== "_OTELRESOURCE_")).toEqual([]);
     expect(total(of(), "agent_communication.dead_letters").at(-1)?.value).toBe(1);
+    const ended = (outcome: string) => total(of(), "agent_communication.tasks.ended", { outcome }).at(-1)?.value;
+    expect([ended("completed"), ended("failed")]).toEqual([1, 1]);
   });
 
   it.each(destinations)("gives %s the lines of the log, with the trace that they belong to", (_, of) => {

@@ -3,6 +3,7 @@ import type { AnonymousCaller, Caller } from "./caller.ts";
 import { CallerVerifier, type GateParts } from "./caller-verifier.ts";
 import type { Approach, Gate } from "./gate.ts";
 import { presentedCredential, refuseForwardedCertificate } from "./presented-credential.ts";
+import { fingerprintOf, ProvenCredentials } from "./proven-credentials.ts";
 import { RateLimiter } from "./rate-limiter.ts";
 import { sourceOf } from "./source.ts";
 
@@ -36,6 +37,7 @@ export class RequiredGate implements Gate {
   /** One token for each credential of a source that was not valid. */
   readonly #failures: RateLimiter;
   readonly #credentials: RateLimiter;
+  readonly #proven = new ProvenCredentials();
 
   constructor(parts: GateParts) {
     this.#parts = parts;
@@ -60,15 +62,22 @@ export class RequiredGate implements Gate {
     if (presented === undefined) {
       throw new AgentCommunicationError("UNAUTHENTICATED", "This needs a credential: Authorization: Bearer <token>.");
     }
-    refuseExcess(this.#failures.wait(source), "This source has shown too many credentials that are not valid");
+    const fingerprint = fingerprintOf(presented);
+    if (!this.#proven.has(fingerprint)) {
+      refuseExcess(this.#failures.wait(source), "This source has shown too many credentials that are not valid");
+    }
     try {
       const caller = await this.#verifier.verify(presented, approach);
+      this.#proven.add(fingerprint);
       refuseExcess(this.#credentials.take(caller.credentialId), "This credential sends more requests than it may");
       if (caller.kind === "agent") caller.confirm = () => this.#verifier.verify(presented, approach);
       return caller;
     } catch (error) {
       // What is under way at the same time is not counted yet; how much that can be, the limit of the source says.
-      if (isAgentCommunicationError(error, "UNAUTHENTICATED")) this.#failures.take(source);
+      if (isAgentCommunicationError(error, "UNAUTHENTICATED")) {
+        this.#failures.take(source);
+        this.#proven.forget(fingerprint);
+      }
       throw error;
     }
   }

@@ -17,7 +17,7 @@ export const COUNTERS = {
   "agent_communication.tasks.assigned": "Tasks given to a worker, by `how`: at_once or handed_out (by the sweep).",
   "agent_communication.tasks.started": "Attempts that began.",
   "agent_communication.tasks.completed": "Tasks completed.",
-  "agent_communication.tasks.failed": "Tasks failed for good, by `by`: worker or sweep.",
+  "agent_communication.tasks.failed": "Tasks failed for good by what their worker said.",
   "agent_communication.tasks.cancelled": "Tasks cancelled before a worker had started them.",
   "agent_communication.tasks.retried":
     "Attempts that ended without success and are tried again, by `by`: worker or sweep.",
@@ -42,6 +42,10 @@ export const GAUGES = {
   "agent_communication.agents.active": { unit: "{agent}", description: "Active agents, of every role." },
   "agent_communication.agents.utilisation": { unit: "1", description: "Mean load of active workers, 0 to 1." },
   "agent_communication.tasks.open": { unit: "{task}", description: "Tasks that have not ended, by `status`." },
+  "agent_communication.tasks.ended": {
+    unit: "{task}",
+    description: "Tasks that have ended so far, whoever ended them, by `outcome`: completed or failed.",
+  },
 } as const;
 
 /** How long something took; milliseconds, but for the one whose name and unit are OpenTelemetry's. */

@@ -108,7 +108,7 @@ export const AFTER = {
   },
   failTask({ telemetry, request }, { status }) {
     request?.set({ "agent_communication.task.status": status });
-    if (status === "failed") telemetry.count("agent_communication.tasks.failed", 1, { by: "worker" });
+    if (status === "failed") telemetry.count("agent_communication.tasks.failed");
     else if (status !== "cancelled") telemetry.count("agent_communication.tasks.retried", 1, { by: "worker" });
   },
   cancelTask({ telemetry }, { status }) {

@@ -65,6 +65,11 @@ interface Observation {
 
 const OPEN = ["blocked", "pending", "assigned", "running"] as const;
 
+const ENDED = [
+  { outcome: "completed", total: "tasksCompleted" },
+  { outcome: "failed", total: "tasksFailed" },
+] as const;
+
 function observations({ queue, registry, coordination }: Metrics): Observation[] {
   return [
     { name: "agent_communication.queue.depth", value: queue.byStatus.queued },
@@ -77,6 +82,11 @@ function observations({ queue, registry, coordination }: Metrics): Observation[]
       name: "agent_communication.tasks.open" as const,
       value: coordination.byStatus[status],
       attributes: { status },
+    })),
+    ...ENDED.map(({ outcome, total }) => ({
+      name: "agent_communication.tasks.ended" as const,
+      value: coordination.metrics[total],
+      attributes: { outcome },
     })),
   ];
 }
