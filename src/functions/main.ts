@@ -15,7 +15,7 @@ import type { Approach } from "../lib/security/gate.ts";
 import { createServices, type Services } from "../lib/services.ts";
 import { openStore } from "../lib/store/open-store.ts";
 import { openTelemetry } from "../lib/telemetry/open.ts";
-import { faultCounter } from "../lib/telemetry/store-faults.ts";
+import { faultListener } from "../lib/telemetry/store-faults.ts";
 import type { Telemetry } from "../lib/telemetry/telemetry.ts";
 import { routes } from "./route-table.ts";
 import { timers } from "./timers.ts";
@@ -42,7 +42,7 @@ let opened: Promise<Services> | undefined;
 async function open(): Promise<Services> {
   telemetry = await telemetryOpened;
   processLog = telemetry?.tee(lines) ?? lines;
-  const store = await openStore(config, systemClock, faultCounter(telemetry));
+  const store = await openStore(config, systemClock, faultListener(processLog, telemetry));
   return createServices({ config, clock: systemClock, store, telemetry, log: processLog });
 }
 

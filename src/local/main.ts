@@ -8,7 +8,7 @@ import { openClientCertificates } from "../lib/security/caller-verifier.ts";
 import { createServices, type Services } from "../lib/services.ts";
 import { openStore } from "../lib/store/open-store.ts";
 import { openTelemetry } from "../lib/telemetry/open.ts";
-import { faultCounter } from "../lib/telemetry/store-faults.ts";
+import { faultListener } from "../lib/telemetry/store-faults.ts";
 import { type LocalServer, startServer } from "./server.ts";
 import { LocalTimers } from "./timers.ts";
 
@@ -75,7 +75,7 @@ async function main(): Promise<void> {
   const database = config.sql === undefined ? config.mockDatabase : `${config.sql.database} on ${config.sql.server}`;
   const telemetry = await openTelemetry(config.telemetry, systemClock, lines);
   const log = telemetry?.tee(lines) ?? lines;
-  const onFault = faultCounter(telemetry);
+  const onFault = faultListener(log, telemetry);
   const store = await step(`cannot open the database ${database}`, () => openStore(config, systemClock, onFault));
   const services = createServices({ config, clock: systemClock, store, telemetry, log });
   const localTimers = new LocalTimers(services, log);

@@ -14,13 +14,15 @@ let server: KeyVaultServer;
 let distrust: () => void;
 let clock: OffsetClock;
 let secret: CachedSecret;
+let failures: unknown[];
 
 beforeEach(async () => {
   server = await KeyVaultServer.start();
   distrust = server.trustHere();
   clock = new OffsetClock();
   const vault = new KeyVault({ url: server.url, login: { type: "default" }, ofTest: true });
-  secret = new CachedSecret({ vault, name: NAME, clock });
+  failures = [];
+  secret = new CachedSecret({ vault, name: NAME, clock, onFailure: (error) => failures.push(error) });
   server.add(NAME, "first");
 });
 afterEach(async () => {
@@ -72,6 +74,9 @@ describe("a secret", () => {
     clock.advance(6 * MINUTE);
     await expect(secret.renew()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
     expect(secret.latest).toBe("first");
+    // The background's, too, of which nobody else is told.
+    await until("the reading behind it has failed", () => failures.length === 3);
+    expect(failures.every((failure) => failure instanceof Error)).toBe(true);
   });
 
   it("whose newest version is disabled is named, without any older one", async () => {

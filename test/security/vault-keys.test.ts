@@ -3,9 +3,11 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { OffsetClock } from "../../src/lib/clock.ts";
 import { readEncryptionSettings } from "../../src/lib/config/encryption-settings.ts";
 import { isAgentCommunicationError } from "../../src/lib/errors.ts";
+import { lineLog } from "../../src/lib/log.ts";
 import type { Key, KeyRing } from "../../src/lib/security/key-ring.ts";
 import { openKeys } from "../../src/lib/security/open-keys.ts";
 import { KeyVaultServer } from "../support/key-vault-server.ts";
+import { until } from "../support/poll.ts";
 
 /** Encryption keys from a key vault: over HTTPS, with the vault's own client, from a server that speaks its REST API. */
 
@@ -16,11 +18,13 @@ let server: KeyVaultServer;
 let distrust: () => void;
 let clock: OffsetClock;
 let keys: KeyRing;
+let lines: string[];
 
 beforeEach(async () => {
   server = await KeyVaultServer.start();
   distrust = server.trustHere();
   clock = new OffsetClock();
+  lines = [];
   keys = open();
 });
 
@@ -33,7 +37,11 @@ afterEach(async () => {
 function open(): KeyRing {
   const { settings, problems } = readEncryptionSettings({ AZURE_KEY_VAULT_URL: server.url }, undefined);
   expect(problems).toEqual([]);
-  return openKeys(settings, clock);
+  return openKeys(
+    settings,
+    clock,
+    lineLog((line) => lines.push(line)),
+  );
 }
 
 function keyText(): string {
@@ -160,6 +168,10 @@ describe("keys from a vault", () => {
     expect((await keys.current()).version).toBe(first);
     expect(await reason(keys.current({ fresh: true }))).toContain(second);
     expect((await keys.current()).version).toBe(first);
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { level: "error", event: "a version of the secret is no key; the one before it goes on", version: second },
+    ]);
+    expect(lines.join()).not.toContain("not a key");
     expect(await reason(open().current())).toContain(second);
   });
 
@@ -184,9 +196,15 @@ describe("keys from a vault", () => {
     await keys.current();
     server.away = true;
     clock.advance(6 * MINUTE);
-    expect((await keys.current()).version).toBe(second);
+    for (let n = 0; n < 5; n += 1) expect((await keys.current()).version).toBe(second);
+    await until("the vault has been asked", () => lines.length > 0);
+    for (let n = 0; n < 5; n += 1) expect((await keys.current()).version).toBe(second);
     expect((await keys.find(second))?.version).toBe(second);
     expect(await reason(keys.find(first))).toContain("cannot be reached");
+    // Once, however many calls went on with what is known.
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { level: "error", event: "the key vault did not give the encryption keys" },
+    ]);
     server.away = false;
     clock.advance(6_000);
     expect((await keys.find(first))?.version).toBe(first);

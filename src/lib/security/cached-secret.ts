@@ -17,9 +17,17 @@ export class CachedSecret {
   #value: string | undefined;
   #readAt = Number.NEGATIVE_INFINITY;
   #changedAt = Number.NEGATIVE_INFINITY;
+  readonly #onFailure: ((error: unknown) => void) | undefined;
   #reading: Promise<string> | undefined;
 
-  constructor(parts: { vault: Pick<KeyVault, "read">; name: string; clock: Clock }) {
+  /** @param parts.onFailure told of each reading that failed, those in the background included; must not throw */
+  constructor(parts: {
+    vault: Pick<KeyVault, "read">;
+    name: string;
+    clock: Clock;
+    onFailure?: ((error: unknown) => void) | undefined;
+  }) {
+    this.#onFailure = parts.onFailure;
     this.#vault = parts.vault;
     this.#name = parts.name;
     this.#clock = parts.clock;
@@ -58,6 +66,7 @@ export class CachedSecret {
   async #ask(): Promise<string> {
     const readAt = this.#clock.now();
     const value = await this.#vault.read(this.#name).catch((cause) => {
+      this.#onFailure?.(cause);
       throw unavailable("The password of the database cannot be read from the key vault; the log says why.", cause);
     });
     if (value === undefined) throw unavailable(`The key vault has no enabled secret ${this.#name}.`);

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { errorFields, type Log } from "../log.ts";
 import { isKeyVersion, type Key, type KeyRing, keyUnavailable, parseKeyText } from "./key-ring.ts";
 import type { KeyVault, SecretVersion } from "./key-vault.ts";
 
@@ -18,6 +19,7 @@ export class VaultKeys implements KeyRing {
   readonly #vault: Pick<KeyVault, "versions" | "read">;
   readonly #name: string;
   readonly #clock: Clock;
+  readonly #log: Log;
   readonly #keys = new Map<string, Key>();
   /** The value of a version never changes. */
   readonly #malformed = new Set<string>();
@@ -29,7 +31,9 @@ export class VaultKeys implements KeyRing {
   #failedAt = Number.NEGATIVE_INFINITY;
   #failure: unknown;
 
-  constructor(parts: { vault: Pick<KeyVault, "versions" | "read">; name: string; clock: Clock }) {
+  /** @param parts.log told of what the vault did not answer: behind a known key that goes on being used, nobody else would say so */
+  constructor(parts: { vault: Pick<KeyVault, "versions" | "read">; name: string; clock: Clock; log: Log }) {
+    this.#log = parts.log;
     this.#vault = parts.vault;
     this.#name = parts.name;
     this.#clock = parts.clock;
@@ -104,6 +108,7 @@ export class VaultKeys implements KeyRing {
     const bytes = parseKeyText(text);
     if (bytes === undefined || !isKeyVersion(version)) {
       this.#malformed.add(version);
+      this.#log.error("a version of the secret is no key; the one before it goes on", { secret: this.#name, version });
       throw this.#notAKey(version);
     }
     const key = { version, bytes };
@@ -122,6 +127,7 @@ export class VaultKeys implements KeyRing {
     } catch (error) {
       this.#failure = error;
       this.#failedAt = this.#clock.now();
+      this.#log.error("the key vault did not give the encryption keys", errorFields(error));
       throw this.#away();
     }
   }

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "../clock.ts";
 import type { SqlSettings } from "../config/sql-settings.ts";
 import { type Config, storeSettings } from "../config.ts";
+import type { FaultListener } from "../telemetry/store-faults.ts";
 import type { CopySource, CopyTarget } from "./copy/copied-rows.ts";
 import type { Store } from "./store.ts";
 
@@ -8,16 +9,12 @@ import type { Store } from "./store.ts";
  * Opens the store that the settings name. The only file that knows both engines. The driver of Azure SQL takes longer to
  * load than all the rest together, so each engine is loaded only where it is used.
  *
- * @param onFault told of what Azure SQL could not do at once and is tried again; must not throw
+ * @param onFault told of what Azure SQL could not do at once and is tried again, and of a password that cannot be read; must not throw
  * @throws whatever the engine says of a database that it cannot open
  * @example
  * const store = await openStore(readConfig(process.env));
  */
-export async function openStore(
-  config: Config,
-  clock: Clock = systemClock,
-  onFault?: (error: unknown, kind: "race" | "fault") => void,
-): Promise<Store> {
+export async function openStore(config: Config, clock: Clock = systemClock, onFault?: FaultListener): Promise<Store> {
   const settings = storeSettings(config);
   if (config.sql === undefined) {
     const { openSqliteStore } = await import("./sqlite/open.ts");

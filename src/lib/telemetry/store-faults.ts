@@ -1,17 +1,24 @@
-import { errorFields } from "../log.ts";
+import { errorFields, type Log } from "../log.ts";
 import type { Telemetry } from "./telemetry.ts";
 
-/** What a store tells of a call that it is about to try again. */
-export type FaultListener = (error: unknown, kind: "race" | "fault") => void;
+/** What a store tells of a call that it is about to try again, and of a password that its key vault did not give. */
+export type FaultListener = (error: unknown, kind: "race" | "fault" | "secret") => void;
 
-/** Counts what the store tries again; undefined without telemetry. */
-export function faultCounter(telemetry: Telemetry | undefined): FaultListener | undefined {
-  if (telemetry === undefined) return undefined;
+/** Counts what the store tries again, and logs what it cannot read: the known password goes on, so nobody else would say so. */
+export function faultListener(log: Log, telemetry: Telemetry | undefined): FaultListener {
   return (fault, kind) => {
-    if (kind === "race") telemetry.count("agent_communication.store.lost_races");
-    else {
-      const { number, code, error } = errorFields(fault);
-      telemetry.count("agent_communication.store.transient_faults", 1, { error: String(number ?? code ?? error) });
+    const fields = errorFields(fault);
+    switch (kind) {
+      case "race":
+        telemetry?.count("agent_communication.store.lost_races");
+        break;
+      case "fault": {
+        const { number, code, error } = fields;
+        telemetry?.count("agent_communication.store.transient_faults", 1, { error: String(number ?? code ?? error) });
+        break;
+      }
+      case "secret":
+        log.error("the key vault did not give the password of the database", fields);
     }
   };
 }

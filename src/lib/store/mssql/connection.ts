@@ -40,8 +40,11 @@ export interface ConnectionOptions {
   keepPool?: boolean;
   settings: StoreSettings;
   clock: Clock;
-  /** Told of every lost race and transient fault that is about to be tried again: for logs and tests. Must not throw. */
-  onFault?: ((error: unknown, kind: "race" | "fault") => void) | undefined;
+  /**
+   * Told of every lost race and transient fault that is about to be tried again, and of every time that a key vault could not
+   * say the password: for logs and tests. Must not throw.
+   */
+  onFault?: ((error: unknown, kind: "race" | "fault" | "secret") => void) | undefined;
   /** Asked once per pool, before the first batch: throws when the schema is not the one that this version needs. */
   checkSchema?: (query: (sql: SqlText) => Promise<Row[][]>) => Promise<void>;
 }

@@ -42,7 +42,7 @@ export interface MssqlStoreOptions extends Pick<ConnectionOptions, "settings" | 
  * const store = openMssqlStore({ sql, settings, clock: systemClock });
  */
 export function openMssqlStore({ sql, ...options }: MssqlStoreOptions): Store {
-  return storeOver(new Connection({ ...options, ...poolOf(sql, options.clock), checkSchema }));
+  return storeOver(new Connection({ ...options, ...poolOf(sql, options.clock, options.onFault), checkSchema }));
 }
 
 /** The store over a connection; closing it closes the connection. */

@@ -15,15 +15,24 @@ const IDLE_MILLISECONDS = 300_000;
 const PACKET_BYTES = 16_383;
 
 /** The password of the login, where a key vault has it. */
-function passwordSecret({ authentication }: SqlSettings, clock: Clock): CachedSecret | undefined {
+function passwordSecret(
+  { authentication }: SqlSettings,
+  clock: Clock,
+  onFault?: ConnectionOptions["onFault"],
+): CachedSecret | undefined {
   if (authentication.type !== "sql-login" || typeof authentication.password === "string") return undefined;
   const { vault, name } = authentication.password;
-  return new CachedSecret({ vault: new KeyVault(vault), name, clock });
+  const onFailure = (error: unknown) => onFault?.(error, "secret");
+  return new CachedSecret({ vault: new KeyVault(vault), name, clock, onFailure });
 }
 
 /** How a connection gets its pool, and what it may do when its login is refused: the password may have been changed. */
-export function poolOf(settings: SqlSettings, clock: Clock): Pick<ConnectionOptions, "openPool" | "renewLogin"> {
-  const secret = passwordSecret(settings, clock);
+export function poolOf(
+  settings: SqlSettings,
+  clock: Clock,
+  onFault?: ConnectionOptions["onFault"],
+): Pick<ConnectionOptions, "openPool" | "renewLogin"> {
+  const secret = passwordSecret(settings, clock, onFault);
   const openPool = async () => connectPool(await poolConfig(settings, clock, secret));
   return secret === undefined ? { openPool } : { openPool, renewLogin: () => secret.renew() };
 }
