@@ -1,6 +1,10 @@
 import { existsSync } from "node:fs";
 import { chmod } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { routes } from "../../src/functions/route-table.ts";
+import { dispatch } from "../../src/lib/http/dispatch.ts";
+import { lineLog } from "../../src/lib/log.ts";
+import type { Caller } from "../../src/lib/security/caller.ts";
 import type { AssignTaskInput } from "../../src/lib/tasks/task.ts";
 import { caught, DAY, only } from "../contract/support.ts";
 import { EncryptedServices } from "../support/encrypted-services.ts";
@@ -40,6 +44,31 @@ const receive = async (agentId: string) =>
 const versions = () =>
   under.rows(`SELECT (SELECT key_version FROM task_bodies) AS parameters, (SELECT key_version FROM task_outcomes) AS result,
     (SELECT key_version FROM messages WHERE type = 'task_result') AS message`)[0] ?? {};
+
+/** What a route answers an observer. */
+async function observed(key: string, params: Record<string, string>): Promise<unknown> {
+  const route = routes.find((one) => one.key === key);
+  if (route === undefined) throw new Error(`there is no route ${key}`);
+  const caller: Caller = {
+    kind: "agent",
+    agentId: "watcher",
+    role: "observer",
+    roles: ["observer"],
+    credential: "token",
+    credentialId: "watching",
+  };
+  const raw = {
+    params,
+    query: "",
+    header: () => undefined,
+    body: undefined,
+    signal: () => new AbortController().signal,
+  };
+  const log = lineLog((line) => {
+    throw new Error(line);
+  });
+  return JSON.parse((await dispatch(under.services, route, raw, caller, log)).text);
+}
 
 describe("a sensitive task", () => {
   it("is plain to its worker, its supervisor and whoever reads it", async () => {
@@ -144,6 +173,15 @@ describe("a sensitive task", () => {
     expect(await caught(coordinator().get("t-3"))).toBe("TASK_NOT_FOUND");
     expect(await caught(coordinator().get("t-1"))).toBe("KEY_UNAVAILABLE");
     expect(await caught(complete())).toBe("KEY_UNAVAILABLE");
+    // An observer is not shown contents, and has nothing decrypted.
+    expect(await observed("GET /tasks/{taskId}", { taskId: "t-1" })).toMatchObject({
+      parameters: null,
+      sensitive: true,
+    });
+    expect(await observed("GET /tasks", {})).toMatchObject({ tasks: [{ taskId: "t-2" }, { taskId: "t-1" }] });
+    expect(await observed("GET /agents/{agentId}/messages", { agentId: "w" })).toMatchObject({
+      messages: [{ payload: null }, { payload: null }],
+    });
     expect((await receive("w")).map(({ payload }) => payload)).toMatchObject([{ taskId: "t-2" }]);
     expect(await caught(coordinator().start("t-1", { agentId: "w", attempt: 1 }))).toBe("accepted");
     expect(await caught(complete("t-2"))).toBe("accepted");

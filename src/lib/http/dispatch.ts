@@ -97,8 +97,9 @@ async function serve(services: Services, route: Route, raw: RawRequest, caller: 
     },
   };
   const context = callContextOf(caller, parts, route.namesOthers);
-  const reply = await actingAs(context, () => route.handler(services, input));
-  return write(reach === "without contents" && "body" in reply ? { ...reply, body: withhold(reply.body) } : reply);
+  if (reach !== "without contents") return write(await actingAs(context, () => route.handler(services, input)));
+  const reply = await actingAs({ ...context, withoutContents: true }, () => route.handler(services, input));
+  return write("body" in reply ? { ...reply, body: withhold(reply.body) } : reply);
 }
 
 /** What no route serves: 405 with Allow when the path is known, 404 otherwise. */

@@ -23,6 +23,8 @@ export interface CallContext {
   /** The verified role; absent where nobody proves anything. */
   role?: AgentRole | undefined;
   credential: CredentialKind;
+  /** True for a reader who is not shown contents: then nothing is decrypted either, and no key is needed. */
+  withoutContents?: boolean;
   /** Asks again whether the caller's credential is valid, before a call that has waited goes on. @throws when it is not */
   confirm?: (() => Promise<unknown>) | undefined;
 }

@@ -1,5 +1,6 @@
 import { requestHash } from "../ids.ts";
 import type { JsonValue } from "../json.ts";
+import { currentCall } from "./call-context.ts";
 import { decryptText, encryptText, keyedHash, type Place, versionOfHash } from "./envelope.ts";
 import { type Key, type KeyRing, noKeys } from "./key-ring.ts";
 
@@ -49,10 +50,13 @@ export class ContentEncryption {
   }
 
   /**
+   * For a caller who is not shown contents every value is null.
+   *
    * @param envelope what a store says is one, of that version
    * @throws KEY_UNAVAILABLE
    */
   async decrypt(place: Place, envelope: JsonValue | undefined, keyVersion: string): Promise<Decrypted> {
+    if (currentCall().withoutContents) return { state: "read", value: null };
     const key = await this.#keys.find(keyVersion);
     if (key === undefined) return { state: "no_key" };
     const text = typeof envelope === "string" ? decryptText(key, place, envelope) : undefined;
