@@ -143,6 +143,8 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     properties: {
       ...appSettings
       // The host's own, all by identity.
+      // Or a GET of / shows strangers the platform's page.
+      AzureWebJobsDisableHomepage: 'true'
       AzureWebJobsStorage__credential: 'managedidentity'
       AzureWebJobsStorage__clientId: identity.properties.clientId
       AzureWebJobsStorage__blobServiceUri: storageAccount.properties.primaryEndpoints.blob

@@ -8,7 +8,7 @@ import { defaults, NOT_ON_AZURE, ownSettings, readSettings as read } from "./set
 /** Whatever the code reads, the template sets; and what it sets, the code reads. */
 
 /** The host's own, which our code does not read. */
-const OF_THE_HOST = /^AzureWebJobsStorage__|^APPLICATIONINSIGHTS_/;
+const OF_THE_HOST = /^AzureWebJobsStorage__|^AzureWebJobsDisableHomepage$|^APPLICATIONINSIGHTS_/;
 
 /** Deprecated on Flex Consumption, where functionAppConfig has their place: an app that is given them may not start. */
 const NOT_ON_FLEX = [
