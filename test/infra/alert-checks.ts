@@ -8,6 +8,22 @@ import { type Given, ofType, only } from "./environments.ts";
 
 /** Alerts and the workbook: their queries are KQL over tables that exist, of metrics that we emit; each alert is in the runbook. */
 
+/** Alerts that both environments have. */
+const EVERYWHERE = [
+  "oldest-message",
+  "dead-letters",
+  "task-failures",
+  "no-sweep",
+  "server-errors",
+  "transient-faults",
+  "database-load",
+  "database-workers",
+  "database-storage",
+  "database-connections",
+  "database-logins",
+  "key-vault-denials",
+];
+
 const SAMPLES: Readonly<Record<string, string>> = {
   sound: "AppMetrics | where Name == 'x' | summarize max(Max) by bin(TimeGenerated, 1m)",
   "a table that is none": "AppMetric | count",
@@ -122,22 +138,8 @@ export function alertChecks(given: Given): void {
   });
 
   it("are all there", () => {
-    const everywhere = [
-      "oldest-message",
-      "dead-letters",
-      "task-failures",
-      "no-sweep",
-      "server-errors",
-      "transient-faults",
-      "database-load",
-      "database-workers",
-      "database-storage",
-      "database-connections",
-      "database-logins",
-      "key-vault-denials",
-    ];
-    expect(alertNames(given().dev)).toEqual(everywhere);
-    expect(alertNames(given().prod)).toEqual([...everywhere, "health"]);
+    expect(alertNames(given().dev)).toEqual(EVERYWHERE);
+    expect(alertNames(given().prod)).toEqual([...EVERYWHERE, "health"]);
   });
 
   it("measure DTU where the database has them, and CPU where not", async () => {
@@ -191,21 +193,7 @@ export function alertChecks(given: Given): void {
     expect(JSON.stringify(tags)).toContain("hidden-link:");
   });
 
-  it.each([
-    "oldest-message",
-    "dead-letters",
-    "task-failures",
-    "no-sweep",
-    "server-errors",
-    "transient-faults",
-    "database-load",
-    "database-workers",
-    "database-storage",
-    "database-connections",
-    "database-logins",
-    "key-vault-denials",
-    "health",
-  ])("%s has its section in the runbook: what it means, what to do", (name) => {
+  it.each([...EVERYWHERE, "health"])("%s has its section in the runbook: what it means, what to do", (name) => {
     const section = new RegExp(`^## ${name}\\n([\\s\\S]*?)(?=^## |(?![\\s\\S]))`, "m").exec(
       readSource("docs/runbook.md").text,
     )?.[1];

@@ -1,3 +1,5 @@
+import type { StoredCredential } from "../credential-reading.ts";
+
 /**
  * What is copied from one database to another: rows as they are stored, except that they name agents, tasks, capability
  * sets and demands by id or text instead of by number, for numbers are each database's own. Times are milliseconds since
@@ -56,27 +58,8 @@ export type CopiedChannel = {
   grant_rows: CopiedGrant[];
 };
 
-export type CopiedCredential = {
-  credential_id: string;
-  kind: string;
-  agent_id: string | null;
-  secret_hash: string | null;
-  label: string | null;
-  created_at: number;
-  created_by: string;
-  expires_at: number | null;
-  revoked_at: number | null;
-  last_used_at: number | null;
-  /** A JSON array. */
-  roles: string | null;
-  agent_id_prefix: string | null;
-  max_uses: number | null;
-  uses_left: number | null;
-  subject: string | null;
-  thumbprint: string | null;
-  /** A JSON array. */
-  agent_ids: string | null;
-  enrolled_by: string | null;
+/** Its JSON is text, as it is stored; whose it is, by id alone. */
+export type CopiedCredential = Omit<StoredCredential, "credential_no" | "role" | "status"> & {
   enrolment_request: string | null;
 };
 

@@ -1,8 +1,6 @@
 import type { AgentCommunicationError } from "../../errors.ts";
 import { BROADCAST_MAX_BYTES } from "../../limits.ts";
 import type { SendMessageReply } from "../../messages/message.ts";
-import { currentCall } from "../../security/call-context.ts";
-import { PRIORITIES } from "../../values.ts";
 import { broadcastTooLarge } from "../channel-reading.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import { idTaken, mailboxFull, mismatch } from "../send-refusals.ts";
@@ -12,6 +10,7 @@ import { type Batch, int } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemJson, plainJson } from "./item-text.ts";
 import { joinKeys } from "./message-rows.ts";
+import { encodeNewMessage } from "./send-messages.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 import { auditedTexts } from "./texts.ts";
 import { BIN2, BY_KEY, ID, PROLOGUE, raceUnless } from "./transaction.ts";
@@ -157,24 +156,7 @@ const BROADCAST: Batch<NewMessage, SendMessageReply> = {
   name: "broadcast-message",
   sql: auditedTexts("broadcast-message", `${PROLOGUE}${READ}${WRITE}${ANSWER}`),
   encode: (post) => ({
-    message_id: post.messageId,
-    sender: post.sender,
-    receiver: post.receiver,
-    type: post.type,
-    priority: PRIORITIES.indexOf(post.priority),
-    deliver_at: post.deliverAt === undefined ? null : Date.parse(post.deliverAt),
-    delay: Math.ceil((post.delaySeconds ?? 0) * 1_000),
-    ttl: post.ttlSeconds === undefined ? null : Math.ceil(post.ttlSeconds * 1_000),
-    max_attempts: post.maxAttempts,
-    correlation_id: post.correlationId ?? null,
-    reply_to: post.replyTo ?? null,
-    ordering_key: post.orderingKey ?? null,
-    idempotency_key: post.idempotencyKey ?? null,
-    request_hash: post.requestHash,
-    payload_bytes: Buffer.byteLength(JSON.stringify(post.payload)),
-    credential: currentCall().credential,
-    key_version: post.keyVersion ?? null,
-    traceparent: post.traceparent ?? null,
+    ...encodeNewMessage(post),
     payloads: [itemJson(post.payload)],
     ...actorBeside(post.sender),
   }),

@@ -197,9 +197,9 @@ function twinRefusal(message: NewMessage, twin: NewMessage | undefined): Refusal
   return twin.requestHash === message.requestHash ? null : "ID_MISMATCH";
 }
 
-function encodeMessage(message: NewMessage, n: number, twin: NewMessage | undefined): { [key: string]: JsonValue } {
+/** What a send and a broadcast say of a message, but for its payload, which travels beside. */
+export function encodeNewMessage(message: NewMessage): { [key: string]: JsonValue } {
   return {
-    n,
     message_id: message.messageId,
     sender: message.sender,
     receiver: message.receiver,
@@ -214,13 +214,15 @@ function encodeMessage(message: NewMessage, n: number, twin: NewMessage | undefi
     ordering_key: message.orderingKey ?? null,
     idempotency_key: message.idempotencyKey ?? null,
     request_hash: message.requestHash,
-    twin: twin !== undefined,
-    twin_refusal: twinRefusal(message, twin),
     payload_bytes: Buffer.byteLength(JSON.stringify(message.payload)),
     credential: currentCall().credential,
     ...(message.keyVersion === undefined ? {} : { key_version: message.keyVersion }),
     ...(message.traceparent === undefined ? {} : { traceparent: message.traceparent }),
   };
+}
+
+function encodeMessage(message: NewMessage, n: number, twin: NewMessage | undefined): { [key: string]: JsonValue } {
+  return { n, ...encodeNewMessage(message), twin: twin !== undefined, twin_refusal: twinRefusal(message, twin) };
 }
 
 function decodeCall(messages: readonly NewMessage[], rows: readonly SendRow[]): Outcome<SendMessageReply[]> {
