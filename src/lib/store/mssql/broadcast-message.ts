@@ -2,15 +2,13 @@ import type { AgentCommunicationError } from "../../errors.ts";
 import { BROADCAST_MAX_BYTES } from "../../limits.ts";
 import type { SendMessageReply } from "../../messages/message.ts";
 import { broadcastTooLarge } from "../channel-reading.ts";
-import { agentDeregistered, agentNotFound } from "../refusals.ts";
-import { idTaken, mailboxFull, mismatch } from "../send-refusals.ts";
 import type { NewMessage } from "../store.ts";
 import { actorBeside, recordMessages } from "./audit.ts";
 import { type Batch, int } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemJson, plainJson } from "./item-text.ts";
 import { joinKeys } from "./message-rows.ts";
-import { encodeNewMessage } from "./send-messages.ts";
+import { encodeNewMessage, type SendRefusal, sendRefusalOf } from "./send-messages.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 import { auditedTexts } from "./texts.ts";
 import { BIN2, BY_KEY, ID, PROLOGUE, raceUnless } from "./transaction.ts";
@@ -112,44 +110,18 @@ WHERE @refusal IS NULL AND s.held = 0 AND @availableAt <= @now
 ${BY_KEY};
 `;
 
-type Refusal =
-  | "SENDER_UNKNOWN"
-  | "SENDER_LEFT"
-  | "KEY_MISMATCH"
-  | "ID_TAKEN"
-  | "ID_MISMATCH"
-  | "RECEIVER_UNKNOWN"
-  | "TOO_LARGE"
-  | "MAILBOX_FULL";
-
 interface PostRow {
-  refusal: Refusal | null;
+  refusal: SendRefusal | "TOO_LARGE" | null;
   repeat_of: string | null;
   depth: number | null;
   members: number | null;
   known_hash: string | null;
 }
 
-function refusalOf(refusal: Refusal, post: NewMessage, row: PostRow): AgentCommunicationError {
-  switch (refusal) {
-    case "SENDER_UNKNOWN":
-      return agentNotFound(post.sender);
-    case "SENDER_LEFT":
-      return agentDeregistered(post.sender);
-    case "KEY_MISMATCH":
-      return mismatch(post, "key", row.known_hash);
-    case "ID_TAKEN":
-      return idTaken(post.messageId);
-    case "ID_MISMATCH":
-      return mismatch(post, "id", row.known_hash);
-    case "RECEIVER_UNKNOWN":
-      return agentNotFound(post.receiver);
-    case "TOO_LARGE":
-      return broadcastTooLarge(row.members ?? 0);
-    case "MAILBOX_FULL":
-      // Who posts need not know who the members are.
-      return mailboxFull(`a member of ${post.receiver}`, row.depth ?? 0);
-  }
+function refusalOf(refusal: SendRefusal | "TOO_LARGE", post: NewMessage, row: PostRow): AgentCommunicationError {
+  if (refusal === "TOO_LARGE") return broadcastTooLarge(row.members ?? 0);
+  // Who posts need not know who the members are.
+  return sendRefusalOf(refusal, post, row, `a member of ${post.receiver}`);
 }
 
 const BROADCAST: Batch<NewMessage, SendMessageReply> = {

@@ -137,7 +137,8 @@ function textFor(calls: readonly (readonly NewMessage[])[]): AuditedTexts {
   return calls.every((messages) => messages.length === 1 && messages[0]?.orderingKey === undefined) ? SINGLE : ANY;
 }
 
-type Refusal =
+/** Why a batch refuses a message. */
+export type SendRefusal =
   | "SENDER_UNKNOWN"
   | "SENDER_LEFT"
   | "KEY_MISMATCH"
@@ -150,13 +151,19 @@ type Refusal =
 interface SendRow {
   item: number;
   n: number;
-  refusal: Refusal | null;
+  refusal: SendRefusal | null;
   repeat_of: string | null;
   depth: number | null;
   known_hash: string | null;
 }
 
-function refusalOf(refusal: Refusal, message: NewMessage, row: SendRow): AgentCommunicationError {
+/** @param full whose mailbox MAILBOX_FULL speaks of */
+export function sendRefusalOf(
+  refusal: SendRefusal,
+  message: NewMessage,
+  row: { depth: number | null; known_hash: string | null },
+  full = message.receiver,
+): AgentCommunicationError {
   switch (refusal) {
     case "SENDER_UNKNOWN":
       return agentNotFound(message.sender);
@@ -173,7 +180,7 @@ function refusalOf(refusal: Refusal, message: NewMessage, row: SendRow): AgentCo
     case "RECEIVER_LEFT":
       return agentDeregistered(message.receiver);
     case "MAILBOX_FULL":
-      return mailboxFull(message.receiver, row.depth ?? 0);
+      return mailboxFull(full, row.depth ?? 0);
   }
 }
 
@@ -191,7 +198,7 @@ function findTwins(messages: readonly NewMessage[]): (number | undefined)[] {
 }
 
 /** The same id or key twice in one call: a repeat if it says the same. */
-function twinRefusal(message: NewMessage, twin: NewMessage | undefined): Refusal | null {
+function twinRefusal(message: NewMessage, twin: NewMessage | undefined): SendRefusal | null {
   if (twin === undefined) return null;
   if (twin.sender !== message.sender) return "ID_TAKEN";
   return twin.requestHash === message.requestHash ? null : "ID_MISMATCH";
@@ -231,7 +238,7 @@ function decodeCall(messages: readonly NewMessage[], rows: readonly SendRow[]): 
   for (const [n, message] of messages.entries()) {
     const row = rows[n];
     if (row === undefined) throw new Error(`the batch has no outcome for message ${n} of a call`);
-    if (row.refusal !== null) return { refusal: refusalOf(row.refusal, message, row) };
+    if (row.refusal !== null) return { refusal: sendRefusalOf(row.refusal, message, row) };
     const twin = twins[n];
     const first = twin === undefined ? row.repeat_of : replies[twin]?.messageId;
     replies.push({ messageId: first ?? message.messageId, duplicate: row.repeat_of !== null });
