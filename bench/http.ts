@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { AzuriteQueue } from "./azurite.ts";
 import { median, medianRatio, printTable, rate, ratio, whole } from "./figures.ts";
 import { LeanConnection } from "./lean-client.ts";
-import { PAYLOAD, temporaryFolder } from "./services.ts";
+import { openServices, PAYLOAD, temporaryFolder } from "./services.ts";
 
 /** Whole cycles over HTTP on the local host, beside Azurite's queue and beside a host that does nothing. */
 
@@ -41,12 +41,12 @@ async function stop({ process: child }: Server): Promise<void> {
 
 /** Runs one lane per caller, each on a connection of its own, `count` times in all. */
 async function lanes(
-  connect: () => LeanConnection,
+  connect: (caller: number) => LeanConnection,
   count: number,
   action: (connection: LeanConnection, caller: number) => Promise<void>,
   callers = CALLERS,
 ): Promise<number> {
-  const connections = Array.from({ length: callers }, connect);
+  const connections = Array.from({ length: callers }, (_, caller) => connect(caller));
   let left = count;
   const speed = await rate(count, async () => {
     await Promise.all(
@@ -60,8 +60,9 @@ async function lanes(
 }
 
 const payload = JSON.stringify(PAYLOAD);
+/** To itself, which every worker may where credentials are asked, too. */
 const message = (caller: number) =>
-  `{"sender":"sender","receiver":"worker-${caller}","type":"query","payload":${payload}}`;
+  `{"sender":"worker-${caller}","receiver":"worker-${caller}","type":"query","payload":${payload}}`;
 
 function expect(status: number, reply: { status: number; body: string }): string {
   if (reply.status !== status) throw new Error(`expected ${status}, got ${reply.status}: ${reply.body.slice(0, 300)}`);
@@ -103,29 +104,42 @@ async function idleCycle(connection: LeanConnection, caller: number): Promise<vo
   );
 }
 
-async function register(port: number): Promise<void> {
-  const connection = new LeanConnection("127.0.0.1", port);
-  const agents = ["sender", ...Array.from({ length: CALLERS }, (_, caller) => `worker-${caller}`)];
-  for (const agentId of agents) {
-    expect(201, await connection.request("POST", "/api/agents", JSON.stringify({ agentId, role: "worker" })));
+/** Registers the workers in the database, and gives each a token. @returns the tokens */
+async function makeWorkers(file: string): Promise<string[]> {
+  const services = await openServices(file);
+  const tokens: string[] = [];
+  for (let caller = 0; caller < CALLERS; caller += 1) {
+    const agentId = `worker-${caller}`;
+    await services.registry.register({ agentId, role: "worker" });
+    tokens.push((await services.credentials.issue({ kind: "token", agentId })).secret ?? "");
   }
-  connection.close();
+  await services.store.close();
+  return tokens;
+}
+
+/** Counted, but never reached: what is measured is what it costs to ask who calls. */
+const LIMITS = { AGENT_RATE_LIMIT_PER_SOURCE: "1000000", AGENT_RATE_LIMIT_PER_CREDENTIAL: "1000000" };
+
+/** Our host with its workers on a database of its own. */
+async function startOurs(file: string, env: NodeJS.ProcessEnv): Promise<Server & { tokens: string[] }> {
+  const tokens = await makeWorkers(file);
+  const server = await start("../src/local/main.ts", { AGENT_HTTP_PORT: "0", AGENT_MOCK_DATABASE: file, ...env });
+  return { ...server, tokens };
 }
 
 export async function benchHttp(rounds: number): Promise<void> {
   const folder = temporaryFolder();
   mkdirSync(join(folder, "azurite"));
-  const ours = await start("../src/local/main.ts", {
-    AGENT_HTTP_PORT: "0",
-    AGENT_MOCK_DATABASE: join(folder, "http.db"),
-  });
+  const ours = await startOurs(join(folder, "http.db"), {});
+  const asking = await startOurs(join(folder, "asking.db"), { AGENT_AUTH_MODE: "required", ...LIMITS });
   const idle = await start("./idle-host.ts");
   const azurite = await AzuriteQueue.start(join(folder, "azurite"), AZURITE_PORT);
   const text = "x".repeat(200);
   const toOurs = () => new LeanConnection("127.0.0.1", ours.port);
   const toIdle = () => new LeanConnection("127.0.0.1", idle.port);
-  await register(ours.port);
-  const figures = { one: [], many: [], batch: [], azurite1: [], azurite32: [], idle: [] } as Record<string, number[]>;
+  const toAsking = (caller: number) => new LeanConnection("127.0.0.1", asking.port, asking.tokens[caller]);
+  const names = ["one", "many", "asked", "batch", "azurite1", "azurite32", "idle"];
+  const figures: Record<string, number[]> = Object.fromEntries(names.map((name) => [name, []]));
   for (let round = -1; round < rounds; round += 1) {
     const measured = {
       one: await lanes(toOurs, 500, cycle, 1),
@@ -136,6 +150,7 @@ export async function benchHttp(rounds: number): Promise<void> {
         1,
       ),
       many: await lanes(toOurs, 8_000, cycle),
+      asked: await lanes(toAsking, 8_000, cycle),
       azurite32: await lanes(
         () => azurite.connect(),
         1_500,
@@ -146,7 +161,7 @@ export async function benchHttp(rounds: number): Promise<void> {
     };
     if (round >= 0) for (const [name, value] of Object.entries(measured)) figures[name]?.push(value);
   }
-  await Promise.all([stop(ours), stop(idle), azurite.stop()]);
+  await Promise.all([stop(ours), stop(asking), stop(idle), azurite.stop()]);
   const row = (label: string, name: string, base: string, target: string, unit = 1) => {
     const values = (figures[name] ?? []).map((value) => value * unit);
     const against = (figures[base] ?? []).map((value) => value * unit);
@@ -158,6 +173,12 @@ export async function benchHttp(rounds: number): Promise<void> {
     [
       row("cycles/s, 1 caller; peer Azurite queue", "one", "azurite1", "none stated"),
       row("cycles/s, 32 callers; peer Azurite queue", "many", "azurite32", "≥ 3"),
+      row(
+        "cycles/s, 32 callers, each with its token; peer: the same without credentials",
+        "asked",
+        "many",
+        "none stated",
+      ),
       row("cycles/s, 32 callers, batch verbs at 50; peer Azurite queue", "batch", "azurite32", "≥ 20"),
       row("requests/s, 32 callers; peer: the same server, validating and doing nothing", "many", "idle", "≥ 0.5", 3),
     ],

@@ -3,13 +3,16 @@ import { connect, type Socket } from "node:net";
 /** One kept-alive connection, one request at a time, as few instructions as HTTP/1.1 allows: the client must not be what is measured. */
 export class LeanConnection {
   readonly #socket: Socket;
-  readonly #host: string;
+  /** Of each request. */
+  readonly #headers: string;
   #received = "";
   #done: ((reply: { status: number; body: string }) => void) | undefined;
   #failed: ((error: Error) => void) | undefined;
 
-  constructor(host: string, port: number) {
-    this.#host = `${host}:${port}`;
+  /** @param token shown with each request */
+  constructor(host: string, port: number, token?: string) {
+    const authorization = token === undefined ? "" : `authorization: Bearer ${token}\r\n`;
+    this.#headers = `host: ${host}:${port}\r\n${authorization}`;
     this.#socket = connect(port, host);
     this.#socket.setNoDelay(true);
     this.#socket.setEncoding("latin1");
@@ -30,7 +33,7 @@ export class LeanConnection {
     return new Promise((resolve, reject) => {
       this.#done = resolve;
       this.#failed = reject;
-      this.#socket.write(`${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\n${entity}\r\n${body}`, "latin1");
+      this.#socket.write(`${method} ${path} HTTP/1.1\r\n${this.#headers}${entity}\r\n${body}`, "latin1");
     });
   }
 
