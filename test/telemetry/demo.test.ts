@@ -100,9 +100,10 @@ describe.each([
   });
 
   it("is of the same spans as at the other", () => {
-    const ids = ({ spans }: Received) => spans.map(({ spanId }) => spanId).sort();
+    // But for the workers: the one that was killed may have told one of them what it had not told the other yet.
+    const ids = ({ spans }: Received) => spans.filter(({ role }) => role !== "demo-worker").map(({ spanId }) => spanId);
     expect(ids(received()).length).toBeGreaterThan(100);
-    expect(ids(received())).toEqual(ids(otlp.received));
+    expect(ids(received()).sort()).toEqual(ids(otlp.received).sort());
   });
 
   it("has the metrics of the service, and no token, path or content", () => {
