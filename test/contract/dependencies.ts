@@ -179,28 +179,53 @@ export function dependenciesContract(open: StoreFactory): void {
       expect(await scene.results(supervisor, grandchild)).toHaveLength(1);
     });
 
-    it("are what a worker needs while it has the dependent in hand, and at no other time", async () => {
+    it("are needed by the worker that has the dependent in hand, and at no other time", async () => {
       const { scene, supervisor, worker } = await begin(2);
-      const needs = (agentId: string, taskId: string) => scene.store.needsTask(agentId, taskId);
-      const first = await scene.assign(supervisor);
-      const second = await scene.submit(supervisor, { dependsOn: [first.taskId] });
-      const third = await scene.submit(supervisor, { dependsOn: [first.taskId, second] });
-      expect(await needs(worker, first.taskId)).toBe(false);
+      const other = await scene.worker(2);
+      const is = (agentId: string, taskId: string) => scene.store.relationToTask(agentId, taskId);
+      const submit = (assignTo: string, dependsOn: string[]) => scene.submit(supervisor, { assignTo, dependsOn });
+      const first = await scene.assign(supervisor, { assignTo: other });
+      const second = await submit(worker, [first.taskId]);
+      const third = await submit(worker, [first.taskId, second]);
+      expect(await is(worker, first.taskId)).toBeUndefined();
       await scene.complete(first);
       const held = await scene.held(second);
-      expect(await needs(worker, first.taskId)).toBe(true);
-      for (const taskId of [second, third, scene.id("nothing")]) expect(await needs(worker, taskId)).toBe(false);
-      for (const agentId of [supervisor, scene.id("nobody")]) expect(await needs(agentId, first.taskId)).toBe(false);
+      expect(await is(worker, first.taskId)).toBe("needed_by");
+      expect(await is(other, first.taskId)).toBe("assigned_to");
+      for (const taskId of [second, third, scene.id("nothing")]) expect(await is(other, taskId)).toBeUndefined();
+      expect(await is(scene.id("nobody"), first.taskId)).toBeUndefined();
       await scene.start(held);
-      expect(await needs(worker, first.taskId)).toBe(true);
+      expect(await is(worker, first.taskId)).toBe("needed_by");
       // A retry waits, in nobody's hands.
       await scene.fail(held);
-      expect(await needs(worker, first.taskId)).toBe(false);
+      expect(await is(worker, first.taskId)).toBeUndefined();
+      expect(await is(worker, second)).toBeUndefined();
       await scene.pass(DAY);
       await scene.store.sweep();
       await scene.complete(await scene.held(second));
       await scene.complete(await scene.held(third));
-      expect(await needs(worker, first.taskId)).toBe(false);
+      expect(await is(worker, first.taskId)).toBeUndefined();
+      expect(await is(worker, third)).toBe("assigned_to");
+    });
+
+    it("are their supervisor's and their worker's, and needed, from the archive, too", async () => {
+      await withStore(open, { taskRetentionDays: 1 }, async (scene) => {
+        const supervisor = await scene.supervisor();
+        const [worker, other] = [await scene.worker(2), await scene.worker(2)];
+        const done = await scene.assign(supervisor, { assignTo: other });
+        await scene.complete(done, { large: "x".repeat(10_000) });
+        scene.advance(2 * DAY);
+        await scene.store.maintain();
+        expect((await scene.store.getTask(done.taskId)).archived).toBe(true);
+        const is = (agentId: string) => scene.store.relationToTask(agentId, done.taskId);
+        expect([await is(supervisor), await is(other), await is(worker)]).toEqual([
+          "assigned_by",
+          "assigned_to",
+          undefined,
+        ]);
+        await scene.submit(supervisor, { assignTo: worker, dependsOn: [done.taskId] });
+        expect(await is(worker)).toBe("needed_by");
+      });
     });
 
     it("in the archive count as they ended", async () => {

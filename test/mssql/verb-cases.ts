@@ -309,7 +309,7 @@ const deadLetters: Pick<
 
 const taskReads: Pick<
   Record<Verb, VerbCase>,
-  "previewAssignment" | "getTask" | "listTasks" | "needsTask" | "getAssignments" | "getTaskHistory"
+  "previewAssignment" | "getTask" | "listTasks" | "relationToTask" | "getAssignments" | "getTaskHistory"
 > = {
   // An explanation counts all workers, those of other scenes as well.
   previewAssignment: {
@@ -333,13 +333,13 @@ const taskReads: Pick<
       return () => scene.store.listTasks({ ...page, supervisor });
     },
   },
-  needsTask: {
+  relationToTask: {
     async arrange(scene) {
       const { held, supervisor } = await assigned(scene);
       await scene.complete(held);
       const agentId = await scene.worker();
       await scene.submit(supervisor, { dependsOn: [held.taskId], assignTo: agentId });
-      return () => scene.store.needsTask(agentId, held.taskId);
+      return () => scene.store.relationToTask(agentId, held.taskId);
     },
   },
   getAssignments: {

@@ -1,8 +1,7 @@
 import { AgentCommunicationError } from "../errors.ts";
 import type { OwnCaller, OwnRule, RequestParts } from "../security/access.ts";
 import type { Services } from "../services.ts";
-import type { Store } from "../store/store.ts";
-import type { Task } from "../tasks/task.ts";
+import type { TaskRelation } from "../tasks/task.ts";
 
 /**
  * What is a caller's own, on each kind of route. Rules about an agent that the request itself names look at nothing else, so
@@ -59,12 +58,12 @@ export const OWN_ASSIGNMENT: Rule = {
     if (field(parts.body, "supervisor") !== caller.agentId) throw notYou(caller, "supervisor");
     const ids: unknown =
       typeof parts.body === "object" && parts.body !== null ? Reflect.get(parts.body, "dependsOn") : [];
-    for (const taskId of Array.isArray(ids) ? ids.map(String) : []) {
-      const task = await found(store.getTask(taskId));
+    const taskIds = Array.isArray(ids) ? ids.map(String) : [];
+    const relations = await Promise.all(taskIds.map((taskId) => store.relationToTask(caller.agentId, taskId)));
+    const foreign = taskIds.find((_, n) => relations[n] !== "assigned_by");
+    if (foreign !== undefined) {
       // The words of the store for a task that does not exist: whose it is, if it does, is not told.
-      if (task?.supervisor !== caller.agentId) {
-        throw new AgentCommunicationError("DEPENDENCY_INVALID", `The task depends on ${taskId}, which does not exist.`);
-      }
+      throw new AgentCommunicationError("DEPENDENCY_INVALID", `The task depends on ${foreign}, which does not exist.`);
     }
     return parts;
   },
@@ -83,42 +82,33 @@ export const OWN_MESSAGE: Rule = {
   },
 };
 
-type TaskOwners = Pick<Task, "taskId" | "supervisor" | "assignedTo">;
-
-function ownTask(
-  says: string,
-  isOwn: (agentId: string, task: TaskOwners, store: Store) => boolean | Promise<boolean>,
-): Rule {
+/** @param own what makes a task the caller's */
+function ownTask(says: string, own: readonly TaskRelation[]): Rule {
   return {
     says: `${says}; otherwise \`TASK_NOT_FOUND\``,
     async check(caller, parts, { store }) {
       const taskId = field(parts.params, "taskId") ?? "";
-      const task = await found(store.getTask(taskId));
-      if (task === undefined || !(await isOwn(caller.agentId, task, store))) {
-        throw new AgentCommunicationError("TASK_NOT_FOUND", `There is no task ${taskId}.`);
-      }
-      return parts;
+      const relation = await store.relationToTask(caller.agentId, taskId);
+      if (relation !== undefined && own.includes(relation)) return parts;
+      throw new AgentCommunicationError("TASK_NOT_FOUND", `There is no task ${taskId}.`);
     },
   };
 }
 
-const isAssigned = (agentId: string, { supervisor, assignedTo }: TaskOwners) =>
-  supervisor === agentId || assignedTo === agentId;
-
 /** `/tasks/{taskId}/…`, reading. */
-export const OWN_TASK: Rule = ownTask("the caller assigned the task, or it is assigned to the caller", isAssigned);
+export const OWN_TASK: Rule = ownTask("the caller assigned the task, or it is assigned to the caller", [
+  "assigned_by",
+  "assigned_to",
+]);
 
 /** `/tasks/{taskId}`: also what the caller needs for its work. Its supervisor has said so by `dependsOn`, of tasks of its own. */
 export const OWN_OR_NEEDED_TASK: Rule = ownTask(
   "the caller assigned the task, or it is assigned to the caller, or a task in the caller's hands depends on it",
-  async (agentId, task, store) => isAssigned(agentId, task) || (await store.needsTask(agentId, task.taskId)),
+  ["assigned_by", "assigned_to", "needed_by"],
 );
 
 /** `/tasks/{taskId}…`, deciding. */
-export const OWN_ASSIGNED_TASK: Rule = ownTask(
-  "the caller assigned the task",
-  (agentId, { supervisor }) => supervisor === agentId,
-);
+export const OWN_ASSIGNED_TASK: Rule = ownTask("the caller assigned the task", ["assigned_by"]);
 
 /** `GET /tasks`: narrowed to the caller, as a supervisor to what it assigned, as a worker to what it was given. */
 export const OWN_TASKS: Rule = {

@@ -27,6 +27,7 @@ import type {
   ProgressTask,
   StartTask,
   TaskEvent,
+  TaskRelation,
   TaskReply,
 } from "../tasks/task.ts";
 import type {
@@ -189,8 +190,8 @@ export interface Store {
   listTasks(query: Page & Omit<ListTasksQuery, "limit" | "cursor">): Promise<Paged<StoredTask>>;
   /** Whether the parameters of a task, archived ones included, are encrypted; undefined when there is no such task. */
   isSensitiveTask(taskId: string): Promise<boolean | undefined>;
-  /** Whether a task that the agent has in hand, assigned or running, depends on this one; false for what does not exist. */
-  needsTask(agentId: string, taskId: string): Promise<boolean>;
+  /** What a task, archived ones included, is to an agent; undefined where it is nothing to it, or does not exist. */
+  relationToTask(agentId: string, taskId: string): Promise<TaskRelation | undefined>;
   /** Every attempt, oldest first. @throws TASK_NOT_FOUND */
   getAssignments(taskId: string): Promise<Assignment[]>;
   /** Newest first. @throws TASK_NOT_FOUND */

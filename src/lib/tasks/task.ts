@@ -22,6 +22,9 @@ export const TASK_STATUSES = ["blocked", "pending", "assigned", "running", "comp
 export const taskStatusSchema = z.enum(TASK_STATUSES);
 export type TaskStatus = z.infer<typeof taskStatusSchema>;
 
+/** What a task is to an agent: assigned by it, assigned to it, or what a task in its hands, assigned or running, depends on. */
+export type TaskRelation = "assigned_by" | "assigned_to" | "needed_by";
+
 /** `POST /tasks` and `POST /tasks/preview`. Timeouts and retries default to the settings. */
 export const assignTaskSchema = z.strictObject({
   taskId: idSchema.optional(),

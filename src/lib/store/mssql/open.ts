@@ -24,7 +24,7 @@ import { renewLease } from "./renew-lease.ts";
 import { sendMessages } from "./send-messages.ts";
 import { settleMessages } from "./settle-messages.ts";
 import { checkHealth, coordinationStatistics, queueStatistics, registryStatistics } from "./statistics.ts";
-import { getAssignments, getTask, getTaskHistory, isSensitiveTask, listTasks, needsTask } from "./task-reading.ts";
+import { getAssignments, getTask, getTaskHistory, isSensitiveTask, listTasks, relationToTask } from "./task-reading.ts";
 import { completeTask, failTask, progressTask, startTask } from "./task-transitions.ts";
 import { assignTask } from "./tasks.ts";
 import { maintain, sweep } from "./upkeep.ts";
@@ -154,7 +154,7 @@ function taskVerbs(connection: Connection) {
     getTask: (taskId) => getTask(connection, taskId),
     listTasks: (query) => listTasks(connection, query),
     isSensitiveTask: (taskId) => isSensitiveTask(connection, taskId),
-    needsTask: (agentId, taskId) => needsTask(connection, agentId, taskId),
+    relationToTask: (agentId, taskId) => relationToTask(connection, agentId, taskId),
     getAssignments: (taskId) => getAssignments(connection, taskId),
     getTaskHistory: (taskId, page) => getTaskHistory(connection, taskId, page),
     startTask: (taskId, start) => startTask(connection, taskId, start),

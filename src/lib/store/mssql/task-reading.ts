@@ -1,4 +1,4 @@
-import type { Assignment, ListTasksQuery, TaskEvent } from "../../tasks/task.ts";
+import type { Assignment, ListTasksQuery, TaskEvent, TaskRelation } from "../../tasks/task.ts";
 import { parseAttempts, readAttempt, type StoredAttempt } from "../archived-attempts.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import type { Page, Paged, StoredTask } from "../store.ts";
@@ -115,8 +115,8 @@ export async function listTasks(
   return { items, nextCursor: more ? encodeCursor(filters, [last.task_no]) : null };
 }
 
-/** Calls in one batch: each is two seeks. */
-const SENSITIVE_PER_BATCH = 200;
+/** Calls in one batch: each is a few seeks. */
+const CALLS_PER_BATCH = 200;
 
 const SENSITIVE: Batch<string, boolean | undefined> = {
   name: "sensitive-tasks",
@@ -143,7 +143,7 @@ ${BY_KEY};
       return { value: sensitive === undefined ? undefined : sensitive === 1 };
     });
   },
-  maxItems: SENSITIVE_PER_BATCH,
+  maxItems: CALLS_PER_BATCH,
   wakes: false,
 };
 
@@ -152,18 +152,44 @@ export function isSensitiveTask(connection: Connection, taskId: string): Promise
   return connection.run(SENSITIVE, taskId);
 }
 
-const NEEDED = sqlText(
-  "needs-task",
-  `SELECT CASE WHEN EXISTS (SELECT 1 FROM dbo.tasks AS t JOIN dbo.task_dependencies AS d ON d.task_no = t.task_no
-  WHERE t.agent_no = (SELECT a.agent_no FROM dbo.agents AS a WHERE a.agent_id = @agentId)
-    AND t.status IN ('assigned', 'running') AND d.depends_on = @taskId) THEN 1 ELSE 0 END AS needed;
+/** The last one walks what the agent has in hand: as many tasks as it takes at once, and what each of them depends on. */
+const RELATION: Batch<{ agentId: string; taskId: string }, TaskRelation | undefined> = {
+  name: "relation-to-task",
+  sql: sqlText(
+    "relation-to-task",
+    `SELECT i.item, CASE WHEN COALESCE(s.agent_id, z.supervisor_id) = i.agent_id ${BIN2} THEN 'assigned_by'
+  WHEN (t.status <> 'pending' AND w.agent_id = i.agent_id ${BIN2}) OR CAST(JSON_VALUE(z.task, '$.assignedTo') AS varchar(128)) ${BIN2} = i.agent_id ${BIN2}
+    THEN 'assigned_to'
+  WHEN (t.task_no IS NOT NULL OR z.task_id IS NOT NULL) AND EXISTS (SELECT 1 FROM dbo.agents AS a
+    JOIN dbo.tasks AS h ON h.agent_no = a.agent_no AND h.status IN ('assigned', 'running')
+    JOIN dbo.task_dependencies AS d ON d.task_no = h.task_no
+    WHERE a.agent_id = i.agent_id ${BIN2} AND d.depends_on = i.task_id ${BIN2}) THEN 'needed_by' END AS relation
+FROM OPENJSON(@items) WITH (item int, agent_id varchar(128), task_id varchar(128)) AS i
+LEFT JOIN dbo.tasks AS t ON t.task_id = i.task_id ${BIN2}
+LEFT JOIN dbo.agents AS s ON s.agent_no = t.supervisor_no
+LEFT JOIN dbo.agents AS w ON w.agent_no = t.agent_no
+LEFT JOIN dbo.task_archive AS z ON z.task_id = i.task_id ${BIN2}
+${BY_KEY};
 `,
-);
+  ),
+  encode: ({ agentId, taskId }) => ({ agent_id: agentId, task_id: taskId }),
+  decode(result, calls) {
+    const rows = new Map(
+      result.rows<{ item: number; relation: TaskRelation | null }>(0).map(({ item, relation }) => [item, relation]),
+    );
+    return calls.map((_, item) => ({ value: rows.get(item) ?? undefined }));
+  },
+  maxItems: CALLS_PER_BATCH,
+  wakes: false,
+};
 
-/** Walks what the agent has in hand: as many tasks as it takes at once, and what each of them depends on. */
-export async function needsTask(connection: Connection, agentId: string, taskId: string): Promise<boolean> {
-  const result = await connection.query(NEEDED, { agentId: id(agentId), taskId: id(taskId) });
-  return result.rows<{ needed: number }>(0)[0]?.needed === 1;
+/** What a task, archived ones included, is to an agent. */
+export function relationToTask(
+  connection: Connection,
+  agentId: string,
+  taskId: string,
+): Promise<TaskRelation | undefined> {
+  return connection.run(RELATION, { agentId, taskId });
 }
 
 const ATTEMPT_COLUMNS =

@@ -22,7 +22,7 @@ import { renewLease } from "./renew-lease.ts";
 import { sendMessages } from "./send-messages.ts";
 import { settleMessages } from "./settle-messages.ts";
 import { checkHealth, coordinationStatistics, queueStatistics, registryStatistics } from "./statistics.ts";
-import { getAssignments, getTask, getTaskHistory, isSensitiveTask, listTasks, needsTask } from "./task-reading.ts";
+import { getAssignments, getTask, getTaskHistory, isSensitiveTask, listTasks, relationToTask } from "./task-reading.ts";
 import { completeTask, failTask, progressTask, startTask } from "./task-transitions.ts";
 import { assignTask } from "./tasks.ts";
 import { maintain, sweep } from "./upkeep.ts";
@@ -158,7 +158,7 @@ function taskVerbs(connection: Connection) {
     getTask: (taskId) => connection.read((tx) => getTask(tx, taskId)),
     listTasks: (query) => connection.read((tx) => listTasks(tx, query)),
     isSensitiveTask: (taskId) => connection.read((tx) => isSensitiveTask(tx, taskId)),
-    needsTask: (agentId, taskId) => connection.read((tx) => needsTask(tx, agentId, taskId)),
+    relationToTask: (agentId, taskId) => connection.read((tx) => relationToTask(tx, agentId, taskId)),
     getAssignments: (taskId) => connection.read((tx) => getAssignments(tx, taskId)),
     getTaskHistory: (taskId, page) => connection.read((tx) => getTaskHistory(tx, taskId, page)),
     startTask: (taskId, start) => connection.write((tx) => startTask(tx, taskId, start)),

@@ -1,4 +1,4 @@
-import type { Assignment, ListTasksQuery, TaskEvent } from "../../tasks/task.ts";
+import type { Assignment, ListTasksQuery, TaskEvent, TaskRelation } from "../../tasks/task.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import type { Page, Paged, StoredTask } from "../store.ts";
 import {
@@ -94,13 +94,22 @@ export function isSensitiveTask(transaction: Transaction, taskId: string): boole
   return row && row.sensitive === 1;
 }
 
+const OWNERS = `SELECT (SELECT agent_id FROM agents WHERE agent_no = t.supervisor_no) AS supervisor,
+    (SELECT agent_id FROM agents WHERE agent_no = t.agent_no AND t.status <> 'pending') AS worker
+  FROM tasks t WHERE t.task_id = ?1
+  UNION ALL SELECT supervisor_id, json_extract(task, '$.assignedTo') FROM task_archive WHERE task_id = ?1`;
+/** Walks what the agent has in hand: as many tasks as it takes at once, and what each of them depends on. */
 const NEEDED = `SELECT EXISTS (SELECT 1 FROM tasks t INDEXED BY tasks_live JOIN task_dependencies d USING (task_no)
   WHERE t.agent_no = (SELECT agent_no FROM agents WHERE agent_id = ?) AND t.status IN ('assigned', 'running')
     AND d.depends_on = ?) AS needed`;
 
-/** Walks what the agent has in hand: as many tasks as it takes at once, and what each of them depends on. */
-export function needsTask(transaction: Transaction, agentId: string, taskId: string): boolean {
-  return transaction.get<{ needed: number }>(NEEDED, agentId, taskId)?.needed === 1;
+/** What a task, archived ones included, is to an agent. */
+export function relationToTask(transaction: Transaction, agentId: string, taskId: string): TaskRelation | undefined {
+  const owners = transaction.get<{ supervisor: string; worker: string | null }>(OWNERS, taskId);
+  if (owners === undefined) return undefined;
+  if (owners.supervisor === agentId) return "assigned_by";
+  if (owners.worker === agentId) return "assigned_to";
+  return transaction.get<{ needed: number }>(NEEDED, agentId, taskId)?.needed === 1 ? "needed_by" : undefined;
 }
 
 /** The number of an agent in a filter; 0, which no agent has, for an unknown one. */
