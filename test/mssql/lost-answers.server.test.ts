@@ -69,12 +69,18 @@ class Line {
   }
 }
 
-/** The counts of a report that are higher than those of the other, and what else differs. */
-function countsAbove(report: unknown, other: unknown): string[] {
-  const [found, limits] = [z.record(z.string(), z.json()).parse(report), z.record(z.string(), z.json()).parse(other)];
+/**
+ * The counts of a report that are higher than those of the other, and what else differs. How many of its own entries a sweep
+ * finds old enough to be sealed is the server's speed; more than there are it cannot be.
+ */
+function countsAbove(report: unknown, other: unknown, entries: number): string[] {
+  const counts = z.record(z.string(), z.json());
+  const [found, undisturbed] = [counts.parse(report), counts.parse(other)];
+  const limits = new Map(Object.entries(undisturbed));
+  if (limits.has("auditEntriesSealed")) limits.set("auditEntriesSealed", entries);
   return Object.entries(found)
     .filter(([name, value]) => {
-      const limit = limits[name];
+      const limit = limits.get(name);
       return typeof value === "number" && typeof limit === "number" ? value > limit : value !== limit;
     })
     .map(([name]) => name);
@@ -130,8 +136,10 @@ async function rowsOf(pool: mssql.ConnectionPool, tag: string): Promise<string[]
   return rows;
 }
 
-/** Maintenance makes a dozen round trips, and each is lost twice, on an empty database of its own. */
-const TEST_MILLISECONDS = 240_000;
+const entriesIn = (rows: readonly string[]) => rows.filter((row) => row.includes('"subject_kind"')).length;
+
+/** Maintenance makes a dozen round trips, and each is lost twice, on an empty database of its own: minutes where that takes 10 s. */
+const TEST_MILLISECONDS = 1_200_000;
 
 describe("a lost connection", () => {
   let shared: Line;
@@ -164,7 +172,7 @@ describe("a lost connection", () => {
       const answers = [undisturbed.answer, ...(one.repeated === undefined ? [] : [one.repeated(undisturbed.answer)])];
       for (let trip = 0; trip < undisturbed.roundTrips; trip++) {
         const { answer, rows } = await run(one, "the answer", trip);
-        if (one.report === true) expect(countsAbove(answer, undisturbed.answer)).toEqual([]);
+        if (one.report === true) expect(countsAbove(answer, undisturbed.answer, entriesIn(rows))).toEqual([]);
         else expect(answers).toContainEqual(answer);
         expect({ trip, rows }).toEqual({ trip, rows: undisturbed.rows });
         const again = await run(one, "the request", trip);
