@@ -38,6 +38,22 @@ export function workQueuesContract(open: StoreFactory): void {
       expect(await scene.receiveOne(a, { channel })).toMatchObject({ attempt: 2, holder: a });
     });
 
+    it("make a message that of its sender, and of who leased it last", async () => {
+      const { scene, a, b, sender, channel, queue } = await arrange();
+      const messageId = await scene.send(sender, queue);
+      const is = (agentId: string) => scene.store.relationToMessage(agentId, messageId);
+      expect([await is(sender), await is(a), await is(b)]).toEqual(["sent_by", undefined, undefined]);
+      const held = await scene.receiveOne(a, { channel });
+      expect([await is(sender), await is(a), await is(b)]).toEqual(["sent_by", "leased_by", undefined]);
+      await scene.settle(a, held, "complete");
+      expect(await is(a)).toBe("leased_by");
+      const direct = await scene.send(sender, b);
+      const relations = [sender, a, b].map((agentId) => scene.store.relationToMessage(agentId, direct));
+      expect(await Promise.all(relations)).toEqual(["sent_by", undefined, "sent_to"]);
+      expect(await scene.store.relationToMessage(scene.id("nobody"), direct)).toBeUndefined();
+      expect(await scene.store.relationToMessage(b, scene.id("nothing"))).toBeUndefined();
+    });
+
     it("do not mix with the mailboxes of their members", async () => {
       const { scene, a, sender, channel, queue } = await arrange();
       const own = await scene.send(sender, a);

@@ -190,7 +190,14 @@ const more = {
 
 const messages: Pick<
   Record<Verb, VerbCase>,
-  "sendMessages" | "getMessage" | "peekMessages" | "findDeliverable" | "claimMessages" | "settleMessages" | "renewLease"
+  | "sendMessages"
+  | "getMessage"
+  | "relationToMessage"
+  | "peekMessages"
+  | "findDeliverable"
+  | "claimMessages"
+  | "settleMessages"
+  | "renewLease"
 > = {
   sendMessages: {
     async arrange(scene) {
@@ -208,6 +215,12 @@ const messages: Pick<
     async arrange(scene) {
       const { messageIds } = await mail(scene, 1);
       return () => scene.read(messageIds[0] ?? "");
+    },
+  },
+  relationToMessage: {
+    async arrange(scene) {
+      const { receiver, messageIds } = await mail(scene, 1);
+      return () => scene.store.relationToMessage(receiver, messageIds[0] ?? "");
     },
   },
   peekMessages: {

@@ -74,8 +74,7 @@ export const OWN_MESSAGE: Rule = {
   says: "the caller is the sender, the receiver or, in a work queue, who leased it last; otherwise `MESSAGE_NOT_FOUND`",
   async check(caller, parts, { store }) {
     const messageId = field(parts.params, "messageId") ?? "";
-    const message = await found(store.getMessage(messageId));
-    if (![message?.sender, message?.receiver, message?.holder].includes(caller.agentId)) {
+    if ((await store.relationToMessage(caller.agentId, messageId)) === undefined) {
       throw new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
     }
     return parts;
@@ -133,13 +132,3 @@ export const OWN_BODY_BY_GRANTS: Rule = {
   says: "`agentId` is the caller, and the channel's grants allow it",
   check: OWN_BODY.check,
 };
-
-/** What a read gives, undefined when it is not there. */
-async function found<Item>(read: Promise<Item>): Promise<Item | undefined> {
-  try {
-    return await read;
-  } catch (error) {
-    if (error instanceof AgentCommunicationError && error.status === 404) return undefined;
-    throw error;
-  }
-}

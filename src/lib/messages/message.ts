@@ -61,6 +61,9 @@ export const MESSAGE_STATUSES = ["queued", "leased", "completed", "dead_lettered
 export const messageStatusSchema = z.enum(MESSAGE_STATUSES);
 export type MessageStatus = z.infer<typeof messageStatusSchema>;
 
+/** What a message is to an agent: sent by it, sent to it, or of a work queue and leased last by it. */
+export type MessageRelation = "sent_by" | "sent_to" | "leased_by";
+
 /** `POST /messages`. `deliverAt` in the past means now; it and `delaySeconds` exclude each other. */
 export const sendMessageSchema = z
   .strictObject({

@@ -1,6 +1,12 @@
 import type { Agent, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../agents/agent.ts";
 import type { Channel, ChannelDetails, ChannelKind, ChannelMember, PutChannelGrant } from "../channels/channel.ts";
-import type { DeadLetterFilter, MessageTypeDefinition, SendMessageReply, SettleReply } from "../messages/message.ts";
+import type {
+  DeadLetterFilter,
+  MessageRelation,
+  MessageTypeDefinition,
+  SendMessageReply,
+  SettleReply,
+} from "../messages/message.ts";
 import type {
   AuditBlock,
   AuditBlockContents,
@@ -95,6 +101,8 @@ export interface Store {
   sendMessages(messages: readonly NewMessage[]): Promise<SendMessageReply[]>;
   /** @throws MESSAGE_NOT_FOUND */
   getMessage(messageId: string): Promise<StoredMessage>;
+  /** What a message is to an agent; undefined where it is nothing to it, or does not exist. */
+  relationToMessage(agentId: string, messageId: string): Promise<MessageRelation | undefined>;
   /**
    * Waiting messages of a mailbox (queued, due or not) in delivery order: by rank, then arrival. `#name`: of a channel.
    *

@@ -99,3 +99,29 @@ export function outcomeRows<T extends OutcomeRow>(result: BatchResult, items: re
     return row;
   });
 }
+
+/** Calls of a look-up in one batch: each is a few seeks. */
+const LOOK_UPS_PER_BATCH = 200;
+
+/**
+ * A read that gives one value for each call, however many travel together.
+ *
+ * @param parts.sql gives `item, value` for each of @items; a null value, or no row, is undefined
+ * @example
+ * const ROLE = lookUp<string, AgentRole>({ name: "role-of", sql: …, encode: (agentId) => ({ agent_id: agentId }) });
+ * await connection.run(ROLE, "backend-1");
+ */
+export function lookUp<Item, Value extends string | number>(
+  parts: Pick<Batch<Item, Value | undefined>, "name" | "sql" | "encode">,
+): Batch<Item, Value | undefined> {
+  return {
+    ...parts,
+    decode(result, items) {
+      const rows = result.rows<{ item: number; value: Value | null }>(0);
+      const values = new Map(rows.map(({ item, value }) => [item, value ?? undefined]));
+      return items.map((_, item) => ({ value: values.get(item) }));
+    },
+    maxItems: LOOK_UPS_PER_BATCH,
+    wakes: false,
+  };
+}

@@ -1,14 +1,15 @@
 import { AgentCommunicationError } from "../../errors.ts";
+import type { MessageRelation } from "../../messages/message.ts";
 import { PRIORITIES } from "../../values.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { rankOf } from "../message-reading.ts";
 import { agentNotFound } from "../refusals.ts";
 import type { Page, Paged, StoredMessage } from "../store.ts";
-import { bigint, id, int, text } from "./batch.ts";
+import { bigint, id, int, lookUp, text } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { READABLE_COLUMNS, READABLE_TABLES, type ReadableMessageRow, readMessage, STREAMS } from "./message-rows.ts";
 import { sqlText } from "./texts.ts";
-import { ID, PROLOGUE } from "./transaction.ts";
+import { BIN2, BY_KEY, ID, PROLOGUE } from "./transaction.ts";
 
 const BY_ID = sqlText(
   "get-message",
@@ -23,6 +24,30 @@ export async function getMessage(connection: Connection, messageId: string): Pro
   const row = result.rows<ReadableMessageRow>(0)[0];
   if (row === undefined) throw new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
   return readMessage(row);
+}
+
+const RELATION = lookUp<{ agentId: string; messageId: string }, MessageRelation>({
+  name: "relation-to-message",
+  sql: sqlText(
+    "relation-to-message",
+    `SELECT i.item, CASE i.agent_id ${BIN2} WHEN s.agent_id THEN 'sent_by' WHEN r.agent_id THEN 'sent_to' WHEN m.holder THEN 'leased_by' END AS value
+FROM OPENJSON(@items) WITH (item int, agent_id varchar(128), message_id varchar(128)) AS i
+LEFT JOIN dbo.messages AS m ON m.message_id = i.message_id ${BIN2}
+LEFT JOIN dbo.agents AS s ON s.agent_no = m.sender_no
+LEFT JOIN dbo.agents AS r ON r.agent_no = m.receiver_no
+${BY_KEY};
+`,
+  ),
+  encode: ({ agentId, messageId }) => ({ agent_id: agentId, message_id: messageId }),
+});
+
+/** What a message is to an agent. */
+export function relationToMessage(
+  connection: Connection,
+  agentId: string,
+  messageId: string,
+): Promise<MessageRelation | undefined> {
+  return connection.run(RELATION, { agentId, messageId });
 }
 
 /** Each stream, free and held, from a position on (@rank, @arrival: of the last row before); then the first of all. */

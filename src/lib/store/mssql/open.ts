@@ -16,7 +16,7 @@ import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-le
 import { findCredential } from "./find-credential.ts";
 import { giveBackMessages } from "./give-back.ts";
 import { deleteMessageType, findMessageType, listMessageTypes, putMessageType } from "./message-types.ts";
-import { findDeliverable, getMessage, peekMessages } from "./messages.ts";
+import { findDeliverable, getMessage, peekMessages, relationToMessage } from "./messages.ts";
 import { checkSchema } from "./migrate.ts";
 import { countOutdated, findOutdated, replaceOutdated } from "./outdated.ts";
 import { poolOf } from "./pool-config.ts";
@@ -78,6 +78,7 @@ function messageVerbs(connection: Connection) {
   return {
     sendMessages: (messages) => sendMessages(connection, messages),
     getMessage: (messageId) => getMessage(connection, messageId),
+    relationToMessage: (agentId, messageId) => relationToMessage(connection, agentId, messageId),
     peekMessages: (agentId, page) => peekMessages(connection, agentId, page),
     findDeliverable: (agentIds) => findDeliverable(connection, agentIds),
     claimMessages: (claim) => claimMessages(connection, claim),

@@ -16,7 +16,7 @@ import {
 } from "../task-reading.ts";
 import { taskNotFound } from "../task-records.ts";
 import { parseArchivedEvents } from "./archived-tasks.ts";
-import { type Batch, bigint, type Inputs, id, int, text, word } from "./batch.ts";
+import { bigint, type Inputs, id, int, lookUp, text, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { READABLE_COLUMNS, READABLE_TABLES, type ReadableTaskRow, readTask } from "./task-rows.ts";
 import { type SqlText, sqlText } from "./texts.ts";
@@ -115,15 +115,12 @@ export async function listTasks(
   return { items, nextCursor: more ? encodeCursor(filters, [last.task_no]) : null };
 }
 
-/** Calls in one batch: each is a few seeks. */
-const CALLS_PER_BATCH = 200;
-
-const SENSITIVE: Batch<string, boolean | undefined> = {
+const SENSITIVE = lookUp<string, number>({
   name: "sensitive-tasks",
   sql: sqlText(
     "sensitive-tasks",
     `SELECT i.item, CASE WHEN COALESCE(b.key_version, z.key_version) IS NOT NULL THEN 1
-  WHEN b.task_no IS NOT NULL OR z.task_id IS NOT NULL THEN 0 END AS sensitive
+  WHEN b.task_no IS NOT NULL OR z.task_id IS NOT NULL THEN 0 END AS value
 FROM OPENJSON(@items) WITH (item int, task_id varchar(128)) AS i
 LEFT JOIN dbo.tasks AS t ON t.task_id = i.task_id ${BIN2}
 LEFT JOIN dbo.task_bodies AS b ON b.task_no = t.task_no
@@ -132,28 +129,16 @@ ${BY_KEY};
 `,
   ),
   encode: (taskId) => ({ task_id: taskId }),
-  decode(result, taskIds) {
-    const rows = new Map(
-      result
-        .rows<{ item: number; sensitive: number | null }>(0)
-        .map(({ item, sensitive }) => [item, sensitive ?? undefined]),
-    );
-    return taskIds.map((_, item) => {
-      const sensitive = rows.get(item);
-      return { value: sensitive === undefined ? undefined : sensitive === 1 };
-    });
-  },
-  maxItems: CALLS_PER_BATCH,
-  wakes: false,
-};
+});
 
 /** Whether the parameters of a task are encrypted, in the archive, too; undefined when there is none. */
-export function isSensitiveTask(connection: Connection, taskId: string): Promise<boolean | undefined> {
-  return connection.run(SENSITIVE, taskId);
+export async function isSensitiveTask(connection: Connection, taskId: string): Promise<boolean | undefined> {
+  const sensitive = await connection.run(SENSITIVE, taskId);
+  return sensitive === undefined ? undefined : sensitive === 1;
 }
 
 /** The last one walks what the agent has in hand: as many tasks as it takes at once, and what each of them depends on. */
-const RELATION: Batch<{ agentId: string; taskId: string }, TaskRelation | undefined> = {
+const RELATION = lookUp<{ agentId: string; taskId: string }, TaskRelation>({
   name: "relation-to-task",
   sql: sqlText(
     "relation-to-task",
@@ -163,7 +148,7 @@ const RELATION: Batch<{ agentId: string; taskId: string }, TaskRelation | undefi
   WHEN (t.task_no IS NOT NULL OR z.task_id IS NOT NULL) AND EXISTS (SELECT 1 FROM dbo.agents AS a
     JOIN dbo.tasks AS h ON h.agent_no = a.agent_no AND h.status IN ('assigned', 'running')
     JOIN dbo.task_dependencies AS d ON d.task_no = h.task_no
-    WHERE a.agent_id = i.agent_id ${BIN2} AND d.depends_on = i.task_id ${BIN2}) THEN 'needed_by' END AS relation
+    WHERE a.agent_id = i.agent_id ${BIN2} AND d.depends_on = i.task_id ${BIN2}) THEN 'needed_by' END AS value
 FROM OPENJSON(@items) WITH (item int, agent_id varchar(128), task_id varchar(128)) AS i
 LEFT JOIN dbo.tasks AS t ON t.task_id = i.task_id ${BIN2}
 LEFT JOIN dbo.agents AS s ON s.agent_no = t.supervisor_no
@@ -173,15 +158,7 @@ ${BY_KEY};
 `,
   ),
   encode: ({ agentId, taskId }) => ({ agent_id: agentId, task_id: taskId }),
-  decode(result, calls) {
-    const rows = new Map(
-      result.rows<{ item: number; relation: TaskRelation | null }>(0).map(({ item, relation }) => [item, relation]),
-    );
-    return calls.map((_, item) => ({ value: rows.get(item) ?? undefined }));
-  },
-  maxItems: CALLS_PER_BATCH,
-  wakes: false,
-};
+});
 
 /** What a task, archived ones included, is to an agent. */
 export function relationToTask(

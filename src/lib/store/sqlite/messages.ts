@@ -1,4 +1,5 @@
 import { AgentCommunicationError } from "../../errors.ts";
+import type { MessageRelation } from "../../messages/message.ts";
 import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import type { Page, Paged, StoredMessage } from "../store.ts";
@@ -14,6 +15,25 @@ export function getMessage(transaction: Transaction, messageId: string): StoredM
   const row = transaction.get<ReadableMessageRow>(BY_ID, messageId);
   if (row === undefined) throw new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
   return readMessage(transaction, row);
+}
+
+const PARTIES = `SELECT (SELECT agent_id FROM agents WHERE agent_no = m.sender_no) AS sender,
+    (SELECT agent_id FROM agents WHERE agent_no = m.receiver_no) AS receiver, m.holder
+  FROM messages m WHERE m.message_id = ?`;
+
+/** What a message is to an agent. */
+export function relationToMessage(
+  transaction: Transaction,
+  agentId: string,
+  messageId: string,
+): MessageRelation | undefined {
+  const parties = transaction.get<{ sender: string | null; receiver: string; holder: string | null }>(
+    PARTIES,
+    messageId,
+  );
+  if (parties?.sender === agentId) return "sent_by";
+  if (parties?.receiver === agentId) return "sent_to";
+  return parties?.holder === agentId ? "leased_by" : undefined;
 }
 
 /** One stream, held or free, from a position on. ?1 receiver ?2 now ?3 limit ?4 rank ?5 arrival of the last row before */

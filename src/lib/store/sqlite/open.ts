@@ -16,7 +16,7 @@ import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-le
 import { findCredential } from "./find-credential.ts";
 import { giveBackMessages } from "./give-back.ts";
 import { deleteMessageType, findMessageType, listMessageTypes, putMessageType } from "./message-types.ts";
-import { findDeliverable, getMessage, peekMessages } from "./messages.ts";
+import { findDeliverable, getMessage, peekMessages, relationToMessage } from "./messages.ts";
 import { countOutdated, findOutdated, replaceOutdated } from "./outdated.ts";
 import { renewLease } from "./renew-lease.ts";
 import { sendMessages } from "./send-messages.ts";
@@ -75,6 +75,7 @@ function messageVerbs(connection: Connection) {
   return {
     sendMessages: (messages) => connection.write((tx) => sendMessages(tx, messages)),
     getMessage: (messageId) => connection.read((tx) => getMessage(tx, messageId)),
+    relationToMessage: (agentId, messageId) => connection.read((tx) => relationToMessage(tx, agentId, messageId)),
     peekMessages: (agentId, page) => connection.read((tx) => peekMessages(tx, agentId, page)),
     findDeliverable: (agentIds) => connection.read((tx) => findDeliverable(tx, agentIds)),
     claimMessages: (claim) => connection.write((tx) => claimMessages(tx, claim)),
