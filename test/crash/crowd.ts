@@ -69,11 +69,12 @@ export async function request(
   path: string,
   body?: unknown,
   headers: Record<string, string> = {},
+  milliseconds = CALL_MILLISECONDS,
 ): Promise<Answer> {
   const response = await fetch(`${baseUrl}${path}`, {
     method,
     headers: body === undefined ? headers : { ...headers, "content-type": "application/json" },
-    signal: AbortSignal.timeout(CALL_MILLISECONDS),
+    signal: AbortSignal.timeout(milliseconds),
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const text = await response.text();

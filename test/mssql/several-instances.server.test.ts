@@ -24,6 +24,8 @@ const SETTINGS = { AGENT_SWEEP_SCHEDULE: "* * * * * *", AGENT_MAINTENANCE_SCHEDU
 /** How long the crowd works before the first kill, between kills, and after the last restart. */
 const PHASE_MILLISECONDS = 6_000;
 const DRAIN_MILLISECONDS = 120_000;
+/** A server may have to read every text for the first time, for four processes at once. */
+const FIRST_CALL_MILLISECONDS = 200_000;
 
 const cast = {
   supervisors: Array.from({ length: SUPERVISORS }, (_, index) => `planner-${index}`),
@@ -93,12 +95,12 @@ describe("four servers on one database, two of them killed", () => {
     ];
     const registered = agents.map((agent, index) => {
       const baseUrl = places[index % SERVERS]?.host.baseUrl ?? "";
-      return request(baseUrl, "POST", "/agents", { capabilities: ["work"], ...agent });
+      return request(baseUrl, "POST", "/agents", { capabilities: ["work"], ...agent }, {}, FIRST_CALL_MILLISECONDS);
     });
     for (const answer of await Promise.all(registered)) expect(answer.status).toBe(201);
     for (const place of places) place.gate.open(place.host.baseUrl);
     work = Promise.all(places.flatMap(({ clients }) => clients.map((client) => client.run(10_000))));
-  }, 120_000);
+  }, 300_000);
 
   afterAll(async () => {
     for (const { host, gate } of places) {
