@@ -1,7 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
+import mssql from "mssql";
 import { OffsetClock, systemClock } from "../../src/lib/clock.ts";
 import type { SqlSettings } from "../../src/lib/config/sql-settings.ts";
 import { credentialOf, SharedTokens } from "../../src/lib/security/azure-credential.ts";
+import { isTransient } from "../../src/lib/store/mssql/faults.ts";
 import { poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
 import { runFile } from "../support/run-process.ts";
 
@@ -33,6 +35,29 @@ describe("the pool", () => {
       pool: { max: 7, min: 0 },
       options: { encrypt: true, trustServerCertificate: false, useUTC: true, maxRetriesOnTransientErrors: 0 },
     });
+  });
+
+  it("of which no connection becomes free in time says so in a way that is tried again", async () => {
+    /** The driver's pool over a server that answers the first connection, with which the driver tries it, and no other. */
+    class SilentPool extends mssql.ConnectionPool {
+      #made = 0;
+      _poolCreate(): Promise<object> {
+        this.#made += 1;
+        return this.#made === 1 ? Promise.resolve({}) : new Promise(() => undefined);
+      }
+      _poolDestroy(): Promise<void> {
+        return Promise.resolve();
+      }
+    }
+    const pool = new SilentPool(await poolConfig({ ...SETTINGS, connectTimeoutSeconds: 0.05 }, systemClock));
+    pool.on("error", () => undefined);
+    await pool.connect();
+    const error: unknown = await pool
+      .request()
+      .query("SELECT 1")
+      .catch((refused: unknown) => refused);
+    expect(error).toMatchObject({ message: expect.stringContaining("acquire") });
+    expect(isTransient(error)).toBe(true);
   });
 
   it.each<[Exclude<SqlSettings["authentication"], { type: "sql-login" }>, string]>([

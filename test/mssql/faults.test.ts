@@ -46,7 +46,6 @@ describe("an error", () => {
     ["a lost connection", "transient", new mssql.RequestError("Connection lost", "ESOCKET")],
     ["a closed connection", "transient", new mssql.ConnectionError("Connection is closed.", "ECONNCLOSED")],
     ["a timeout", "transient", new mssql.RequestError("Timeout", "ETIMEOUT")],
-    ["a pool without a free connection", "transient", Object.assign(new Error("acquire"), { name: "TimeoutError" })],
     ["a database that moves, on login", "transient", unconnected(new Error("x"), { code: "ELOGIN", number: 40613 })],
     ["no name for the server", "transient", unconnected(new Error("getaddrinfo"), { code: "ESOCKET" })],
     ["no token", "transient", unconnected(new AggregateError([new Error("EFEDAUTH")]))],

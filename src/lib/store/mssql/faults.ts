@@ -51,8 +51,11 @@ const CONNECTION_CODES: ReadonlySet<string> = new Set([
   "EINSTLOOKUP",
 ]);
 
-/** The driver's: no connection could be made, for whatever reason; and the pool's: none became free in time. */
-const CONNECTION_ERRORS: ReadonlySet<string> = new Set(["ConnectionError", "TimeoutError"]);
+/** The driver's: no connection could be made, for whatever reason. */
+const CONNECTION_ERROR = "ConnectionError";
+
+/** None of the pool's connections became free in time. Its error has neither a code nor a name of its own, only these words. */
+const NONE_FREE = "Failed to acquire a connection from the pool:";
 
 /** The server's error number, also of an error that the driver has wrapped. */
 function numberOf(error: unknown): number | undefined {
@@ -94,5 +97,5 @@ export function isTransient(error: unknown): boolean {
   const number = numberOf(error);
   if (number !== undefined && (TRANSIENT.has(number) || number === UNMAPPED)) return true;
   if ("code" in error && typeof error.code === "string" && CONNECTION_CODES.has(error.code)) return true;
-  return CONNECTION_ERRORS.has(error.name);
+  return error.name === CONNECTION_ERROR || error.message.startsWith(NONE_FREE);
 }
