@@ -6,6 +6,7 @@ import { dropDatabases, serverEnvironment, takeDatabase, testPool } from "../con
 import { Client, Gate, request } from "../crash/crowd.ts";
 import { Ledger } from "../crash/ledger.ts";
 import { type LocalHost, startLocalHost } from "../support/local-host.ts";
+import { until } from "../support/poll.ts";
 import { printedSeed, Random } from "../support/random.ts";
 import { recountMssql } from "../support/recount-mssql.ts";
 import { holdingsOfDatabase } from "./holdings.ts";
@@ -21,10 +22,11 @@ const WORKERS = 32;
 const SUPERVISORS = 4;
 const CAPACITY = 2;
 const SETTINGS = { AGENT_SWEEP_SCHEDULE: "* * * * * *", AGENT_MAINTENANCE_SCHEDULE: "*/5 * * * * *" };
-/** How long the crowd works before the first kill, between kills, and after the last restart. */
+/** How long the crowd works before the first kill, between kills, and after the last restart; and how many calls of each at least. */
 const PHASE_MILLISECONDS = 6_000;
-const DRAIN_MILLISECONDS = 120_000;
-/** A server may have to read every text for the first time, for four processes at once. */
+const PHASE_CALLS = 3;
+const DRAIN_MILLISECONDS = 600_000;
+/** Long, because a server may have to read every text for the first time, for four processes at once. */
 const FIRST_CALL_MILLISECONDS = 200_000;
 
 const cast = {
@@ -64,6 +66,15 @@ describe("four servers on one database, two of them killed", () => {
         overloaded.push(`${String(agentId)} counts ${String(active)} and holds ${String(live)} of ${CAPACITY}`);
       }
     }
+  }
+
+  /** A part of the run in which everybody has done something, also where a server takes half a minute to read its texts. */
+  async function phase(): Promise<void> {
+    const clients = places.flatMap((place) => place.clients);
+    const before = clients.map(({ calls }) => calls);
+    await wait(PHASE_MILLISECONDS);
+    const ended = () => clients.every(({ calls }, index) => calls >= (before[index] ?? 0) + PHASE_CALLS);
+    await until("every client has gone on", ended, DRAIN_MILLISECONDS);
   }
 
   async function killAndRestart(place: Place): Promise<void> {
@@ -114,11 +125,11 @@ describe("four servers on one database, two of them killed", () => {
   }, 60_000);
 
   it("keeps every worker within its capacity while servers die and come back", async () => {
-    await wait(PHASE_MILLISECONDS);
+    await phase();
     for (const place of places.slice(0, 2)) {
       await look();
       await killAndRestart(place);
-      await wait(PHASE_MILLISECONDS);
+      await phase();
     }
     await look();
     for (const { gate } of places) gate.running = false;
@@ -129,7 +140,7 @@ describe("four servers on one database, two of them killed", () => {
     // What the servers said of it goes with what was wrong.
     const said = ledger.wrong.length === 0 ? [] : places.flatMap(({ host }) => errorsIn(host.output()));
     expect({ wrong: ledger.wrong, said }).toEqual({ wrong: [], said: [] });
-  }, 180_000);
+  }, 1_800_000);
 
   it("loses no message, leases none twice at once, ends no task twice; every counter equals its rows", async () => {
     const end = performance.now() + DRAIN_MILLISECONDS;
@@ -148,7 +159,7 @@ describe("four servers on one database, two of them killed", () => {
     expect(twice).toEqual([]);
     for (const { host } of places) expect(await host.stop()).toBe(0);
     expect(await recountMssql(pool)).toEqual([]);
-  }, 240_000);
+  }, 1_200_000);
 });
 
 const errorsIn = (output: string) =>
@@ -160,13 +171,14 @@ const errorsIn = (output: string) =>
 /** Completes what an agent has: its messages and its tasks. */
 async function drain(baseUrl: string, agentId: string): Promise<void> {
   const claim = { maxMessages: 50, leaseSeconds: 60 };
-  const { body } = await request(baseUrl, "POST", `/agents/${agentId}/messages/receive`, claim);
+  const call = (path: string, body: unknown) => request(baseUrl, "POST", path, body, {}, FIRST_CALL_MILLISECONDS);
+  const { body } = await call(`/agents/${agentId}/messages/receive`, claim);
   const settlements = received.parse(body).messages.map(({ messageId, attempt }) => {
     return { messageId, attempt, outcome: "complete" };
   });
-  if (settlements.length > 0) await request(baseUrl, "POST", "/messages/settle", { agentId, settlements });
-  const answer = await request(baseUrl, "POST", `/agents/${agentId}/heartbeat`, {});
+  if (settlements.length > 0) await call("/messages/settle", { agentId, settlements });
+  const answer = await call(`/agents/${agentId}/heartbeat`, {});
   for (const { taskId, attempt } of beat.parse(answer.body).tasks) {
-    await request(baseUrl, "POST", `/tasks/${taskId}/complete`, { agentId, attempt, result: { ok: true } });
+    await call(`/tasks/${taskId}/complete`, { agentId, attempt, result: { ok: true } });
   }
 }
