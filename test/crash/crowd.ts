@@ -20,6 +20,7 @@ const SHORT_LEASE_SECONDS = 1;
 /** A call is tried over so many servers at most. */
 const MAX_TRIES = 60;
 const CALL_MILLISECONDS = 15_000;
+export const PATIENT_MILLISECONDS = 200_000;
 
 export interface Answer {
   status: number;
@@ -89,17 +90,20 @@ export class Client {
   readonly #name: string;
   readonly #cast: Cast;
   readonly #everybody: readonly string[];
+  readonly #patient: boolean;
   #count = 0;
   calls = 0;
   /** Calls that had to be made again because their answer was lost. */
   repeated = 0;
 
-  constructor(parts: { gate: Gate; ledger: Ledger; random: Random; name: string; cast?: Cast }) {
+  /** @param parts.patient whether a server may be slow, and say 503: then a call is made again, as our own client makes it */
+  constructor(parts: { gate: Gate; ledger: Ledger; random: Random; name: string; cast?: Cast; patient?: boolean }) {
     this.#gate = parts.gate;
     this.#ledger = parts.ledger;
     this.#random = parts.random;
     this.#name = parts.name;
     this.#cast = parts.cast ?? SMALL_CAST;
+    this.#patient = parts.patient ?? false;
     this.#everybody = [...this.#cast.supervisors, ...this.#cast.workers];
   }
 
@@ -121,7 +125,12 @@ export class Client {
       const baseUrl = await this.#gate.baseUrl();
       if (!this.#gate.running) break;
       try {
-        const answer = await request(baseUrl, method, path, body, headers);
+        const limit = this.#patient ? PATIENT_MILLISECONDS : CALL_MILLISECONDS;
+        const answer = await request(baseUrl, method, path, body, headers, limit);
+        if (answer.status === 503 && this.#patient) {
+          this.repeated += 1;
+          continue;
+        }
         if (answer.status >= 500) this.#wrong(`${method} ${path}`, answer);
         return answer;
       } catch (error) {

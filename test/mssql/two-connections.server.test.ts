@@ -132,6 +132,8 @@ describe("two processes on one database", () => {
     expect(deadlocks).toEqual([]);
     // Only what a caller may be told when another was quicker.
     const allowed = ["LEASE_LOST", "TASK_ENDED", "AGENT_DEREGISTERED", "TASK_NOT_FOUND"];
+    // It reads each text anew for each connection, some of them for longer than a call is tried.
+    if (!locks) allowed.push("STORE_UNAVAILABLE");
     expect([...refusals.keys()].filter((code) => !allowed.includes(code))).toEqual([]);
   }, 1_200_000);
 });
