@@ -108,7 +108,7 @@ export class VaultKeys implements KeyRing {
     const bytes = parseKeyText(text);
     if (bytes === undefined || !isKeyVersion(version)) {
       this.#malformed.add(version);
-      this.#log.error("a version of the secret is no key; the one before it goes on", { secret: this.#name, version });
+      this.#log.error("a version of the secret is no key", { secret: this.#name, version });
       throw this.#notAKey(version);
     }
     const key = { version, bytes };
