@@ -8,7 +8,7 @@ import { AgentClient } from "../src/client/index.ts";
 const CLI = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
 
 /** In which variable a process of the demo finds its token. The command line and the examples read the same one. */
-export const TOKEN_VARIABLE = "AGENT_COMMUNICATION_TOKEN";
+const TOKEN_VARIABLE = "AGENT_COMMUNICATION_TOKEN";
 
 const TOKEN_DAYS = 1;
 
