@@ -20,6 +20,7 @@ import { approachOf, headerReader } from "./approach.ts";
 import { readBody } from "./body-reader.ts";
 import { answerBrokenHttp } from "./broken-http.ts";
 import { CallerSignals } from "./caller-signals.ts";
+import { addressesOf, listenOnOtherAddresses } from "./every-address.ts";
 import { createNodeServer } from "./node-server.ts";
 import { SilentConnections } from "./silent-connections.ts";
 import { TlsFiles } from "./tls.ts";
@@ -148,6 +149,16 @@ function createApp(serverFactory: FastifyServerFactory): FastifyInstance {
   });
 }
 
+/** @returns stops listening on the addresses that Fastify has not bound itself */
+async function listenOnEveryAddress(app: FastifyInstance, host: string, log: Log): Promise<() => void> {
+  try {
+    return await listenOnOtherAddresses(app.server, await addressesOf(host), log);
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+}
+
 /** A listening host. */
 export interface LocalServer {
   /** Where it listens: `http://127.0.0.1:7071/api`. */
@@ -186,11 +197,13 @@ export async function startServer(services: Services, routes: readonly Route[], 
   });
   for (const route of routes) addRoute(app, route, { services, admissions, signals, log });
   const address = await app.listen({ host: config.httpHost, port: config.httpPort });
+  const closeOthers = await listenOnEveryAddress(app, config.httpHost, log);
   return {
     // Fastify knows nothing of TLS here.
     url: `${tls === undefined ? address : address.replace(/^http:/, "https:")}${PREFIX}`,
     async close() {
       signals.stop();
+      closeOthers();
       const cancel = clock.after(CLOSE_GRACE_MILLISECONDS, () => app.server.closeAllConnections());
       const closed = app.close();
       silent.close();
