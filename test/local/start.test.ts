@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -28,6 +28,8 @@ describe("npm start", () => {
     const facts = `mode mock, database ${file}, no credentials asked`;
     expect(host.stdout()).toBe(`agent-communication listens on ${host.url} (${facts})\n`);
     expect((await post(`${host.url}/agents`, { agentId: "a", role: "worker" })).status).toBe(201);
+    // Its owner alone can read it, the log of the last commits included.
+    for (const suffix of ["", "-wal", "-shm"]) expect(statSync(file + suffix).mode & 0o777).toBe(0o600);
     // An idle kept-alive connection, and one that never finishes its request.
     const { port, hostname } = new URL(host.url);
     const slow = connect(Number(port), hostname, () =>

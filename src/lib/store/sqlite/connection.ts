@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import type { Clock } from "../../clock.ts";
@@ -26,6 +26,9 @@ const BUSY_BUDGET_MILLISECONDS = 5_000;
 const CHECKPOINT_PAGES = 4_000;
 const CACHE_KIBIBYTES = 64 * 1_024;
 
+/** Payloads are in it in the clear, except sensitive ones. */
+const FILE_MODE = 0o600;
+
 /** SQLITE_BUSY: another process holds the lock. https://www.sqlite.org/rescode.html */
 const BUSY = 5;
 /** SQLite result codes that mean the file cannot be used now: busy, locked, read-only, I/O, corrupt, full, cannot open. */
@@ -50,6 +53,15 @@ export interface Prepared {
 function sqliteCode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
   return error.errcode & 0xff;
+}
+
+/**
+ * Makes the file readable by its owner alone before SQLite would make it readable by everybody; its -wal and -shm files get the
+ * same mode. A file that exists keeps the mode that it has.
+ */
+function makeFile(file: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  closeSync(openSync(file, "a", FILE_MODE));
 }
 
 /** A driver error as the caller may see it: STORE_UNAVAILABLE when the file is at fault, itself otherwise. */
@@ -78,7 +90,7 @@ export class Connection {
 
   /** Opens or creates the file and brings its schema up to date. @throws whatever SQLite says of a file it cannot use */
   constructor(file: string, settings: StoreSettings, clock: Clock) {
-    if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true });
+    if (file !== ":memory:") makeFile(file);
     this.#clock = clock;
     this.#database = new DatabaseSync(file, { timeout: BUSY_BUDGET_MILLISECONDS });
     try {
