@@ -1,4 +1,5 @@
 import { cpus, totalmem } from "node:os";
+import { helpIfAsked } from "../scripts/help.ts";
 import { benchInProcess } from "./in-process.ts";
 
 /**
@@ -6,6 +7,10 @@ import { benchInProcess } from "./in-process.ts";
  * with everything durable (WAL, synchronous = FULL). `-- --store sql` measures the Azure SQL store instead, on the server that
  * AZURE_SQL_* name (bench/sql/main.ts). Nothing here asserts.
  */
+
+helpIfAsked(`
+npm run bench [-- --rounds 5] [--only in-process,http,scale]     rates and ratios of the embedded store
+npm run bench -- --store sql [--only pairs,callers,flat]         the same of Azure SQL, on the server that AZURE_SQL_* name`);
 
 const options = new Map<string, string>();
 for (let index = 2; index < process.argv.length; index += 2) {

@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { helpIfAsked } from "../scripts/help.ts";
 import { AgentClient, isAgentCommunicationError } from "../src/client/index.ts";
 import { admit } from "./credentials.ts";
 import { INTERRUPTED_TASK, planTasks, SUPERVISOR, WORKERS } from "./plan.ts";
@@ -159,16 +160,40 @@ async function waitForWorkers(client: AgentClient, stopped: AbortSignal): Promis
   throw new Error("the workers did not come up");
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { out: { type: "string" }, credentials: { type: "boolean", default: false } },
-});
+const USAGE = `Usage: npm run demo [-- folder] [--out report.md] [--credentials]
+
+Starts the service, a supervisor and five workers, each a process of its own, has them examine a folder (default: this
+repository), kills one worker in the middle of its task, and checks that every task was completed all the same.
+
+  folder          what is examined
+  --out <file>    where the report goes (default: demo-report.md)
+  --credentials   the service asks every process for its token
+  -h, --help      print this
+
+With AGENT_COMMUNICATION_MODE=sql the service is three processes on the database that AZURE_SQL_* name; one is killed, too.
+Exit codes: 0 every task was completed; 1 not; 2 wrong arguments.`;
+
+helpIfAsked(USAGE);
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { out: { type: "string" }, credentials: { type: "boolean", default: false } },
+    });
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+const { values, positionals } = readArguments();
 const given = resolve(positionals[0] ?? fileURLToPath(new URL("..", import.meta.url)));
 const isFolder = await stat(given)
   .then((found) => found.isDirectory())
   .catch(() => false);
 if (!isFolder) {
-  console.error(`${given} is not a folder. Usage: npm run demo [-- folder] [--out report.md] [--credentials]`);
+  console.error(`${given} is not a folder.\n\n${USAGE}`);
   process.exit(2);
 }
 const folder = await realpath(given);

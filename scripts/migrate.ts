@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { applyMigrations, type MigrationOptions, migrationScript } from "../src/lib/store/mssql/migrate.ts";
 import { connectAdministrator } from "./administrator-pool.ts";
+import { helpIfAsked } from "./help.ts";
 
 /**
  * npm run migrate                          brings the database that AZURE_SQL_* name up to date, one line per migration
@@ -21,6 +22,10 @@ async function migrate(options: MigrationOptions): Promise<void> {
 }
 
 async function main(): Promise<void> {
+  helpIfAsked(`
+npm run migrate                          brings the database that AZURE_SQL_* name up to date, one line per migration
+npm run migrate -- --script [--out F]    prints the whole as one script for sqlcmd, or writes it to the file F
+npm run migrate -- --ledger              the same two, with the audit as append-only ledger tables (docs/audit.md)`);
   const { values } = parseArgs({
     options: {
       script: { type: "boolean", default: false },

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import type mssql from "mssql";
 import { storeOver } from "../src/lib/store/mssql/open.ts";
+import { helpIfAsked } from "./help.ts";
 import { CHANNEL_VERBS } from "./query-plans/channel-verbs.ts";
 import { engineOf, openConnection, openPool, settingsOf } from "./query-plans/database.ts";
 import { contentOf, fill, LARGE, type Size } from "./query-plans/fill.ts";
@@ -21,6 +22,12 @@ import { printOperators, printStatements } from "./query-plans/report.ts";
 
 /** A table with so many rows grows with use; the others hold a row per kind of something. */
 const GROWING_ROWS = 1_000;
+
+helpIfAsked(`
+npm run query-plans [-- --messages 1000000 --tasks 100000 --agents 10000 --only send,claim --statements --anyway]
+
+Fills the database that AZURE_SQL_* name, runs every hot verb on it and prints what the engine read. Exit code 1 when a plan
+scans a table that grows. The database is for nothing else afterwards: drop it.`);
 
 const { values: options } = parseArgs({
   options: {

@@ -1,10 +1,14 @@
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
+import { helpIfAsked } from "./help.ts";
 
 /**
  * The HTTP contract suite against any host: `npm run test:http -- --url http://127.0.0.1:7071/api`. Without --url it
  * starts a local host of its own. Agents and messages that it makes have names of their own and stay behind.
  */
+helpIfAsked(
+  "npm run test:http [-- --url http://127.0.0.1:7071/api]: the HTTP contract suite; without --url on a host of its own.",
+);
 const { values, positionals } = parseArgs({ options: { url: { type: "string" } }, allowPositionals: true });
 const jest = [
   "--experimental-vm-modules",

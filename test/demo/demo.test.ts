@@ -98,6 +98,14 @@ describe("the demo", () => {
     expect(made(await readFile(join(cwd, "asked.md"), "utf8"))).toBe(made(report));
   }, 120_000);
 
+  it("--help says how to use it, and a wrong option does as well", async () => {
+    const help = await runFile("demo/main.ts", ["--help"], { cwd });
+    expect([help.code, help.out, help.error]).toEqual([0, expect.stringContaining("Usage: npm run demo"), ""]);
+    const wrong = await runFile("demo/main.ts", ["--fast"], { cwd });
+    expect([wrong.code, wrong.out]).toEqual([2, ""]);
+    expect(wrong.error).toMatch(/'--fast'[\s\S]*Usage: npm run demo/);
+  });
+
   it("refuses a folder that is not there", async () => {
     const { code, error } = await runFile("demo/main.ts", [join(folder, "nothing")], { cwd });
     expect([code, error]).toEqual([2, expect.stringContaining("is not a folder")]);
