@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { AGENT_ROLES, AGENT_STATUSES, type Agent, type AgentRole, type AgentStatus } from "../lib/agents/agent.ts";
 import type { Runner } from "./context.ts";
 import { type PageOptions, page, withPage } from "./list.ts";
-import { given, readJson, toList, toNumber, toOneOf } from "./options.ts";
+import { given, oneOf, readJson, toList, toNumber } from "./options.ts";
 import { type Column, properties } from "./table.ts";
 
 const COLUMNS: readonly Column<Agent>[] = [
@@ -12,8 +12,8 @@ const COLUMNS: readonly Column<Agent>[] = [
   { title: "tasks", value: (agent) => `${agent.activeTasks}/${agent.maxConcurrentTasks}`, right: true },
   { title: "done", value: (agent) => agent.performance.completed, right: true },
   { title: "failed", value: (agent) => agent.performance.failed, right: true },
-  { title: "last heartbeat", value: (agent) => agent.lastHeartbeatAt },
-  { title: "capabilities", value: (agent) => agent.capabilities.join(",") },
+  { title: "last heartbeat", value: (agent) => agent.lastHeartbeatAt, time: true },
+  { title: "capabilities", value: (agent) => agent.capabilities.join(","), text: true },
 ];
 
 /** agents: list, show, register, deregister, heartbeat. */
@@ -21,15 +21,15 @@ export function addAgentCommands(program: Command, runner: Runner): void {
   const agents = program.command("agents").description("who is there");
 
   withPage(agents.command("list").description("agents, by id"))
-    .option("--role <role>", AGENT_ROLES.join(" | "), toOneOf(AGENT_ROLES))
+    .addOption(oneOf("--role <role>", AGENT_ROLES))
     .option("--capability <capability>", "only those that meet it")
-    .option("--status <status>", AGENT_STATUSES.join(" | "), toOneOf(AGENT_STATUSES))
+    .addOption(oneOf("--status <status>", AGENT_STATUSES))
     .action(
       (options: PageOptions & { role?: AgentRole; capability?: string; status?: AgentStatus }, command: Command) =>
         runner.run(command, async ({ client, print }) => {
           const query = { role: options.role, capability: options.capability, status: options.status };
           const reply = await client.listAgents({ ...query, limit: options.limit, cursor: options.cursor });
-          print(reply, ({ agents: rows, nextCursor }) => page(COLUMNS, rows, nextCursor));
+          print(reply, ({ agents: rows, nextCursor }, view) => page(COLUMNS, rows, nextCursor, view));
         }),
     );
 
@@ -52,7 +52,7 @@ export function addAgentCommands(program: Command, runner: Runner): void {
   agents
     .command("heartbeat <agentId>")
     .description("one heartbeat in its name")
-    .option("--status <status>", "active | draining", toOneOf(["active", "draining"]))
+    .addOption(oneOf("--status <status>", ["active", "draining"]))
     .action((agentId: string, options: { status?: "active" | "draining" }, command: Command) =>
       runner.run(command, async ({ client, print }) =>
         print(await client.heartbeat(agentId, given({ status: options.status })), properties),
@@ -71,7 +71,7 @@ function addRegister(agents: Command, runner: Runner): void {
   agents
     .command("register <agentId>")
     .description("create, update or reactivate an agent")
-    .option("--role <role>", AGENT_ROLES.join(" | "), toOneOf(AGENT_ROLES), "worker")
+    .addOption(oneOf("--role <role>", AGENT_ROLES).default("worker"))
     .option("--capabilities <list>", "separated by commas", toList)
     .option("--max-concurrent-tasks <n>", "its capacity (default: 1)", toNumber)
     .option("--metadata <json>", "an object; @file or - for standard input")
@@ -84,7 +84,7 @@ function addRegister(agents: Command, runner: Runner): void {
           body: { agentId, role, ...given({ capabilities, maxConcurrentTasks, metadata: parsed as Metadata }) },
         });
         // With an enrolment key as the token, the agent's own comes along, this once.
-        print(reply, ({ agent, token }) => properties(token === undefined ? agent : { ...agent, token }));
+        print(reply, ({ agent, token }, view) => properties(token === undefined ? agent : { ...agent, token }, view));
       }),
     );
 }

@@ -13,7 +13,7 @@ import { type AuditSource, type Verification, verifyAudit } from "../lib/securit
 import type { Runner, Terminal } from "./context.ts";
 import { EXIT, UsageError } from "./exit-codes.ts";
 import { type PageOptions, page, withPage } from "./list.ts";
-import { toOneOf } from "./options.ts";
+import { oneOf, readText } from "./options.ts";
 import { type Column, properties } from "./table.ts";
 
 const COLUMNS: readonly Column<AuditEntry>[] = [
@@ -22,7 +22,7 @@ const COLUMNS: readonly Column<AuditEntry>[] = [
   { title: "actor", value: (entry) => entry.actor },
   { title: "action", value: (entry) => entry.action },
   { title: "subject", value: (entry) => `${entry.subjectKind} ${entry.subjectId}` },
-  { title: "detail", value: (entry) => entry.detail },
+  { title: "detail", value: (entry) => entry.detail, text: true },
 ];
 
 interface ListOptions extends PageOptions {
@@ -40,14 +40,16 @@ export function addAuditCommands(program: Command, runner: Runner): void {
 
   withPage(audit.command("list").description("entries, newest first"))
     .option("--actor <agentId>", "who did it; system for what follows from something else")
-    .option("--action <action>", "such as task.created", toOneOf(AUDIT_ACTIONS))
-    .option("--subject-kind <kind>", AUDIT_SUBJECT_KINDS.join(", "), toOneOf(AUDIT_SUBJECT_KINDS))
+    .addOption(oneOf("--action <action>", AUDIT_ACTIONS, "such as task.created"))
+    .addOption(oneOf("--subject-kind <kind>", AUDIT_SUBJECT_KINDS))
     .option("--subject-id <id>", "the agent, task, message, … that it was done to")
     .option("--from <time>", "at or after this time (ISO 8601)")
     .option("--to <time>", "before this time (ISO 8601)")
     .action((options: ListOptions, command: Command) =>
       runner.run(command, async ({ client, print }) => {
-        print(await listEntries(client, options), ({ entries, nextCursor }) => page(COLUMNS, entries, nextCursor));
+        print(await listEntries(client, options), ({ entries, nextCursor }, view) =>
+          page(COLUMNS, entries, nextCursor, view),
+        );
       }),
     );
 
@@ -102,11 +104,11 @@ function sourceOf(client: AgentClient): AuditSource {
 }
 
 async function readDigest(terminal: Terminal, path: string): Promise<AuditDigest> {
+  const text = await readText(terminal, path, "--digest");
   try {
-    return auditDigestSchema.parse(JSON.parse(await terminal.readFile(path)));
-  } catch (error) {
-    const what = error instanceof Error && "code" in error ? error.message : "it is no digest of the audit";
-    throw new UsageError(`--digest ${path}: ${what}`);
+    return auditDigestSchema.parse(JSON.parse(text));
+  } catch {
+    throw new UsageError(`--digest: ${path} is not a digest of the audit.`);
   }
 }
 

@@ -6,7 +6,7 @@ import type { Runner } from "./context.ts";
 import { UsageError } from "./exit-codes.ts";
 import { type PageOptions, page, withPage } from "./list.ts";
 import { type ReceiveOptions, receiveAndComplete, withReceive } from "./message-commands.ts";
-import { given, toList, toOneOf } from "./options.ts";
+import { given, oneOf, toList } from "./options.ts";
 import { type Column, properties, table } from "./table.ts";
 
 const COLUMNS: readonly Column<Channel>[] = [
@@ -14,13 +14,13 @@ const COLUMNS: readonly Column<Channel>[] = [
   { title: "kind", value: (channel) => channel.kind },
   { title: "members", value: (channel) => channel.memberCount, right: true },
   { title: "created by", value: (channel) => channel.createdBy },
-  { title: "created", value: (channel) => channel.createdAt },
+  { title: "created", value: (channel) => channel.createdAt, time: true },
   { title: "description", value: (channel) => channel.description },
 ];
 
 const MEMBER_COLUMNS: readonly Column<ChannelMember>[] = [
   { title: "member", value: (member) => member.agentId },
-  { title: "added", value: (member) => member.addedAt },
+  { title: "added", value: (member) => member.addedAt, time: true },
 ];
 
 const LEASED_COLUMNS: readonly Column<LeasedMessage>[] = [
@@ -29,8 +29,8 @@ const LEASED_COLUMNS: readonly Column<LeasedMessage>[] = [
   { title: "type", value: (message) => message.type },
   { title: "holder", value: (message) => message.holder },
   { title: "attempt", value: (message) => message.attempt, right: true },
-  { title: "lease until", value: (message) => message.leaseExpiresAt },
-  { title: "payload", value: (message) => message.payload },
+  { title: "lease until", value: (message) => message.leaseExpiresAt, time: true },
+  { title: "payload", value: (message) => message.payload, text: true },
 ];
 
 /** channels: list, show, create, delete, members, add, remove, grant, receive. */
@@ -54,11 +54,11 @@ export function addChannelCommands(program: Command, runner: Runner): void {
 
 function addReading(channels: Command, runner: Runner): void {
   withPage(channels.command("list").description("channels that you may read, by name"))
-    .option("--kind <kind>", CHANNEL_KINDS.join(" | "), toOneOf(CHANNEL_KINDS))
+    .addOption(oneOf("--kind <kind>", CHANNEL_KINDS))
     .action(({ kind, limit, cursor }: PageOptions & { kind?: ChannelKind }, command: Command) =>
       runner.run(command, async ({ client, print }) => {
         const reply = await client.listChannels({ kind, limit, cursor });
-        print(reply, ({ channels: rows, nextCursor }) => page(COLUMNS, rows, nextCursor));
+        print(reply, ({ channels: rows, nextCursor }, view) => page(COLUMNS, rows, nextCursor, view));
       }),
     );
 
@@ -80,7 +80,7 @@ function addCreate(channels: Command, runner: Runner): void {
   channels
     .command("create <name>")
     .description("make a channel; the same again does nothing")
-    .requiredOption("--kind <kind>", CHANNEL_KINDS.join(" | "), toOneOf(CHANNEL_KINDS))
+    .addOption(oneOf("--kind <kind>", CHANNEL_KINDS).makeOptionMandatory())
     .option("--description <text>")
     .option("--members <list>", "agents, separated by commas", toList)
     .action((name: string, { kind, description, members }: CreateOptions, command: Command) =>
@@ -95,7 +95,7 @@ function addMembers(channels: Command, runner: Runner): void {
     (name: string, { limit, cursor }: PageOptions, command: Command) =>
       runner.run(command, async ({ client, print }) => {
         const reply = await client.listChannelMembers(name, { limit, cursor });
-        print(reply, ({ members, nextCursor }) => page(MEMBER_COLUMNS, members, nextCursor));
+        print(reply, ({ members, nextCursor }, view) => page(MEMBER_COLUMNS, members, nextCursor, view));
       }),
   );
 
@@ -129,7 +129,7 @@ function addGrant(channels: Command, runner: Runner): void {
     .command("grant <name>")
     .description("what an agent or a role may do, in the place of what it might; without a right: nothing")
     .option("--agent <agentId>", "an agent")
-    .option("--role <role>", AGENT_ROLES.join(" | "), toOneOf(AGENT_ROLES))
+    .addOption(oneOf("--role <role>", AGENT_ROLES))
     .option("--post", "send to it")
     .option("--read", "see it, and receive from a work queue")
     .option("--manage", "change members and grants, delete it")
@@ -150,7 +150,7 @@ function addReceive(channels: Command, runner: Runner): void {
       runner.run(command, (context) =>
         receiveAndComplete(context, agent, options, {
           receive: (wanted) => context.client.receiveFromChannel(name, { agentId: agent, ...wanted }),
-          show: ({ messages }) => table(LEASED_COLUMNS, messages),
+          show: ({ messages }, view) => table(LEASED_COLUMNS, messages, view),
         }),
       ),
     );

@@ -1,7 +1,9 @@
 import type { Command } from "commander";
 import type { AgentClient } from "../client/agent-client.ts";
+import { systemClock } from "../lib/clock.ts";
 import { EXIT, UsageError } from "./exit-codes.ts";
 import { serviceClient } from "./service-client.ts";
+import type { View } from "./view.ts";
 
 /** Where the command line finds the service unless told otherwise: the port of `npm start` and of `func start`. */
 export const DEFAULT_URL = "http://127.0.0.1:7071/api";
@@ -10,10 +12,12 @@ export const DEFAULT_URL = "http://127.0.0.1:7071/api";
 export interface Terminal {
   write(text: string): void;
   writeError(text: string): void;
-  readInput(): Promise<string>;
-  readFile(path: string): Promise<string>;
+  readInput(): Promise<Uint8Array>;
+  readFile(path: string): Promise<Uint8Array>;
   writeFile(path: string, text: string): Promise<void>;
   environment: Readonly<Record<string, string | undefined>>;
+  /** Columns of a terminal; undefined when the output goes elsewhere. */
+  columns: number | undefined;
 }
 
 /** What a command works with. */
@@ -21,7 +25,7 @@ export interface Context {
   client: AgentClient;
   terminal: Terminal;
   /** Prints the reply: as JSON with --json, otherwise as `text` makes it. */
-  print<Reply>(reply: Reply, text: (reply: Reply) => string): void;
+  print<Reply>(reply: Reply, text: (reply: Reply, view: View) => string): void;
 }
 
 /** What a command does; a number that it resolves to is the exit code. */
@@ -39,15 +43,16 @@ export class Runner {
   async run(command: Command, work: Work): Promise<void> {
     const { url, json = false } = command.optsWithGlobals<{ url?: string; json?: boolean }>();
     const { environment } = this.#terminal;
-    const baseUrl = url ?? environment.AGENT_COMMUNICATION_URL ?? DEFAULT_URL;
+    const baseUrl = url ?? (environment.AGENT_COMMUNICATION_URL || DEFAULT_URL);
     if (!/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl)) {
       throw new UsageError(`${baseUrl} is not the URL of a service, such as ${DEFAULT_URL}.`);
     }
+    const view: View = { columns: this.#terminal.columns, now: systemClock.now() };
     const client = await serviceClient(baseUrl, this.#terminal);
     const code = await work({
       client,
       terminal: this.#terminal,
-      print: (reply, text) => this.#terminal.write(`${json ? JSON.stringify(reply, null, 2) : text(reply)}\n`),
+      print: (reply, text) => this.#terminal.write(`${json ? JSON.stringify(reply, null, 2) : text(reply, view)}\n`),
     });
     if (typeof code === "number") this.exitCode = code;
   }

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { systemClock } from "../lib/clock.ts";
 import type { CopiedCount } from "../lib/store/copy/copy-store.ts";
 import type { Runner, Terminal } from "./context.ts";
-import { toOneOf } from "./options.ts";
+import { oneOf } from "./options.ts";
 import { databaseError, readDatabaseSettings, readMockSettings } from "./own-database.ts";
 
 /**
@@ -21,8 +21,14 @@ export function addCopyCommand(program: Command, runner: Runner): void {
   program
     .command("copy")
     .description("copy agents, open messages and tasks from the embedded database to Azure SQL")
-    .requiredOption("--from <mode>", "mock: the file that AGENT_MOCK_DATABASE names", toOneOf(["mock"]))
-    .requiredOption("--to <mode>", "sql: the migrated database that the AZURE_SQL_ settings name", toOneOf(["sql"]))
+    .addOption(oneOf("--from <mode>", ["mock"], "mock: the file that AGENT_MOCK_DATABASE names").makeOptionMandatory())
+    .addOption(
+      oneOf(
+        "--to <mode>",
+        ["sql"],
+        "sql: the migrated database that the AZURE_SQL_ settings name",
+      ).makeOptionMandatory(),
+    )
     .option("--include-leased", "carry over what somebody works on, with its leases, instead of refusing")
     .option("--include-encrypted", "carry over what is encrypted; the services of the copy need the same key file")
     .action((options: CopyCommandOptions, command: Command) =>

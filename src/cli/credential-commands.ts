@@ -3,7 +3,7 @@ import { type Credential, ENROLLED_ROLES, ISSUED_KINDS, type IssuedKind } from "
 import type { Context, Runner } from "./context.ts";
 import { UsageError } from "./exit-codes.ts";
 import { type PageOptions, page, withPage } from "./list.ts";
-import { given, toList, toNumber, toOneOf } from "./options.ts";
+import { given, oneOf, toList, toNumber } from "./options.ts";
 import { type Column, properties } from "./table.ts";
 
 const DAY_SECONDS = 86_400;
@@ -32,11 +32,11 @@ const COLUMNS: readonly Column<Credential>[] = [
   { title: "credential", value: (credential) => credential.credentialId },
   { title: "kind", value: (credential) => credential.kind },
   { title: "agents", value: whoseOf },
-  { title: "ends", value: endOf },
-  { title: "last used", value: (credential) => credential.lastUsedAt },
-  { title: "created", value: (credential) => credential.createdAt },
+  { title: "ends", value: endOf, time: true },
+  { title: "last used", value: (credential) => credential.lastUsedAt, time: true },
+  { title: "created", value: (credential) => credential.createdAt, time: true },
   { title: "by", value: (credential) => credential.createdBy },
-  { title: "label", value: (credential) => credential.label },
+  { title: "label", value: (credential) => credential.label, text: true },
 ];
 
 /** Seconds of so many days, for terms. */
@@ -60,8 +60,8 @@ type Body = Parameters<Context["client"]["issueCredential"]>[0];
 /** Issues, and prints the secret where there is one. */
 async function issue({ client, print }: Context, body: Body, title: string): Promise<void> {
   const reply = await client.issueCredential(body);
-  print(reply, ({ credential, secret }) =>
-    secret === undefined ? properties(credential) : showSecret(title, credential, secret),
+  print(reply, ({ credential, secret }, view) =>
+    secret === undefined ? properties(credential, view) : showSecret(title, credential, secret),
   );
 }
 
@@ -71,12 +71,12 @@ export function addCredentialCommands(program: Command, runner: Runner): void {
 
   withPage(credentials.command("list").description("newest first; never with a secret"))
     .option("--agent <id>", "only tokens and certificates of that agent")
-    .option("--kind <kind>", ISSUED_KINDS.join(" | "), toOneOf(ISSUED_KINDS))
+    .addOption(oneOf("--kind <kind>", ISSUED_KINDS))
     .action((options: PageOptions & { agent?: string; kind?: IssuedKind }, command: Command) =>
       runner.run(command, async ({ client, print }) => {
         const { agent: agentId, kind, limit, cursor } = options;
         const reply = await client.listCredentials({ agentId, kind, limit, cursor });
-        print(reply, ({ credentials: rows, nextCursor }) => page(COLUMNS, rows, nextCursor));
+        print(reply, ({ credentials: rows, nextCursor }, view) => page(COLUMNS, rows, nextCursor, view));
       }),
     );
 

@@ -4,7 +4,8 @@ import type { Runner } from "./context.ts";
 import { UsageError } from "./exit-codes.ts";
 import { type PageOptions, page, withPage } from "./list.ts";
 import { given, toList } from "./options.ts";
-import { type Column, properties } from "./table.ts";
+import { explainRedrive } from "./redrive-explanation.ts";
+import { type Column, cell, properties } from "./table.ts";
 
 const COLUMNS: readonly Column<Message>[] = [
   { title: "message", value: (message) => message.messageId },
@@ -12,8 +13,8 @@ const COLUMNS: readonly Column<Message>[] = [
   { title: "to", value: (message) => message.receiver },
   { title: "type", value: (message) => message.type },
   { title: "attempts", value: (message) => message.attempt, right: true },
-  { title: "since", value: (message) => message.endedAt },
-  { title: "reason", value: (message) => message.reason },
+  { title: "since", value: (message) => message.endedAt, time: true },
+  { title: "reason", value: (message) => message.reason, text: true },
 ];
 
 /** dead-letters: list, redrive, purge. */
@@ -25,15 +26,20 @@ export function addDeadLetterCommands(program: Command, runner: Runner): void {
       runner.run(command, async ({ client, print }) => {
         const { receiver, type, reason, limit, cursor } = options;
         const reply = await client.listDeadLetters({ receiver, type, reason, limit, cursor });
-        print(reply, ({ messages, nextCursor }) => page(COLUMNS, messages, nextCursor));
+        print(reply, ({ messages, nextCursor }, view) => page(COLUMNS, messages, nextCursor, view));
       }),
   );
 
   withSelection(deadLetters.command("redrive").description("queue them again, up to 1,000 a call")).action(
     (options: SelectionOptions, command: Command) =>
-      runner.run(command, async ({ client, print }) =>
-        print(await client.redriveDeadLetters(selectionOf(options)), properties),
-      ),
+      runner.run(command, async ({ client, print, terminal }) => {
+        const selection = selectionOf(options);
+        const reply = await client.redriveDeadLetters(selection);
+        print(reply, properties);
+        for (const sentence of await explainRedrive(client, { ...selection, count: reply.count })) {
+          terminal.writeError(`${cell(sentence, 400)}\n`);
+        }
+      }),
   );
 
   withSelection(deadLetters.command("purge").description("delete them, up to 1,000 a call")).action(

@@ -1,6 +1,6 @@
 import { CommanderError } from "commander";
 import { isUnreachable } from "../client/transport.ts";
-import { isAgentCommunicationError } from "../lib/errors.ts";
+import { type FieldError, isAgentCommunicationError } from "../lib/errors.ts";
 
 /** What the process answers its caller with; part of the command line's contract, listed in its help. */
 export const EXIT = {
@@ -26,9 +26,45 @@ export function exitCodeOf(error: unknown): number {
   return isUnreachable(error) ? EXIT.UNREACHABLE : EXIT.REFUSED;
 }
 
+/** An error as `--json` prints it on the error output: the problem document of the service, or a code of the command line. */
+export interface ErrorDocument {
+  /** A code of docs/errors.md; USAGE: the command line was wrong; UNREACHABLE: no service answered; FAILED: anything else. */
+  code: string;
+  detail: string;
+  /** HTTP status, where a service answered. */
+  status?: number;
+  errors?: readonly FieldError[];
+  retryAfterSeconds?: number;
+}
+
+/** What `--json` prints of an error. */
+export function errorDocument(error: unknown): ErrorDocument {
+  if (isUnreachable(error)) return { code: "UNREACHABLE", detail: textOf(error) };
+  if (isAgentCommunicationError(error)) {
+    const { code, message, status, errors, retryAfterSeconds } = error;
+    return {
+      code,
+      detail: message,
+      status,
+      ...(errors === undefined ? {} : { errors }),
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    };
+  }
+  if (error instanceof CommanderError) {
+    const help = error.code === "commander.help";
+    const detail = help ? "A command is missing; --help lists the commands." : error.message.replace(/^error: /, "");
+    return { code: "USAGE", detail };
+  }
+  return { code: error instanceof UsageError ? "USAGE" : "FAILED", detail: textOf(error) };
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** What to tell a person: the code, the detail, and every field that was wrong. */
 export function describeError(error: unknown): string {
-  if (!isAgentCommunicationError(error)) return `error: ${error instanceof Error ? error.message : String(error)}`;
+  if (!isAgentCommunicationError(error)) return `error: ${textOf(error)}`;
   const fields = (error.errors ?? []).map(({ path, message }) => `  ${path === "" ? "(body)" : path}: ${message}`);
   if (isUnreachable(error)) return `error: ${error.message}\nIs the service running (npm start)? Is --url right?`;
   return [`error: ${error.code}: ${error.message}`, ...fields].join("\n");

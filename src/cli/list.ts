@@ -1,6 +1,8 @@
 import type { Command } from "commander";
-import { toNumber } from "./options.ts";
+import { PAGE_MAX } from "../lib/limits.ts";
+import { toCount } from "./options.ts";
 import { type Column, table } from "./table.ts";
+import type { View } from "./view.ts";
 
 /** What every list has in common. */
 
@@ -12,12 +14,17 @@ export interface PageOptions {
 /** Adds --limit and --cursor. */
 export function withPage(command: Command): Command {
   return command
-    .option("--limit <n>", "rows, up to 200", toNumber)
+    .option("--limit <n>", `rows, 1 to ${PAGE_MAX}`, toCount(PAGE_MAX))
     .option("--cursor <cursor>", "go on where the page before ended");
 }
 
 /** The rows, and how to get the next page when there is one. */
-export function page<Row>(columns: readonly Column<Row>[], rows: readonly Row[], nextCursor: string | null): string {
+export function page<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  nextCursor: string | null,
+  view: View,
+): string {
   const more = nextCursor === null ? "" : `\n\nmore: --cursor ${nextCursor}`;
-  return table(columns, rows) + more;
+  return table(columns, rows, view) + more;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { readFile, writeFile } from "node:fs/promises";
-import { text } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import { runCommandLine } from "./program.ts";
 
 // A reader that has seen enough (`… | head`) closes the pipe; that is no error of ours.
@@ -9,11 +9,17 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+/** A pipe has no width, unless the caller names one. */
+function columnsOf(terminal: number | undefined, variable = ""): number | undefined {
+  return terminal ?? (/^[1-9]\d{0,4}$/.test(variable) ? Number(variable) : undefined);
+}
+
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   write: (output) => void process.stdout.write(output),
   writeError: (output) => void process.stderr.write(output),
-  readInput: () => text(process.stdin),
-  readFile: (path) => readFile(path, "utf8"),
+  readInput: () => buffer(process.stdin),
+  readFile: (path) => readFile(path),
   writeFile: (path, output) => writeFile(path, output),
   environment: process.env,
+  columns: columnsOf(process.stdout.columns, process.env.COLUMNS),
 });

@@ -9,8 +9,9 @@ import { PRIORITIES, type Priority } from "../lib/values.ts";
 import type { Context, Runner } from "./context.ts";
 import { EXIT } from "./exit-codes.ts";
 import { type PageOptions, page, withPage } from "./list.ts";
-import { given, readJson, toList, toNumber, toOneOf } from "./options.ts";
+import { given, oneOf, readJson, toList, toNumber } from "./options.ts";
 import { type Column, properties, table } from "./table.ts";
+import type { View } from "./view.ts";
 
 const COLUMNS: readonly Column<Message>[] = [
   { title: "message", value: (message) => message.messageId },
@@ -19,8 +20,8 @@ const COLUMNS: readonly Column<Message>[] = [
   { title: "priority", value: (message) => message.priority },
   { title: "status", value: (message) => message.status },
   { title: "attempt", value: (message) => message.attempt, right: true },
-  { title: "available", value: (message) => message.availableAt },
-  { title: "payload", value: (message) => message.payload },
+  { title: "available", value: (message) => message.availableAt, time: true },
+  { title: "payload", value: (message) => message.payload, text: true },
 ];
 
 const LEASED_COLUMNS: readonly Column<LeasedMessage>[] = [
@@ -29,8 +30,8 @@ const LEASED_COLUMNS: readonly Column<LeasedMessage>[] = [
   { title: "type", value: (message) => message.type },
   { title: "priority", value: (message) => message.priority },
   { title: "attempt", value: (message) => message.attempt, right: true },
-  { title: "lease until", value: (message) => message.leaseExpiresAt },
-  { title: "payload", value: (message) => message.payload },
+  { title: "lease until", value: (message) => message.leaseExpiresAt, time: true },
+  { title: "payload", value: (message) => message.payload, text: true },
 ];
 
 /** send, receive, messages: show, peek, settle. */
@@ -50,7 +51,7 @@ export function addMessageCommands(program: Command, runner: Runner): void {
     (agentId: string, { limit, cursor }: PageOptions, command: Command) =>
       runner.run(command, async ({ client, print }) => {
         const reply = await client.peekMessages(agentId, { limit, cursor });
-        print(reply, ({ messages: rows, nextCursor }) => page(COLUMNS, rows, nextCursor));
+        print(reply, ({ messages: rows, nextCursor }, view) => page(COLUMNS, rows, nextCursor, view));
       }),
   );
 
@@ -80,7 +81,7 @@ function addSend(program: Command, runner: Runner): void {
     .option("--type <type>", "notification, query, … or one of your own", "notification")
     .option("--payload <json>", "any JSON; @file or - for standard input", "null")
     .option("--sensitive", "encrypt the payload where it is stored")
-    .option("--priority <priority>", PRIORITIES.join(" | "), toOneOf(PRIORITIES))
+    .addOption(oneOf("--priority <priority>", PRIORITIES))
     .option("--message-id <id>", "your own id: a repeat with it sends nothing twice")
     .option("--correlation-id <id>")
     .option("--reply-to <id>")
@@ -136,7 +137,7 @@ interface Receiving {
     leaseSeconds?: number;
     types?: string[];
   }): Promise<Received>;
-  show(reply: Received): string;
+  show(reply: Received, view: View): string;
 }
 
 /** Receives for an agent, shows what came, and completes it if that was asked for. @returns the exit code */
@@ -170,7 +171,7 @@ function addReceive(program: Command, runner: Runner): void {
     runner.run(command, (context) =>
       receiveAndComplete(context, agentId, options, {
         receive: (wanted) => context.client.receiveMessages(agentId, wanted),
-        show: ({ messages }) => table(LEASED_COLUMNS, messages),
+        show: ({ messages }, view) => table(LEASED_COLUMNS, messages, view),
       }),
     ),
   );
@@ -190,14 +191,14 @@ function addSettle(messages: Command, runner: Runner): void {
     .description("complete, return or dead-letter a leased message; exit code 1 when the lease is lost")
     .requiredOption("--agent <agentId>", "the receiver")
     .requiredOption("--attempt <n>", "as received", toNumber)
-    .option("--outcome <outcome>", SETTLEMENT_OUTCOMES.join(" | "), toOneOf(SETTLEMENT_OUTCOMES), "complete")
+    .addOption(oneOf("--outcome <outcome>", SETTLEMENT_OUTCOMES).default("complete"))
     .option("--delay-seconds <n>", "for retry", toNumber)
     .option("--reason <text>", "for retry and dead_letter")
     .action((messageId: string, { agent, attempt, outcome, delaySeconds, reason }: SettleOptions, command: Command) =>
       runner.run(command, async ({ client, print }) => {
         const settlement = { messageId, attempt, outcome, ...given({ delaySeconds, reason }) };
         const reply = await client.settleMessages({ agentId: agent, settlements: [settlement] });
-        print(reply, ({ results }) => results.map(properties).join("\n"));
+        print(reply, ({ results }, view) => results.map((result) => properties(result, view)).join("\n"));
         const lost = reply.results.some(({ status }) => status === "lease_lost" || status === "not_found");
         return lost ? EXIT.REFUSED : EXIT.OK;
       }),

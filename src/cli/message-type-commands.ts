@@ -7,8 +7,8 @@ import { type Column, properties } from "./table.ts";
 
 const COLUMNS: readonly Column<MessageTypeDefinition>[] = [
   { title: "type", value: (definition) => definition.type },
-  { title: "updated", value: (definition) => definition.updatedAt },
-  { title: "schema", value: (definition) => definition.schema },
+  { title: "updated", value: (definition) => definition.updatedAt, time: true },
+  { title: "schema", value: (definition) => definition.schema, text: true },
 ];
 
 /** message-types: list, show, put, delete. */
@@ -19,7 +19,7 @@ export function addMessageTypeCommands(program: Command, runner: Runner): void {
     ({ limit, cursor }: PageOptions, command: Command) =>
       runner.run(command, async ({ client, print }) => {
         const reply = await client.listMessageTypes({ limit, cursor });
-        print(reply, ({ messageTypes, nextCursor }) => page(COLUMNS, messageTypes, nextCursor));
+        print(reply, ({ messageTypes, nextCursor }, view) => page(COLUMNS, messageTypes, nextCursor, view));
       }),
   );
 

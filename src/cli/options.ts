@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import type { JsonValue } from "../lib/json.ts";
 import type { Terminal } from "./context.ts";
 import { UsageError } from "./exit-codes.ts";
@@ -20,13 +20,29 @@ export function toList(text: string): string[] {
     .filter((item) => item !== "");
 }
 
-/** For options that may be one of a few words. */
-export function toOneOf<Choice extends string>(choices: readonly Choice[]): (text: string) => Choice {
+/**
+ * For counts that have bounds of their own on the command line.
+ *
+ * @param max the largest count; the smallest is 1
+ */
+export function toCount(max: number): (text: string) => number {
   return (text) => {
-    const choice = choices.find((candidate) => candidate === text);
-    if (choice === undefined) throw new InvalidArgumentError(`It must be one of: ${choices.join(", ")}.`);
-    return choice;
+    const count = toNumber(text);
+    if (!Number.isInteger(count) || count < 1 || count > max) {
+      throw new InvalidArgumentError(`It must be a whole number from 1 to ${max}.`);
+    }
+    return count;
   };
+}
+
+/**
+ * An option that takes one of a few words. Help lists them, shells complete them.
+ *
+ * @example
+ * command.addOption(oneOf("--priority <priority>", PRIORITIES))
+ */
+export function oneOf(flags: string, choices: readonly string[], description?: string): Option {
+  return new Option(flags, description).choices(choices);
 }
 
 /**
@@ -44,12 +60,32 @@ export async function readJson(terminal: Terminal, text: string, what: string): 
 }
 
 async function readSource(terminal: Terminal, text: string, what: string): Promise<string> {
-  if (text === "-") return terminal.readInput();
-  if (!text.startsWith("@")) return text;
+  if (text === "-") return decodeText(await terminal.readInput(), `${what}: standard input`);
+  return text.startsWith("@") ? readText(terminal, text.slice(1), what) : text;
+}
+
+/**
+ * The text of a file.
+ *
+ * @param what the option or variable that named it, for the error
+ * @throws UsageError when it cannot be read or is not UTF-8
+ */
+export async function readText(terminal: Terminal, path: string, what: string): Promise<string> {
+  let bytes: Uint8Array;
   try {
-    return await terminal.readFile(text.slice(1));
+    bytes = await terminal.readFile(path);
   } catch (error) {
     throw new UsageError(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return decodeText(bytes, `${what}: ${path}`);
+}
+
+/** Bytes that are not UTF-8 would be stored as replacement characters in silence; a byte order mark would break the JSON. */
+function decodeText(bytes: Uint8Array, what: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new UsageError(`${what} is not UTF-8 text; save it as UTF-8.`);
   }
 }
 

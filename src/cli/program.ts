@@ -1,4 +1,6 @@
+import tab from "@bomb.sh/tab/commander";
 import { Command, CommanderError } from "commander";
+import { VERSION } from "../lib/version.ts";
 import { addAgentCommands } from "./agent-commands.ts";
 import { addAuditCommands } from "./audit-commands.ts";
 import { addBootstrapCommand } from "./bootstrap-command.ts";
@@ -7,7 +9,7 @@ import { DEFAULT_URL, Runner, type Terminal } from "./context.ts";
 import { addCopyCommand } from "./copy-command.ts";
 import { addCredentialCommands } from "./credential-commands.ts";
 import { addDeadLetterCommands } from "./dead-letter-commands.ts";
-import { describeError, exitCodeOf } from "./exit-codes.ts";
+import { describeError, EXIT, errorDocument, exitCodeOf } from "./exit-codes.ts";
 import { addKeyCommands } from "./key-commands.ts";
 import { addMessageCommands } from "./message-commands.ts";
 import { addMessageTypeCommands } from "./message-type-commands.ts";
@@ -23,7 +25,8 @@ function buildProgram(runner: Runner, terminal: Terminal): Command {
   const program = new Command("agent-communication")
     .description("Look at and work with a running agent-communication service.")
     .option("--url <url>", `where it is; AGENT_COMMUNICATION_URL, or ${DEFAULT_URL}`)
-    .option("--json", "print the reply as JSON, for programs")
+    .option("--json", "print the reply, or the error, as JSON, for programs")
+    .version(VERSION, "--version", "print the version of this program")
     .addHelpText("after", EXIT_CODES)
     .configureOutput({ writeOut: terminal.write, writeErr: terminal.writeError });
   addStatusCommands(program, runner);
@@ -38,6 +41,7 @@ function buildProgram(runner: Runner, terminal: Terminal): Command {
   addKeyCommands(program, runner);
   addAuditCommands(program, runner);
   addCopyCommand(program, runner);
+  tab(program, { completionCommandName: "completion" });
   for (const command of everyCommand(program)) command.exitOverride().showHelpAfterError("(add --help for help)");
   return program;
 }
@@ -57,12 +61,22 @@ function everyCommand(command: Command): Command[] {
  */
 export async function runCommandLine(words: readonly string[], terminal: Terminal): Promise<number> {
   const runner = new Runner(terminal);
+  const asJson = wantsJson(words);
+  // Commander writes its own errors, as text; a program that reads JSON gets them from the catch below.
+  const quiet: Terminal = asJson ? { ...terminal, writeError: () => {} } : terminal;
   try {
-    await buildProgram(runner, terminal).parseAsync(words, { from: "user" });
+    await buildProgram(runner, quiet).parseAsync(words, { from: "user" });
     return runner.exitCode;
   } catch (error) {
-    // Commander has written its own error, or the help that was asked for.
-    if (!(error instanceof CommanderError)) terminal.writeError(`${describeError(error)}\n`);
-    return exitCodeOf(error);
+    const code = exitCodeOf(error);
+    if (asJson && code !== EXIT.OK) terminal.writeError(`${JSON.stringify(errorDocument(error))}\n`);
+    else if (!(error instanceof CommanderError)) terminal.writeError(`${describeError(error)}\n`);
+    return code;
   }
+}
+
+/** Asked before the words are parsed, since the words themselves may be what is wrong. */
+function wantsJson(words: readonly string[]): boolean {
+  const end = words.indexOf("--");
+  return (end < 0 ? words : words.slice(0, end)).includes("--json");
 }

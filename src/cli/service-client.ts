@@ -2,6 +2,7 @@ import { AgentClient } from "../client/agent-client.ts";
 import type { Fetch } from "../client/transport.ts";
 import type { Terminal } from "./context.ts";
 import { UsageError } from "./exit-codes.ts";
+import { readText } from "./options.ts";
 
 /** The client of a command, as the environment has it. None of it is an option: command lines can be read by others. */
 
@@ -10,12 +11,7 @@ const RETRY_BUDGET_MILLISECONDS = 3_000;
 
 async function readPem(terminal: Terminal, variable: string): Promise<string | undefined> {
   const path = terminal.environment[variable];
-  if (path === undefined || path === "") return undefined;
-  try {
-    return await terminal.readFile(path);
-  } catch (error) {
-    throw new UsageError(`${variable}: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  return path === undefined || path === "" ? undefined : readText(terminal, path, variable);
 }
 
 /** Undefined where node's own fetch will do. */

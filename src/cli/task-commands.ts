@@ -10,8 +10,9 @@ import {
 import { PRIORITIES, type Priority } from "../lib/values.ts";
 import type { Runner } from "./context.ts";
 import { type PageOptions, page, withPage } from "./list.ts";
-import { given, readJson, toList, toNumber, toOneOf } from "./options.ts";
+import { given, oneOf, readJson, toList, toNumber } from "./options.ts";
 import { type Column, properties, table } from "./table.ts";
+import type { View } from "./view.ts";
 
 const COLUMNS: readonly Column<Task>[] = [
   { title: "task", value: (task) => task.taskId },
@@ -21,8 +22,8 @@ const COLUMNS: readonly Column<Task>[] = [
   { title: "%", value: (task) => task.percent, right: true },
   { title: "attempt", value: (task) => task.attempt, right: true },
   { title: "worker", value: (task) => task.assignedTo },
-  { title: "created", value: (task) => task.createdAt },
-  { title: "note or error", value: (task) => task.error ?? task.note },
+  { title: "created", value: (task) => task.createdAt, time: true },
+  { title: "note or error", value: (task) => task.error ?? task.note, text: true },
 ];
 
 const EVENT_COLUMNS: readonly Column<TaskEvent>[] = [
@@ -30,7 +31,7 @@ const EVENT_COLUMNS: readonly Column<TaskEvent>[] = [
   { title: "event", value: (event) => event.event },
   { title: "attempt", value: (event) => event.attempt, right: true },
   { title: "worker", value: (event) => event.agentId },
-  { title: "detail", value: (event) => event.detail },
+  { title: "detail", value: (event) => event.detail, text: true },
 ];
 
 const CANDIDATE_COLUMNS: readonly Column<Candidate & { chosen: boolean }>[] = [
@@ -40,11 +41,11 @@ const CANDIDATE_COLUMNS: readonly Column<Candidate & { chosen: boolean }>[] = [
   { title: "load", value: (candidate) => candidate.load.toFixed(2), right: true },
   { title: "preferred", value: (candidate) => candidate.preferredCapabilities, right: true },
   { title: "reliability", value: (candidate) => candidate.reliability.toFixed(2), right: true },
-  { title: "last assigned", value: (candidate) => candidate.lastAssignedAt },
+  { title: "last assigned", value: (candidate) => candidate.lastAssignedAt, time: true },
 ];
 
 /** Who was considered, who was chosen, and why the others were not. */
-export function explain({ policy, chosen, considered, excluded }: Explanation): string {
+export function explain({ policy, chosen, considered, excluded }: Explanation, view: View): string {
   const rows = considered.map((candidate) => ({ ...candidate, chosen: candidate.agentId === chosen }));
   const left = Object.entries(excluded)
     .filter(([, count]) => count > 0)
@@ -52,7 +53,7 @@ export function explain({ policy, chosen, considered, excluded }: Explanation): 
   return [
     `policy: ${policy}`,
     `chosen: ${chosen ?? "nobody; the task waits"}`,
-    table(CANDIDATE_COLUMNS, rows),
+    table(CANDIDATE_COLUMNS, rows, view),
     `not considered: ${left.join(", ") || "nobody"}`,
   ].join("\n");
 }
@@ -76,14 +77,14 @@ export function addTaskCommands(program: Command, runner: Runner): void {
     .action((taskId: string, _options: object, command: Command) =>
       runner.run(command, async ({ client, print }) => {
         const reply = await client.getAssignments(taskId);
-        print(reply, ({ assignments }) =>
+        print(reply, ({ assignments }, view) =>
           assignments.length === 0
             ? "not assigned yet"
             : assignments
                 .map((attempt) => {
                   const end =
                     attempt.outcome === undefined ? "under way" : `${attempt.outcome} ${attempt.endedAt ?? ""}`;
-                  return `attempt ${attempt.attempt}: ${attempt.assignedAt} → ${end}\n${explain(attempt)}`;
+                  return `attempt ${attempt.attempt}: ${attempt.assignedAt} → ${end}\n${explain(attempt, view)}`;
                 })
                 .join("\n\n"),
         );
@@ -94,7 +95,7 @@ export function addTaskCommands(program: Command, runner: Runner): void {
     (taskId: string, { limit, cursor }: PageOptions, command: Command) =>
       runner.run(command, async ({ client, print }) => {
         const reply = await client.getTaskHistory(taskId, { limit, cursor });
-        print(reply, ({ events, nextCursor }) => page(EVENT_COLUMNS, events, nextCursor));
+        print(reply, ({ events, nextCursor }, view) => page(EVENT_COLUMNS, events, nextCursor, view));
       }),
   );
 
@@ -136,7 +137,7 @@ function addAssign(tasks: Command, runner: Runner): void {
       .option("--sensitive", "encrypt parameters and result where they are stored")
       .option("--require <list>", "capabilities that the worker must have", toList)
       .option("--prefer <list>", "capabilities that are welcome", toList)
-      .option("--priority <priority>", PRIORITIES.join(" | "), toOneOf(PRIORITIES))
+      .addOption(oneOf("--priority <priority>", PRIORITIES))
       .option("--timeout-seconds <n>", "of one attempt", toNumber)
       .option("--max-retries <n>", "retries after failures, timeouts and deaths", toNumber)
       .option("--depends-on <list>", "task ids that must be completed first", toList)
@@ -182,7 +183,7 @@ interface ListOptions extends PageOptions {
 
 function addList(tasks: Command, runner: Runner): void {
   withPage(tasks.command("list").description("tasks, newest first"))
-    .option("--status <status>", TASK_STATUSES.join(" | "), toOneOf(TASK_STATUSES))
+    .addOption(oneOf("--status <status>", TASK_STATUSES))
     .option("--supervisor <agentId>")
     .option("--worker <agentId>", "assigned to it")
     .option("--type <taskType>")
@@ -192,7 +193,7 @@ function addList(tasks: Command, runner: Runner): void {
         const { status, supervisor, limit, cursor } = options;
         const labels = { assignedTo: options.worker, taskType: options.type, parentTaskId: options.parent };
         const reply = await client.listTasks({ status, supervisor, limit, cursor, ...labels });
-        print(reply, ({ tasks: rows, nextCursor }) => page(COLUMNS, rows, nextCursor));
+        print(reply, ({ tasks: rows, nextCursor }, view) => page(COLUMNS, rows, nextCursor, view));
       }),
     );
 }

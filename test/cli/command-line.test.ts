@@ -1,5 +1,8 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { AgentClient } from "../../src/client/agent-client.ts";
 import { type LocalHost, startLocalHost } from "../support/local-host.ts";
@@ -111,7 +114,7 @@ describe("the command line", () => {
     for (let n = 0; n < 2; n++) expect(await json(made)).toMatchObject({ name: "digs", memberCount: 1, grants: [] });
     expect((await run(["channels", "list", "--kind", "work_queue"])).out).toMatch(/^digs +work_queue +1 +\*/m);
     expect(await json(["channels", "add", "digs", "lead"])).toMatchObject({ agentId: "lead" });
-    expect((await run(["channels", "members", "digs"])).out).toMatch(/^hand +\S+\nlead +\S+$/m);
+    expect((await run(["channels", "members", "digs"])).out).toMatch(/^hand +\d+s ago\nlead +\d+s ago$/m);
     const grant = ["channels", "grant", "digs"];
     expect(await json([...grant, "--role", "worker", "--post"])).toMatchObject({
       grants: [{ role: "worker", post: true, read: false, manage: false }],
@@ -182,6 +185,14 @@ describe("the command line", () => {
     expect(await json(["dead-letters", "redrive", "--reason", "BROKEN", "--dry-run"])).toEqual({ count: 2 });
     expect(await json(["dead-letters", "redrive", "--ids", "dead-1"])).toEqual({ count: 1 });
     expect((await client.getMessage("dead-1")).status).toBe("queued");
+    for (const [words, why] of [
+      [["--ids", "dead-1,absent-1"], "There is no message absent-1."],
+      [["--reason", "UNHEARD_OF"], "No dead letter matches."],
+      [["--reason", "BROKEN", "--before", "2020-01-01T00:00:00Z"], "No dead letter from before 2020-01-01T00:00:00Z"],
+    ] as const) {
+      const { code, out, error } = await run(["dead-letters", "redrive", ...words]);
+      expect([code, out, error]).toEqual([0, "count  0\n", expect.stringContaining(why)]);
+    }
     const careless = await run(["dead-letters", "purge"]);
     expect([careless.code, careless.error]).toEqual([2, expect.stringContaining("--all")]);
     expect(await json(["dead-letters", "purge", "--all"])).toEqual({ count: 1 });
@@ -217,6 +228,9 @@ describe("the command line", () => {
     [["nonsense"], "unknown command"],
     [["agents", "list", "--limit", "many"], "must be a number"],
     [["agents", "list", "--role", "king"], "supervisor, worker"],
+    [["agents", "list", "--limit", "0"], "whole number from 1 to 200"],
+    [["agents", "list", "--limit", "201"], "whole number from 1 to 200"],
+    [["agents", "list", "--limit", "1.5"], "whole number from 1 to 200"],
     [["send", "hand"], "--from"],
     [["send", "hand", "--from", "lead", "--payload", "{oops"], "not JSON"],
     [["send", "hand", "--from", "lead", "--payload", "@no/such/file"], "ENOENT"],
@@ -224,6 +238,98 @@ describe("the command line", () => {
   ])("exit code 2: %j", async (words, complaint) => {
     const { code, out, error } = await run(words);
     expect([code, out, error]).toEqual([2, "", expect.stringContaining(complaint)]);
+  });
+
+  it("says a wrong limit once", async () => {
+    const { error } = await run(["agents", "list", "--limit", "0"]);
+    expect(error.match(/whole number/g)).toHaveLength(1);
+  });
+
+  it("redrive says that the receiver of a dead letter is deregistered", async () => {
+    await client.registerAgent({ agentId: "leaver", role: "worker" });
+    await client.sendMessage({ messageId: "dead-3", sender: "lead", receiver: "leaver", type: "query" });
+    await client.receiveMessages("leaver", { types: ["query"] });
+    await client.deadLetterMessage("dead-3", { agentId: "leaver", attempt: 1, reason: "LEFT" });
+    await client.deregisterAgent("leaver");
+    const byId = await run(["dead-letters", "redrive", "--ids", "dead-3"]);
+    expect([byId.code, byId.error]).toEqual([0, "dead-3 stays: its receiver leaver is deregistered.\n"]);
+    const byReason = await run(["dead-letters", "redrive", "--reason", "LEFT", "--json"]);
+    expect(JSON.parse(byReason.out)).toEqual({ count: 0 });
+    expect(byReason.error).toContain("their receivers (leaver for one) are deregistered");
+    expect(await json(["dead-letters", "purge", "--reason", "LEFT"])).toEqual({ count: 1 });
+  });
+
+  it("--version is that of the package", async () => {
+    const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+    expect(await run(["--version"])).toEqual({ code: 0, out: `${version}\n`, error: "" });
+  });
+
+  it("an empty URL variable counts as absent", async () => {
+    const { error } = await run(["agents", "show", "x", "--json"], { environment: { AGENT_COMMUNICATION_URL: "" } });
+    expect(JSON.parse(error).detail).toContain(error.includes("UNREACHABLE") ? "http://127.0.0.1:7071" : "x");
+  });
+
+  it("@file: a byte order mark is passed over, and what is not UTF-8 is refused", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "agent-communication-"));
+    const file = join(folder, "payload.json");
+    writeFileSync(file, Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), Buffer.from('{"name":"Zoë"}')]));
+    const { messageId } = await json(["send", "hand", "--from", "lead", "--payload", `@${file}`]);
+    expect(await json(["messages", "show", String(messageId)])).toMatchObject({ payload: { name: "Zoë" } });
+    writeFileSync(file, Buffer.from('{"name":"Zo\xeb"}', "latin1"));
+    const refused = await run(["send", "hand", "--from", "lead", "--payload", `@${file}`]);
+    expect([refused.code, refused.out, refused.error]).toEqual([
+      2,
+      "",
+      `error: --payload: ${file} is not UTF-8 text; save it as UTF-8.\n`,
+    ]);
+    rmSync(folder, { recursive: true });
+  });
+
+  it("--json: errors are JSON on the error output, whether they are the service's or the command line's", async () => {
+    const refused = await run(["agents", "show", "absent", "--json"]);
+    expect([refused.code, refused.out, JSON.parse(refused.error)]).toEqual([
+      1,
+      "",
+      { code: "AGENT_NOT_FOUND", status: 404, detail: expect.stringContaining("absent") },
+    ]);
+    const invalid = await run(["agents", "register", "bad id", "--json"]);
+    expect(JSON.parse(invalid.error)).toMatchObject({ code: "INVALID_REQUEST", errors: [{ path: "agentId" }] });
+    for (const words of [["nonsense"], ["agents"], ["agents", "list", "--limit", "0"], ["dead-letters", "purge"]]) {
+      const wrong = await run([...words, "--json"]);
+      expect([wrong.code, wrong.out, JSON.parse(wrong.error)]).toEqual([
+        2,
+        "",
+        { code: "USAGE", detail: expect.any(String) },
+      ]);
+    }
+    const unreachable = await run(["health", "--json", "--url", "http://127.0.0.1:1/api"]);
+    expect([unreachable.code, JSON.parse(unreachable.error)]).toEqual([
+      3,
+      { code: "UNREACHABLE", detail: expect.any(String) },
+    ]);
+  });
+
+  it("lists fit the width that COLUMNS names", async () => {
+    await json(["send", "hand", "--from", "lead", "--payload", JSON.stringify("long ".repeat(40))]);
+    const lines = (await run(["messages", "peek", "hand"], { environment: { COLUMNS: "150" } })).out
+      .trimEnd()
+      .split("\n");
+    expect(Math.max(...lines.map((line) => line.length))).toBe(150);
+    expect(lines.find((line) => line.includes("long"))).toMatch(/^[0-9a-f-]{36} .*…$/);
+  });
+
+  it("completion: a script for each shell, and the words that fit", async () => {
+    for (const shell of ["bash", "zsh", "fish"]) {
+      const { code, out } = await run(["completion", shell]);
+      expect([shell, code, out]).toEqual([shell, 0, expect.stringContaining("agent-communication")]);
+    }
+    const wordsFor = async (...words: string[]) => {
+      const { out } = await run(["complete", "--", ...words]);
+      return out.split("\n").map((line) => line.split("\t")[0]);
+    };
+    expect(await wordsFor("")).toEqual(expect.arrayContaining(["health", "agents", "tasks", "completion"]));
+    expect(await wordsFor("tasks", "list", "--status", "")).toEqual(expect.arrayContaining(["pending", "completed"]));
+    expect(await wordsFor("tasks", "list", "--s")).toContain("--status");
   });
 
   it("exit code 3: nobody answers there, and the address is named", async () => {

@@ -6,6 +6,7 @@ import { idempotencyKeySchema } from "../idempotency.ts";
 import { leasedMessageSchema, messageSchema, sendMessageSchema } from "../messages/message.ts";
 import { credentialSchema } from "../security/credential.ts";
 import { assignmentSchema, assignTaskSchema, explanationSchema, taskSchema } from "../tasks/task.ts";
+import { VERSION } from "../version.ts";
 import { pathOf } from "./path-matching.ts";
 import type { Route } from "./route.ts";
 
@@ -87,7 +88,7 @@ export function openApiDocument(routes: readonly Route[]): { openapi: string; pa
       openapi: "3.1.0",
       info: {
         title: "agent-communication",
-        version: "0.1.0",
+        version: VERSION,
         description: "The durable switchboard for fleets of autonomous agents: registry, messages, tasks.",
       },
       servers: [{ url: "/api" }],

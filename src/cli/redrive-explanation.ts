@@ -1,0 +1,53 @@
+import type { AgentClient } from "../client/agent-client.ts";
+import { isAgentCommunicationError } from "../lib/errors.ts";
+import type { DeadLetterFilter } from "../lib/messages/message.ts";
+
+/** Why a redrive moved less than was asked for, in sentences: `count 0` alone sends people looking in the wrong place. */
+
+/** Each message is one call. */
+const EXPLAINED_MAX = 20;
+
+/** What was asked for, and how many messages were moved. */
+export interface Redriven {
+  messageIds?: readonly string[];
+  filter?: DeadLetterFilter;
+  count: number;
+}
+
+/** @returns sentences; none where everything that was named has moved */
+export async function explainRedrive(client: AgentClient, { messageIds, filter, count }: Redriven): Promise<string[]> {
+  if (messageIds !== undefined) {
+    const asked = new Set(messageIds);
+    return count >= asked.size ? [] : explainIds(client, [...asked], count);
+  }
+  return count > 0 ? [] : [await explainFilter(client, filter ?? {})];
+}
+
+async function explainIds(client: AgentClient, messageIds: readonly string[], count: number): Promise<string[]> {
+  const found = await Promise.all(messageIds.slice(0, EXPLAINED_MAX).map((messageId) => explainId(client, messageId)));
+  const sentences = found.filter((sentence) => sentence !== undefined);
+  if (sentences.length > 0) return sentences;
+  return [`${messageIds.length - count} of the ${messageIds.length} messages were not dead letters.`];
+}
+
+/** @returns undefined for a message that waits or is being handled: that is where a redrive leads */
+async function explainId(client: AgentClient, messageId: string): Promise<string | undefined> {
+  try {
+    const { status, receiver } = await client.getMessage(messageId);
+    if (status === "dead_lettered") return `${messageId} stays: its receiver ${receiver} is deregistered.`;
+    return status === "queued" || status === "leased" ? undefined : `${messageId} is ${status}, not dead-lettered.`;
+  } catch (error) {
+    if (isAgentCommunicationError(error, "MESSAGE_NOT_FOUND")) return `There is no message ${messageId}.`;
+    throw error;
+  }
+}
+
+async function explainFilter(client: AgentClient, { before, ...filter }: DeadLetterFilter): Promise<string> {
+  const { messages } = await client.listDeadLetters({ ...filter, limit: 1 });
+  const [newest] = messages;
+  if (newest === undefined) return "No dead letter matches.";
+  if (before !== undefined && newest.endedAt !== undefined && newest.endedAt >= before) {
+    return `No dead letter from before ${before} could be moved; the newest that matches died at ${newest.endedAt}.`;
+  }
+  return `Dead letters match, but their receivers (${newest.receiver} for one) are deregistered: register them, or purge.`;
+}
