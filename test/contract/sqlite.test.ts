@@ -1,4 +1,78 @@
+import { afterAll, describe, expect, it } from "@jest/globals";
 import { contracts } from "./contracts.ts";
 import { openSqliteUnderTest } from "./sqlite-under-test.ts";
+import { declaredIndexes, emptySchema, plansOf, recordStatements } from "./statement-plans.ts";
 
+const recorded = recordStatements();
 for (const contract of contracts) contract(openSqliteUnderTest);
+
+/** Reads of a whole table or index that cost nothing that grows, each with its reason. */
+const SCANS: readonly { table: RegExp; statement: RegExp; reason: string }[] = [
+  {
+    table: /^ended_dependencies$/,
+    statement: /LIMIT \S+$/,
+    reason: "a work list, empty but for what the sweep works off",
+  },
+  { table: /^messages$/, statement: /^SELECT arrival FROM messages LIMIT 1$/, reason: "one row, for health" },
+  { table: /^b$/, statement: /ORDER BY b\.block_no DESC LIMIT 1$/, reason: "one row: the newest block" },
+  {
+    table: /^e$/,
+    statement: /FROM audit_entries WHERE entry_no >= \?1 AND entry_no < \?2/,
+    reason: "a page of entries",
+  },
+  { table: /^demands$/, statement: /^INSERT INTO demand_sets/, reason: "once for each new set of capabilities" },
+  { table: /^capability_sets$/, statement: /^SELECT set_no FROM capability_sets/, reason: "once for each new demand" },
+];
+
+/** Sorts of no more than a bounded number of rows, each with its reason. */
+const SORTS: readonly { statement: RegExp; reason: string }[] = [
+  {
+    statement: /^SELECT \* FROM \(SELECT m\.arrival.* LIMIT \S+\)/,
+    reason: "a merge of streams, each cut at the limit",
+  },
+  { statement: /^SELECT \* FROM \(SELECT \w+ AS key_version/, reason: "a merge of walks, each cut at 200" },
+  { statement: /message_id IN \(SELECT value FROM json_each/, reason: "at most 1,000 ids" },
+  { statement: /FROM channel_members m JOIN agents a/, reason: "at most 1,000 members" },
+  {
+    statement: /^SELECT channel_no.*FROM channels WHERE name > \?.*channel_no IN/,
+    reason: "the channels of one agent",
+  },
+  { statement: /^WITH sample AS/, reason: "a sample of at most 1,000 attempts" },
+  {
+    statement: /^SELECT agent_no.*FROM agents WHERE agent_id > \? AND set_no IN/,
+    reason: "a list that people ask for",
+  },
+];
+
+// After every contract of this file has run; alone it has nothing to look at, and says so.
+describe("query plans of every statement that the contract ran on SQLite", () => {
+  const database = emptySchema();
+  afterAll(() => {
+    recorded.stop();
+    database.close();
+  });
+
+  it("use every index that the schema declares", () => {
+    expect(recorded.statements.size).toBeGreaterThan(250);
+    const used = new Set(
+      plansOf(database, recorded.statements).flatMap(({ detail }) => /INDEX (\w+)/.exec(detail)?.[1] ?? []),
+    );
+    expect(declaredIndexes(database).filter((name) => !used.has(name))).toEqual([]);
+  });
+
+  it("read no table from end to end that grows with use", () => {
+    const scans = plansOf(database, recorded.statements).filter(({ sql, detail }) => {
+      const table = /^SCAN (\w+)/.exec(detail)?.[1];
+      if (table === undefined || /VIRTUAL TABLE|^SCAN (?:CONSTANT|sample|sqlite_schema)/.test(detail)) return false;
+      return !SCANS.some((allowed) => allowed.table.test(table) && allowed.statement.test(sql));
+    });
+    expect(scans).toEqual([]);
+  });
+
+  it("sort nothing that grows with use", () => {
+    const sorts = plansOf(database, recorded.statements).filter(
+      ({ sql, detail }) => /TEMP B-TREE/.test(detail) && !SORTS.some(({ statement }) => statement.test(sql)),
+    );
+    expect(sorts).toEqual([]);
+  });
+});

@@ -6,6 +6,7 @@ import { migrationScript } from "../../src/lib/store/mssql/migrate.ts";
 import { registeredTexts } from "../../src/lib/store/mssql/texts.ts";
 import { APPEND_ONLY, LOCK_ORDER } from "../../src/lib/store/mssql/transaction.ts";
 import { ROOT, sourcesIn } from "../style/sources.ts";
+import { declaredIndexes, unusableIndexes } from "./index-use.ts";
 import { inputsOf, unknownNames } from "./names.ts";
 import { hintProblems, keyProblems, type OrderProblem, orderProblems } from "./rules.ts";
 import { type Schema, schemaOf } from "./schema.ts";
@@ -152,6 +153,15 @@ function checks(): void {
       expect(everywhere(hintProblems)).toEqual([]);
       const hints = batches.flatMap(({ tree }) => nodesOf(tree, "TableHint").map((hint) => word(hint, "HintKind")));
       expect(hints).toContain("ReadPast");
+    });
+
+    it("can use every index", () => {
+      const indexes = declaredIndexes(files.filter(({ name }) => name.startsWith(FOLDER)).map(({ tree }) => tree));
+      expect(indexes.length).toBeGreaterThan(40);
+      const trees = batches.map(({ tree }) => tree);
+      expect(unusableIndexes(indexes, trees)).toEqual([]);
+      const [first] = indexes;
+      expect(unusableIndexes([{ ...first!, leading: "no_such_column" }], trees)).toEqual([first!.name]);
     });
 
     it("change rows by key", () => {

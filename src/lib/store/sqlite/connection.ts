@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import type { Clock } from "../../clock.ts";
@@ -56,12 +56,19 @@ function sqliteCode(error: unknown): number | undefined {
 }
 
 /**
- * Makes the file readable by its owner alone before SQLite would make it readable by everybody; its -wal and -shm files get the
- * same mode. A file that exists keeps the mode that it has.
+ * Makes a new file readable by its owner alone; its -wal and -shm files get the same mode. A file that exists keeps the mode that it
+ * has, and is not opened here: closing it would release the locks of every other connection of this process to it.
+ * https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
  */
 function makeFile(file: string): void {
   mkdirSync(dirname(file), { recursive: true });
-  closeSync(openSync(file, "a", FILE_MODE));
+  if (existsSync(file)) return;
+  try {
+    closeSync(openSync(file, "ax", FILE_MODE));
+  } catch (error) {
+    // Another process has made it in between.
+    if (!(typeof error === "object" && error !== null && "code" in error && error.code === "EEXIST")) throw error;
+  }
 }
 
 /** A driver error as the caller may see it: STORE_UNAVAILABLE when the file is at fault, itself otherwise. */

@@ -47,7 +47,8 @@ export function purgeMessages(transaction: Transaction, after: number): PurgeSte
   return rows.length < MAINTENANCE_BATCH_ROWS || last === undefined ? step : { ...step, next: last.arrival };
 }
 
-const LONG_INACTIVE = `SELECT ${AGENT_COLUMNS} FROM agents
+/** Named, for without statistics the planner prefers agents_by_status and sorts every inactive agent (100,000: 1.8 s). */
+const LONG_INACTIVE = `SELECT ${AGENT_COLUMNS} FROM agents INDEXED BY agents_inactive
   WHERE status = 'inactive' AND status_changed_at <= ? ORDER BY status_changed_at LIMIT ?`;
 
 /** Deregisters agents that have been inactive for longer than the retention; the sweep has taken their tasks already. */
@@ -77,7 +78,7 @@ export function deleteEndedCredentials(transaction: Transaction, after: number):
   return { done: ended.length, next: rows.length === MAINTENANCE_BATCH_ROWS ? rows.at(-1)?.credential_no : undefined };
 }
 
-const LONG_GONE = `SELECT agent_no, agent_id FROM agents
+const LONG_GONE = `SELECT agent_no, agent_id FROM agents INDEXED BY agents_gone
   WHERE status = 'deregistered' AND status_changed_at <= ? AND agent_no > ? ORDER BY agent_no LIMIT ?`;
 
 /** Every reference to an agent has an index, so each probe is a seek. */
