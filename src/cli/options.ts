@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from "commander";
 import type { JsonValue } from "../lib/json.ts";
+import { changedNumbers } from "../lib/json-numbers.ts";
 import type { Terminal } from "./context.ts";
 import { UsageError } from "./exit-codes.ts";
 
@@ -48,15 +49,22 @@ export function oneOf(flags: string, choices: readonly string[], description?: s
 /**
  * JSON given as text, as `@file`, or as `-` for standard input.
  *
- * @throws UsageError when it cannot be read or is not JSON
+ * @throws UsageError when it cannot be read, is not JSON, or has a number that JSON readers would change
  */
 export async function readJson(terminal: Terminal, text: string, what: string): Promise<JsonValue> {
   const source = await readSource(terminal, text, what);
+  let value: JsonValue;
   try {
-    return JSON.parse(source);
+    value = JSON.parse(source);
   } catch {
     throw new UsageError(`${what}: this is not JSON; a text needs its quotes: '"hello"'.`);
   }
+  // What reads changed here would be sent changed: only the text shows it.
+  const [changed] = changedNumbers(source);
+  if (changed !== undefined) {
+    throw new UsageError(`${what}: ${changed.path === "" ? "it" : changed.path} ${changed.message}.`);
+  }
+  return value;
 }
 
 async function readSource(terminal: Terminal, text: string, what: string): Promise<string> {

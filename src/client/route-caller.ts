@@ -1,6 +1,7 @@
 import { v7 } from "uuid";
 import { type Clock, systemClock } from "../lib/clock.ts";
-import { AgentCommunicationError } from "../lib/errors.ts";
+import { AgentCommunicationError, type FieldError } from "../lib/errors.ts";
+import { lossyNumbers } from "../lib/json-numbers.ts";
 import { MAINTENANCE_BUDGET_MILLISECONDS } from "../lib/limits.ts";
 import { problemToError } from "./problem.ts";
 import { needsIdempotencyKey, withRequestIds } from "./request-ids.ts";
@@ -67,12 +68,23 @@ function addQuery(url: URL, query: LooseInput["query"]): void {
   }
 }
 
+/** The body as JSON. @throws INVALID_REQUEST naming the numbers that JSON would change, or when it cannot be written at all */
 function toJson(body: unknown): string {
+  let text: string;
   try {
-    return JSON.stringify(body ?? {});
+    text = JSON.stringify(body ?? {});
   } catch (cause) {
+    refuseNumbers(lossyNumbers(body));
     throw new AgentCommunicationError("INVALID_REQUEST", "The body cannot be written as JSON.", { cause });
   }
+  refuseNumbers(lossyNumbers(body));
+  return text;
+}
+
+function refuseNumbers(errors: readonly FieldError[]): void {
+  if (errors.length === 0) return;
+  const detail = `The body is invalid: ${errors[0]?.path} ${errors[0]?.message}`;
+  throw new AgentCommunicationError("INVALID_REQUEST", detail, { errors });
 }
 
 /** What a route may take beside the time of any request: a long poll its wait, maintenance its budget. */

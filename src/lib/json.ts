@@ -1,3 +1,4 @@
+import { numberProblem } from "./json-numbers.ts";
 import { JSON_MAX_DEPTH } from "./limits.ts";
 
 /** Any value that JSON can carry. */
@@ -18,41 +19,49 @@ export function exceedsBytes(text: string, limit: number): boolean {
   return utf8Bytes(text) > limit;
 }
 
+/** Why a value cannot be kept as JSON, and where in it. */
+export interface JsonProblem {
+  path: (string | number)[];
+  message: string;
+}
+
 /**
- * Says why `value` cannot be kept as JSON, or undefined when it can: not finite (JSON text such as 1e999 parses to
- * Infinity and would come back as null), not JSON at all (undefined, a function, a bigint, a Date), or nested deeper
- * than JSON_MAX_DEPTH. Walks with a depth bound, so a hostile depth cannot overflow the stack.
+ * Says why `value` cannot be kept as JSON, or undefined when it can: a number that its text would not carry (not finite, or beyond
+ * 2^53 and not exact: see json-numbers.ts), not JSON at all (undefined, a function, a bigint, a Date), or nested deeper than
+ * JSON_MAX_DEPTH. Walks with a depth bound, so a hostile depth cannot overflow the stack.
  */
-export function jsonProblem(value: unknown, depth = 0): string | undefined {
+export function jsonProblem(value: unknown, depth = 0): JsonProblem | undefined {
   switch (typeof value) {
     case "string":
     case "boolean":
       return undefined;
-    case "number":
-      return Number.isFinite(value) ? undefined : "has a number outside the range of JSON readers";
+    case "number": {
+      const message = numberProblem(value);
+      return message === undefined ? undefined : { path: [], message };
+    }
     case "object":
       return value === null ? undefined : containerProblem(value, depth);
     default:
-      return `has a ${typeof value}, which JSON cannot carry`;
+      return { path: [], message: `has a ${typeof value}, which JSON cannot carry` };
   }
 }
 
-function containerProblem(value: object, depth: number): string | undefined {
-  if (depth >= JSON_MAX_DEPTH) return `is nested deeper than ${JSON_MAX_DEPTH} levels`;
+function containerProblem(value: object, depth: number): JsonProblem | undefined {
+  if (depth >= JSON_MAX_DEPTH) return { path: [], message: `is nested deeper than ${JSON_MAX_DEPTH} levels` };
   if (Array.isArray(value)) {
-    for (const item of value) {
-      const problem = jsonProblem(item, depth + 1);
-      if (problem !== undefined) return problem;
+    for (let index = 0; index < value.length; index += 1) {
+      const problem = jsonProblem(value[index], depth + 1);
+      if (problem !== undefined) return { ...problem, path: [index, ...problem.path] };
     }
     return undefined;
   }
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== null && prototype !== Object.prototype && Object.getPrototypeOf(prototype) !== null) {
-    return "has an object that is not plain";
+    return { path: [], message: "has an object that is not plain" };
   }
   for (const key in value) {
     const problem = jsonProblem((value as Record<string, unknown>)[key], depth + 1);
-    if (problem !== undefined) return problem;
+    if (problem !== undefined) return { ...problem, path: [key, ...problem.path] };
   }
   return undefined;
 }

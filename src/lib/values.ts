@@ -66,7 +66,7 @@ export function jsonSchema(maxBytes: number = PAYLOAD_MAX_BYTES) {
     .custom<JsonValue>((value) => value !== undefined, "is required")
     .superRefine((value, context) => {
       const problem = jsonProblem(value);
-      if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+      if (problem !== undefined) context.addIssue({ code: "custom", ...problem });
       else if (jsonExceeds(value, maxBytes)) {
         context.addIssue({ code: "custom", message: `must be at most ${maxBytes} bytes of JSON`, params: TOO_LARGE });
       }

@@ -56,6 +56,23 @@ describe("the command line", () => {
     expect(out).toMatch(/^checks\.databaseConnection +false$/m);
   });
 
+  it("JSON with a number that would be changed is a wrong command line, from an option, a file and standard input", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "agent-communication-numbers-"));
+    const file = join(folder, "payload.json");
+    const text = '{"order": {"id": 9007199254740993}}';
+    writeFileSync(file, text);
+    const send = ["send", "hand", "--from", "lead", "--payload"];
+    for (const payload of [text, `@${file}`, "-"]) {
+      const { code, error } = await run([...send, payload], { input: text });
+      expect([payload, code, error]).toEqual([
+        payload,
+        2,
+        expect.stringMatching(/--payload: order\.id is a number beyond 2\^53/),
+      ]);
+    }
+    rmSync(folder, { recursive: true });
+  });
+
   it("stats and metrics", async () => {
     expect(await json(["stats", "queue"])).toHaveProperty("messagesPerMinute");
     expect(await json(["stats", "registry"])).toMatchObject({ byRole: { worker: 1 } });

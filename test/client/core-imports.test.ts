@@ -34,6 +34,7 @@ describe("the client's core", () => {
     expect(outside.sort()).toEqual([
       "src/lib/clock.ts",
       "src/lib/errors.ts",
+      "src/lib/json-numbers.ts",
       "src/lib/limits.ts",
       "src/lib/telemetry/traceparent.ts",
     ]);

@@ -226,3 +226,18 @@ describe("refusals and repeats", () => {
     expect(await thrownBy(call)).toMatchObject({ code: "INVALID_REQUEST" });
   });
 });
+
+describe("numbers that JSON would change", () => {
+  it.each([
+    ["a bigint", 12n],
+    ["an integer that is not exact", 2 ** 63],
+    ["no number", Number.NaN],
+  ])("%s is refused before anything is sent, at its place", async (_name, n) => {
+    const { baseUrl, requests } = await play(json({}, 202));
+    const client = new AgentClient({ baseUrl });
+    const body: object = { sender: "a", receiver: "b", type: "query", payload: { list: [1, { n }] } };
+    const sent = client.call("POST /messages", { body: body as Parameters<typeof client.sendMessage>[0] });
+    await expect(sent).rejects.toMatchObject({ code: "INVALID_REQUEST", errors: [{ path: "payload.list.1.n" }] });
+    expect(requests).toEqual([]);
+  });
+});

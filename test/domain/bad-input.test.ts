@@ -323,6 +323,20 @@ describe("absurd numbers", () => {
   );
 });
 
+describe("numbers that JSON would change", () => {
+  it.each([
+    [2 ** 63, "payload.order.id"],
+    [Number.NaN, "payload.order.id"],
+    [12n, "payload.order.id"],
+  ] as [Hostile, string][])("%p is refused at its place, in embedded use as well", async (id, place) => {
+    const { messages } = services;
+    await expect(messages.send({ ...message, payload: { order: { id } } })).rejects.toMatchObject({
+      code: "INVALID_REQUEST",
+      errors: [{ path: place }],
+    });
+  });
+});
+
 describe("after all that", () => {
   it("every counter equals its rows and the store is healthy", async () => {
     expect(recount(file)).toEqual([]);

@@ -7,6 +7,7 @@ import { channelRoutes } from "./contract/channels.ts";
 import { credentialRoutes } from "./contract/credentials.ts";
 import { sensitiveContents } from "./contract/encryption.ts";
 import { messageRoutes } from "./contract/messages.ts";
+import { numbers } from "./contract/numbers.ts";
 import { pathsAndMethods } from "./contract/paths.ts";
 import { statisticsRoutes } from "./contract/statistics.ts";
 import { Api, servedRoutes } from "./contract/support.ts";
@@ -42,6 +43,7 @@ describe("the HTTP contract", () => {
   auditRoutes(get);
   statisticsRoutes(get);
   badInput(get);
+  numbers(get);
   pathsAndMethods(get);
 
   it("has been kept by every route of the table at least once", () => {

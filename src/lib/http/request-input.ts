@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { z } from "zod";
 import { AgentCommunicationError } from "../errors.ts";
+import { changedNumbers } from "../json-numbers.ts";
 import { REQUEST_MAX_BYTES } from "../limits.ts";
 import { parseOnce } from "../parse.ts";
 import type { Route } from "./route.ts";
@@ -47,12 +48,24 @@ export function readJson(route: Route, raw: RawRequest): unknown {
     throw new AgentCommunicationError("UNSUPPORTED_MEDIA_TYPE", detail);
   }
   if (!isUtf8(bytes)) throw new AgentCommunicationError("INVALID_REQUEST", "The body is not valid UTF-8.");
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+  let value: unknown;
   try {
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8"));
+    value = JSON.parse(text);
   } catch {
     // The parser's own message quotes the body.
     throw new AgentCommunicationError("INVALID_REQUEST", "The body is not valid JSON.");
   }
+  refuseChangedNumbers(text);
+  return value;
+}
+
+/** @throws INVALID_REQUEST when the text has numbers that reading has changed */
+function refuseChangedNumbers(text: string): void {
+  const errors = changedNumbers(text);
+  if (errors.length === 0) return;
+  const detail = `The body is invalid: ${errors[0]?.path} ${errors[0]?.message}`;
+  throw new AgentCommunicationError("INVALID_REQUEST", detail, { errors });
 }
 
 /** The query as a record. @throws INVALID_REQUEST when a parameter is given twice */
