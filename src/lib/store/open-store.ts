@@ -9,7 +9,8 @@ import type { Store } from "./store.ts";
  * Opens the store that the settings name. The only file that knows both engines. The driver of Azure SQL takes longer to
  * load than all the rest together, so each engine is loaded only where it is used.
  *
- * @param onFault told of what Azure SQL could not do at once and is tried again, and of a password that cannot be read; must not throw
+ * @param onFault told of what Azure SQL could not do at once and is tried again, of a password that cannot be read, and of an
+ *   embedded database whose file was deleted or replaced; must not throw
  * @throws whatever the engine says of a database that it cannot open
  * @example
  * const store = await openStore(readConfig(process.env));
@@ -18,7 +19,7 @@ export async function openStore(config: Config, clock: Clock = systemClock, onFa
   const settings = storeSettings(config);
   if (config.sql === undefined) {
     const { openSqliteStore } = await import("./sqlite/open.ts");
-    return openSqliteStore({ file: config.mockDatabase, settings, clock });
+    return openSqliteStore({ file: config.mockDatabase, settings, clock, onFault });
   }
   const { openMssqlStore } = await import("./mssql/open.ts");
   return openMssqlStore({ sql: config.sql, settings, clock, onFault });

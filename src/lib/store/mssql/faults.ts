@@ -7,12 +7,13 @@ const RACES: ReadonlySet<number> = new Set([2601, 2627]);
 const CONSTRAINT = 547;
 
 /**
- * 1205 deadlock victim, 1222 lock timeout, and what Azure SQL says while it moves, scales or throttles a database.
+ * 1205 deadlock victim, 1222 lock timeout, no memory (701, 802, 8645, 8651), the log is away (9001), a session that took too much
+ * (40549–40553), and what Azure SQL says while it moves, scales or throttles a database.
  * https://learn.microsoft.com/azure/azure-sql/database/troubleshoot-common-errors-issues
  */
 const TRANSIENT: ReadonlySet<number> = new Set([
   1205, 1222, 4060, 4221, 10928, 10929, 40143, 40166, 40197, 40501, 40540, 40613, 49918, 49919, 49920, 615, 926, 10053,
-  10054, 10060, 233, 64, 20, 121,
+  10054, 10060, 233, 64, 20, 121, 701, 802, 8645, 8651, 9001, 40549, 40550, 40551, 40552, 40553,
 ]);
 
 /**
@@ -24,10 +25,13 @@ const UNMAPPED = 33_557_097;
 /**
  * What stays so until somebody does something: a wrong or unknown login (18456, 18452, 18470, 18488, 4064, 916), the firewall
  * (40615, 40914, 47073), a server that is not there (40532), a missing permission (229, 230, 300), a schema that is not
- * there (208).
+ * there (208), a full database, file group, tempdb or log (40544, 1101, 1105, 9002), a database that is read-only, being restored,
+ * offline or broken (3906, 927, 942, 945, 823, 824).
+ * https://learn.microsoft.com/sql/relational-databases/errors-events/database-engine-events-and-errors
  */
 const REFUSED: ReadonlySet<number> = new Set([
-  18456, 18452, 18470, 18488, 4064, 916, 40615, 40914, 47073, 40532, 229, 230, 300, 208,
+  18456, 18452, 18470, 18488, 4064, 916, 40615, 40914, 47073, 40532, 229, 230, 300, 208, 40544, 1101, 1105, 9002, 3906,
+  927, 942, 945, 823, 824,
 ]);
 
 /** A wrong or unknown login. */

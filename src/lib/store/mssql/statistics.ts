@@ -1,4 +1,5 @@
 import { AGENT_ROLES, type AgentRole } from "../../agents/agent.ts";
+import { stopwatch } from "../../clock.ts";
 import { AgentCommunicationError } from "../../errors.ts";
 import { MESSAGE_STATUSES, type MessageStatus } from "../../messages/message.ts";
 import type {
@@ -9,6 +10,7 @@ import type {
 } from "../../statistics/statistics.ts";
 import { TASK_STATUSES, type TaskStatus } from "../../tasks/task.ts";
 import { BEFORE_AGENTS } from "../agent-reading.ts";
+import { NOTHING_ANSWERS, PROVEN_WRITE_MILLISECONDS } from "../health-checks.ts";
 import type { Connection } from "./connection.ts";
 import { isRefusal } from "./faults.ts";
 import { type SqlText, sqlText } from "./texts.ts";
@@ -119,8 +121,15 @@ const PROBE_MESSAGES = "SELECT TOP (1) m.arrival FROM dbo.messages AS m;\n";
 const PROBE_AGENTS = `SELECT CASE WHEN EXISTS (SELECT 1 FROM dbo.agents AS a WHERE a.status IN ('active', 'draining', 'inactive')
   AND ${IS_AGENT}) THEN 1 ELSE 0 END AS registered;
 `;
-const ALL = sqlText("health", `${PROBE_MESSAGES}${PROBE_AGENTS}`);
+/** A full database or log and a read-only database refuse it as they would refuse a send; nothing stays of it. */
+const PROBE_WRITE = `BEGIN TRANSACTION;
+INSERT INTO dbo.operation_answers (operation_id, answer, answered_at) VALUES (NEWID(), N'{}', 0);
+ROLLBACK TRANSACTION;
+`;
+const READS = sqlText("health", `${PROBE_MESSAGES}${PROBE_AGENTS}`);
+const ALL = sqlText("health: all", `${PROBE_MESSAGES}${PROBE_AGENTS}${PROBE_WRITE}`);
 const PROBES = {
+  write: sqlText("health: write", PROBE_WRITE),
   database: sqlText("health: database", "SELECT 1 AS one;\n"),
   messages: sqlText("health: messages", PROBE_MESSAGES),
   agents: sqlText("health: agents", PROBE_AGENTS),
@@ -128,6 +137,9 @@ const PROBES = {
 
 /** What a probe waits for: load balancers give up on one after 5 s or so, calls are tried for longer. */
 const HEALTH_MILLISECONDS = 3_000;
+
+/** Time since the last successful write of a probe, by connection. */
+const sinceWrite = new WeakMap<Connection, () => number>();
 
 /** One round trip when all is well; what is not is then asked for one by one. */
 export async function checkHealth(connection: Connection): Promise<Health["checks"]> {
@@ -140,7 +152,10 @@ export async function checkHealth(connection: Connection): Promise<Health["check
 
 async function probe(connection: Connection): Promise<Health["checks"]> {
   try {
-    const [agents] = (await connection.query(ALL)).rows<{ registered: number }>(1);
+    const written = sinceWrite.get(connection);
+    const fresh = written !== undefined && written() < PROVEN_WRITE_MILLISECONDS;
+    const [agents] = (await connection.query(fresh ? READS : ALL)).rows<{ registered: number }>(1);
+    if (!fresh) sinceWrite.set(connection, stopwatch());
     return {
       databaseConnection: true,
       messageQueueOperational: true,
@@ -154,22 +169,16 @@ async function probe(connection: Connection): Promise<Health["checks"]> {
   }
 }
 
-const NOTHING_ANSWERS: Health["checks"] = {
-  databaseConnection: false,
-  messageQueueOperational: false,
-  agentRegistryAccessible: false,
-  recentActivity: false,
-};
-
 async function checkOneByOne(connection: Connection): Promise<Health["checks"]> {
-  const [database, messages, agents] = await Promise.all([
+  const [database, messages, agents, written] = await Promise.all([
     answers(connection, PROBES.database),
     answers(connection, PROBES.messages),
     answers(connection, PROBES.agents),
+    answers(connection, PROBES.write),
   ]);
   return {
     databaseConnection: database !== undefined,
-    messageQueueOperational: messages !== undefined,
+    messageQueueOperational: messages !== undefined && written !== undefined,
     agentRegistryAccessible: agents !== undefined,
     recentActivity: agents?.[0]?.registered === 1,
   };

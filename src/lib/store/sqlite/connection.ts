@@ -1,12 +1,14 @@
 import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import type { Clock } from "../../clock.ts";
+import { type Clock, stopwatch } from "../../clock.ts";
 import { AgentCommunicationError, isAgentCommunicationError } from "../../errors.ts";
 import { type CallContext, currentCall } from "../../security/call-context.ts";
+import type { FaultListener } from "../../telemetry/store-faults.ts";
 import { DeliverableListeners } from "../deliverable-listeners.ts";
 import { storeClosed } from "../refusals.ts";
 import type { StoreSettings } from "../store.ts";
+import { FileWatch } from "./file-watch.ts";
 import { applyMigrations } from "./migrate.ts";
 import { Transaction } from "./transaction.ts";
 
@@ -31,8 +33,13 @@ const FILE_MODE = 0o600;
 
 /** SQLITE_BUSY: another process holds the lock. https://www.sqlite.org/rescode.html */
 const BUSY = 5;
-/** SQLite result codes that mean the file cannot be used now: busy, locked, read-only, I/O, corrupt, full, cannot open. */
-const UNAVAILABLE_CODES = new Set([BUSY, 6, 8, 10, 11, 13, 14]);
+/**
+ * SQLite result codes that mean the file cannot be used now: no permission, busy, locked, out of memory, read-only, I/O, corrupt,
+ * full, cannot open, another process's locks broke the protocol, the schema was changed, no large files, no database.
+ */
+const UNAVAILABLE_CODES = new Set([3, BUSY, 6, 7, 8, 10, 11, 13, 14, 15, 17, 22, 26]);
+/** SQLITE_ERROR says this of a table that was there when the file was opened: the file has been emptied since. */
+const TABLE_IS_GONE = /^no such table: /;
 
 interface Operation {
   /** On whose behalf it was asked for. */
@@ -51,7 +58,9 @@ export interface Prepared {
 }
 
 function sqliteCode(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
+  // By its shape: node:sqlite makes its errors in the realm of node itself, which is another one for a script in node:vm.
+  if (typeof error !== "object" || error === null || !("errcode" in error)) return undefined;
+  if (typeof error.errcode !== "number") return undefined;
   return error.errcode & 0xff;
 }
 
@@ -74,11 +83,20 @@ function makeFile(file: string): void {
 /** A driver error as the caller may see it: STORE_UNAVAILABLE when the file is at fault, itself otherwise. */
 export function storeError(error: unknown): unknown {
   const code = sqliteCode(error);
-  if (code === undefined || !UNAVAILABLE_CODES.has(code)) return error;
+  if (code === undefined) return error;
+  const emptied = error instanceof Error && TABLE_IS_GONE.test(error.message);
+  if (!emptied && !UNAVAILABLE_CODES.has(code)) return error;
   return new AgentCommunicationError("STORE_UNAVAILABLE", "The database file cannot be used now; try again.", {
     retryAfterSeconds: 1,
     cause: error,
   });
+}
+
+/** Only an operator can help, and has to restart the process: what the old file holds is not to be mixed with a new one. */
+function fileIsLost(path: string): AgentCommunicationError {
+  const cause = Object.assign(new Error("deleted or replaced while it was open"), { path });
+  const detail = "The database file was deleted or replaced while the service ran; it must be restarted.";
+  return new AgentCommunicationError("STORE_UNAVAILABLE", detail, { retryAfterSeconds: 30, cause });
 }
 
 /** The connection of a process to its database file. */
@@ -94,9 +112,15 @@ export class Connection {
   #closed = false;
   #busySince: number | undefined;
   #idle: (() => void) | undefined;
+  readonly #files: FileWatch;
+  readonly #onFault: FaultListener | undefined;
+  /** Set for good once the files are not the ones that were opened. */
+  #lost: AgentCommunicationError | undefined;
+  /** Time since the last commit; undefined when there was none, or something failed after it. */
+  #sinceCommit: (() => number) | undefined;
 
   /** Opens or creates the file and brings its schema up to date. @throws whatever SQLite says of a file it cannot use */
-  constructor(file: string, settings: StoreSettings, clock: Clock) {
+  constructor(file: string, settings: StoreSettings, clock: Clock, onFault?: FaultListener) {
     if (file !== ":memory:") makeFile(file);
     this.#clock = clock;
     this.#database = new DatabaseSync(file, { timeout: BUSY_BUDGET_MILLISECONDS });
@@ -110,6 +134,8 @@ export class Connection {
       this.#database.close();
       throw error;
     }
+    this.#files = new FileWatch(file);
+    this.#onFault = onFault;
     this.#transaction = new Transaction((sql) => this.#prepare(sql), settings, clock);
   }
 
@@ -117,6 +143,7 @@ export class Connection {
   write<T>(run: (transaction: Transaction) => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#closed) return reject(storeClosed());
+      if (this.#lost !== undefined) return reject(this.#lost);
       // The queue holds operations of many result types; each resolves only the promise made here, with its own value.
       this.#queue.push({ call: currentCall(), run, resolve: resolve as (value: unknown) => void, reject });
       this.#schedule();
@@ -126,15 +153,43 @@ export class Connection {
   /** Reads one snapshot of the committed state, at once: nothing of this process is uncommitted between two turns. */
   async read<T>(run: (transaction: Transaction) => T): Promise<T> {
     if (this.#closed) throw storeClosed();
+    const lost = this.#findLoss();
+    if (lost !== undefined) throw lost;
     try {
       // Several statements, one snapshot: another process may commit in between.
+      this.#endTransaction();
       this.#exec("BEGIN");
-      return this.#transaction.reading(run);
+      const value = this.#transaction.reading(run);
+      this.#exec("COMMIT");
+      return value;
     } catch (error) {
+      this.#endTransaction();
       throw storeError(error);
-    } finally {
-      if (this.#database.isTransaction) this.#exec("COMMIT");
     }
+  }
+
+  /** Looks at once whether the files are still the ones that were opened; otherwise every commit does, ten times a second. */
+  lookAtFiles(): void {
+    this.#findLoss(true);
+  }
+
+  /** Whether the disk has room for the largest call. */
+  hasRoom(): boolean {
+    return this.#files.hasRoom();
+  }
+
+  /** Whether a commit has just succeeded, and nothing has failed since. @param milliseconds how long ago it may have been */
+  hasCommittedWithin(milliseconds: number): boolean {
+    return this.#sinceCommit !== undefined && this.#sinceCommit() < milliseconds;
+  }
+
+  #findLoss(now = false): AgentCommunicationError | undefined {
+    if (this.#lost !== undefined) return this.#lost;
+    const path = this.#files.findLost(now);
+    if (path === undefined) return undefined;
+    this.#lost = fileIsLost(path);
+    this.#onFault?.(this.#lost.cause, "file");
+    return this.#lost;
   }
 
   onDeliverable(listener: (agentId: string) => void): () => void {
@@ -189,7 +244,10 @@ export class Connection {
   #flush(): void {
     const group = this.#queue.splice(0, GROUP_MAX);
     this.#lastGroup = group.length;
-    if (group.length > 0) {
+    const lost = group.length > 0 ? this.#findLoss() : undefined;
+    if (lost !== undefined) {
+      for (const operation of group) operation.reject(lost);
+    } else if (group.length > 0) {
       if (!this.#begin(group)) return;
       if (!this.#runGroup(group)) for (const operation of group) this.#runAlone(operation);
     }
@@ -200,6 +258,7 @@ export class Connection {
   /** BEGIN IMMEDIATE takes the write lock, so nothing later in the transaction can fail for want of it. */
   #begin(group: Operation[]): boolean {
     try {
+      this.#endTransaction();
       this.#exec("BEGIN IMMEDIATE");
       this.#busySince = undefined;
       return true;
@@ -223,6 +282,7 @@ export class Connection {
       return;
     }
     this.#busySince = undefined;
+    this.#sinceCommit = undefined;
     for (const operation of group) operation.reject(storeError(error));
     if (this.#queue.length > 0) this.#schedule();
     else this.#idle?.();
@@ -236,7 +296,9 @@ export class Connection {
       for (const operation of group) operation.outcome = runOperation(transaction, operation);
       transaction.flush();
       this.#exec("COMMIT");
+      this.#sinceCommit = stopwatch();
     } catch (error) {
+      this.#sinceCommit = undefined;
       this.#rollback();
       if (group.length > 1) return false;
       group[0]?.reject(isAgentCommunicationError(error) ? error : storeError(error));
@@ -253,9 +315,17 @@ export class Connection {
   }
 
   #rollback(): void {
-    // SQLite has already rolled back by itself after some errors (full disk, I/O).
-    if (this.#database.isTransaction) this.#exec("ROLLBACK");
+    this.#endTransaction();
     this.#transaction.forgetAgents();
+  }
+
+  /** Ends what an error has left open; the caller is told of that error. SQLite has already rolled back by itself after some (full disk, I/O). */
+  #endTransaction(): void {
+    try {
+      if (this.#database.isTransaction) this.#exec("ROLLBACK");
+    } catch {
+      // A file that is broken can refuse this as well; the next BEGIN says so.
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from "../../clock.ts";
+import type { FaultListener } from "../../telemetry/store-faults.ts";
 import type { Store, StoreSettings } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
 import { previewAssignment } from "./assignment.ts";
@@ -33,6 +34,8 @@ export interface SqliteStoreOptions {
   file: string;
   settings: StoreSettings;
   clock: Clock;
+  /** Told once when the file was deleted or replaced while it is open; must not throw. */
+  onFault?: FaultListener | undefined;
 }
 
 /**
@@ -42,8 +45,8 @@ export interface SqliteStoreOptions {
  * @example
  * const store = openSqliteStore({ file: ".data/agents.db", settings, clock: systemClock });
  */
-export function openSqliteStore({ file, settings, clock }: SqliteStoreOptions): Store {
-  const connection = new Connection(file, settings, clock);
+export function openSqliteStore({ file, settings, clock, onFault }: SqliteStoreOptions): Store {
+  const connection = new Connection(file, settings, clock, onFault);
   return {
     ...agentVerbs(connection),
     ...messageVerbs(connection),
@@ -53,7 +56,10 @@ export function openSqliteStore({ file, settings, clock }: SqliteStoreOptions): 
     ...credentialVerbs(connection),
     ...encryptionVerbs(connection),
     ...statisticsVerbs(connection),
-    sweep: () => sweep(connection),
+    sweep: () => {
+      connection.lookAtFiles();
+      return sweep(connection);
+    },
     maintain: () => maintain(connection, clock),
     now: () => clock.now(),
     onDeliverable: (listener) => connection.onDeliverable(listener),
@@ -142,13 +148,7 @@ function statisticsVerbs(connection: Connection) {
     queueStatistics: () => connection.read(queueStatistics),
     registryStatistics: () => connection.read(registryStatistics),
     coordinationStatistics: () => connection.read(coordinationStatistics),
-    checkHealth: () =>
-      connection.read(checkHealth).catch(() => ({
-        databaseConnection: false,
-        messageQueueOperational: false,
-        agentRegistryAccessible: false,
-        recentActivity: false,
-      })),
+    checkHealth: () => checkHealth(connection),
   } satisfies Partial<Store>;
 }
 

@@ -8,6 +8,8 @@ import type {
 } from "../../statistics/statistics.ts";
 import { TASK_STATUSES, type TaskStatus } from "../../tasks/task.ts";
 import { BEFORE_AGENTS } from "../agent-reading.ts";
+import { NOTHING_ANSWERS, PROVEN_WRITE_MILLISECONDS } from "../health-checks.ts";
+import type { Connection } from "./connection.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Read from counters that every transition keeps exact; nothing here counts rows. */
@@ -98,7 +100,32 @@ function answers(probe: () => unknown): boolean {
   }
 }
 
-export function checkHealth(transaction: Transaction): Health["checks"] {
+/** Writes one page and changes nothing: a full disk, a read-only file and a broken header are met as a send would meet them. */
+const PROBE = "UPDATE schema_migrations SET applied_at = applied_at WHERE version = 1";
+
+/** What a read and a write would meet now. */
+export async function checkHealth(connection: Connection): Promise<Health["checks"]> {
+  connection.lookAtFiles();
+  try {
+    const checks = await connection.read(probe);
+    const writes = connection.hasRoom() && (await canWrite(connection));
+    return { ...checks, messageQueueOperational: checks.messageQueueOperational && writes };
+  } catch {
+    return NOTHING_ANSWERS;
+  }
+}
+
+async function canWrite(connection: Connection): Promise<boolean> {
+  if (connection.hasCommittedWithin(PROVEN_WRITE_MILLISECONDS)) return true;
+  try {
+    await connection.write((transaction) => transaction.run(PROBE));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function probe(transaction: Transaction): Health["checks"] {
   let registered = false;
   return {
     databaseConnection: answers(() => transaction.get("SELECT 1")),
