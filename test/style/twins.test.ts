@@ -12,7 +12,6 @@ const MSSQL = "src/lib/store/mssql";
 const ALONE: Readonly<Record<string, string>> = {
   [`${MSSQL}/batch.ts`]: "a verb is a batch of calls there; SQLite's verbs are functions that run one by one",
   [`${MSSQL}/coalescer.ts`]: "calls share round trips there; SQLite's share a commit, in connection.ts",
-  [`${MSSQL}/faults.ts`]: "a server fails in ways of which some pass",
   [`${MSSQL}/texts.ts`]: "all T-SQL can be checked without a server; SQLite's texts run in every test",
   [`${MSSQL}/pool-config.ts`]: "how a server is reached; a file needs no more than its path",
   [`${MSSQL}/item-text.ts`]: "texts travel inside JSON there; SQLite binds them",
@@ -28,6 +27,8 @@ const ALONE: Readonly<Record<string, string>> = {
   [`${MSSQL}/copy-target.ts`]: "a copy is written here",
   [`${MSSQL}/copy-task-history.ts`]: "a copy is written here",
   [`${MSSQL}/copy-tasks.ts`]: "a copy is written here",
+  [`${SQLITE}/database-file.ts`]: "a server makes its own files",
+  [`${SQLITE}/file-watch.ts`]: "a server looks after its own files",
   [`${SQLITE}/copied-rows.ts`]: "a copy is read there",
   [`${SQLITE}/copy-source.ts`]: "a copy is read there",
 };

@@ -1,13 +1,13 @@
-import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
-import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { type Clock, stopwatch } from "../../clock.ts";
-import { AgentCommunicationError, isAgentCommunicationError } from "../../errors.ts";
+import { type AgentCommunicationError, isAgentCommunicationError } from "../../errors.ts";
 import { type CallContext, currentCall } from "../../security/call-context.ts";
 import type { FaultListener } from "../../telemetry/store-faults.ts";
 import { DeliverableListeners } from "../deliverable-listeners.ts";
 import { storeClosed } from "../refusals.ts";
 import type { StoreSettings } from "../store.ts";
+import { makeFile, switchToWal } from "./database-file.ts";
+import { BUSY, fileIsLost, sqliteCode, storeError } from "./faults.ts";
 import { FileWatch } from "./file-watch.ts";
 import { applyMigrations } from "./migrate.ts";
 import { Transaction } from "./transaction.ts";
@@ -26,20 +26,9 @@ const BUSY_TIMEOUT_MILLISECONDS = 20;
 const BUSY_BUDGET_MILLISECONDS = 5_000;
 /** A WAL of 4,000 pages (16 MiB) between checkpoints: each costs an fsync of the main file, 1,000 pages cost 4 times as many. */
 const CHECKPOINT_PAGES = 4_000;
+/** What a large transaction has made the log grow to is given back at the next checkpoint. */
+const LOG_MAX_BYTES = 64 * 1_024 * 1_024;
 const CACHE_KIBIBYTES = 64 * 1_024;
-
-/** Payloads are in it in the clear, except sensitive ones. */
-const FILE_MODE = 0o600;
-
-/** SQLITE_BUSY: another process holds the lock. https://www.sqlite.org/rescode.html */
-const BUSY = 5;
-/**
- * SQLite result codes that mean the file cannot be used now: no permission, busy, locked, out of memory, read-only, I/O, corrupt,
- * full, cannot open, another process's locks broke the protocol, the schema was changed, no large files, no database.
- */
-const UNAVAILABLE_CODES = new Set([3, BUSY, 6, 7, 8, 10, 11, 13, 14, 15, 17, 22, 26]);
-/** SQLITE_ERROR says this of a table that was there when the file was opened: the file has been emptied since. */
-const TABLE_IS_GONE = /^no such table: /;
 
 interface Operation {
   /** On whose behalf it was asked for. */
@@ -55,48 +44,6 @@ export interface Prepared {
   writes: boolean;
   /** Whether it writes to the agents table, rows of which are cached. */
   changesAgents: boolean;
-}
-
-function sqliteCode(error: unknown): number | undefined {
-  // By its shape: node:sqlite makes its errors in the realm of node itself, which is another one for a script in node:vm.
-  if (typeof error !== "object" || error === null || !("errcode" in error)) return undefined;
-  if (typeof error.errcode !== "number") return undefined;
-  return error.errcode & 0xff;
-}
-
-/**
- * Makes a new file readable by its owner alone; its -wal and -shm files get the same mode. A file that exists keeps the mode that it
- * has, and is not opened here: closing it would release the locks of every other connection of this process to it.
- * https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
- */
-function makeFile(file: string): void {
-  mkdirSync(dirname(file), { recursive: true });
-  if (existsSync(file)) return;
-  try {
-    closeSync(openSync(file, "ax", FILE_MODE));
-  } catch (error) {
-    // Another process has made it in between.
-    if (!(typeof error === "object" && error !== null && "code" in error && error.code === "EEXIST")) throw error;
-  }
-}
-
-/** A driver error as the caller may see it: STORE_UNAVAILABLE when the file is at fault, itself otherwise. */
-export function storeError(error: unknown): unknown {
-  const code = sqliteCode(error);
-  if (code === undefined) return error;
-  const emptied = error instanceof Error && TABLE_IS_GONE.test(error.message);
-  if (!emptied && !UNAVAILABLE_CODES.has(code)) return error;
-  return new AgentCommunicationError("STORE_UNAVAILABLE", "The database file cannot be used now; try again.", {
-    retryAfterSeconds: 1,
-    cause: error,
-  });
-}
-
-/** Only an operator can help, and has to restart the process: what the old file holds is not to be mixed with a new one. */
-function fileIsLost(path: string): AgentCommunicationError {
-  const cause = Object.assign(new Error("deleted or replaced while it was open"), { path });
-  const detail = "The database file was deleted or replaced while the service ran; it must be restarted.";
-  return new AgentCommunicationError("STORE_UNAVAILABLE", detail, { retryAfterSeconds: 30, cause });
 }
 
 /** The connection of a process to its database file. */
@@ -128,6 +75,7 @@ export class Connection {
       switchToWal(this.#database);
       this.#database.exec("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
       this.#database.exec(`PRAGMA cache_size = -${CACHE_KIBIBYTES}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+      this.#database.exec(`PRAGMA journal_size_limit = ${LOG_MAX_BYTES}`);
       applyMigrations(this.#database, clock);
       this.#database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MILLISECONDS}`);
     } catch (error) {
@@ -325,25 +273,6 @@ export class Connection {
       if (this.#database.isTransaction) this.#exec("ROLLBACK");
     } catch {
       // A file that is broken can refuse this as well; the next BEGIN says so.
-    }
-  }
-}
-
-/** How often the switch to WAL is tried while other processes are opening the same new file. */
-const WAL_TRIES = 100;
-
-/**
- * The switch itself does not wait for a lock, whatever the busy timeout says: of two processes that open a new file at
- * once, one is refused. Taking and leaving the write lock does wait, until the other is done.
- */
-function switchToWal(database: DatabaseSync): void {
-  for (let left = WAL_TRIES; ; left -= 1) {
-    try {
-      database.exec("PRAGMA journal_mode = WAL");
-      return;
-    } catch (error) {
-      if (left === 0 || sqliteCode(error) !== BUSY) throw error;
-      database.exec("BEGIN IMMEDIATE; COMMIT");
     }
   }
 }

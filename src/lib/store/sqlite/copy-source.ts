@@ -4,18 +4,13 @@ import type { Clock } from "../../clock.ts";
 import type { CopySource } from "../copy/copied-rows.ts";
 import { CopyError } from "../copy/copy-error.ts";
 import { copiedRows, holdingsOfAgents } from "./copied-rows.ts";
+import { BUSY, sqliteCode } from "./faults.ts";
 import { applyMigrations } from "./migrate.ts";
 
 /** The embedded database as the source of a copy. (Its twin is the target: this way only.) */
 
-/** SQLITE_BUSY, SQLITE_NOTADB. https://www.sqlite.org/rescode.html */
-const BUSY = 5;
+/** SQLITE_NOTADB. */
 const NOT_A_DATABASE = 26;
-
-function codeOf(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
-  return error.errcode & 0xff;
-}
 
 /**
  * Opens the file for us alone: a connection in WAL mode holds a shared lock on the file for as long as it is open, so the
@@ -54,7 +49,7 @@ function requireOurs(database: DatabaseSync, file: string): void {
 }
 
 function refusal(error: unknown, file: string): unknown {
-  const code = codeOf(error);
+  const code = sqliteCode(error);
   if (code === BUSY) return new CopyError(`${file} is being served by a running process: stop it first`, error);
   if (code === NOT_A_DATABASE) return new CopyError(`${file} is no database of agent-communication`, error);
   return error;
