@@ -9,6 +9,7 @@ import { PRIORITIES, type Priority } from "../lib/values.ts";
 import type { Context, Runner } from "./context.ts";
 import { EXIT } from "./exit-codes.ts";
 import { type PageOptions, page, withPage } from "./list.ts";
+import { addMailboxCommands } from "./mailbox-commands.ts";
 import { given, oneOf, readJson, toList, toNumber } from "./options.ts";
 import { type Column, properties, table } from "./table.ts";
 import type { View } from "./view.ts";
@@ -34,7 +35,7 @@ const LEASED_COLUMNS: readonly Column<LeasedMessage>[] = [
   { title: "payload", value: (message) => message.payload, text: true },
 ];
 
-/** send, receive, messages: show, peek, settle. */
+/** send, receive, messages: show, peek, settle, withdraw, purge. */
 export function addMessageCommands(program: Command, runner: Runner): void {
   addSend(program, runner);
   addReceive(program, runner);
@@ -56,6 +57,7 @@ export function addMessageCommands(program: Command, runner: Runner): void {
   );
 
   addSettle(messages, runner);
+  addMailboxCommands(messages, runner);
 }
 
 interface SendOptions {
@@ -86,7 +88,11 @@ function addSend(program: Command, runner: Runner): void {
     .option("--correlation-id <id>")
     .option("--reply-to <id>")
     .option("--ordering-key <key>", "messages of one key are delivered one after the other")
-    .option("--delay-seconds <n>", "deliver later", toNumber)
+    .option(
+      "--delay-seconds <n>",
+      "deliver later, up to a year; until then it holds up nothing of its ordering key",
+      toNumber,
+    )
     .option("--ttl-seconds <n>", "expire unless delivered by then", toNumber)
     .option("--max-attempts <n>", "deliveries before it is dead-lettered (default: 5)", toNumber)
     .action((receiver: string, { from, type, payload, ...rest }: SendOptions, command: Command) =>

@@ -1,6 +1,7 @@
 import type { AgentClient } from "../client/agent-client.ts";
 import { isAgentCommunicationError } from "../lib/errors.ts";
 import type { DeadLetterFilter } from "../lib/messages/message.ts";
+import { channelOf } from "../lib/values.ts";
 
 /** Why a redrive moved less than was asked for, in sentences: `count 0` alone sends people looking in the wrong place. */
 
@@ -34,12 +35,19 @@ async function explainIds(client: AgentClient, messageIds: readonly string[], co
 async function explainId(client: AgentClient, messageId: string): Promise<string | undefined> {
   try {
     const { status, receiver } = await client.getMessage(messageId);
-    if (status === "dead_lettered") return `${messageId} stays: its receiver ${receiver} is deregistered.`;
+    if (status === "dead_lettered") return `${messageId} stays: ${await whyItStays(client, receiver)}.`;
     return status === "queued" || status === "leased" ? undefined : `${messageId} is ${status}, not dead-lettered.`;
   } catch (error) {
     if (isAgentCommunicationError(error, "MESSAGE_NOT_FOUND")) return `There is no message ${messageId}.`;
     throw error;
   }
+}
+
+async function whyItStays(client: AgentClient, receiver: string): Promise<string> {
+  if (channelOf(receiver) !== undefined) return `the channel ${receiver} is deleted, or its mailbox has no room`;
+  const { status } = await client.getAgent(receiver);
+  if (status === "deregistered") return `its receiver ${receiver} is deregistered`;
+  return `the mailbox of its receiver ${receiver} has no room`;
 }
 
 async function explainFilter(client: AgentClient, { before, ...filter }: DeadLetterFilter): Promise<string> {
@@ -49,5 +57,5 @@ async function explainFilter(client: AgentClient, { before, ...filter }: DeadLet
   if (before !== undefined && newest.endedAt !== undefined && newest.endedAt >= before) {
     return `No dead letter from before ${before} could be moved; the newest that matches died at ${newest.endedAt}.`;
   }
-  return `Dead letters match, but their receivers (${newest.receiver} for one) are deregistered: register them, or purge.`;
+  return `Dead letters match, but their receivers (${newest.receiver} for one) are deregistered, or their mailboxes have no room: register them, let them catch up, or purge.`;
 }

@@ -76,6 +76,11 @@ export class AgentClient extends RouteCaller {
     return this.call("GET /messages/{messageId}", { params: { messageId } }, options);
   }
 
+  /** Takes back a message that is still queued; of a post, every copy that is. It reads as expired, and its id stays taken. */
+  withdrawMessage(messageId: string, options?: CallOptions) {
+    return this.call("DELETE /messages/{messageId}", { params: { messageId } }, options);
+  }
+
   /** Leases what is due. Each call has a claim id, so an answer lost on the way loses no lease. */
   receiveMessages(
     agentId: string,
@@ -88,6 +93,14 @@ export class AgentClient extends RouteCaller {
   /** What waits in the mailbox, in delivery order, without leasing it. */
   peekMessages(agentId: string, query: QueryOf<"GET /agents/{agentId}/messages"> = {}, options?: CallOptions) {
     return this.call("GET /agents/{agentId}/messages", { params: { agentId }, query }, options);
+  }
+
+  /**
+   * Ends up to 1,000 queued messages of the mailbox that match, due or not; `{ filter: {} }` is everything. Not repeated after
+   * a lost connection: a repeat would take the next ones.
+   */
+  purgeMailbox(agentId: string, body: BodyOf<"POST /agents/{agentId}/messages/purge">, options?: CallOptions) {
+    return this.call("POST /agents/{agentId}/messages/purge", { params: { agentId }, body }, options);
   }
 
   completeMessage(messageId: string, body: BodyOf<"POST /messages/{messageId}/complete">, options?: CallOptions) {
@@ -162,6 +175,11 @@ export class AgentClient extends RouteCaller {
   /** What waits in a work queue, in delivery order, without leasing it. */
   peekChannel(name: string, query: QueryOf<"GET /channels/{name}/messages"> = {}, options?: CallOptions) {
     return this.call("GET /channels/{name}/messages", { params: { name }, query }, options);
+  }
+
+  /** As `purgeMailbox`, of a work queue that you may manage. */
+  purgeChannel(name: string, body: BodyOf<"POST /channels/{name}/messages/purge">, options?: CallOptions) {
+    return this.call("POST /channels/{name}/messages/purge", { params: { name }, body }, options);
   }
 
   // dead letters ----------------------------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ export function isTransient(status: number): boolean {
 const NOT_REPEATABLE: ReadonlySet<string> = new Set([
   "POST /dead-letters/redrive",
   "POST /dead-letters/purge",
+  "POST /agents/{agentId}/messages/purge",
+  "POST /channels/{name}/messages/purge",
   "POST /credentials",
 ]);
 

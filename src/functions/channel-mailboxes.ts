@@ -2,8 +2,10 @@ import { receiveFromChannelSchema } from "../lib/channels/channel.ts";
 import { BY_GRANTS, OWN_BODY_BY_GRANTS } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
 import {
+  countReplySchema,
   listMessagesReplySchema,
   peekMessagesQuerySchema,
+  purgeMailboxSchema,
   receiveMessagesReplySchema,
 } from "../lib/messages/message.ts";
 import { channelParams, reading, withMailbox } from "./shapes.ts";
@@ -37,5 +39,20 @@ export const peekChannel = defineRoute({
   statuses: [200],
   async handler(services, { params, query }) {
     return { status: 200, body: await services.messages.peekChannel(params.name, query) };
+  },
+});
+
+export const purgeChannel = defineRoute({
+  key: "POST /channels/{name}/messages/purge",
+  name: "purgeChannel",
+  summary: "Ends up to 1,000 queued messages of a work queue that match, due or not",
+  allow: withMailbox(BY_GRANTS),
+  params: channelParams,
+  query: undefined,
+  body: purgeMailboxSchema,
+  reply: countReplySchema,
+  statuses: [200],
+  async handler(services, { params, body }) {
+    return { status: 200, body: await services.messages.purgeChannel(params.name, body) };
   },
 });

@@ -1,8 +1,10 @@
 import { OWN_PATH } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
 import {
+  countReplySchema,
   listMessagesReplySchema,
   peekMessagesQuerySchema,
+  purgeMailboxSchema,
   receiveMessagesReplySchema,
   receiveMessagesSchema,
 } from "../lib/messages/message.ts";
@@ -37,5 +39,20 @@ export const peekMessages = defineRoute({
   statuses: [200],
   async handler(services, { params, query }) {
     return { status: 200, body: await services.messages.peek(params.agentId, query) };
+  },
+});
+
+export const purgeMailbox = defineRoute({
+  key: "POST /agents/{agentId}/messages/purge",
+  name: "purgeMailbox",
+  summary: "Ends up to 1,000 queued messages of a mailbox that match, due or not",
+  allow: withMailbox(OWN_PATH),
+  params: agentParams,
+  query: undefined,
+  body: purgeMailboxSchema,
+  reply: countReplySchema,
+  statuses: [200],
+  async handler(services, { params, body }) {
+    return { status: 200, body: await services.messages.purge(params.agentId, body) };
   },
 });

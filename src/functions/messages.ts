@@ -1,5 +1,5 @@
 import { asHolder, isKeptFrom } from "../lib/http/held.ts";
-import { OWN_BODY, OWN_MESSAGE, OWN_SENDER, OWN_SENDERS } from "../lib/http/ownership.ts";
+import { OWN_BODY, OWN_MESSAGE, OWN_SENDER, OWN_SENDERS, OWN_SENT_MESSAGE } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
 import { BATCH_REQUEST_MAX_BYTES } from "../lib/limits.ts";
 import {
@@ -15,6 +15,7 @@ import {
   settleMessagesReplySchema,
   settleMessagesSchema,
   settleReplySchema,
+  withdrawReplySchema,
 } from "../lib/messages/message.ts";
 import { messageParams, reading, sending, withMailbox } from "./shapes.ts";
 
@@ -85,6 +86,21 @@ export const getMessage = defineRoute({
   statuses: [200],
   async handler(services, { params }) {
     return { status: 200, body: await services.messages.get(params.messageId) };
+  },
+});
+
+export const withdrawMessage = defineRoute({
+  key: "DELETE /messages/{messageId}",
+  name: "withdrawMessage",
+  summary: "Takes back a message that is still queued; of a post, every copy that is",
+  allow: withMailbox(OWN_SENT_MESSAGE),
+  params: messageParams,
+  query: undefined,
+  body: undefined,
+  reply: withdrawReplySchema,
+  statuses: [200],
+  async handler(services, { params }) {
+    return { status: 200, body: await services.messages.withdraw(params.messageId) };
   },
 });
 

@@ -1,7 +1,7 @@
 import type { Route } from "../lib/http/route.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
 import { getAuditBlock, getAuditDigest, listAudit, listAuditBlocks } from "./audit.ts";
-import { peekChannel, receiveFromChannel } from "./channel-mailboxes.ts";
+import { peekChannel, purgeChannel, receiveFromChannel } from "./channel-mailboxes.ts";
 import {
   addChannelMember,
   createChannel,
@@ -16,7 +16,7 @@ import { issueCredential, listCredentials, revokeCredential } from "./credential
 import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
 import { health, healthLive } from "./health.ts";
 import { rotateKeys } from "./keys.ts";
-import { peekMessages, receiveMessages } from "./mailboxes.ts";
+import { peekMessages, purgeMailbox, receiveMessages } from "./mailboxes.ts";
 import { runMaintenance } from "./maintenance.ts";
 import { deleteMessageType, getMessageType, listMessageTypes, putMessageType } from "./message-types.ts";
 import {
@@ -28,6 +28,7 @@ import {
   sendBatch,
   sendMessage,
   settleMessages,
+  withdrawMessage,
 } from "./messages.ts";
 import { openApi } from "./openapi.ts";
 import { coordinationStatistics, metrics, queueStatistics, registryStatistics } from "./statistics.ts";
@@ -54,10 +55,12 @@ export const routes = [
   revokeCredential,
   receiveMessages,
   peekMessages,
+  purgeMailbox,
   sendMessage,
   sendBatch,
   settleMessages,
   getMessage,
+  withdrawMessage,
   completeMessage,
   retryMessage,
   deadLetterMessage,
@@ -72,6 +75,7 @@ export const routes = [
   putChannelGrant,
   receiveFromChannel,
   peekChannel,
+  purgeChannel,
   listDeadLetters,
   redriveDeadLetters,
   purgeDeadLetters,

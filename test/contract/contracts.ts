@@ -10,12 +10,14 @@ import { channelsContract } from "./channels.ts";
 import { claimsContract } from "./claims.ts";
 import { credentialsContract } from "./credentials.ts";
 import { deadLettersContract } from "./dead-letters.ts";
+import { delayedKeysContract } from "./delayed-keys.ts";
 import { deliverableContract } from "./deliverable.ts";
 import { dependenciesContract } from "./dependencies.ts";
 import { encryptionContract } from "./encryption.ts";
 import { expiryContract } from "./expiry.ts";
 import { handoutsContract } from "./handouts.ts";
 import { heartbeatsContract } from "./heartbeats.ts";
+import { mailboxSharesContract } from "./mailbox-shares.ts";
 import { maintenanceContract } from "./maintenance.ts";
 import { messageTypesContract } from "./message-types.ts";
 import { orderingContract } from "./ordering.ts";
@@ -29,6 +31,7 @@ import { settlementsContract } from "./settlements.ts";
 import { statisticsContract } from "./statistics.ts";
 import { tasksContract } from "./tasks.ts";
 import { tracesContract } from "./traces.ts";
+import { withdrawalsContract } from "./withdrawals.ts";
 import { workQueuesContract } from "./work-queues.ts";
 
 /** Every suite of the store contract; every store runs them all. */
@@ -43,6 +46,9 @@ export const contracts = [
   settlementsContract,
   prioritiesContract,
   orderingContract,
+  delayedKeysContract,
+  mailboxSharesContract,
+  withdrawalsContract,
   deadLettersContract,
   messageTypesContract,
   deliverableContract,

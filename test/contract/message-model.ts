@@ -15,6 +15,8 @@ export interface ModelMessage {
   arrival: number;
   priority: Priority;
   key: string | undefined;
+  /** False while a first delay keeps it out of its key, which it joins, with a new place, when a claim or sweep finds it due. */
+  joined: boolean;
   availableAt: number;
   expiresAt: number | undefined;
   status: Message["status"];
@@ -37,6 +39,30 @@ export class MessageModel {
   nextArrival(): number {
     this.#arrivals += 1;
     return this.#arrivals;
+  }
+
+  /** Whether what comes into the key now joins it later: something due has not joined yet, and is in front. */
+  waitsToJoin(receiver: string, key: string | undefined, now: number): boolean {
+    return key !== undefined && this.#joining(now, receiver).some((message) => message.key === key);
+  }
+
+  /** What a claim of the receiver does first, and a sweep for all: what is due joins its key. */
+  join(now: number, receiver?: string): void {
+    const due = this.#joining(now, receiver);
+    for (const message of due.sort((a, b) => a.availableAt - b.availableAt || a.arrival - b.arrival)) {
+      message.joined = true;
+      message.arrival = this.nextArrival();
+    }
+  }
+
+  #joining(now: number, receiver: string | undefined): ModelMessage[] {
+    return this.messages.filter(
+      (message) =>
+        !message.joined &&
+        message.status === "queued" &&
+        message.availableAt <= now &&
+        (receiver === undefined || message.receiver === receiver),
+    );
   }
 
   find(id: string): ModelMessage | undefined {
@@ -62,10 +88,12 @@ export class MessageModel {
 
   /** The ids that a claim of `receiver` must lease, in order. */
   deliverable(receiver: string, now: number, max: number): string[] {
+    this.join(now, receiver);
     const mailbox = this.messages.filter((message) => message.receiver === receiver);
     const live = mailbox.filter((message) => ["queued", "leased"].includes(this.due(message, now)));
     const blocked = (message: ModelMessage) =>
-      message.key !== undefined && live.some((other) => other.key === message.key && other.arrival < message.arrival);
+      message.key !== undefined &&
+      live.some((other) => other.joined && other.key === message.key && other.arrival < message.arrival);
     return live
       .filter((message) => this.due(message, now) === "queued" && message.availableAt <= now && !blocked(message))
       .sort((a, b) => rank(a) - rank(b) || a.arrival - b.arrival)

@@ -131,6 +131,7 @@ class MessageRun {
         return;
       case "sweep":
         await this.scene.store.sweep();
+        this.model.join(this.now);
         this.#swept = true;
         return;
       case "redrive":
@@ -142,6 +143,7 @@ class MessageRun {
     const receiver = this.receiver(step.to);
     const key = step.key < 2 ? `k${step.key}` : undefined;
     const before = this.now;
+    const waitsToJoin = this.model.waitsToJoin(receiver, key, before);
     const id = await this.scene.send(this.sender, receiver, {
       priority: step.priority,
       orderingKey: key,
@@ -160,6 +162,7 @@ class MessageRun {
       arrival: this.model.nextArrival(),
       priority: step.priority,
       key,
+      joined: key === undefined || (step.delay === 0 && !waitsToJoin),
       availableAt: at(read.availableAt),
       expiresAt: step.ttl === 0 ? undefined : acceptedAt + half(step.ttl),
       status: "queued",
@@ -254,6 +257,7 @@ class MessageRun {
     expect(await this.scene.store.redriveDeadLetters({ filter: { receiver }, dryRun: false })).toBe(dead.length);
     for (const message of dead) {
       const read = await this.scene.read(message.id);
+      message.joined = !this.model.waitsToJoin(receiver, message.key, this.now);
       message.status = "queued";
       message.arrival = this.model.nextArrival();
       message.attemptLimit = message.attempt + message.maxAttempts;
@@ -289,6 +293,11 @@ class MessageRun {
         } else await this.scene.store.sweep();
       }),
     );
+    // In any order: nothing else in a burst gives a number.
+    for (const step of batch) {
+      if (step.do === "claim") this.model.join(this.now, this.receiver(step.agent));
+      else if (step.do !== "settle" && step.do !== "renew") this.model.join(this.now);
+    }
     delivered.sort((a, b) => a.message.attempt - b.message.attempt);
     for (const { message, agentId } of delivered) this.hand(message, agentId);
     for (const one of accepted) {
@@ -347,6 +356,7 @@ class MessageRun {
     for (let round = 0; round < 60; round++) {
       this.scene.advance(4 * TICK);
       await this.scene.store.sweep();
+      this.model.join(this.now);
       this.#swept = true;
       await this.verify();
       let delivered = 0;

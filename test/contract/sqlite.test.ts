@@ -20,6 +20,7 @@ const SCANS: readonly { table: RegExp; statement: RegExp; reason: string }[] = [
     statement: /FROM audit_entries WHERE entry_no >= \?1 AND entry_no < \?2/,
     reason: "a page of entries",
   },
+  { table: /^j$/, statement: /AS pending$/, reason: "at most 1,000 messages that are to join their ordering keys" },
   { table: /^demands$/, statement: /^INSERT INTO demand_sets/, reason: "once for each new set of capabilities" },
   { table: /^capability_sets$/, statement: /^SELECT set_no FROM capability_sets/, reason: "once for each new demand" },
 ];
@@ -37,6 +38,7 @@ const SORTS: readonly { statement: RegExp; reason: string }[] = [
     statement: /^SELECT channel_no.*FROM channels WHERE name > \?.*channel_no IN/,
     reason: "the channels of one agent",
   },
+  { statement: /AS pending$/, reason: "the keys of at most 1,000 messages" },
   { statement: /^WITH sample AS/, reason: "a sample of at most 1,000 attempts" },
   {
     statement: /^SELECT agent_no.*FROM agents WHERE agent_id > \? AND set_no IN/,

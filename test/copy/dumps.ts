@@ -40,7 +40,7 @@ const SHARED = {
     JOIN @demands AS d ON d.demand_no = x.demand_no JOIN @capability_sets AS s ON s.set_no = x.set_no`,
 };
 
-const MESSAGES = `SELECT m.message_id, s.agent_id AS sender, r.agent_id AS receiver, m.type, m.priority, m.status, m.held,
+const MESSAGES = `SELECT m.message_id, s.agent_id AS sender, r.agent_id AS receiver, m.type, m.priority, m.status, m.held, m.joined,
     m.attempt, m.attempt_limit, m.max_attempts, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at,
     m.settlement, m.claim_id, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.idempotency_key, m.request_hash,
     m.sender_role, m.sender_credential, m.key_version, t.task_id, m.task_attempt, m.channel, m.post_id, m.holder, PAYLOAD AS payload

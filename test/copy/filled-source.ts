@@ -124,6 +124,7 @@ async function sendOpenMessages(scene: Scene, more: number): Promise<void> {
   await scene.settle("post", await scene.receiveOne("post"), "complete");
   for (const n of [1, 2, 3]) await post({ messageId: `key-${n}`, orderingKey: "k", payload: { n }, type: "report" });
   for (const priority of ["low", "normal", "high", "urgent"] as const) await post({ messageId: priority, priority });
+  await post({ messageId: "key-later", orderingKey: "k", delaySeconds: 86_400 });
   await post({ messageId: "later", delaySeconds: 86_400, correlationId: "c-1", replyTo: "chief" });
   await post({ messageId: "mortal", ttlSeconds: 2 * 86_400 });
   await post({ messageId: "large", payload: { text: "ä€😀".repeat(2_000) } });

@@ -268,6 +268,8 @@ const messages: Pick<
 
 const deadLetters: Pick<
   Record<Verb, VerbCase>,
+  | "withdrawMessage"
+  | "purgeMailbox"
   | "listDeadLetters"
   | "redriveDeadLetters"
   | "purgeDeadLetters"
@@ -276,6 +278,19 @@ const deadLetters: Pick<
   | "listMessageTypes"
   | "deleteMessageType"
 > = {
+  withdrawMessage: {
+    async arrange(scene) {
+      const { sender, receiver } = await mail(scene, 1);
+      const messageId = await scene.send(sender, receiver, { orderingKey: "k", delaySeconds: 60 });
+      return () => scene.store.withdrawMessage(messageId);
+    },
+  },
+  purgeMailbox: {
+    async arrange(scene) {
+      const { sender, receiver } = await mail(scene, 3);
+      return () => scene.store.purgeMailbox(receiver, { filter: { sender }, dryRun: false });
+    },
+  },
   listDeadLetters: {
     async arrange(scene) {
       const { receiver } = await deadMail(scene);

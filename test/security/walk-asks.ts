@@ -55,6 +55,10 @@ export const ASKS: Readonly<Record<string, AskFor>> = {
     await world.messageTo(owner);
     return ofAgent(world, owner);
   },
+  "POST /agents/{agentId}/messages/purge": async (world, owner) => {
+    await world.messageTo(owner);
+    return { ...(await ofAgent(world, owner)), body: { filter: {} } };
+  },
   "POST /credentials": (_world, { agentId }) => ({ body: { kind: "token", agentId, label: "walk" } }),
   "GET /credentials": async (world, owner) => {
     await world.tokenOf(owner);
@@ -72,6 +76,7 @@ export const ASKS: Readonly<Record<string, AskFor>> = {
     },
   }),
   "GET /messages/{messageId}": async (world, owner) => ({ params: { messageId: await world.messageTo(owner) } }),
+  "DELETE /messages/{messageId}": async (world, owner) => ({ params: { messageId: await world.messageBy(owner) } }),
   "POST /messages/{messageId}/complete": settling(),
   "POST /messages/{messageId}/retry": settling({ reason: MARK }),
   "POST /messages/{messageId}/dead-letter": settling({ reason: MARK }),
@@ -95,6 +100,10 @@ export const ASKS: Readonly<Record<string, AskFor>> = {
     body: { agentId: owner.agentId },
   }),
   "GET /channels/{name}/messages": ofChannel,
+  "POST /channels/{name}/messages/purge": async (world, owner) => ({
+    ...(await ofChannel(world, owner)),
+    body: { filter: {} },
+  }),
   "GET /dead-letters": async (world, owner) => {
     await world.deadLetterOf(owner);
     return { query: { receiver: owner.agentId } };

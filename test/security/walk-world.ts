@@ -68,6 +68,14 @@ export class World {
     return (await this.services.messages.send(message)).messageId;
   }
 
+  /** A queued message of the owner to somebody else. */
+  async messageBy(owner: Owner): Promise<string> {
+    if (!owner.exists) return this.id("message");
+    const { agentId: receiver } = await this.agent("worker");
+    const message = { sender: owner.agentId, receiver, type: "notification", payload: { MARK } };
+    return (await this.services.messages.send(message)).messageId;
+  }
+
   /** A message that the owner has leased, in its first attempt. */
   async leasedBy(owner: Owner): Promise<string> {
     const messageId = await this.messageTo(owner);

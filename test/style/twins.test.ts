@@ -19,6 +19,8 @@ const ALONE: Readonly<Record<string, string>> = {
   [`${MSSQL}/heartbeats.ts`]: "out of agents.ts: with it that file would be longer than a file may be",
   [`${MSSQL}/lone-task.ts`]: "the commonest call of assignTask without table variables, which SQLite does not need",
   [`${MSSQL}/task-calls.ts`]: "what the batches of task-transitions.ts have in common; SQLite's are functions",
+  [`${MSSQL}/claim-sources.ts`]: "the parts in which the texts of claim-messages.ts differ; SQLite decides as it goes",
+  [`${MSSQL}/upkeep-step.ts`]: "steps of the upkeep are batches there, with an early end; SQLite's are functions",
   [`${MSSQL}/copied-table.ts`]: "a copy goes from the embedded database to this one: here it is written",
   [`${MSSQL}/copy-channels.ts`]: "a copy is written here",
   [`${MSSQL}/copy-credentials.ts`]: "a copy is written here",

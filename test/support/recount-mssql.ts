@@ -157,16 +157,16 @@ const MESSAGES: readonly Law[] = [
   {
     name: "messages held behind their ordering key",
     sql: differing(`SELECT m.message_id AS what, CAST(m.held AS int) AS kept, CASE WHEN EXISTS (SELECT 1 FROM dbo.messages AS o
-          WHERE o.receiver_no = m.receiver_no AND o.ordering_key = m.ordering_key AND o.arrival < m.arrival
+          WHERE o.receiver_no = m.receiver_no AND o.ordering_key = m.ordering_key AND o.joined = 1 AND o.arrival < m.arrival
             AND o.status IN ${OPEN}) THEN 1 ELSE 0 END AS counted
-      FROM dbo.messages AS m WHERE m.ordering_key IS NOT NULL AND m.status = 'queued'`),
+      FROM dbo.messages AS m WHERE m.ordering_key IS NOT NULL AND m.joined = 1 AND m.status = 'queued'`),
   },
   {
     name: "ordering_keys.unsettled",
     sql: differing(`SELECT CONCAT(COALESCE(k.receiver_no, m.receiver_no), ' ', COALESCE(k.ordering_key, m.ordering_key)) AS what,
         COALESCE(m.counted, 0) AS counted, COALESCE(k.unsettled, 0) AS kept
       FROM dbo.ordering_keys AS k FULL JOIN (SELECT receiver_no, ordering_key, COUNT(*) AS counted FROM dbo.messages
-          WHERE ordering_key IS NOT NULL AND status IN ${OPEN} GROUP BY receiver_no, ordering_key) AS m
+          WHERE ordering_key IS NOT NULL AND joined = 1 AND status IN ${OPEN} GROUP BY receiver_no, ordering_key) AS m
         ON m.receiver_no = k.receiver_no AND m.ordering_key = k.ordering_key`),
   },
   {

@@ -172,8 +172,14 @@ const LAWS: readonly Law[] = [
     name: "messages held behind their ordering key",
     sql: `SELECT m.message_id AS what, m.held AS kept, EXISTS (SELECT 1 FROM messages o
             WHERE o.receiver_no = m.receiver_no AND o.ordering_key = m.ordering_key AND o.arrival < m.arrival
-              AND o.status IN ('queued', 'leased')) AS counted
-          FROM messages m WHERE m.ordering_key IS NOT NULL AND m.status = 'queued' AND counted <> kept`,
+              AND o.joined = 1 AND o.status IN ('queued', 'leased')) AS counted
+          FROM messages m WHERE m.ordering_key IS NOT NULL AND m.joined = 1 AND m.status = 'queued' AND counted <> kept`,
+  },
+  {
+    name: "messages that have not joined their ordering key",
+    sql: `SELECT m.message_id AS what, 0 AS counted, m.held AS kept FROM messages m
+          WHERE m.joined = 0 AND m.status IN ('queued', 'leased')
+            AND (m.held = 0 OR m.status = 'leased' OR m.ordering_key IS NULL)`,
   },
 ];
 

@@ -69,14 +69,26 @@ export const OWN_ASSIGNMENT: Rule = {
   },
 };
 
+function messageNotFound(messageId: string): AgentCommunicationError {
+  return new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
+}
+
 /** `/messages/{messageId}`: sent or received, from a work queue, too. */
 export const OWN_MESSAGE: Rule = {
   says: "the caller is the sender, the receiver or, in a work queue, who leased it last; otherwise `MESSAGE_NOT_FOUND`",
   async check(caller, parts, { store }) {
     const messageId = field(parts.params, "messageId") ?? "";
-    if ((await store.relationToMessage(caller.agentId, messageId)) === undefined) {
-      throw new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
-    }
+    if ((await store.relationToMessage(caller.agentId, messageId)) === undefined) throw messageNotFound(messageId);
+    return parts;
+  },
+};
+
+/** `/messages/{messageId}`: sent by the caller. */
+export const OWN_SENT_MESSAGE: Rule = {
+  says: "the caller is the sender; otherwise `MESSAGE_NOT_FOUND`",
+  async check(caller, parts, { store }) {
+    const messageId = field(parts.params, "messageId") ?? "";
+    if ((await store.relationToMessage(caller.agentId, messageId)) !== "sent_by") throw messageNotFound(messageId);
     return parts;
   },
 };

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { type ReceiveFromChannelInput, receiveFromChannelSchema } from "../channels/channel.ts";
+import { type ChannelRight, type ReceiveFromChannelInput, receiveFromChannelSchema } from "../channels/channel.ts";
 import { ChannelPolicy } from "../channels/channel-policy.ts";
 import type { Clock } from "../clock.ts";
 import { AgentCommunicationError, type FieldError } from "../errors.ts";
@@ -9,6 +9,7 @@ import type { ContentEncryption } from "../security/content-encryption.ts";
 import type { QueueStatistics } from "../statistics/statistics.ts";
 import type { Claim, NewSettlement, SettleResult, Store } from "../store/store.ts";
 import { CHANNEL_SIGIL, channelNameSchema, channelOf, idSchema } from "../values.ts";
+import { refuseFarDelivery } from "./far-delivery.ts";
 import { MailboxReceiver } from "./mailbox-receiver.ts";
 import {
   completeMessageSchema,
@@ -16,6 +17,7 @@ import {
   type LeasedMessage,
   type Message,
   peekMessagesQuerySchema,
+  purgeMailboxSchema,
   type ReceiveMessages,
   type ReceiveMessagesInput,
   receiveMessagesSchema,
@@ -29,6 +31,7 @@ import {
   sendBatchSchema,
   sendMessageSchema,
   settleMessagesSchema,
+  type WithdrawReply,
 } from "./message.ts";
 import { MessageContents, type Outgoing } from "./message-contents.ts";
 import { isBuiltInMessageType } from "./message-type.ts";
@@ -72,6 +75,7 @@ export class MessageQueueManager {
    */
   async send(input: SendMessageInput, options: SendOptions = {}): Promise<SendMessageReply> {
     const message = parse(sendMessageSchema, input);
+    refuseFarDelivery([message], this.#store.now(), () => "deliverAt");
     const idempotencyKey = scopedKey("POST /messages", message.sender, options, message.messageId);
     // Built-in types have no schema of their own, are most of the traffic, and so take no turn of the event loop here.
     if (!isBuiltInMessageType(message.type)) await this.#checkPayload(message);
@@ -100,6 +104,7 @@ export class MessageQueueManager {
     options: SendOptions = {},
   ): Promise<{ results: SendMessageReply[] }> {
     const { messages } = parse(sendBatchSchema, input);
+    refuseFarDelivery(messages, this.#store.now(), (index) => `messages.${index}.deliverAt`);
     const outgoing: Outgoing[] = [];
     for (const [index, message] of messages.entries()) {
       const idempotencyKey = scopedKey("POST /messages/batch", message.sender, options, message.messageId, index);
@@ -197,8 +202,8 @@ export class MessageQueueManager {
     return { messages: await this.#contents.revealAll(items), nextCursor };
   }
 
-  async #requireQueue(channel: string): Promise<void> {
-    const { kind } = await this.#policy.require(channel, "read");
+  async #requireQueue(channel: string, right: ChannelRight = "read"): Promise<void> {
+    const { kind } = await this.#policy.require(channel, right);
     if (kind === "work_queue") return;
     const detail = `${channel} is a broadcast channel: each member has copies of its posts in a mailbox of its own.`;
     throw new AgentCommunicationError("INVALID_REQUEST", detail);
@@ -254,6 +259,39 @@ export class MessageQueueManager {
       return { messageId, attempt, outcome, delayMilliseconds, reason };
     });
     return { results: await this.#store.settleMessages(agentId, converted) };
+  }
+
+  /**
+   * Takes back a message that is still queued; of a post, all copies that are. It reads as expired (`WITHDRAWN`), and its id
+   * stays taken. Repeating it changes nothing. Who may: its sender, which the route checks.
+   *
+   * @throws MESSAGE_NOT_FOUND, LEASE_LOST (it is no longer queued), FORBIDDEN (the switchboard's own)
+   */
+  withdraw(messageId: string): Promise<WithdrawReply> {
+    return this.#store.withdrawMessage(parse(idSchema, messageId, "message id"));
+  }
+
+  /**
+   * Ends up to 1,000 queued messages of an agent's mailbox that match, due or not; what the switchboard has written stays.
+   *
+   * @throws INVALID_REQUEST, AGENT_NOT_FOUND
+   * @example
+   * await messages.purge("backend-1", { filter: { sender: "spammer" } });
+   */
+  async purge(agentId: string, input: z.input<typeof purgeMailboxSchema>): Promise<{ count: number }> {
+    const selection = parse(purgeMailboxSchema, input);
+    return { count: await this.#store.purgeMailbox(parse(idSchema, agentId, "agent id"), selection) };
+  }
+
+  /** As `purge`, of a work queue, by who may manage it. @throws CHANNEL_FORBIDDEN, CHANNEL_NOT_FOUND, INVALID_REQUEST */
+  async purgeChannel(name: string, input: z.input<typeof purgeMailboxSchema>): Promise<{ count: number }> {
+    const channel = parse(channelNameSchema, name, "name of the channel");
+    const selection = parse(purgeMailboxSchema, input);
+    const count = await this.#policy.withFreshAnswers(async () => {
+      await this.#requireQueue(channel, "manage");
+      return this.#store.purgeMailbox(`${CHANNEL_SIGIL}${channel}`, selection);
+    });
+    return { count };
   }
 
   statistics(): Promise<QueueStatistics> {

@@ -64,7 +64,7 @@ export type MessageStatus = z.infer<typeof messageStatusSchema>;
 /** What a message is to an agent: sent by it, sent to it, or of a work queue and leased last by it. */
 export type MessageRelation = "sent_by" | "sent_to" | "leased_by";
 
-/** `POST /messages`. `deliverAt` in the past means now; it and `delaySeconds` exclude each other. */
+/** `POST /messages`. `deliverAt` lies at most a year ahead, and in the past means now; it and `delaySeconds` exclude each other. */
 export const sendMessageSchema = z
   .strictObject({
     messageId: idSchema.optional(),
@@ -138,7 +138,8 @@ export const messageSchema = z.object({
   /** When it was completed, dead-lettered or expired. */
   endedAt: instantSchema.optional(),
   /**
-   * Why it was returned or dead-lettered last: the caller's words, or MAX_ATTEMPTS, RECEIVER_DEREGISTERED, UNDECRYPTABLE.
+   * Why it was returned, dead-lettered or taken out last: the caller's words, or MAX_ATTEMPTS, RECEIVER_DEREGISTERED,
+   * UNDECRYPTABLE, WITHDRAWN, PURGED.
    */
   reason: z.string().optional(),
   /** W3C Trace Context of the call that sent it: whoever goes on with the message continues that trace. */
@@ -214,6 +215,32 @@ export const settleResultSchema = z.object({
   status: z.enum(["completed", "queued", "dead_lettered", "lease_lost", "not_found"]),
 });
 export const settleMessagesReplySchema = z.object({ results: z.array(settleResultSchema) });
+
+/** `DELETE /messages/{messageId}`. `status` is `completed` for a post, whose copies it withdraws. */
+export const withdrawReplySchema = z.object({
+  messageId: idSchema,
+  status: z.enum(["expired", "completed"]),
+  /** How many messages are withdrawn, by this call or an earlier one: 1, of a post the number of its copies; 0: it expired by itself. */
+  withdrawn: z.int(),
+});
+export type WithdrawReply = z.infer<typeof withdrawReplySchema>;
+
+/**
+ * Which queued messages of a mailbox; an absent field matches all. `before` compares with the time of acceptance, `dueAfter`
+ * with the time at which a message becomes due.
+ */
+export const mailboxFilterSchema = z.strictObject({
+  sender: idSchema.optional(),
+  type: messageTypeSchema.optional(),
+  before: instantSchema.optional(),
+  dueAfter: instantSchema.optional(),
+});
+export type MailboxFilter = z.output<typeof mailboxFilterSchema>;
+/** `POST /agents/{agentId}/messages/purge`: `filter` is required, `{}` is everything. */
+export const purgeMailboxSchema = z.strictObject({
+  filter: mailboxFilterSchema,
+  dryRun: z.boolean().default(false),
+});
 
 /** Which dead letters; an absent field matches all. `before` compares with the time of dead-lettering. */
 export const deadLetterFilterSchema = z.strictObject({

@@ -1,6 +1,6 @@
 import type { AgentRole, AgentStatus } from "../agents/agent.ts";
 import type { ChannelKind, ChannelRight, CreateChannel } from "../channels/channel.ts";
-import type { DeadLetterFilter, SendMessage, SettlementOutcome } from "../messages/message.ts";
+import type { DeadLetterFilter, MailboxFilter, SendMessage, SettlementOutcome } from "../messages/message.ts";
 import type { Credential, IssueCredential } from "../security/credential.ts";
 import type { AssignTask } from "../tasks/task.ts";
 import type { Encrypted, StoredLeasedMessage } from "./stored-values.ts";
@@ -168,6 +168,12 @@ export interface Renewal {
   messageId: string;
   attempt: number;
   leaseMilliseconds: number;
+}
+
+/** Which queued messages of a mailbox; at most DEAD_LETTER_BATCH_MAX of them. */
+export interface MailboxSelection {
+  filter: MailboxFilter;
+  dryRun: boolean;
 }
 
 /** Exactly one of ids and filter; at most DEAD_LETTER_BATCH_MAX rows are touched. */

@@ -30,6 +30,11 @@ export function agentRefusal(code: AgentRefusalCode, agentId: string): AgentComm
   return code === "AGENT_NOT_FOUND" ? agentNotFound(agentId) : agentDeregistered(agentId);
 }
 
+/** No message has this id. */
+export function messageNotFound(messageId: string): AgentCommunicationError {
+  return new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
+}
+
 /** Nothing has been sealed under that number. */
 export function auditBlockNotFound(blockNo: number): AgentCommunicationError {
   return new AgentCommunicationError("NOT_FOUND", `The audit has no block ${blockNo}.`);

@@ -6,6 +6,7 @@ import type {
   MessageTypeDefinition,
   SendMessageReply,
   SettleReply,
+  WithdrawReply,
 } from "../messages/message.ts";
 import type {
   AuditBlock,
@@ -45,6 +46,7 @@ import type {
   DeadLetterSelection,
   FoundCredential,
   Heartbeat,
+  MailboxSelection,
   NewChannel,
   NewCredential,
   NewMessage,
@@ -125,9 +127,24 @@ export interface Store {
    * `maxAttempts`. Those that the agent does not hold in that attempt (any more) are passed over.
    */
   giveBackMessages(giveBack: GiveBack): Promise<void>;
+  /**
+   * Takes back a message that is still queued: it reads as expired (WITHDRAWN), and its id stays taken. Of a post, all copies
+   * that are still queued. A repeat is answered as the first. @throws MESSAGE_NOT_FOUND, LEASE_LOST (no longer queued), FORBIDDEN (the
+   * switchboard's own)
+   */
+  withdrawMessage(messageId: string): Promise<WithdrawReply>;
+  /**
+   * Ends queued messages of a mailbox (`#name`: of a channel) that agents have sent, due or not, as expired (PURGED).
+   *
+   * @returns how many @throws AGENT_NOT_FOUND, CHANNEL_NOT_FOUND
+   */
+  purgeMailbox(mailbox: string, selection: MailboxSelection): Promise<number>;
   /** Newest first by the time of dead-lettering. */
   listDeadLetters(query: Page & Omit<DeadLetterFilter, "before">): Promise<Paged<StoredMessage>>;
-  /** Queues dead letters again (new arrival number, `maxAttempts` more attempts), oldest first. @returns how many */
+  /**
+   * Queues dead letters again (new arrival number, `maxAttempts` more attempts), oldest first. Those of deregistered agents stay,
+   * and those for which a mailbox has no room. @returns how many
+   */
   redriveDeadLetters(selection: DeadLetterSelection): Promise<number>;
   /** Deletes dead letters, oldest first. @returns how many */
   purgeDeadLetters(selection: DeadLetterSelection): Promise<number>;

@@ -54,6 +54,8 @@ export interface SweepSteps {
   /** Mailboxes after that number. */
   takeBackLeases(after: number): Promise<LeaseSweep>;
   expireMessages(): Promise<Step>;
+  /** Messages with a first delay that have become due, of mailboxes after that number. */
+  joinDueMessages(after: number): Promise<Walked>;
   deadLetterLeftBehind(): Promise<Step>;
   /** From the first step on when no position is given. */
   sweepTasks(position: SweepPosition | undefined): Promise<TaskSweep>;
@@ -83,6 +85,7 @@ export async function runSweep(steps: SweepSteps): Promise<SweepReport> {
   });
   await takeBack(steps, report);
   report.messagesExpired = await repeat(() => steps.expireMessages());
+  await joinDue(steps);
   report.messagesDeadLettered += await repeat(() => steps.deadLetterLeftBehind());
   await sweepAllTasks(steps, report);
   report.auditEntriesSealed = await repeat(() => steps.sealAudit());
@@ -110,6 +113,11 @@ async function takeBack(steps: SweepSteps, report: SweepReport): Promise<void> {
     report.messagesDeadLettered += step.deadLettered;
     next = step.next;
   }
+}
+
+async function joinDue(steps: SweepSteps): Promise<void> {
+  let next: number | undefined = -1;
+  while (next !== undefined) next = (await steps.joinDueMessages(next)).next;
 }
 
 async function repeat(step: () => Promise<Step>): Promise<number> {

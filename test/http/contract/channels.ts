@@ -101,6 +101,18 @@ export function channelRoutes(api: () => Api): void {
       expectProblem(asked, "INVALID_REQUEST");
     });
 
+    it("of kind work_queue are purged by those who manage them", async () => {
+      const sender = await api().register();
+      const name = await channel("work_queue", { members: [sender] });
+      const body = { sender, receiver: `#${name}`, type: "query" };
+      await api().ok("POST /messages", {}, { body });
+      const purge = { body: { filter: { sender } } };
+      expect(await api().ok("POST /channels/{name}/messages/purge", { name }, purge)).toEqual({ count: 1 });
+      const news = await channel("broadcast", { members: [sender] });
+      const refused = await api().call("POST /channels/{name}/messages/purge", { name: news }, purge);
+      expectProblem(refused, "INVALID_REQUEST");
+    });
+
     it("of kind work_queue give each message to one member, by the ordinary rules of leases", async () => {
       const [a, b, sender] = [await api().register(), await api().register(), await api().register()];
       const name = await channel("work_queue", { members: [a, b] });

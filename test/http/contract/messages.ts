@@ -173,6 +173,59 @@ export function messageRoutes(api: () => Api): void {
       }
     });
 
+    it("are withdrawn while they are queued, again and again, and not later", async () => {
+      const [sender, receiver] = [await api().register(), await api().register()];
+      const messageId = await api().message(sender, receiver, { delaySeconds: 3_600, orderingKey: "k" });
+      const withdraw = (id: string) => api().call("DELETE /messages/{messageId}", { messageId: id });
+      const reply = { messageId, status: "expired", withdrawn: 1 };
+      expect(await api().ok("DELETE /messages/{messageId}", { messageId })).toEqual(reply);
+      expect(await api().ok("DELETE /messages/{messageId}", { messageId })).toEqual(reply);
+      const read = await api().ok("GET /messages/{messageId}", { messageId });
+      expect(read).toMatchObject({ status: "expired", reason: "WITHDRAWN" });
+      const again = { sender, receiver, type: "notification", messageId, payload: "another" };
+      expectProblem(await api().call("POST /messages", {}, { body: again }), "IDEMPOTENCY_MISMATCH");
+      const late = await api().message(sender, receiver);
+      await api().receive(receiver);
+      expectProblem(await withdraw(late), "LEASE_LOST");
+      expectProblem(await withdraw(api().id("m")), "MESSAGE_NOT_FOUND");
+    });
+
+    it("are purged from a mailbox, due or not", async () => {
+      const [sender, receiver] = [await api().register(), await api().register()];
+      const deliverAt = new Date(Date.now() + 300 * 86_400_000).toISOString();
+      const messageId = await api().message(sender, receiver, { deliverAt });
+      await api().message(receiver, receiver);
+      const purge = (filter: object, more: object = {}) =>
+        api().ok<Count>("POST /agents/{agentId}/messages/purge", { agentId: receiver }, { body: { filter, ...more } });
+      const dueAfter = new Date(Date.now() + 86_400_000).toISOString();
+      expect(await purge({ dueAfter }, { dryRun: true })).toEqual({ count: 1 });
+      expect(await purge({ sender, dueAfter })).toEqual({ count: 1 });
+      expect(await purge({ sender })).toEqual({ count: 0 });
+      const read = await api().ok("GET /messages/{messageId}", { messageId });
+      expect(read).toMatchObject({ status: "expired", reason: "PURGED" });
+      expect(await purge({})).toEqual({ count: 1 });
+      const params = { agentId: receiver };
+      const purging = (body: object) => api().call("POST /agents/{agentId}/messages/purge", params, { body });
+      for (const body of [{}, { filter: { reason: "x" } }, { filter: { before: "yesterday" } }]) {
+        expectProblem(await purging(body), "INVALID_REQUEST");
+      }
+    });
+
+    it("are delivered at most a year ahead", async () => {
+      const agentId = await api().register();
+      const at = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString();
+      const message = { sender: agentId, receiver: agentId, type: "notification" };
+      const send = (more: object) => api().call("POST /messages", {}, { body: { ...message, ...more } });
+      for (const far of [{ deliverAt: at(366) }, { deliverAt: "9999-12-31T23:59:59Z" }, { delaySeconds: 31_536_001 }]) {
+        expectProblem(await send(far), "INVALID_REQUEST");
+      }
+      expect((await send({ deliverAt: at(364) })).status).toBe(202);
+      const messages = [message, { ...message, deliverAt: at(366) }];
+      const batch = await api().call("POST /messages/batch", {}, { body: { messages } });
+      expectProblem(batch, "INVALID_REQUEST");
+      expect(batch.json).toMatchObject({ errors: [{ path: "messages.1.deliverAt" }] });
+    });
+
     it("of unknown ids are 404, settled or read", async () => {
       const agentId = await api().register();
       const params = { messageId: api().id("m") };

@@ -180,6 +180,8 @@ export type CopiedMessage = {
   correlation_id: string | null;
   reply_to: string | null;
   ordering_key: string | null;
+  /** 0: it joins its ordering key when it becomes due. */
+  joined: number;
   idempotency_key: string | null;
   request_hash: string | null;
   sender_role: string | null;

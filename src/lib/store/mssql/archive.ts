@@ -5,10 +5,10 @@ import type { Step, Walked } from "../upkeep-runs.ts";
 import { bigint } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemJson, plainJson } from "./item-text.ts";
-import { endIf, upkeepStep } from "./sweep.ts";
 import { newestEventsByNo, readTasksByNo, storedAttemptsByNo } from "./task-reading.ts";
 import { sqlText } from "./texts.ts";
 import { APPLY_COUNTS, BY_KEY, DECLARE_COUNTS, HASH, ID, KEY_VERSION, PROLOGUE, WORD } from "./transaction.ts";
+import { endIf, upkeepStep } from "./upkeep-step.ts";
 
 /** Moves finished tasks past their retention to the archive, and drops what then nobody names any more. */
 

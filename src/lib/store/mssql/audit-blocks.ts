@@ -22,9 +22,9 @@ import type { Paged } from "../store.ts";
 import type { Step } from "../upkeep-runs.ts";
 import { type Batch, bigint, int } from "./batch.ts";
 import type { Connection } from "./connection.ts";
-import { upkeepStep } from "./sweep.ts";
 import { sqlText } from "./texts.ts";
 import { PROLOGUE } from "./transaction.ts";
+import { upkeepStep } from "./upkeep-step.ts";
 
 /** The audit's blocks: sealing, reading, and dropping what is past its retention. */
 

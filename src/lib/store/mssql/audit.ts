@@ -79,7 +79,7 @@ export function actorBeside(agentId: string): { actor?: string } {
  */
 export function recordMessages(
   rows: Pick<RecordedRows, "from"> & {
-    action: "message.sent" | "message.received" | "message.settled";
+    action: "message.sent" | "message.received" | "message.settled" | "message.withdrawn";
     item: string;
     agentId: string;
     messageId: string;

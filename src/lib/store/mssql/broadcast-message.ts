@@ -4,11 +4,11 @@ import type { SendMessageReply } from "../../messages/message.ts";
 import { broadcastTooLarge } from "../channel-reading.ts";
 import type { NewMessage } from "../store.ts";
 import { actorBeside, recordMessages } from "./audit.ts";
-import { type Batch, int } from "./batch.ts";
+import type { Batch } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemJson, plainJson } from "./item-text.ts";
-import { joinKeys } from "./message-rows.ts";
-import { encodeNewMessage, type SendRefusal, sendRefusalOf } from "./send-messages.ts";
+import { joinKeys, joinsLater } from "./ordering-keys.ts";
+import { encodeNewMessage, mailboxInputs, ownOf, type SendRefusal, sendRefusalOf } from "./send-messages.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 import { auditedTexts } from "./texts.ts";
 import { BIN2, BY_KEY, ID, PROLOGUE, raceUnless } from "./transaction.ts";
@@ -39,22 +39,28 @@ IF @refusal IS NULL AND @repeatOf IS NULL
   SELECT @repeatOf = d.message_id, @knownHash = d.request_hash, @refusal = CASE WHEN d.sender_no IS NULL OR d.sender_no <> @senderNo THEN 'ID_TAKEN'
     WHEN d.request_hash <> @requestHash THEN 'ID_MISMATCH' END
   FROM dbo.messages AS d WHERE d.message_id = @messageId;
-DECLARE @copies TABLE (place int NOT NULL PRIMARY KEY, receiver_no int NOT NULL, ordering_key ${ID} NULL, held bit NOT NULL);
+DECLARE @copies TABLE (place int NOT NULL PRIMARY KEY, receiver_no int NOT NULL, ordering_key ${ID} NULL, held bit NOT NULL,
+  joined bit NOT NULL);
 IF @refusal IS NULL AND @repeatOf IS NULL
 BEGIN
   SET @channelNo = (SELECT c.channel_no FROM dbo.channels AS c WHERE c.name = SUBSTRING(@receiver, 2, 100) ${BIN2} AND c.kind = 'broadcast');
   IF @channelNo IS NULL SET @refusal = 'RECEIVER_UNKNOWN';
-  INSERT INTO @copies (place, receiver_no, ordering_key, held)
-  SELECT ROW_NUMBER() OVER (ORDER BY a.agent_no), a.agent_no, @orderingKey, 0
+  INSERT INTO @copies (place, receiver_no, ordering_key, held, joined)
+  SELECT ROW_NUMBER() OVER (ORDER BY a.agent_no), a.agent_no, @orderingKey, 0, CASE WHEN ${joinsLater({
+    receiverNo: "a.agent_no",
+    orderingKey: "@orderingKey",
+    availableAt: "@availableAt",
+  })} THEN 0 ELSE 1 END
   FROM dbo.channel_members AS m JOIN dbo.agents AS a ON a.agent_no = m.agent_no
   WHERE m.channel_no = @channelNo AND a.status <> 'deregistered';
   SET @members = @@ROWCOUNT;
   IF @refusal IS NULL AND CAST(@payloadBytes AS bigint) * @members > ${BROADCAST_MAX_BYTES} SET @refusal = 'TOO_LARGE';
   IF @refusal IS NULL
-    SELECT TOP (1) @refusal = 'MAILBOX_FULL', @depth = b.depth
+    SELECT TOP (1) @refusal = CASE WHEN b.depth >= @maxMailbox THEN 'MAILBOX_FULL' ELSE 'SHARE_USED' END, @depth = b.depth
     FROM @copies AS s CROSS APPLY (SELECT SUM(c.value) AS depth FROM dbo.counters AS c
       WHERE c.name = CONCAT('mailbox:', s.receiver_no)) AS b
-    WHERE b.depth >= @maxMailbox ORDER BY s.place
+    ${ownOf("@senderNo", "s.receiver_no")}
+    WHERE b.depth >= @maxMailbox OR w.own > @share ORDER BY s.place
     ${BY_KEY};
 END;
 `;
@@ -68,7 +74,7 @@ BEGIN
   DECLARE @number bigint, @second varchar(48) = CONCAT('accepted:', @now / 1000), @payload nvarchar(max);
   SET @payload = (SELECT ${plainJson("p.value")} FROM OPENJSON(@items) AS i CROSS APPLY OPENJSON(i.value, '$.payloads') AS p);
   BEGIN TRANSACTION;
-  ${joinKeys("@copies", "place", "s.place > 0")}SET @number = NEXT VALUE FOR dbo.message_arrivals;
+  ${joinKeys("@copies", "place", "s.joined = 1")}SET @number = NEXT VALUE FOR dbo.message_arrivals;
   SET @number = @number * ${ARRIVALS_PER_NUMBER};
   INSERT INTO dbo.messages (arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
     max_attempts, accepted_at, available_at, ended_at, correlation_id, reply_to, ordering_key, idempotency_key, request_hash,
@@ -76,11 +82,11 @@ BEGIN
   VALUES (@number, @messageId, @senderNo, @channelNo, @type, @priority, 'completed', 0, @maxAttempts, @maxAttempts, @now,
     @availableAt, @now, @correlationId, @replyTo, @orderingKey, @idempotencyKey, @requestHash, @payloadBytes, @senderRole,
     @credential, @keyVersion, @traceparent);
-  INSERT INTO dbo.messages (arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
+  INSERT INTO dbo.messages (arrival, message_id, sender_no, receiver_no, type, priority, status, held, joined, attempt_limit,
     max_attempts, accepted_at, available_at, expires_at, correlation_id, reply_to, ordering_key, payload_bytes, sender_role,
     sender_credential, key_version, traceparent, channel, post_id)
-  SELECT @number + s.place, LOWER(CONVERT(varchar(36), NEWID())), @senderNo, s.receiver_no, @type, @priority, 'queued', s.held,
-    @maxAttempts, @maxAttempts, @now, @availableAt, @expiresAt, @correlationId, @replyTo, @orderingKey, @payloadBytes, @senderRole,
+  SELECT @number + s.place, LOWER(CONVERT(varchar(36), NEWID())), @senderNo, s.receiver_no, @type, @priority, 'queued',
+    CASE WHEN s.joined = 1 THEN s.held ELSE 1 END, s.joined, @maxAttempts, @maxAttempts, @now, @availableAt, @expiresAt, @correlationId, @replyTo, @orderingKey, @payloadBytes, @senderRole,
     @credential, @keyVersion, @traceparent, SUBSTRING(@receiver, 2, 100), @messageId
   FROM @copies AS s;
   INSERT INTO dbo.message_payloads (arrival, payload) VALUES (@number, @payload);
@@ -103,7 +109,7 @@ END;
 `;
 
 /** Nobody is woken by a repeat: its @copies are empty. */
-const ANSWER = `SELECT 0 AS item, @refusal AS refusal, @repeatOf AS repeat_of, @depth AS depth, @members AS members,
+const ANSWER = `SELECT 0 AS item, @refusal AS refusal, @repeatOf AS repeat_of, @depth AS depth, @share AS share, @members AS members,
   @knownHash AS known_hash;
 SELECT a.agent_id FROM @copies AS s JOIN dbo.agents AS a ON a.agent_no = s.receiver_no
 WHERE @refusal IS NULL AND s.held = 0 AND @availableAt <= @now
@@ -114,6 +120,7 @@ interface PostRow {
   refusal: SendRefusal | "TOO_LARGE" | null;
   repeat_of: string | null;
   depth: number | null;
+  share: number | null;
   members: number | null;
   known_hash: string | null;
 }
@@ -132,7 +139,7 @@ const BROADCAST: Batch<NewMessage, SendMessageReply> = {
     payloads: [itemJson(post.payload)],
     ...actorBeside(post.sender),
   }),
-  inputs: ({ maxMailbox }) => ({ maxMailbox: int(maxMailbox) }),
+  inputs: mailboxInputs,
   decode: (result, posts) =>
     result.rows<PostRow>(0).map((row, position) => {
       const post = posts[position];

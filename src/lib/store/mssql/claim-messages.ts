@@ -6,6 +6,7 @@ import type { Claim, Claimed, StoredLeasedMessage } from "../store.ts";
 import { renewalInput, wakeAgent } from "./activity.ts";
 import { actorBeside, recordMessages } from "./audit.ts";
 import type { Batch, BatchResult, Outcome } from "./batch.ts";
+import { OWN, QUEUE, type Source } from "./claim-sources.ts";
 import type { Connection } from "./connection.ts";
 import {
   DECLARE_ENDED,
@@ -20,6 +21,7 @@ import {
   STREAMS,
   TAKE_BACK,
 } from "./message-rows.ts";
+import { DECLARE_JOINING, JOIN_DUE, joiningOf } from "./ordering-keys.ts";
 import { auditedTexts } from "./texts.ts";
 import {
   APPLY_COUNTS,
@@ -34,66 +36,17 @@ import {
   WORD,
 } from "./transaction.ts";
 
-/** Ended leases and expired messages that one claim works off before it answers; the caller is told when there are more. */
+/**
+ * Ended leases, expired messages, and messages that join their ordering keys, that one claim works off before it answers; the
+ * caller is told when there are more.
+ */
 const UPKEEP_MAX = 500;
 /** Claims in one batch: each may bring a megabyte of messages. */
 const MAX_ITEMS = 32;
 
-/** Whose mailbox: the agent's own, or that of the work queue (agent_no then), from which the agent (member_no) is to get leases. */
-interface Source {
-  /** At the end of the texts' names. */
-  name: string;
-  /** A further field of an item; further columns of @claims, their names and values. */
-  given: string;
-  columns: string;
-  names: string;
-  values: string;
-  /** The number of the mailbox. */
-  mailboxNo: string;
-  /** How the queue is found, the refusal when there is none, and that there is one. */
-  join: string;
-  unknown: string;
-  found: string;
-  /** That the message is held by whoever claims, and what leasing sets. */
-  heldBy: (claim: string) => string;
-  setHolder: string;
-  /** Whose heartbeat it is. */
-  memberNo: string;
-}
-
-const OWN: Source = {
-  name: "",
-  given: "",
-  columns: "",
-  names: "",
-  values: "",
-  mailboxNo: "a.agent_no",
-  join: "",
-  unknown: "",
-  found: "",
-  heldBy: () => "",
-  setHolder: "",
-  memberNo: "c.agent_no",
-};
-
-const QUEUE: Source = {
-  name: " from-channel",
-  given: "channel varchar(100), ",
-  columns: `member_no int NULL, holder ${ID} NOT NULL, `,
-  names: "member_no, holder, ",
-  values: "a.agent_no, x.agent_id, ",
-  mailboxNo: "q.channel_no",
-  join: `LEFT JOIN dbo.channels AS q ON q.name = x.channel ${BIN2} AND q.kind = 'work_queue'\n`,
-  unknown: " WHEN q.channel_no IS NULL THEN 'CHANNEL_NOT_FOUND'",
-  found: " AND q.channel_no IS NOT NULL",
-  heldBy: (claim) => ` AND m.holder = ${claim}`,
-  setHolder: ", holder = c.holder",
-  memberNo: "c.member_no",
-};
-
 /**
- * The claims of a batch and what stands before them: a claim id that was answered already, leases that have ended. `ready`:
- * may lease now.
+ * The claims of a batch and what stands before them: a claim id that was answered already; `overdue`: leases that have ended,
+ * and messages that are to join their ordering keys. `ready`: may lease now.
  */
 const read = (
   from: Source,
@@ -104,8 +57,10 @@ INSERT INTO @claims (item, agent_no, ${from.names}max_messages, max_bytes, lease
 SELECT x.item, ${from.mailboxNo}, ${from.values}x.max_messages, x.max_bytes, x.lease, x.types, x.claim_id,
   CASE WHEN a.agent_no IS NULL THEN 'AGENT_NOT_FOUND' WHEN a.status = 'deregistered' THEN 'AGENT_DEREGISTERED'${from.unknown} END,
   CASE WHEN a.status <> 'deregistered' AND b.arrival IS NULL${from.found} THEN 1 ELSE 0 END,
-  CASE WHEN a.status <> 'deregistered' AND b.arrival IS NULL AND EXISTS (SELECT 1 FROM dbo.messages AS m
-    WHERE m.receiver_no = ${from.mailboxNo} AND m.status = 'leased' AND m.lease_expires_at <= @now) THEN 1 ELSE 0 END,
+  CASE WHEN a.status <> 'deregistered' AND b.arrival IS NULL AND (EXISTS (SELECT 1 FROM dbo.messages AS m
+    WHERE m.receiver_no = ${from.mailboxNo} AND m.status = 'leased' AND m.lease_expires_at <= @now)
+    OR EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.receiver_no = ${from.mailboxNo} AND m.joined = 0 AND m.status = 'queued'
+      AND m.available_at <= @now)) THEN 1 ELSE 0 END,
   CASE WHEN a.status <> 'deregistered' AND h.last_heartbeat_at < @now - @renewalMilliseconds${from.found} THEN 1 ELSE 0 END,
   CASE WHEN a.status = 'inactive' THEN 1 ELSE 0 END
 FROM OPENJSON(@items) WITH (item int, agent_id varchar(128), ${from.given}max_messages int, max_bytes bigint, lease bigint,
@@ -203,11 +158,22 @@ const common = (
   WHERE h.item = c.item AND h.expired = 1) THEN 1 ELSE 0 END AS upkeep, 0 AS unfinished FROM @claims AS c;
 ${messagesOf(from)}`;
 
-/** Takes back the ended leases of the mailbox, then records the expired of its due heads, in transactions of their own. */
+/**
+ * Lets what is due join its keys, takes back the ended leases of the mailbox, then records the expired of its due heads, in
+ * transactions of their own.
+ */
 const workOff = (
   typed: boolean,
-): string => `${DECLARE_COUNTS}${DECLARE_DELIVERABLE}${DECLARE_ENDED}${DECLARE_REQUEUED}${DECLARE_OVERDUE}
-DECLARE @takenBack int, @expired int = 0, @met int = 1;
+): string => `${DECLARE_COUNTS}${DECLARE_DELIVERABLE}${DECLARE_ENDED}${DECLARE_REQUEUED}${DECLARE_OVERDUE}${DECLARE_JOINING}
+DECLARE @takenBack int, @expired int = 0, @met int = 1, @joinedNow int;
+INSERT INTO @joining (arrival, receiver_no, ordering_key, held)
+SELECT o.arrival, o.receiver_no, o.ordering_key, 0
+FROM @claims AS c CROSS APPLY (${joiningOf("c.agent_no", String(UPKEEP_MAX))}) AS o
+WHERE c.overdue = 1 ORDER BY o.available_at, o.arrival;
+SET @joinedNow = @@ROWCOUNT;
+IF @joinedNow > 0
+BEGIN
+  ${JOIN_DUE}END;
 INSERT INTO @overdue (arrival)
 SELECT o.arrival FROM @claims AS c CROSS APPLY (SELECT TOP (${UPKEEP_MAX}) m.arrival FROM dbo.messages AS m
   WHERE m.receiver_no = c.agent_no AND m.status = 'leased' AND m.lease_expires_at <= @now ORDER BY m.lease_expires_at) AS o
@@ -234,7 +200,7 @@ const thorough = (
   from: Source,
   typed: boolean,
 ): string => `${PROLOGUE}${read(from)}${workOff(typed)}${lease(from, typed, "c.ready = 1")}${beat(from)}SELECT c.item, c.code, c.inactive, 0 AS upkeep,
-  CASE WHEN @takenBack = ${UPKEEP_MAX} OR @expired >= ${UPKEEP_MAX} THEN 1 ELSE 0 END AS unfinished FROM @claims AS c;
+  CASE WHEN @takenBack = ${UPKEEP_MAX} OR @joinedNow = ${UPKEEP_MAX} OR @expired >= ${UPKEEP_MAX} THEN 1 ELSE 0 END AS unfinished FROM @claims AS c;
 ${SELECT_DELIVERABLE}${messagesOf(from)}`;
 
 interface ClaimRow {

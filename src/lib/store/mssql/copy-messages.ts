@@ -27,6 +27,7 @@ const MESSAGE = {
   correlation_id: ID,
   reply_to: ID,
   ordering_key: ID,
+  joined: "bit",
   idempotency_key: HASH,
   request_hash: HASH,
   sender_role: WORD,
@@ -52,7 +53,7 @@ const ENTER_KEYS = `DECLARE @keys TABLE (receiver_no int NOT NULL, ordering_key 
   ahead int NOT NULL DEFAULT 0, PRIMARY KEY (receiver_no, ordering_key));
 INSERT INTO @keys (receiver_no, ordering_key, entering)
 SELECT v.agent_no, r.ordering_key, COUNT(*) FROM @rows AS r JOIN dbo.agents AS v ON v.agent_id = r.receiver_id
-WHERE r.ordering_key IS NOT NULL AND r.status IN ('queued', 'leased') GROUP BY v.agent_no, r.ordering_key;
+WHERE r.ordering_key IS NOT NULL AND r.joined = 1 AND r.status IN ('queued', 'leased') GROUP BY v.agent_no, r.ordering_key;
 BEGIN TRANSACTION;
 UPDATE k SET unsettled = k.unsettled + n.entering
 FROM @keys AS n JOIN dbo.ordering_keys AS k ON k.receiver_no = n.receiver_no AND k.ordering_key = n.ordering_key;
@@ -64,12 +65,12 @@ WHERE NOT EXISTS (SELECT 1 FROM dbo.ordering_keys AS k WHERE k.receiver_no = n.r
 `;
 
 /** \`place\`: among the unsettled messages of its key in this page. The first of all of its key is held by none. */
-const INSERT = `INSERT INTO dbo.messages (arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt,
+const INSERT = `INSERT INTO dbo.messages (arrival, message_id, sender_no, receiver_no, type, priority, status, held, joined, attempt,
   attempt_limit, max_attempts, accepted_at, available_at, expires_at, lease_expires_at, ended_at, settlement, claim_id, reason,
   correlation_id, reply_to, ordering_key, idempotency_key, request_hash, sender_role, sender_credential, key_version, traceparent, task_no,
   task_attempt, payload_bytes, channel, post_id, holder)
 SELECT @arrival + r.position, r.message_id, s.agent_no, v.agent_no, r.type, r.priority, r.status,
-  CASE WHEN r.status = 'queued' AND r.ordering_key IS NOT NULL AND (k.ahead > 0 OR p.place > 1) THEN 1 ELSE 0 END,
+  CASE WHEN r.status = 'queued' AND r.ordering_key IS NOT NULL AND (r.joined = 0 OR k.ahead > 0 OR p.place > 1) THEN 1 ELSE 0 END, r.joined,
   r.attempt, r.attempt_limit, r.max_attempts, r.accepted_at, r.available_at, r.expires_at, r.lease_expires_at, r.ended_at,
   r.settlement, r.claim_id, r.reason, r.correlation_id, r.reply_to, r.ordering_key, r.idempotency_key, r.request_hash,
   r.sender_role, r.sender_credential, r.key_version, r.traceparent, t.task_no, r.task_attempt, r.payload_bytes,
@@ -79,7 +80,7 @@ LEFT JOIN dbo.agents AS s ON s.agent_id = r.sender_id
 LEFT JOIN dbo.tasks AS t ON t.task_id = r.task_id
 LEFT JOIN @keys AS k ON k.receiver_no = v.agent_no AND k.ordering_key = r.ordering_key
 LEFT JOIN (SELECT u.position, ROW_NUMBER() OVER (PARTITION BY u.receiver_id, u.ordering_key ORDER BY u.position) AS place
-  FROM @rows AS u WHERE u.ordering_key IS NOT NULL AND u.status IN ('queued', 'leased')) AS p ON p.position = r.position
+  FROM @rows AS u WHERE u.ordering_key IS NOT NULL AND u.joined = 1 AND u.status IN ('queued', 'leased')) AS p ON p.position = r.position
 ORDER BY r.position;
 SET @added = @@ROWCOUNT;
 INSERT INTO dbo.message_payloads (arrival, payload) SELECT @arrival + r.position, r.payload FROM @rows AS r ORDER BY r.position;

@@ -8,7 +8,8 @@ import { detailOf, recordRows } from "./audit.ts";
 import { type Batch, bigint, id, int, text, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemText, plainText } from "./item-text.ts";
-import { joinKeys, READABLE_COLUMNS, READABLE_TABLES, type ReadableMessageRow, readMessage } from "./message-rows.ts";
+import { READABLE_COLUMNS, READABLE_TABLES, type ReadableMessageRow, readMessage } from "./message-rows.ts";
+import { joinKeys, joinsLater } from "./ordering-keys.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 import { sqlText } from "./texts.ts";
 import {
@@ -84,7 +85,7 @@ FROM OPENJSON(@items) WITH (operation uniqueidentifier, actor varchar(128), dry_
   before bigint, by_ids bit) AS x;
 DECLARE @answer nvarchar(max) = (SELECT answer FROM dbo.operation_answers WHERE operation_id = @operation);
 DECLARE @chosen TABLE (position int IDENTITY NOT NULL PRIMARY KEY, arrival bigint NOT NULL, receiver_no int NOT NULL,
-  ordering_key ${ID} NULL, held bit NOT NULL);
+  ordering_key ${ID} NULL, held bit NOT NULL, joined bit NOT NULL DEFAULT 1);
 IF @answer IS NOT NULL SET @count = JSON_VALUE(@answer, '$.count');
 ELSE IF @byIds = 1
   INSERT INTO @chosen (arrival, receiver_no, ordering_key, held)
@@ -135,15 +136,26 @@ const REDRIVE_SQL = sqlText(
   `${SELECT}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}IF @answer IS NULL
 BEGIN
   DELETE c FROM @chosen AS c JOIN dbo.agents AS a ON a.agent_no = c.receiver_no WHERE a.status = 'deregistered';
+  -- Those for which the mailbox has no room.
+  DELETE c FROM @chosen AS c
+  JOIN (SELECT x.position, ROW_NUMBER() OVER (PARTITION BY x.receiver_no ORDER BY x.position) AS place FROM @chosen AS x) AS p
+    ON p.position = c.position
+  CROSS APPLY (SELECT SUM(n.value) AS depth FROM dbo.counters AS n WHERE n.name = CONCAT('mailbox:', c.receiver_no)) AS b
+  WHERE b.depth + p.place > @maxMailbox;
+  UPDATE c SET joined = 0 FROM @chosen AS c WHERE ${joinsLater({
+    receiverNo: "c.receiver_no",
+    orderingKey: "c.ordering_key",
+    availableAt: "@now",
+  })};
   SET @count = (SELECT COUNT(*) FROM @chosen);
 END;
 IF @answer IS NULL AND @dryRun = 0 AND @count > 0
 BEGIN
   DECLARE @number bigint;
   BEGIN TRANSACTION;
-  ${recordDeadLetters("dead_letters.redriven", "@actor", "@chosen")}  ${joinKeys("@chosen", "position", "s.position > 0")}SET @number = NEXT VALUE FOR dbo.message_arrivals;
-  UPDATE m SET arrival = @number * ${ARRIVALS_PER_NUMBER} + c.position - 1, status = 'queued', held = c.held,
-    attempt_limit = m.attempt + m.max_attempts, available_at = @now, expires_at = NULL, ended_at = NULL, settlement = NULL
+  ${recordDeadLetters("dead_letters.redriven", "@actor", "@chosen")}  ${joinKeys("@chosen", "position", "s.joined = 1")}SET @number = NEXT VALUE FOR dbo.message_arrivals;
+  UPDATE m SET arrival = @number * ${ARRIVALS_PER_NUMBER} + c.position - 1, status = 'queued', held = CASE WHEN c.joined = 1 THEN c.held ELSE 1 END,
+    joined = c.joined,    attempt_limit = m.attempt + m.max_attempts, available_at = @now, expires_at = NULL, ended_at = NULL, settlement = NULL
   FROM @chosen AS c JOIN dbo.messages AS m ON m.arrival = c.arrival WHERE m.status = 'dead_lettered'
   ${BY_KEY};
   ${raceUnless("@count")}  INSERT INTO @counts (name, delta) VALUES ('messages:dead_lettered', -@count), ('messages:queued', @count);
@@ -190,10 +202,15 @@ ${ANSWER}`,
 
 type Operation = DeadLetterSelection & { operationId: string };
 
-function operationBatch(name: string, sql: typeof PURGE_SQL, wakes: boolean): Batch<Operation, number> {
+function operationBatch(
+  name: string,
+  sql: typeof PURGE_SQL,
+  { wakes, inputs }: Pick<Batch<Operation, number>, "wakes" | "inputs">,
+): Batch<Operation, number> {
   return {
     name,
     sql,
+    ...(inputs === undefined ? {} : { inputs }),
     encode: ({ operationId, messageIds, filter, dryRun }) => ({
       operation: operationId,
       actor: actorOf(),
@@ -212,12 +229,16 @@ function operationBatch(name: string, sql: typeof PURGE_SQL, wakes: boolean): Ba
   };
 }
 
-const REDRIVE = operationBatch("redrive-dead-letters", REDRIVE_SQL, true);
-const PURGE = operationBatch("purge-dead-letters", PURGE_SQL, false);
+const REDRIVE = operationBatch("redrive-dead-letters", REDRIVE_SQL, {
+  wakes: true,
+  inputs: ({ maxMailbox }) => ({ maxMailbox: int(maxMailbox) }),
+});
+const PURGE = operationBatch("purge-dead-letters", PURGE_SQL, { wakes: false });
 
 /**
  * Queues dead letters again: new arrival number, the same attempt, `maxAttempts` more of them, no time to live any more
- * (an operator's redrive of an old message would otherwise expire at once). Those of deregistered agents stay.
+ * (an operator's redrive of an old message would otherwise expire at once). Those of deregistered agents stay, and those
+ * for which a mailbox has no room.
  *
  * @returns how many
  */

@@ -9,9 +9,9 @@ import { bigint, type Inputs } from "./batch.ts";
 import { DECLARE_LEAVING, LEAVE_CHANNELS, readLeaving } from "./channel-members.ts";
 import type { Connection } from "./connection.ts";
 import { DECLARE_PURGED, deleteMessages } from "./dead-letters.ts";
-import { endIf, upkeepStep } from "./sweep.ts";
 import { sqlText } from "./texts.ts";
 import { APPLY_COUNTS, BY_KEY, DECLARE_COUNTS, ID, PROLOGUE, raceUnless } from "./transaction.ts";
+import { endIf, upkeepStep } from "./upkeep-step.ts";
 
 /** The daily upkeep of messages and agents, in steps of at most MAINTENANCE_BATCH_ROWS rows. */
 

@@ -3,6 +3,7 @@ import type { MessageStatus } from "../../messages/message.ts";
 import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
 import { joinTask, type MessageColumns, readColumns } from "../message-reading.ts";
 import type { StoredMessage } from "../store.ts";
+import { DECLARE_ENDED_KEYS, FREE_NEXT_OF_KEYS, LEAVE_KEYS } from "./ordering-keys.ts";
 import { BY_KEY, ID, raceUnless, WORD } from "./transaction.ts";
 
 /** The row of a message: how it reads, how it ends, and how its ordering key moves on. */
@@ -52,50 +53,17 @@ export function readMessage(row: ReadableMessageRow): StoredMessage {
 /** The reason of a message whose attempts are used up. */
 export const MAX_ATTEMPTS_REASON = "MAX_ATTEMPTS";
 
-/** How many messages of which ordering keys end. */
-export const DECLARE_ENDED_KEYS = `DECLARE @ended_keys TABLE (receiver_no int NOT NULL, ordering_key ${ID} NOT NULL, ended int NOT NULL,
-  PRIMARY KEY (receiver_no, ordering_key));
-DECLARE @endedKeys int;
-`;
-
 /**
  * What DECLARE_ENDED's table holds: messages to be ended, as they were read. `attempt` and `was` fence the row;
  * `lease_expires_at` does too where it is given: a lease that has ended may have been renewed since. `settlement` and
- * `reason` leave what is stored when NULL. `ordering_key` is the row's own.
+ * `reason` leave what is stored when NULL. `ordering_key` is the one that the row
+ * has joined: KEY_TO_LEAVE.
  */
 export const DECLARE_ENDED = `DECLARE @ended TABLE (arrival bigint NOT NULL PRIMARY KEY, receiver_no int NOT NULL,
   was ${WORD} NOT NULL, attempt int NOT NULL, becomes ${WORD} NOT NULL, settlement ${WORD} NULL, reason nvarchar(max) NULL,
   ordering_key ${ID} NULL, lease_expires_at bigint NULL);
 DECLARE @endedRows int;
 ${DECLARE_ENDED_KEYS}`;
-
-/** Right after the INSERT into @ended_keys: takes them from the unsettled ones of their keys, whose rows are locked from here on. */
-export const LEAVE_KEYS = `SET @endedKeys = @@ROWCOUNT;
-IF @endedKeys > 0
-BEGIN
-  UPDATE k SET unsettled = k.unsettled - e.ended
-  FROM @ended_keys AS e JOIN dbo.ordering_keys AS k ON k.receiver_no = e.receiver_no AND k.ordering_key = e.ordering_key
-  ${BY_KEY};
-  ${raceUnless("@endedKeys")}END;
-`;
-
-/**
- * The lowest unsettled number of each key is no longer held behind another. Whoever sends with a key or ends a message of
- * it holds the key's row, so the number cannot change under this read. A key without unsettled messages loses its row.
- */
-export const FREE_NEXT_OF_KEYS = `IF @endedKeys > 0
-BEGIN
-  UPDATE dbo.messages SET held = 0
-  OUTPUT inserted.receiver_no INTO @deliverable (agent_no)
-  WHERE held = 1 AND arrival IN (SELECT f.arrival FROM @ended_keys AS e
-    CROSS APPLY (SELECT TOP (1) n.arrival FROM dbo.messages AS n WHERE n.receiver_no = e.receiver_no
-      AND n.ordering_key = e.ordering_key AND n.ordering_key IS NOT NULL AND n.status IN ('queued', 'leased')
-      ORDER BY n.arrival) AS f);
-  DELETE k FROM @ended_keys AS e
-  JOIN dbo.ordering_keys AS k ON k.receiver_no = e.receiver_no AND k.ordering_key = e.ordering_key AND k.unsettled = 0;
-  DELETE FROM @ended_keys;
-END;
-`;
 
 /**
  * Ends all messages of @ended, once: the rows, the counts, the mailboxes, and the next of their ordering keys. Inside the
@@ -161,38 +129,3 @@ WHERE m.status = 'leased' AND m.lease_expires_at <= @now AND m.attempt < m.attem
 ${BY_KEY};
 DELETE FROM @overdue;
 `;
-
-/**
- * Joins messages to their ordering keys: they are counted in the key's row first, so that neither another sender nor the end
- * of the one before is missed, and all but the lowest unsettled one are held. A key that two make at once is a lost race.
- * Inside the transaction, before the arrival number is taken.
- *
- * @param source a table variable with receiver_no, ordering_key and held
- * @param place its column by which they arrive
- * @param chosen the condition of those that join, of `s`
- */
-export function joinKeys(source: string, place: string, chosen: string): string {
-  return `DECLARE @keys TABLE (receiver_no int NOT NULL, ordering_key ${ID} NOT NULL, added int NOT NULL, head int NOT NULL,
-    PRIMARY KEY (receiver_no, ordering_key));
-  INSERT INTO @keys (receiver_no, ordering_key, added, head)
-  SELECT s.receiver_no, s.ordering_key, COUNT(*), MIN(s.${place}) FROM ${source} AS s
-  WHERE ${chosen} AND s.ordering_key IS NOT NULL GROUP BY s.receiver_no, s.ordering_key;
-  DECLARE @keyRows int = @@ROWCOUNT, @joinedRows int;
-  IF @keyRows > 0
-  BEGIN
-    UPDATE k SET unsettled = k.unsettled + a.added
-    FROM @keys AS a JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
-    ${BY_KEY};
-    SET @joinedRows = @@ROWCOUNT;
-    INSERT INTO dbo.ordering_keys (receiver_no, ordering_key, unsettled)
-    SELECT a.receiver_no, a.ordering_key, a.added FROM @keys AS a
-    LEFT JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
-    WHERE k.receiver_no IS NULL
-    ${BY_KEY};
-    ${raceUnless("@keyRows - @joinedRows")}    UPDATE s SET held = 1
-    FROM @keys AS a JOIN ${source} AS s ON s.receiver_no = a.receiver_no AND s.ordering_key = a.ordering_key
-    JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
-    WHERE ${chosen} AND (s.${place} > a.head OR k.unsettled > a.added);
-  END;
-  `;
-}

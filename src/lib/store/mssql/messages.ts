@@ -1,9 +1,8 @@
-import { AgentCommunicationError } from "../../errors.ts";
 import type { MessageRelation } from "../../messages/message.ts";
 import { PRIORITIES } from "../../values.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { rankOf } from "../message-reading.ts";
-import { agentNotFound } from "../refusals.ts";
+import { agentNotFound, messageNotFound } from "../refusals.ts";
 import type { Page, Paged, StoredMessage } from "../store.ts";
 import { bigint, id, int, lookUp, text } from "./batch.ts";
 import type { Connection } from "./connection.ts";
@@ -22,7 +21,7 @@ FROM dbo.messages AS m ${READABLE_TABLES} WHERE m.message_id = @messageId;
 export async function getMessage(connection: Connection, messageId: string): Promise<StoredMessage> {
   const result = await connection.query(BY_ID, { messageId: id(messageId) });
   const row = result.rows<ReadableMessageRow>(0)[0];
-  if (row === undefined) throw new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
+  if (row === undefined) throw messageNotFound(messageId);
   return readMessage(row);
 }
 
@@ -94,7 +93,10 @@ export async function peekMessages(connection: Connection, agentId: string, page
   };
 }
 
-/** At most one seek for each stream, and one for the leases: in the order in which they are likely to say yes. */
+/**
+ * At most one seek for each stream, one for the leases, and one for what a claim lets join its ordering key: in the order in
+ * which they are likely to say yes.
+ */
 const DELIVERABLE = sqlText(
   "find-deliverable",
   `${PROLOGUE}DECLARE @asked TABLE (agent_id ${ID} NOT NULL PRIMARY KEY);
@@ -105,7 +107,9 @@ WHERE a.agent_no IS NULL OR a.status = 'deregistered'
   OR EXISTS (SELECT 1 FROM (VALUES ${PRIORITIES.map((_, priority) => `(${priority})`).join(", ")}) AS p (priority)
     CROSS APPLY (SELECT TOP (1) m.arrival FROM dbo.messages AS m WHERE m.receiver_no = a.agent_no AND m.held = 0
       AND m.status = 'queued' AND m.priority = p.priority AND m.available_at <= @now) AS h)
-  OR EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.receiver_no = a.agent_no AND m.status = 'leased' AND m.lease_expires_at <= @now);
+  OR EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.receiver_no = a.agent_no AND m.status = 'leased' AND m.lease_expires_at <= @now)
+  OR EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.receiver_no = a.agent_no AND m.joined = 0 AND m.status = 'queued'
+    AND m.available_at <= @now);
 `,
 );
 

@@ -28,6 +28,7 @@ import { getAssignments, getTask, getTaskHistory, isSensitiveTask, listTasks, re
 import { completeTask, failTask, progressTask, startTask } from "./task-transitions.ts";
 import { assignTask } from "./tasks.ts";
 import { maintain, sweep } from "./upkeep.ts";
+import { purgeMailbox, withdrawMessage } from "./withdraw-messages.ts";
 
 /** How to open the store on Azure SQL. */
 export interface MssqlStoreOptions extends Pick<ConnectionOptions, "settings" | "clock" | "onFault"> {
@@ -85,6 +86,8 @@ function messageVerbs(connection: Connection) {
     settleMessages: (agentId, settlements) => settleMessages(connection, agentId, settlements),
     renewLease: (renewal) => renewLease(connection, renewal),
     giveBackMessages: (giveBack) => giveBackMessages(connection, giveBack),
+    withdrawMessage: (messageId) => withdrawMessage(connection, messageId),
+    purgeMailbox: (mailbox, selection) => purgeMailbox(connection, mailbox, selection),
     listDeadLetters: (query) => listDeadLetters(connection, query),
     redriveDeadLetters: (selection) => redriveDeadLetters(connection, selection),
     purgeDeadLetters: (selection) => purgeDeadLetters(connection, selection),

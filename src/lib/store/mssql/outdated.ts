@@ -5,9 +5,9 @@ import { detailOf, recordRows } from "./audit.ts";
 import { bigint, id, int, type Row, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { JSON_TEXT, readPage, TEXT, writePage } from "./copied-table.ts";
-import { upkeepStep } from "./sweep.ts";
 import { type SqlText, sqlText } from "./texts.ts";
 import { BIN2, BY_KEY, ID, KEY_VERSION, PROLOGUE, raceUnless } from "./transaction.ts";
+import { upkeepStep } from "./upkeep-step.ts";
 
 /** Values that are encrypted under another version than the current one: how many, which, and their replacement. */
 

@@ -7,7 +7,8 @@ import { actorBeside, recordMessages } from "./audit.ts";
 import type { Batch } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemText, plainText } from "./item-text.ts";
-import { DECLARE_ENDED_KEYS, FREE_NEXT_OF_KEYS, LEAVE_KEYS, MAX_ATTEMPTS_REASON } from "./message-rows.ts";
+import { MAX_ATTEMPTS_REASON } from "./message-rows.ts";
+import { DECLARE_ENDED_KEYS, FREE_NEXT_OF_KEYS, LEAVE_KEYS } from "./ordering-keys.ts";
 import { auditedTexts } from "./texts.ts";
 import { BIN2, BY_KEY, DECLARE_DELIVERABLE, ID, PROLOGUE, raceUnless, WORD } from "./transaction.ts";
 

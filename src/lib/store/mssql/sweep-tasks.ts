@@ -3,10 +3,10 @@ import type { SweepPosition, TaskSweep } from "../upkeep-runs.ts";
 import type { Connection } from "./connection.ts";
 import { SETTLE_LEFT } from "./dependencies.ts";
 import { DECLARE_HAND_OUT, DECLARE_SOURCES, HAND_OUT_SOURCES } from "./hand-out.ts";
-import { endIf, upkeepStep } from "./sweep.ts";
 import { DECLARE_ENDING_NEEDS, DECLARE_ENDINGS, END_TASKS, loseAttempts, RECORD_ENDINGS } from "./task-endings.ts";
 import { sqlText } from "./texts.ts";
 import { APPLY_COUNTS, DECLARE_COUNTS, DECLARE_DELIVERABLE, PROLOGUE, SELECT_DELIVERABLE } from "./transaction.ts";
+import { endIf, upkeepStep } from "./upkeep-step.ts";
 
 /** What the sweep does to tasks, in transactions of bounded size. */
 

@@ -1,7 +1,7 @@
 import { HANDOUTS_PER_CALL, MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
 import type { LeaseSweep, SilenceSweep, Step } from "../upkeep-runs.ts";
 import { CHANGE_STATUS, DECLARE_STATUS_CHANGES, statusChangesOf } from "./agent-rows.ts";
-import { type Batch, bigint } from "./batch.ts";
+import { bigint } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { DECLARE_HAND_OUT, HAND_OUT } from "./hand-out.ts";
 import {
@@ -12,9 +12,10 @@ import {
   REQUEUE_MESSAGES,
   TAKE_BACK,
 } from "./message-rows.ts";
+import { KEY_TO_LEAVE } from "./ordering-keys.ts";
 import { DECLARE_RELEASE, RELEASE_TASKS } from "./release-tasks.ts";
 import { DECLARE_ENDING_NEEDS, DECLARE_ENDINGS } from "./task-endings.ts";
-import { type SqlText, sqlText } from "./texts.ts";
+import { sqlText } from "./texts.ts";
 import {
   APPLY_COUNTS,
   BY_KEY,
@@ -24,6 +25,7 @@ import {
   raceUnless,
   SELECT_DELIVERABLE,
 } from "./transaction.ts";
+import { endIf, upkeepStep } from "./upkeep-step.ts";
 
 /**
  * What the sweep does to agents and messages, in transactions of bounded size. Each returns what it did and whether to go on.
@@ -31,35 +33,6 @@ import {
  * Sweeps of several processes meet: each reads first what is due, so the later one finds rows that are no longer as it read
  * them, loses the race and reads again. What a step reports may be less than it did when its answer was lost on the way.
  */
-
-/** One step of the upkeep: a batch of one call, whose first recordset is one row of figures. */
-export function upkeepStep<Item extends object, Figures extends object>(
-  step: Pick<Batch<Item, Figures>, "name" | "inputs" | "wakes"> & {
-    sql: SqlText;
-    encode?: Batch<Item, Figures>["encode"];
-  },
-): Batch<Item, Figures> {
-  return {
-    encode: () => ({}),
-    ...step,
-    maxItems: 1,
-    decode: (result) => result.rows<Figures>(0).map((value) => ({ value })),
-  };
-}
-
-/**
- * Ends the batch when there is nothing to do, as there mostly is not: what follows is not even declared.
- *
- * @param figures of a step that did nothing
- */
-export function endIf(condition: string, figures: string): string {
-  return `IF ${condition}
-BEGIN
-  SELECT ${figures};
-  RETURN;
-END;
-`;
-}
 
 /** Agents inactivated in one transaction: each may hold many tasks. */
 const AGENTS_PER_TRANSACTION = 20;
@@ -143,7 +116,7 @@ const EXPIRE = upkeepStep<object, { done: number }>({
     "expire-messages",
     `${PROLOGUE}${DECLARE_ENDED}DECLARE @done int;
 INSERT INTO @ended (arrival, receiver_no, was, attempt, becomes, ordering_key)
-SELECT TOP (${MAINTENANCE_BATCH_ROWS}) m.arrival, m.receiver_no, m.status, m.attempt, 'expired', m.ordering_key
+SELECT TOP (${MAINTENANCE_BATCH_ROWS}) m.arrival, m.receiver_no, m.status, m.attempt, 'expired', ${KEY_TO_LEAVE}
 FROM dbo.messages AS m WHERE m.status = 'queued' AND m.expires_at IS NOT NULL AND m.expires_at <= @now ORDER BY m.expires_at;
 SET @done = @@ROWCOUNT;
 ${endIf("@done = 0", "0 AS done")}
@@ -191,11 +164,11 @@ SET @agents = @@ROWCOUNT;
 ${endIf("@agents = 0", "0 AS done, CAST(0 AS bit) AS more")}
 ${DECLARE_DELIVERABLE}${DECLARE_COUNTS}${DECLARE_ENDED}INSERT INTO @ended (arrival, receiver_no, was, attempt, becomes, reason, ordering_key)
 SELECT TOP (${MAINTENANCE_BATCH_ROWS}) m.arrival, l.agent_no, m.status, m.attempt, 'dead_lettered', N'RECEIVER_DEREGISTERED',
-  m.ordering_key
+  ${KEY_TO_LEAVE}
 FROM @left AS l CROSS APPLY (
-  SELECT q.arrival, q.status, q.attempt, q.ordering_key FROM dbo.messages AS q WHERE q.receiver_no = l.agent_no AND q.status = 'leased'
+  SELECT q.arrival, q.status, q.attempt, q.joined, q.ordering_key FROM dbo.messages AS q WHERE q.receiver_no = l.agent_no AND q.status = 'leased'
   UNION ALL
-  SELECT q.arrival, q.status, q.attempt, q.ordering_key FROM dbo.messages AS q WHERE q.receiver_no = l.agent_no AND q.status = 'queued'
+  SELECT q.arrival, q.status, q.attempt, q.joined, q.ordering_key FROM dbo.messages AS q WHERE q.receiver_no = l.agent_no AND q.status = 'queued'
 ) AS m
 WHERE l.emptied = 0;
 SET @done = @@ROWCOUNT;

@@ -7,6 +7,7 @@ import { dropOldestBlock, sealAudit } from "./audit-blocks.ts";
 import { bigint } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { deleteEndedCredentials, deleteGone, deregisterInactive, purgeMessages } from "./maintenance.ts";
+import { joinDueMessages } from "./ordering-keys.ts";
 import { refreshPerformance } from "./performance.ts";
 import {
   deadLetterLeftBehind,
@@ -24,12 +25,13 @@ import { PROLOGUE } from "./transaction.ts";
 /** What a sweep that has nothing to do asks: one round trip, where the embedded store just tries each step. */
 const DUE = sqlText(
   "due",
-  `${PROLOGUE}DECLARE @silent int, @leased int, @expired int, @left int, @tasks int, @audit int;
+  `${PROLOGUE}DECLARE @silent int, @leased int, @expired int, @left int, @joining int, @tasks int, @audit int;
 SELECT TOP (1) @silent = 1 FROM dbo.agent_heartbeats AS h
 WHERE h.beating = 1 AND h.last_heartbeat_at <= @now - @heartbeatTimeoutMilliseconds;
 SELECT TOP (1) @leased = 1 FROM dbo.messages AS m WHERE m.status = 'leased';
 SELECT TOP (1) @expired = 1 FROM dbo.messages AS m
 WHERE m.status = 'queued' AND m.expires_at IS NOT NULL AND m.expires_at <= @now;
+SELECT TOP (1) @joining = 1 FROM dbo.messages AS m WHERE m.joined = 0 AND m.status = 'queued';
 SELECT TOP (1) @left = 1 FROM dbo.agents AS a WHERE a.mailbox_left = 1
   AND (a.status_changed_at <= @now - ${SEND_UNDER_WAY_MILLISECONDS} OR ${unsettledOf("a.agent_no")});
 SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status IN ('assigned', 'running') AND t.deadline_at <= @now;
@@ -38,7 +40,7 @@ SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status = 'pending' AND t.a
 SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status = 'pending' AND t.assign_to_no IS NOT NULL;
 SELECT TOP (1) @audit = 1 FROM audit.entries AS e
 WHERE e.entry_no > COALESCE((SELECT TOP (1) b.last_entry_no FROM audit.blocks AS b ORDER BY b.block_no DESC), 0);
-SELECT @silent AS silent, @leased AS leased, @expired AS expired, @left AS [left], @tasks AS tasks, @audit AS audit;
+SELECT @silent AS silent, @leased AS leased, @expired AS expired, @left AS [left], @joining AS joining, @tasks AS tasks, @audit AS audit;
 `,
 );
 
@@ -48,6 +50,7 @@ interface Due {
   leased: number | null;
   expired: number | null;
   left: number | null;
+  joining: number | null;
   tasks: number | null;
   /** Entries behind the newest block. */
   audit: number | null;
@@ -56,10 +59,11 @@ interface Due {
 async function whatIsDue(connection: Connection): Promise<Due> {
   const heartbeatTimeoutMilliseconds = bigint(connection.settings.heartbeatTimeoutSeconds * 1_000);
   const [due] = (await connection.query(DUE, { heartbeatTimeoutMilliseconds })).rows<Due>(0);
-  return due ?? { silent: 1, leased: 1, expired: 1, left: 1, tasks: 1, audit: 1 };
+  return due ?? { silent: 1, leased: 1, expired: 1, left: 1, joining: 1, tasks: 1, audit: 1 };
 }
 
 const NOTHING = { done: 0, requeued: 0, handedOut: 0, more: false };
+const NOTHING_TO_WALK = { done: 0, next: undefined };
 const NO_LEASES = { ended: 0, deadLettered: 0, next: undefined };
 const NO_TASKS: TaskSweep = {
   tasksTimedOut: 0,
@@ -76,6 +80,7 @@ export async function sweep(connection: Connection): Promise<SweepReport> {
     inactivateSilentAgents: async () => (due.silent === 1 ? inactivateSilentAgents(connection) : NOTHING),
     takeBackLeases: async (after) => (due.leased === 1 ? takeBackLeases(connection, after) : NO_LEASES),
     expireMessages: async () => (due.expired === 1 ? expireMessages(connection) : NOTHING),
+    joinDueMessages: async (after) => (due.joining === 1 ? joinDueMessages(connection, after) : NOTHING_TO_WALK),
     deadLetterLeftBehind: async () => (due.left === 1 ? deadLetterLeftBehind(connection) : NOTHING),
     // Agents that fell silent have given back tasks, and may have ended some whose dependents are left to be told.
     sweepTasks: async (position) => (due.tasks === 1 || due.silent === 1 ? sweepTasks(connection, position) : NO_TASKS),

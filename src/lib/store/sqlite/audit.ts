@@ -25,7 +25,7 @@ export function audit(transaction: Transaction, entry: NewAuditEntry): void {
 /** As `audit`, of a message: only where messages are audited, since otherwise their own rows are the record. */
 export function auditMessage(
   transaction: Transaction,
-  action: "message.sent" | "message.received" | "message.settled",
+  action: "message.sent" | "message.received" | "message.settled" | "message.withdrawn",
   { messageId, agentId, detail }: { messageId: string; agentId: string; detail: AuditDetail },
 ): void {
   if (!transaction.settings.auditMessages) return;

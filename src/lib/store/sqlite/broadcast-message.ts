@@ -3,12 +3,12 @@ import { BROADCAST_MAX_BYTES } from "../../limits.ts";
 import type { SendMessageReply } from "../../messages/message.ts";
 import { PRIORITIES } from "../../values.ts";
 import { broadcastTooLarge } from "../channel-reading.ts";
-import { mailboxFull } from "../send-refusals.ts";
 import type { NewMessage } from "../store.ts";
 import { type AgentRow, agentByNo, requireRegistered } from "./agent-rows.ts";
 import { refuseUnlessOf } from "./channels.ts";
-import { keyIsBusy, storePayload } from "./message-rows.ts";
-import { availability, findRepeat, recordSent } from "./send-messages.ts";
+import { storePayload } from "./message-rows.ts";
+import { isClaimable, placeInKey } from "./ordering-keys.ts";
+import { availability, findRepeat, recordSent, refuseWithoutRoom } from "./send-messages.ts";
 import type { Transaction } from "./transaction.ts";
 
 const MEMBERS = "SELECT agent_no FROM channel_members WHERE channel_no = ? ORDER BY agent_no";
@@ -29,11 +29,9 @@ export function broadcastMessage(transaction: Transaction, post: NewMessage): Se
   const members = registeredMembers(transaction, mailbox.agent_no);
   const text = JSON.stringify(post.payload);
   if (Buffer.byteLength(text) * members.length > BROADCAST_MAX_BYTES) throw broadcastTooLarge(members.length);
-  for (const member of members) {
-    const depth = transaction.mailboxDepth(member.agent_no);
-    // Who posts need not know who the members are.
-    if (depth >= transaction.settings.maxMailbox) throw mailboxFull(`a member of ${post.receiver}`, depth);
-  }
+  // A sender of posts need not know who the members are.
+  const named = `a member of ${post.receiver}`;
+  for (const receiver of members) refuseWithoutRoom(transaction, { sender, receiver, named });
   insertPost(transaction, post, sender, mailbox, text);
   for (const member of members) insertCopy(transaction, post, sender, member, text);
   recordSent(transaction, post);
@@ -89,10 +87,10 @@ function insertPost(
   transaction.countAccepted();
 }
 
-const INSERT_COPY = `INSERT INTO messages (message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
-  max_attempts, accepted_at, available_at, expires_at, correlation_id, reply_to, ordering_key, sender_role,
+const INSERT_COPY = `INSERT INTO messages (message_id, sender_no, receiver_no, type, priority, status, held, joined,
+  attempt_limit, max_attempts, accepted_at, available_at, expires_at, correlation_id, reply_to, ordering_key, sender_role,
   sender_credential, key_version, traceparent, payload, channel, post_id)
-  VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 function insertCopy(
   transaction: Transaction,
@@ -103,7 +101,7 @@ function insertCopy(
 ): void {
   const { now } = transaction;
   const availableAt = availability(post, now);
-  const held = post.orderingKey !== undefined && keyIsBusy(transaction, member.agent_no, post.orderingKey) ? 1 : 0;
+  const place = placeInKey(transaction, member.agent_no, post.orderingKey, availableAt);
   const { inline, apart } = storePayload(text);
   const inserted = transaction.run(
     INSERT_COPY,
@@ -112,7 +110,8 @@ function insertCopy(
     member.agent_no,
     post.type,
     PRIORITIES.indexOf(post.priority),
-    held,
+    place.held,
+    place.joined,
     post.maxAttempts,
     post.maxAttempts,
     now,
@@ -133,5 +132,5 @@ function insertCopy(
   transaction.count("messages:queued", 1);
   transaction.addToMailbox(member.agent_no, 1);
   transaction.countAccepted();
-  if (held === 0 && availableAt <= now) transaction.deliverable(member.agent_id);
+  if (isClaimable(transaction, place, availableAt)) transaction.deliverable(member.agent_id);
 }

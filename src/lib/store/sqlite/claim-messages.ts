@@ -16,9 +16,13 @@ import {
   readLeased,
   takeBack,
 } from "./message-rows.ts";
+import { joinKeys } from "./ordering-keys.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** Ended leases and expired messages that one claim works off before it answers; the caller is told when there are more. */
+/**
+ * Ended leases, expired messages, and messages that join their ordering keys, that one claim works off before it answers; the
+ * caller is told when there are more.
+ */
 const UPKEEP_MAX = 500;
 
 /**
@@ -37,9 +41,10 @@ export function claimMessages(transaction: Transaction, claim: Claim): Claimed {
     if (repeated.length > 0) return { messages: repeated, unfinished: false };
   }
   const takenBack = takeBackEndedLeases(transaction, mailbox.agent_no);
+  const joined = joinKeys(transaction, mailbox.agent_no, UPKEEP_MAX);
   const walk = new Walk(transaction, mailbox, claim);
   walk.fill();
-  const unfinished = takenBack === UPKEEP_MAX || walk.expired >= UPKEEP_MAX;
+  const unfinished = takenBack === UPKEEP_MAX || joined === UPKEEP_MAX || walk.expired >= UPKEEP_MAX;
   return { messages: walk.leased, unfinished: unfinished && walk.leased.length < claim.maxMessages };
 }
 

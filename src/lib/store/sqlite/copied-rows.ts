@@ -64,7 +64,7 @@ const ARCHIVED = `SELECT task_id, 1 AS archived, status, supervisor_id, ended_at
 /** Messages that somebody may still receive or redrive; the ended ones stay behind. */
 const MESSAGES = `SELECT m.message_id, s.agent_id AS sender_id, r.agent_id AS receiver_id, m.type, m.priority, m.status, m.attempt,
     m.attempt_limit, m.max_attempts, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.settlement,
-    m.claim_id, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.idempotency_key, m.request_hash, m.sender_role,
+    m.claim_id, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.joined, m.idempotency_key, m.request_hash, m.sender_role,
     m.sender_credential, m.key_version, m.traceparent, t.task_id,
     m.task_attempt, m.channel, m.post_id, m.holder, coalesce(m.payload, p.payload, 'null') AS payload
   FROM messages m JOIN agents r ON r.agent_no = m.receiver_no LEFT JOIN agents s ON s.agent_no = m.sender_no

@@ -5,13 +5,13 @@ import type { DeadLetterSelection, Page, Paged, StoredMessage } from "../store.t
 import { agentByNo, findAgent } from "./agent-rows.ts";
 import { audit } from "./audit.ts";
 import {
-  keyIsBusy,
   MESSAGE_COLUMNS,
   type MessageRow,
   READABLE_COLUMNS,
   type ReadableMessageRow,
   readMessage,
 } from "./message-rows.ts";
+import { placeInKey } from "./ordering-keys.ts";
 import type { Transaction } from "./transaction.ts";
 
 interface Condition {
@@ -72,26 +72,29 @@ function select(transaction: Transaction, selection: DeadLetterSelection): Messa
   return transaction.all<MessageRow>(sql, ...where.parameters, DEAD_LETTER_BATCH_MAX);
 }
 
-const REDRIVE = `UPDATE messages SET arrival = (SELECT max(arrival) + 1 FROM messages), status = 'queued', held = ?,
+const REDRIVE = `UPDATE messages SET arrival = (SELECT max(arrival) + 1 FROM messages), status = 'queued', held = ?, joined = ?,
   attempt_limit = attempt + max_attempts, available_at = ?, expires_at = NULL, ended_at = NULL, settlement = NULL
   WHERE arrival = ? RETURNING arrival`;
 
 /**
  * Queues dead letters again: new arrival number, the same attempt, `maxAttempts` more of them, no time to live any more
- * (an operator's redrive of an old message would otherwise expire at once). Those of deregistered agents stay.
+ * (an operator's redrive of an old message would otherwise expire at once). Those of deregistered agents stay, and those
+ * for which a mailbox has no room.
  *
  * @returns how many
  */
 export function redriveDeadLetters(transaction: Transaction, selection: DeadLetterSelection): number {
-  const live = "SELECT 1 FROM agents WHERE agent_no = ? AND status <> 'deregistered'";
-  const messages = select(transaction, selection).filter(
-    (message) => transaction.get(live, message.receiver_no) !== undefined,
-  );
+  const room = new Map<number, number>();
+  const messages = select(transaction, selection).filter(({ receiver_no: receiverNo }) => {
+    const left = room.get(receiverNo) ?? roomFor(transaction, receiverNo);
+    room.set(receiverNo, left - 1);
+    return left > 0;
+  });
   if (selection.dryRun) return messages.length;
   for (const message of messages) {
     const { ordering_key: key, receiver_no: receiverNo } = message;
-    const held = key !== null && keyIsBusy(transaction, receiverNo, key) ? 1 : 0;
-    transaction.get(REDRIVE, held, transaction.now, message.arrival);
+    const { held, joined } = placeInKey(transaction, receiverNo, key, transaction.now);
+    transaction.get(REDRIVE, held, joined, transaction.now, message.arrival);
     transaction.count("messages:dead_lettered", -1);
     transaction.count("messages:queued", 1);
     transaction.addToMailbox(receiverNo, 1);
@@ -99,6 +102,14 @@ export function redriveDeadLetters(transaction: Transaction, selection: DeadLett
     recordDeadLetter(transaction, "dead_letters.redriven", message);
   }
   return messages.length;
+}
+
+const LIVE = "SELECT 1 FROM agents WHERE agent_no = ? AND status <> 'deregistered'";
+
+/** How many messages a mailbox still takes; a deregistered agent's takes none. */
+function roomFor(transaction: Transaction, receiverNo: number): number {
+  if (transaction.get(LIVE, receiverNo) === undefined) return 0;
+  return transaction.settings.maxMailbox - transaction.mailboxDepth(receiverNo);
 }
 
 /** Deletes dead letters. @returns how many */

@@ -5,6 +5,7 @@ import type { CredentialKind } from "../../security/call-context.ts";
 import { asLeased, joinTask, type MessageParts, readColumns, type TaskPart } from "../message-reading.ts";
 import type { StoredLeasedMessage, StoredMessage } from "../store.ts";
 import { type AgentRow, agentByNo } from "./agent-rows.ts";
+import { freeNextOfKey } from "./ordering-keys.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The row of a message: how it reads, how it ends, and how its ordering key moves on. */
@@ -156,22 +157,6 @@ export function endMessage(
     if (message.ordering_key !== null) freeNextOfKey(transaction, message.receiver_no, message.ordering_key);
   }
   message.status = status;
-}
-
-const NEXT_OF_KEY = `SELECT arrival, held FROM messages
-  WHERE receiver_no = ? AND ordering_key = ? AND status IN ('queued', 'leased') ORDER BY arrival LIMIT 1`;
-
-/** The lowest unsettled number of a key is no longer held behind another. */
-function freeNextOfKey(transaction: Transaction, receiverNo: number, key: string): void {
-  const next = transaction.get<{ arrival: number; held: number }>(NEXT_OF_KEY, receiverNo, key);
-  if (next === undefined || next.held === 0) return;
-  transaction.run("UPDATE messages SET held = 0 WHERE arrival = ?", next.arrival);
-  transaction.deliverableNo(receiverNo);
-}
-
-/** Whether an unsettled message of the key is in front. */
-export function keyIsBusy(transaction: Transaction, receiverNo: number, key: string): boolean {
-  return transaction.get(NEXT_OF_KEY, receiverNo, key) !== undefined;
 }
 
 const REQUEUE = `UPDATE messages SET status = 'queued', lease_expires_at = NULL, claim_id = NULL, available_at = ?,

@@ -1,7 +1,7 @@
-import { AgentCommunicationError } from "../../errors.ts";
 import type { MessageRelation } from "../../messages/message.ts";
 import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
+import { messageNotFound } from "../refusals.ts";
 import type { Page, Paged, StoredMessage } from "../store.ts";
 import { findAgent, requireAgent } from "./agent-rows.ts";
 import { READABLE_COLUMNS, type ReadableMessageRow, readMessage } from "./message-rows.ts";
@@ -13,7 +13,7 @@ const BY_ID = `SELECT ${READABLE_COLUMNS} FROM messages m
 /** @throws MESSAGE_NOT_FOUND */
 export function getMessage(transaction: Transaction, messageId: string): StoredMessage {
   const row = transaction.get<ReadableMessageRow>(BY_ID, messageId);
-  if (row === undefined) throw new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
+  if (row === undefined) throw messageNotFound(messageId);
   return readMessage(transaction, row);
 }
 
@@ -73,12 +73,15 @@ export function peekMessages(transaction: Transaction, agentId: string, page: Pa
 
 const LEASE_ENDED =
   "SELECT 1 FROM messages WHERE receiver_no = ?1 AND status = 'leased' AND lease_expires_at <= ?2 LIMIT 1";
-/** One seek for each stream, and one for the leases; each ends the question. ?1 receiver ?2 now */
+/** A claim lets it join its ordering key. */
+const JOINING =
+  "SELECT 1 FROM messages WHERE joined = 0 AND status = 'queued' AND receiver_no = ?1 AND available_at <= ?2 LIMIT 1";
+/** One seek for each stream, one for the leases, and one for the keys; each ends the question. ?1 receiver ?2 now */
 const DUE = PRIORITIES.map(
   (_, priority) => `SELECT 1 FROM messages INDEXED BY messages_ready
   WHERE receiver_no = ?1 AND held = 0 AND priority = ${priority} AND status = 'queued' AND available_at <= ?2 LIMIT 1`,
 );
-const DELIVERABLE = [...DUE, LEASE_ENDED];
+const DELIVERABLE = [...DUE, LEASE_ENDED, JOINING];
 
 /** Which of these mailboxes a claim has something to say of. */
 export function findDeliverable(transaction: Transaction, agentIds: readonly string[]): string[] {

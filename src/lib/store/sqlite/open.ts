@@ -27,6 +27,7 @@ import { getAssignments, getTask, getTaskHistory, isSensitiveTask, listTasks, re
 import { completeTask, failTask, progressTask, startTask } from "./task-transitions.ts";
 import { assignTask } from "./tasks.ts";
 import { maintain, sweep } from "./upkeep.ts";
+import { purgeMailbox, withdrawMessage } from "./withdraw-messages.ts";
 
 /** How to open the embedded store. */
 export interface SqliteStoreOptions {
@@ -88,6 +89,8 @@ function messageVerbs(connection: Connection) {
     settleMessages: (agentId, settlements) => connection.write((tx) => settleMessages(tx, agentId, settlements)),
     renewLease: (renewal) => connection.write((tx) => renewLease(tx, renewal)),
     giveBackMessages: (giveBack) => connection.write((tx) => giveBackMessages(tx, giveBack)),
+    withdrawMessage: (messageId) => connection.write((tx) => withdrawMessage(tx, messageId)),
+    purgeMailbox: (mailbox, selection) => connection.write((tx) => purgeMailbox(tx, mailbox, selection)),
     listDeadLetters: (query) => connection.read((tx) => listDeadLetters(tx, query)),
     redriveDeadLetters: (selection) => connection.write((tx) => redriveDeadLetters(tx, selection)),
     purgeDeadLetters: (selection) => connection.write((tx) => purgeDeadLetters(tx, selection)),

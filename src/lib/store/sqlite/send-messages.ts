@@ -1,11 +1,13 @@
 import type { SendMessageReply } from "../../messages/message.ts";
 import { channelOf, PRIORITIES } from "../../values.ts";
-import { idTaken, mailboxFull, mismatch } from "../send-refusals.ts";
+import { isAboveHalf, senderShare } from "../mailbox-room.ts";
+import { idTaken, mailboxFull, mailboxShareUsed, mismatch } from "../send-refusals.ts";
 import type { NewMessage } from "../store.ts";
 import { type AgentRow, requireRegistered } from "./agent-rows.ts";
 import { auditMessage } from "./audit.ts";
 import { refuseUnlessOf } from "./channels.ts";
-import { keyIsBusy, storePayload } from "./message-rows.ts";
+import { storePayload } from "./message-rows.ts";
+import { isClaimable, placeInKey } from "./ordering-keys.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** What a send needs of the rows it meets, read before anything is written. */
@@ -42,7 +44,7 @@ export function sendMessages(transaction: Transaction, messages: readonly NewMes
 function checkBatch(transaction: Transaction, messages: readonly NewMessage[]): Checked[] {
   // By id and by key: both name an earlier message of the same batch.
   const seen = new Map<string, NewMessage>();
-  const added = new Map<number, number>();
+  const added = new Added();
   return messages.map((message) => {
     const key = message.idempotencyKey === undefined ? undefined : `key ${message.idempotencyKey}`;
     const twin = (key === undefined ? undefined : seen.get(key)) ?? seen.get(message.messageId);
@@ -51,7 +53,7 @@ function checkBatch(transaction: Transaction, messages: readonly NewMessage[]): 
     if (checked.repeatOf === undefined) {
       seen.set(message.messageId, message);
       if (key !== undefined) seen.set(key, message);
-      added.set(checked.receiver.agent_no, (added.get(checked.receiver.agent_no) ?? 0) + 1);
+      added.count(checked.sender.agent_no, checked.receiver.agent_no);
     }
     return checked;
   });
@@ -65,7 +67,7 @@ function checkTwin(transaction: Transaction, message: NewMessage, twin: NewMessa
   return { message, sender, receiver: requireRegistered(transaction, message.receiver), repeatOf: twin.messageId };
 }
 
-function checkMessage(transaction: Transaction, message: NewMessage, added?: ReadonlyMap<number, number>): Checked {
+function checkMessage(transaction: Transaction, message: NewMessage, added?: Added): Checked {
   const sender = requireRegistered(transaction, message.sender);
   const repeatOf = findRepeat(transaction, message, sender);
   // A repeat gets the first result even when the receiver has gone since.
@@ -73,11 +75,54 @@ function checkMessage(transaction: Transaction, message: NewMessage, added?: Rea
   const receiver = message.receiver === message.sender ? sender : requireRegistered(transaction, message.receiver);
   const channel = channelOf(message.receiver);
   if (channel !== undefined) refuseUnlessOf(transaction, "work_queue", receiver, channel);
-  const depth = transaction.mailboxDepth(receiver.agent_no) + (added?.get(receiver.agent_no) ?? 0);
-  if (depth >= transaction.settings.maxMailbox) {
-    throw mailboxFull(message.receiver, depth);
-  }
+  refuseWithoutRoom(transaction, { sender, receiver, added, named: message.receiver });
   return { message, sender, receiver, repeatOf };
+}
+
+/** What a batch has added to mailboxes so far, by receiver, and by sender and receiver. */
+class Added {
+  readonly #counts = new Map<number | string, number>();
+
+  count(senderNo: number, receiverNo: number): void {
+    for (const key of [receiverNo, `${senderNo} ${receiverNo}`])
+      this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+  }
+
+  to(receiverNo: number): number {
+    return this.#counts.get(receiverNo) ?? 0;
+  }
+
+  from(senderNo: number, receiverNo: number): number {
+    return this.#counts.get(`${senderNo} ${receiverNo}`) ?? 0;
+  }
+}
+
+/**
+ * The mailbox has room for one more message of the sender.
+ *
+ * @param parts.named how a refusal names the mailbox
+ * @throws MAILBOX_FULL
+ */
+export function refuseWithoutRoom(
+  transaction: Transaction,
+  parts: { sender: AgentRow; receiver: AgentRow; added?: Added | undefined; named: string },
+): void {
+  const { sender, receiver, added, named } = parts;
+  const { maxMailbox } = transaction.settings;
+  const depth = transaction.mailboxDepth(receiver.agent_no) + (added?.to(receiver.agent_no) ?? 0);
+  if (depth >= maxMailbox) throw mailboxFull(named, depth);
+  if (!isAboveHalf(depth, maxMailbox)) return;
+  const share = senderShare(maxMailbox);
+  const earlier = added?.from(sender.agent_no, receiver.agent_no) ?? 0;
+  const sql = ofSenderSql(share + 1);
+  const stored = transaction.get<{ own: number }>(sql, receiver.agent_no, sender.agent_no)?.own ?? 0;
+  if (stored + earlier > share) throw mailboxShareUsed(named, share);
+}
+
+/** The cap is a literal: it is one for each process, and costs less so. */
+function ofSenderSql(cap: number): string {
+  return `SELECT count(*) AS own FROM (SELECT 1 FROM messages INDEXED BY messages_of_sender
+    WHERE receiver_no = ? AND sender_no = ? AND status IN ('queued', 'leased') LIMIT ${cap})`;
 }
 
 const BY_ID = "SELECT message_id, sender_no, request_hash FROM messages WHERE message_id = ?";
@@ -99,16 +144,16 @@ export function findRepeat(transaction: Transaction, message: NewMessage, sender
   return earlier.message_id;
 }
 
-const INSERT = `INSERT INTO messages (message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
+const INSERT = `INSERT INTO messages (message_id, sender_no, receiver_no, type, priority, status, held, joined, attempt_limit,
   max_attempts, accepted_at, available_at, expires_at, correlation_id, reply_to, ordering_key, idempotency_key,
   request_hash, sender_role, sender_credential, key_version, traceparent, payload)
-  VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 function insertMessage(transaction: Transaction, { message, sender, receiver }: Checked): void {
   const { now } = transaction;
   const receiverNo = receiver.agent_no;
   const availableAt = availability(message, now);
-  const held = message.orderingKey !== undefined && keyIsBusy(transaction, receiverNo, message.orderingKey) ? 1 : 0;
+  const place = placeInKey(transaction, receiverNo, message.orderingKey, availableAt);
   const { inline, apart } = storePayload(JSON.stringify(message.payload));
   const inserted = transaction.run(
     INSERT,
@@ -117,7 +162,8 @@ function insertMessage(transaction: Transaction, { message, sender, receiver }: 
     receiverNo,
     message.type,
     PRIORITIES.indexOf(message.priority),
-    held,
+    place.held,
+    place.joined,
     message.maxAttempts,
     message.maxAttempts,
     now,
@@ -138,7 +184,7 @@ function insertMessage(transaction: Transaction, { message, sender, receiver }: 
   transaction.count("messages:queued", 1);
   transaction.addToMailbox(receiverNo, 1);
   transaction.countAccepted();
-  if (held === 0 && availableAt <= now) transaction.deliverable(receiver.agent_id);
+  if (isClaimable(transaction, place, availableAt)) transaction.deliverable(receiver.agent_id);
   recordSent(transaction, message);
 }
 

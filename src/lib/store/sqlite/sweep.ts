@@ -69,14 +69,17 @@ const LEFT_BEHIND = `SELECT b.agent_no FROM mailboxes b JOIN agents a USING (age
 const LEASED = `SELECT ${LIVE_COLUMNS} FROM messages WHERE receiver_no = ? AND status = 'leased' LIMIT ?`;
 /** Those held behind an ordering key come up as the ones before them end. */
 const READY = `SELECT ${LIVE_COLUMNS} FROM messages WHERE receiver_no = ? AND status = 'queued' AND held = 0 LIMIT ?`;
+const NOT_JOINED = `SELECT ${LIVE_COLUMNS} FROM messages WHERE receiver_no = ? AND joined = 0 AND status = 'queued' LIMIT ?`;
 
 /** Dead-letters the mailboxes of deregistered agents. */
 export function deadLetterLeftBehind(transaction: Transaction): Step {
   const agent = transaction.get<{ agent_no: number }>(LEFT_BEHIND);
   if (agent === undefined) return { done: 0, more: false };
-  const leased = transaction.all<LiveMessageRow>(LEASED, agent.agent_no, MAINTENANCE_BATCH_ROWS);
-  const messages =
-    leased.length > 0 ? leased : transaction.all<LiveMessageRow>(READY, agent.agent_no, MAINTENANCE_BATCH_ROWS);
+  let messages: LiveMessageRow[] = [];
+  for (const sql of [LEASED, READY, NOT_JOINED]) {
+    if (messages.length > 0) break;
+    messages = transaction.all<LiveMessageRow>(sql, agent.agent_no, MAINTENANCE_BATCH_ROWS);
+  }
   for (const message of messages)
     endMessage(transaction, message, "dead_lettered", { reason: "RECEIVER_DEREGISTERED" });
   return { done: messages.length, more: messages.length > 0 };

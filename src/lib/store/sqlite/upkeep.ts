@@ -7,6 +7,7 @@ import { recordAudit } from "./audit.ts";
 import { dropOldestBlock, sealAudit } from "./audit-blocks.ts";
 import type { Connection } from "./connection.ts";
 import { deleteEndedCredentials, deleteGone, deregisterInactive, purgeMessages } from "./maintenance.ts";
+import { joinDueMessages } from "./ordering-keys.ts";
 import { refreshPerformance } from "./performance.ts";
 import { deadLetterLeftBehind, dropOldRates, expireMessages, inactivateSilentAgents, takeBackLeases } from "./sweep.ts";
 import { sweepTasks } from "./sweep-tasks.ts";
@@ -17,6 +18,7 @@ export function sweep(connection: Connection): Promise<SweepReport> {
     inactivateSilentAgents: () => connection.write(inactivateSilentAgents),
     takeBackLeases: (after) => connection.write((tx) => takeBackLeases(tx, after)),
     expireMessages: () => connection.write(expireMessages),
+    joinDueMessages: (after) => connection.write((tx) => joinDueMessages(tx, after)),
     deadLetterLeftBehind: () => connection.write(deadLetterLeftBehind),
     sweepTasks: (position) => connection.write((tx) => sweepTasks(tx, position)),
     sealAudit: () => connection.write((tx) => sealAudit(tx)),

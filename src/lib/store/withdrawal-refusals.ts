@@ -1,0 +1,15 @@
+import { AgentCommunicationError } from "../errors.ts";
+
+/** Why a message cannot be withdrawn. */
+
+/** Its receiver has it, or has had it. */
+export function noLongerQueued(messageId: string, status: string): AgentCommunicationError {
+  const detail = `Message ${messageId} can no longer be withdrawn: it is ${status.replace("_", "-")}.`;
+  return new AgentCommunicationError("LEASE_LOST", detail);
+}
+
+/** It goes with its task: only an admin is told so, for nobody else may see whose it is. */
+export function writtenBySwitchboard(messageId: string): AgentCommunicationError {
+  const detail = `Message ${messageId} was written by the switchboard; it goes with its task.`;
+  return new AgentCommunicationError("FORBIDDEN", detail);
+}
