@@ -5,6 +5,11 @@
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
+  /**
+   * Milliseconds since some moment of this process. It never goes back and never jumps, whatever the machine's clock is set to: for
+   * waits, budgets and ages of what is kept in memory. It is worth nothing in another process.
+   */
+  monotonic(): number;
   /** Milliseconds by which `now` is ahead of real time, for a store whose server tells the time; absent: 0. */
   readonly offset?: number;
   /** Resolves after `milliseconds` of real time, or at once when `signal` aborts (it never rejects). */
@@ -23,6 +28,11 @@ function after(milliseconds: number, callback: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
+/** Whole milliseconds, as the clock gives them. */
+function monotonic(): number {
+  return Math.round(performance.now());
+}
+
 function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();
@@ -37,7 +47,7 @@ function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
 }
 
 /** The clock of the machine. */
-export const systemClock: Clock = { now: () => Date.now(), sleep, after };
+export const systemClock: Clock = { now: () => Date.now(), monotonic, sleep, after };
 
 /**
  * The machine's clock plus an offset that only grows: the clock of tests and of the simulator. Time goes on by itself
@@ -55,6 +65,10 @@ export class OffsetClock implements Clock {
 
   now(): number {
     return Date.now() + this.offset;
+  }
+
+  monotonic(): number {
+    return monotonic() + this.offset;
   }
 
   /** Moves time forward. @throws RangeError for a negative step: time never goes back. */

@@ -32,7 +32,7 @@ export class WatchedFile<Content> {
   constructor(path: string, options: WatchedFileOptions<Content>) {
     this.#path = path;
     this.#options = options;
-    this.#lookedAt = options.clock.now();
+    this.#lookedAt = options.clock.monotonic();
     this.#stamp = this.#look();
     this.#content = options.parse(readFileSync(path, "utf8"));
   }
@@ -51,7 +51,7 @@ export class WatchedFile<Content> {
 
   #refresh(): void {
     const { clock, parse, failed } = this.#options;
-    const now = clock.now();
+    const now = clock.monotonic();
     if (Math.abs(now - this.#lookedAt) < WATCHED_FILE_MILLISECONDS) return;
     this.#lookedAt = now;
     try {

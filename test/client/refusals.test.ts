@@ -59,6 +59,7 @@ function quickClock(): { clock: Clock; waits: number[] } {
   const waits: number[] = [];
   const clock: Clock = {
     now: () => now,
+    monotonic: () => now,
     after: systemClock.after,
     sleep: async (milliseconds) => {
       waits.push(milliseconds);

@@ -5,7 +5,7 @@ import { RateLimiter } from "../../src/lib/security/rate-limiter.ts";
 
 /** A clock that a test sets. Forwards and back: machines' clocks do both. */
 function settableClock(): Clock & { time: number } {
-  const clock = { ...systemClock, time: 1_000_000, now: () => clock.time };
+  const clock = { ...systemClock, time: 1_000_000, now: () => clock.time, monotonic: () => clock.time };
   return clock;
 }
 

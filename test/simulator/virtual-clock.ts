@@ -11,6 +11,10 @@ export class VirtualClock implements Clock {
     return this.#now;
   }
 
+  monotonic(): number {
+    return this.#now;
+  }
+
   advance(milliseconds: number): void {
     if (!(milliseconds >= 0)) throw new RangeError("time only moves forward");
     this.#now += Math.round(milliseconds);

@@ -21,7 +21,7 @@ export class RecentAnswers<Answer> {
 
   /** The answer of at most 5 s ago, or else that of `ask`. */
   get(key: string, ask: () => Promise<Answer>): Promise<Answer> {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     const known = this.#kept.get(key);
     if (known !== undefined && now - known.askedAt < KEPT_MILLISECONDS) return known.answer;
     if (this.#kept.size >= KEPT_MAX) this.#kept.clear();

@@ -19,10 +19,12 @@ export class MailboxReceiver {
   readonly #store: Store;
   readonly #contents: MessageContents;
   readonly #waiters: MailboxWaiters;
+  readonly #clock: Clock;
 
   constructor(store: Store, clock: Clock, contents: MessageContents) {
     this.#store = store;
     this.#contents = contents;
+    this.#clock = clock;
     this.#waiters = new MailboxWaiters(store, clock);
   }
 
@@ -42,13 +44,13 @@ export class MailboxReceiver {
     admit?: () => Promise<unknown>,
   ): Promise<LeasedMessage[]> {
     if (waitSeconds === 0) return await this.#claim(claim, admit);
-    const end = this.#store.now() + waitSeconds * 1_000;
+    const end = this.#clock.monotonic() + waitSeconds * 1_000;
     // Listening before looking: what arrives in between is not missed.
     const waiter = this.#waiters.listen(mailbox, signal);
     try {
       while (!signal?.aborted) {
         const messages = await this.#claim(claim, admit);
-        if (messages.length > 0 || this.#store.now() >= end) return messages;
+        if (messages.length > 0 || this.#clock.monotonic() >= end) return messages;
         await waiter.next(end);
         // Whoever has waited may have lost its credential meanwhile. (Whoever has gone is asked nothing.)
         if (!signal?.aborted) await currentCall().confirm?.();

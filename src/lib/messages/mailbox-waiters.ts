@@ -75,7 +75,7 @@ export class MailboxWaiters {
       waiting.woken = false;
       return Promise.resolve();
     }
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     waiting.nextLook = now + waitBefore(waiting.looks);
     waiting.end = end;
     return new Promise((resolve) => {
@@ -118,7 +118,7 @@ export class MailboxWaiters {
       }
       // Without a sleep it is due in any case: a round that neither sleeps nor looks would be the same for ever.
       if (due) await this.#look(tick);
-      now = this.#clock.now();
+      now = this.#clock.monotonic();
     }
     this.#ticking = false;
   }
@@ -136,7 +136,7 @@ export class MailboxWaiters {
     }
     if (due.length === 0) return;
     const found = await this.#probe([...new Set(due.map(({ mailbox }) => mailbox))]);
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     for (const waiting of due) {
       waiting.looks += 1;
       waiting.nextLook = now + waitBefore(waiting.looks);

@@ -41,7 +41,7 @@ export class CachedSecret {
   /** As it was read last; the next caller may get a newer one. */
   get latest(): string {
     if (this.#value === undefined) throw new Error(`the secret ${this.#name} is used before it has been read`);
-    if (this.#clock.now() - this.#readAt > REFRESH_MILLISECONDS) this.#read().catch(() => {});
+    if (this.#clock.monotonic() - this.#readAt > REFRESH_MILLISECONDS) this.#read().catch(() => {});
     return this.#value;
   }
 
@@ -52,8 +52,8 @@ export class CachedSecret {
    * @throws STORE_UNAVAILABLE
    */
   async renew(): Promise<boolean> {
-    if (this.#clock.now() - this.#readAt >= FRESH_MILLISECONDS) await this.#read();
-    return this.#clock.now() - this.#changedAt < CHANGED_MILLISECONDS;
+    if (this.#clock.monotonic() - this.#readAt >= FRESH_MILLISECONDS) await this.#read();
+    return this.#clock.monotonic() - this.#changedAt < CHANGED_MILLISECONDS;
   }
 
   #read(): Promise<string> {
@@ -64,7 +64,7 @@ export class CachedSecret {
   }
 
   async #ask(): Promise<string> {
-    const readAt = this.#clock.now();
+    const readAt = this.#clock.monotonic();
     const value = await this.#vault.read(this.#name).catch((cause) => {
       this.#onFailure?.(cause);
       throw unavailable("The password of the database cannot be read from the key vault; the log says why.", cause);

@@ -141,7 +141,7 @@ export class EntraTokenVerifier {
   }
 
   async #fetchKeys(url: string, init: RequestInit): Promise<Response> {
-    if (this.#clock.now() < this.#retryAt) throw unavailable();
+    if (this.#clock.monotonic() < this.#retryAt) throw unavailable();
     try {
       const response = await fetch(url, init);
       if (response.status === 200) return response;
@@ -152,7 +152,7 @@ export class EntraTokenVerifier {
   }
 
   #keysFailed(cause: unknown): AgentCommunicationError {
-    this.#retryAt = this.#clock.now() + KEYS_RETRY_MILLISECONDS;
+    this.#retryAt = this.#clock.monotonic() + KEYS_RETRY_MILLISECONDS;
     return unavailable(cause);
   }
 }

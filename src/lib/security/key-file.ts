@@ -44,7 +44,7 @@ export class KeyFile implements KeyRing {
 
   /** Makes the file when it is not there. */
   async current({ fresh = false }: { fresh?: boolean } = {}): Promise<Key> {
-    if (fresh || this.#newest === undefined || this.#clock.now() - this.#checkedAt > CHECK_MILLISECONDS) {
+    if (fresh || this.#newest === undefined || this.#clock.monotonic() - this.#checkedAt > CHECK_MILLISECONDS) {
       await this.#read();
     }
     if (this.#newest === undefined) {
@@ -78,7 +78,7 @@ export class KeyFile implements KeyRing {
 
   /** Reads the file; nothing when it is not there. */
   async #read(): Promise<void> {
-    const checkedAt = this.#clock.now();
+    const checkedAt = this.#clock.monotonic();
     const text = await this.#guarded(() => readPrivate(this.#path));
     const keys = new Map<string, Key>();
     for (const [index, line] of (text ?? "").split("\n").entries()) {

@@ -59,8 +59,8 @@ export class KeyRotation {
     const { newVersion = false, cursor } = parse(rotateKeysSchema, input);
     const from = cursor === undefined ? undefined : readCursor(cursor);
     const key = newVersion ? await this.#addVersion() : await this.#keys.current({ fresh: cursor === undefined });
-    const end = this.#clock.now() + CALL_MILLISECONDS;
-    const { stop, ...counts } = await this.#walk(key, from, () => this.#clock.now() >= end);
+    const end = this.#clock.monotonic() + CALL_MILLISECONDS;
+    const { stop, ...counts } = await this.#walk(key, from, () => this.#clock.monotonic() >= end);
     const left = await this.#store.countOutdated(key.version, LEFT_MAX);
     return { keyVersion: key.version, ...counts, left, nextCursor: stop === undefined ? null : writeCursor(stop) };
   }

@@ -43,7 +43,7 @@ export class VaultKeys implements KeyRing {
     const known = this.#current;
     if (known !== undefined && !fresh) {
       // Whoever needs a version that only the vault has is told of its failure; here the known one does.
-      if (this.#clock.now() - this.#listedAt > REFRESH_MILLISECONDS) this.#refresh().catch(() => {});
+      if (this.#clock.monotonic() - this.#listedAt > REFRESH_MILLISECONDS) this.#refresh().catch(() => {});
       return known;
     }
     await this.#refresh();
@@ -79,11 +79,11 @@ export class VaultKeys implements KeyRing {
 
   /** One list at a time, for all who need it. */
   #list(): Promise<void> {
-    if (this.#clock.now() - this.#listedAt < FRESH_MILLISECONDS) return Promise.resolve();
+    if (this.#clock.monotonic() - this.#listedAt < FRESH_MILLISECONDS) return Promise.resolve();
     this.#listing ??= this.#asked(() => this.#vault.versions(this.#name))
       .then((versions) => {
         this.#versions = versions;
-        this.#listedAt = this.#clock.now();
+        this.#listedAt = this.#clock.monotonic();
       })
       .finally(() => {
         this.#listing = undefined;
@@ -121,12 +121,12 @@ export class VaultKeys implements KeyRing {
   }
 
   async #asked<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
-    if (this.#clock.now() - this.#failedAt < FAILED_MILLISECONDS) throw this.#away();
+    if (this.#clock.monotonic() - this.#failedAt < FAILED_MILLISECONDS) throw this.#away();
     try {
       return await ask();
     } catch (error) {
       this.#failure = error;
-      this.#failedAt = this.#clock.now();
+      this.#failedAt = this.#clock.monotonic();
       this.#log.error("the key vault did not give the encryption keys", errorFields(error));
       throw this.#away();
     }

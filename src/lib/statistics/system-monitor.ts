@@ -47,10 +47,10 @@ export class SystemMonitor {
 
   /** The daily upkeep; also `POST /maintenance`. Encrypting again comes last, in what is left of the time. */
   async cleanupAndMaintenance(): Promise<MaintenanceReport> {
-    const startedAt = this.#clock.now();
-    const seconds = () => (this.#clock.now() - startedAt) / 1_000;
+    const startedAt = this.#clock.monotonic();
+    const seconds = () => (this.#clock.monotonic() - startedAt) / 1_000;
     const report = await this.#store.maintain();
-    const late = () => this.#clock.now() - startedAt > MAINTENANCE_BUDGET_MILLISECONDS;
+    const late = () => this.#clock.monotonic() - startedAt > MAINTENANCE_BUDGET_MILLISECONDS;
     const rotated = await this.#keyRotation?.maintain(late);
     return {
       ...report,

@@ -156,7 +156,7 @@ export interface MaintenanceSteps {
 
 /** The daily upkeep, within its budget; what is left is done by the next run. */
 export async function runMaintenance(steps: MaintenanceSteps, clock: Clock): Promise<StoreMaintenanceReport> {
-  const startedAt = clock.now();
+  const startedAt = clock.monotonic();
   const report: StoreMaintenanceReport = {
     messagesPurged: 0,
     deadLettersPurged: 0,
@@ -169,12 +169,12 @@ export async function runMaintenance(steps: MaintenanceSteps, clock: Clock): Pro
     finished: true,
     durationSeconds: 0,
   };
-  const late = () => clock.now() - startedAt > MAINTENANCE_BUDGET_MILLISECONDS;
+  const late = () => clock.monotonic() - startedAt > MAINTENANCE_BUDGET_MILLISECONDS;
   for (const duty of DUTIES) {
     if (late()) report.finished = false;
     else await duty(steps, report, late);
   }
-  report.durationSeconds = (clock.now() - startedAt) / 1_000;
+  report.durationSeconds = (clock.monotonic() - startedAt) / 1_000;
   await steps.recordAudit([{ action: "maintenance.ran", subjectKind: "store", subjectId: "store", detail: report }]);
   while ((await steps.sealWholeAudit()).more && !late());
   return report;

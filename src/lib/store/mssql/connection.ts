@@ -155,7 +155,7 @@ export class Connection {
 
   /** @throws STORE_UNAVAILABLE past the budget; a lost race itself when `splits` and it was lost too often */
   async #retried<T>(act: () => Promise<T>, splits = false): Promise<T> {
-    const end = this.clock.now() + BUDGET_MILLISECONDS;
+    const end = this.clock.monotonic() + BUDGET_MILLISECONDS;
     for (let races = 0, faults = 0; ; ) {
       try {
         return await act();
@@ -170,7 +170,7 @@ export class Connection {
           : jitter(Math.min(FIRST_WAIT_MILLISECONDS * 2 ** faults, LONGEST_WAIT_MILLISECONDS));
         if (race) races += 1;
         else faults += 1;
-        if (this.clock.now() + wait >= end) throw unavailable(error);
+        if (this.clock.monotonic() + wait >= end) throw unavailable(error);
         this.#options.onFault?.(error, race ? "race" : "fault");
         await this.clock.sleep(wait);
       }

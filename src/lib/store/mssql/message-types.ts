@@ -115,7 +115,7 @@ export async function findMessageType(
   type: string,
 ): Promise<MessageTypeDefinition | undefined> {
   const cache = cacheOf(connection);
-  const now = connection.clock.now();
+  const now = connection.clock.monotonic();
   const cached = cache.get(type);
   if (cached !== undefined && now - cached.readAt < CACHED_MILLISECONDS) return cached.definition;
   const row = (await connection.query(FIND, { type: word(type) })).rows<TypeRow>(0)[0];

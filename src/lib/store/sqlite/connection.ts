@@ -217,7 +217,7 @@ export class Connection {
   }
 
   #retryLater(group: Operation[], error: unknown): void {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     this.#busySince ??= now;
     const waited = now - this.#busySince;
     if (sqliteCode(error) === BUSY && waited < BUSY_BUDGET_MILLISECONDS) {

@@ -22,12 +22,12 @@ export class WatchedStatistics {
   }
 
   swept(): void {
-    this.#sweptAt = this.#clock.now();
+    this.#sweptAt = this.#clock.monotonic();
   }
 
   /** Undefined when there is nothing to tell, or the store cannot say. */
   async current(): Promise<Metrics | undefined> {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     const read = this.#read;
     if (read === undefined || now - this.#sweptAt > 2 * this.#intervalMilliseconds) return undefined;
     if (this.#reading === undefined || now - this.#reading.at >= this.#intervalMilliseconds / 2) {
