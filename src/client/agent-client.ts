@@ -60,6 +60,19 @@ export class AgentClient extends RouteCaller {
     return this.call("DELETE /credentials/{credentialId}", { params: { credentialId } }, options);
   }
 
+  /** What is known of the token that this client shows: when it was made, when it expires. */
+  getOwnToken(agentId: string, options?: CallOptions) {
+    return this.call("GET /agents/{agentId}/token", { params: { agentId } }, options);
+  }
+
+  /**
+   * A new `token` for the one that this client shows, this once. The old one is valid until the new one is first used, so a lost
+   * answer loses nothing: ask again.
+   */
+  renewToken(agentId: string, options?: CallOptions) {
+    return this.call("POST /agents/{agentId}/token", { params: { agentId }, body: {} }, options);
+  }
+
   // messages --------------------------------------------------------------------------------------------------------
 
   /** Durable once it resolves. Without `messageId` (and Idempotency-Key) one is made, so a repeat sends nothing twice. */

@@ -11,6 +11,7 @@ import type { Applicant } from "../lib/agents/agent-registry.ts";
 import { OWN_BODY, OWN_PATH } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
 import type { Caller } from "../lib/security/caller.ts";
+import type { RegistrationBounds } from "../lib/security/registration-bounds.ts";
 import { agentParams, itself, READERS } from "./shapes.ts";
 
 export const registerAgent = defineRoute({
@@ -25,7 +26,7 @@ export const registerAgent = defineRoute({
   statuses: [200, 201],
   async handler(services, { body, caller, header }) {
     const applicant = applicantOf(caller, header("idempotency-key"));
-    const { created, ...reply } = await services.registry.register(body, applicant);
+    const { created, ...reply } = await services.registry.register(body, applicant, boundsOf(caller));
     return { status: created ? 201 : 200, body: reply };
   },
 });
@@ -35,6 +36,11 @@ function applicantOf(caller: Caller, idempotencyKey: string | undefined): Applic
   if (caller.kind === "enrolment") return { kind: "enrolment", credentialId: caller.credentialId, idempotencyKey };
   if (caller.kind !== "agent" || caller.role === "admin") return undefined;
   return caller.credential === "entra" ? { kind: "applicant", roles: caller.roles } : { kind: "own" };
+}
+
+/** What the caller's credential allows to register; undefined: anything. */
+function boundsOf(caller: Caller): RegistrationBounds | undefined {
+  return caller.kind === "agent" || caller.kind === "enrolment" ? caller.bounds : undefined;
 }
 
 export const listAgents = defineRoute({
@@ -92,7 +98,7 @@ export const heartbeat = defineRoute({
   body: heartbeatSchema,
   reply: heartbeatReplySchema,
   statuses: [200],
-  async handler(services, { params, body }) {
-    return { status: 200, body: await services.registry.heartbeat(params.agentId, body) };
+  async handler(services, { params, body, caller }) {
+    return { status: 200, body: await services.registry.heartbeat(params.agentId, body, boundsOf(caller)) };
   },
 });

@@ -1,4 +1,5 @@
 import type { Route } from "../lib/http/route.ts";
+import { getOwnToken, renewToken } from "./agent-tokens.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
 import { getAuditBlock, getAuditDigest, listAudit, listAuditBlocks } from "./audit.ts";
 import { peekChannel, purgeChannel, receiveFromChannel } from "./channel-mailboxes.ts";
@@ -50,6 +51,8 @@ export const routes = [
   getAgent,
   deregisterAgent,
   heartbeat,
+  getOwnToken,
+  renewToken,
   issueCredential,
   listCredentials,
   revokeCredential,

@@ -46,6 +46,10 @@ export const PAGE_MAX = 200;
 export const DEAD_LETTER_BATCH_MAX = 1_000;
 /** Characters of the label of a credential. */
 export const LABEL_MAX_CHARACTERS = 128;
+/** The longest term of a credential, or of its disuse, in days: ten years. */
+export const TERM_MAX_DAYS = 3_650;
+/** Tokens that one renewal after the other may have made of the same token before any is used; beyond, the oldest ends. */
+export const PENDING_RENEWALS_MAX = 5;
 /** Characters of the subject of a certificate: it is a key of an index. */
 export const SUBJECT_MAX_CHARACTERS = 512;
 /** Agents that one enrolment key may create. */

@@ -8,6 +8,7 @@ import { broadcastsContract } from "./broadcasts.ts";
 import { cancellationContract } from "./cancellation.ts";
 import { channelsContract } from "./channels.ts";
 import { claimsContract } from "./claims.ts";
+import { credentialRenewalContract } from "./credential-renewal.ts";
 import { credentialsContract } from "./credentials.ts";
 import { deadLettersContract } from "./dead-letters.ts";
 import { delayedKeysContract } from "./delayed-keys.ts";
@@ -38,6 +39,7 @@ import { workQueuesContract } from "./work-queues.ts";
 export const contracts = [
   agentsContract,
   credentialsContract,
+  credentialRenewalContract,
   registrationAuthorityContract,
   heartbeatsContract,
   sendingContract,

@@ -13,7 +13,7 @@ export interface Issued {
 export async function issueToken(
   store: Store,
   agentId: string,
-  more: { label?: string; expiresInMilliseconds?: number } = {},
+  more: Partial<Omit<Extract<NewCredential, { kind: "token" }>, "kind">> = {},
 ): Promise<Issued> {
   const credentialId = newId(store.now());
   const secret = newSecret("token", credentialId);

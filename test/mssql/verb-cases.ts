@@ -112,7 +112,7 @@ const agents: Pick<
 
 const credentials: Pick<
   Record<Verb, VerbCase>,
-  "findCredential" | "issueCredential" | "listCredentials" | "revokeCredential" | "recordCredentialUse"
+  "findCredential" | "issueCredential" | "listCredentials" | "revokeCredential" | "renewToken" | "recordCredentialUse"
 > = {
   findCredential: {
     async arrange(scene) {
@@ -148,6 +148,15 @@ const credentials: Pick<
     async arrange(scene) {
       const { credentialId } = await issueToken(scene.store, await scene.agent());
       return () => scene.store.revokeCredential(credentialId);
+    },
+  },
+  renewToken: {
+    async arrange(scene) {
+      const { credentialId } = await issueToken(scene.store, await scene.agent(), {
+        expiresInMilliseconds: 86_400_000,
+      });
+      const token = { credentialId: newId(scene.store.now()), secretHash: "r".repeat(43) };
+      return () => scene.store.renewToken({ credentialId, token });
     },
   },
   recordCredentialUse: {

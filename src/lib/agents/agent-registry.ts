@@ -2,6 +2,7 @@ import type { z } from "zod";
 import { scopedKey } from "../idempotency.ts";
 import { newId } from "../ids.ts";
 import { parse } from "../parse.ts";
+import { type RegistrationBounds, refuseBeyond } from "../security/registration-bounds.ts";
 import { newSecret } from "../security/token.ts";
 import type { RegistryStatistics } from "../statistics/statistics.ts";
 import type { RegistrationAuthority, Store } from "../store/store.ts";
@@ -41,16 +42,19 @@ export class AgentRegistry {
    * Registers, or updates and reactivates. Capabilities are a set.
    *
    * @param applicant under whose authority; an admin, and whoever embeds the switchboard, needs none
+   * @param bounds of the credential with which it is asked: what may be registered
    * @returns with the token of an agent that an enrolment key has created, shown this once
-   * @throws INVALID_REQUEST; with an applicant also AGENT_NOT_FOUND, FORBIDDEN, ID_TAKEN, IDEMPOTENCY_MISMATCH, UNAUTHENTICATED
+   * @throws INVALID_REQUEST; FORBIDDEN beyond the bounds; with an applicant also AGENT_NOT_FOUND, FORBIDDEN, ID_TAKEN, IDEMPOTENCY_MISMATCH, UNAUTHENTICATED
    * @example
    * await registry.register({ agentId: "backend-1", role: "worker", capabilities: ["python"], maxConcurrentTasks: 3 });
    */
   async register(
     input: RegisterAgentInput,
     applicant?: Applicant,
+    bounds?: RegistrationBounds,
   ): Promise<{ agent: Agent; created: boolean; token?: string }> {
     const agent = parse(registerAgentSchema, input);
+    refuseBeyond(bounds, agent);
     if (applicant?.kind !== "enrolment") return this.#store.registerAgent(agent, applicant);
     const { credentialId, idempotencyKey } = applicant;
     const key = scopedKey("POST /agents", credentialId, { idempotencyKey }, undefined);
@@ -84,9 +88,10 @@ export class AgentRegistry {
     return this.#store.deregisterAgent(parse(idSchema, agentId, "agent id"));
   }
 
-  /** @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED */
-  async heartbeat(agentId: string, input: HeartbeatInput = {}): Promise<HeartbeatReply> {
+  /** @param bounds as for `register` @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED; FORBIDDEN beyond the bounds */
+  async heartbeat(agentId: string, input: HeartbeatInput = {}, bounds?: RegistrationBounds): Promise<HeartbeatReply> {
     const beat = parse(heartbeatSchema, input);
+    refuseBeyond(bounds, beat);
     const reply = await this.#store.heartbeat({ agentId: parse(idSchema, agentId, "agent id"), ...beat });
     return { ...reply, heartbeatIntervalSeconds: this.#heartbeatIntervalSeconds };
   }

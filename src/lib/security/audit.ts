@@ -35,6 +35,7 @@ export const AUDIT_ACTIONS = [
   "message.withdrawn",
   "credential.issued",
   "credential.used_enrolment",
+  "credential.renewed",
   "credential.revoked",
   "channel.created",
   "channel.deleted",

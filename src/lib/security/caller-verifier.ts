@@ -124,10 +124,10 @@ function agentCaller(
   approach: Approach,
 ): AgentCaller {
   if (agent === undefined) throw notValid();
-  const { agentId, role, credentialId } = agent;
+  const { agentId, role, credentialId, bounds } = agent;
   const wanted = wantedAgent(approach);
   if (wanted !== undefined && wanted !== agentId) {
     throw new AgentCommunicationError("FORBIDDEN", `The credential is that of ${agentId}; X-Agent-Id must be, too.`);
   }
-  return { kind: "agent", agentId, role, roles: [role], credential, credentialId };
+  return { kind: "agent", agentId, role, roles: [role], credential, credentialId, bounds };
 }

@@ -1,5 +1,6 @@
 import type { AgentRole } from "../agents/agent.ts";
 import type { CredentialKind } from "./call-context.ts";
+import type { RegistrationBounds } from "./registration-bounds.ts";
 
 /** Who makes a request, as far as that has been proved. */
 
@@ -24,6 +25,8 @@ export interface AgentCaller {
   credential: Exclude<CredentialKind, "none">;
   /** Which credential it was: an id, never a secret. */
   credentialId: string;
+  /** What may be registered with it. */
+  bounds?: RegistrationBounds | undefined;
   /**
    * Asks again whether the credential is valid, for calls that wait: it may have been revoked meanwhile. Absent where there is
    * nothing to ask. @throws as a gate
@@ -38,6 +41,7 @@ export interface EnrolmentCaller {
   /** Never admin. */
   roles: readonly AgentRole[];
   agentIdPrefix: string;
+  bounds?: RegistrationBounds | undefined;
 }
 
 export type Caller = BelievedCaller | AnonymousCaller | AgentCaller | EnrolmentCaller;

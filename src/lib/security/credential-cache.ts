@@ -1,4 +1,5 @@
 import type { CredentialLookup, FoundCredential, Store } from "../store/store.ts";
+import { idleMilliseconds } from "./credential-end.ts";
 
 /** How long a process may go on using what it read of a credential: so long a revocation elsewhere takes at most. */
 export const CREDENTIAL_CACHE_MILLISECONDS = 5_000;
@@ -11,6 +12,9 @@ export interface KnownCredential {
   /** Milliseconds; Infinity: it does not expire. */
   expiresAt: number;
   revoked: boolean;
+  createdAt: number;
+  /** Milliseconds without a noted use after which it ends; Infinity: it does not. */
+  idleMilliseconds: number;
   /** Milliseconds; undefined: not yet. */
   lastUsedAt: number | undefined;
   /** The write of the first use, while it is under way. */
@@ -29,11 +33,13 @@ function milliseconds(instant: string | undefined): number | undefined {
 
 function toKnown(found: FoundCredential | undefined): KnownCredential | undefined {
   if (found === undefined) return undefined;
-  const { expiresAt, revokedAt, lastUsedAt } = found.credential;
+  const { createdAt, expiresAt, revokedAt, lastUsedAt } = found.credential;
   return {
     found,
     expiresAt: milliseconds(expiresAt) ?? Number.POSITIVE_INFINITY,
     revoked: revokedAt !== undefined,
+    createdAt: Date.parse(createdAt),
+    idleMilliseconds: idleMilliseconds(found.credential),
     lastUsedAt: milliseconds(lastUsedAt),
   };
 }

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { AgentRole, AgentStatus } from "../agents/agent.ts";
+import { AgentCommunicationError } from "../errors.ts";
 import { newId } from "../ids.ts";
 import { parse } from "../parse.ts";
 import type { CredentialLookup, NewCredential, Store } from "../store/store.ts";
@@ -14,8 +15,10 @@ import {
   issueCredentialSchema,
   listCredentialsQuerySchema,
   objectIdSchema,
+  type RenewTokenReply,
 } from "./credential.ts";
 import { CredentialCache, type KnownCredential } from "./credential-cache.ts";
+import type { RegistrationBounds } from "./registration-bounds.ts";
 import { newSecret, parseSecret, sameHash } from "./token.ts";
 
 /** An agent that has proved itself by a credential of its own. Role and status may be up to 5 s old. */
@@ -25,6 +28,7 @@ export interface VerifiedAgent {
   role: AgentRole;
   /** A deregistered agent may register again with its own credential; what else it may do the verbs say. */
   agentStatus: AgentStatus;
+  bounds: RegistrationBounds;
 }
 
 /** An enrolment key that is valid; whether a use of it is left is known when it is used. */
@@ -32,11 +36,13 @@ export interface VerifiedEnrolmentKey {
   credentialId: string;
   roles: readonly AgentRole[];
   agentIdPrefix: string;
+  bounds: RegistrationBounds;
 }
 
 /** An Entra ID principal, and which agents it may act as: see isInScope. */
 export interface BoundPrincipal extends AgentScope {
   credentialId: string;
+  bounds: RegistrationBounds;
 }
 
 /**
@@ -64,6 +70,7 @@ export class CredentialRegistry {
    */
   async issue(input: IssueCredentialInput): Promise<IssueCredentialReply> {
     const issue = parse(issueCredentialSchema, input);
+    await this.#refuseIdleAdmin(issue);
     const credentialId = newId(this.#store.now());
     const secret =
       issue.kind === "token" || issue.kind === "enrolment" ? newSecret(issue.kind, credentialId) : undefined;
@@ -71,6 +78,36 @@ export class CredentialRegistry {
     // A look-up of it may have found nothing a moment ago.
     if (secret === undefined) this.#cache.forget();
     return { credential, ...(secret !== undefined && { secret: secret.text }) };
+  }
+
+  /** An admin who is away for long must not find everybody locked out. @throws INVALID_REQUEST */
+  async #refuseIdleAdmin(issue: IssueCredential): Promise<void> {
+    if ((issue.kind !== "token" && issue.kind !== "certificate") || issue.idleDays === undefined) return;
+    const { role } = await this.#store.getAgent(issue.agentId);
+    if (role !== "admin") return;
+    const detail = "idleDays: the credential of an admin does not end by disuse; give the token expiresInSeconds.";
+    throw new AgentCommunicationError("INVALID_REQUEST", detail);
+  }
+
+  /**
+   * Another token of the same agent, with the label, bounds and length of life of the one that is shown. That one ends with the
+   * first use of the new one; a repeat gives another, and the ones before stay valid for those that have them.
+   *
+   * @param credentialId of the token with which the agent asks
+   * @throws UNAUTHENTICATED when it is not valid any more
+   */
+  async renew(credentialId: string): Promise<RenewTokenReply> {
+    const newTokenId = newId(this.#store.now());
+    const { text, secretHash } = newSecret("token", newTokenId);
+    const token = { credentialId: newTokenId, secretHash };
+    return { credential: await this.#store.renewToken({ credentialId, token }), token: text };
+  }
+
+  /** What is known of a credential by its id. @throws NOT_FOUND */
+  async get(credentialId: string): Promise<Credential> {
+    const found = await this.#store.findCredential({ credentialId });
+    if (found === undefined) throw new AgentCommunicationError("NOT_FOUND", `There is no credential ${credentialId}.`);
+    return found.credential;
   }
 
   /** Newest first, ended ones included until maintenance deletes them. @throws INVALID_REQUEST for a foreign cursor */
@@ -100,7 +137,7 @@ export class CredentialRegistry {
     const credential = (await this.#findBySecret(text, "enrolment"))?.found.credential;
     if (credential?.kind !== "enrolment") return undefined;
     const { credentialId, roles, agentIdPrefix } = credential;
-    return { credentialId, roles, agentIdPrefix };
+    return { credentialId, roles, agentIdPrefix, bounds: boundsOf(credential) };
   }
 
   /** @param objectId the `oid` of a verified access token */
@@ -110,7 +147,7 @@ export class CredentialRegistry {
     const credential = known?.found.credential;
     if (known === undefined || credential?.kind !== "principal" || !(await this.#use(known))) return undefined;
     const { credentialId, agentIds, agentIdPrefix } = credential;
-    return { credentialId, agentIds, agentIdPrefix };
+    return { credentialId, agentIds, agentIdPrefix, bounds: boundsOf(credential) };
   }
 
   /**
@@ -133,11 +170,13 @@ export class CredentialRegistry {
     return sameHash(secretHash, secret.secretHash) ? known : undefined;
   }
 
-  /** Neither revoked nor expired. */
+  /** Neither revoked nor expired, nor out of use for too long. */
   async #findLive(lookup: CredentialLookup): Promise<KnownCredential | undefined> {
     const known = await this.#cache.find(lookup);
-    if (known === undefined || known.revoked || known.expiresAt <= this.#store.now()) return undefined;
-    return known;
+    if (known === undefined || known.revoked) return undefined;
+    const now = this.#store.now();
+    const idleEnd = (known.lastUsedAt ?? known.createdAt) + known.idleMilliseconds;
+    return known.expiresAt <= now || idleEnd <= now ? undefined : known;
   }
 
   /**
@@ -168,8 +207,17 @@ export class CredentialRegistry {
     const live = await this.#store.recordCredentialUse([credentialId]);
     if (live.length > 0) known.lastUsedAt = now;
     else known.revoked = true;
+    const { credential } = known.found;
+    // The first use of a renewal has ended the token that was renewed.
+    if (credential.kind === "token" && credential.renews !== undefined) {
+      this.#cache.forget({ credentialId: credential.renews });
+    }
     return live.length > 0;
   }
+}
+
+function boundsOf({ capabilities, maxConcurrentTasks }: Credential): RegistrationBounds {
+  return { capabilities, maxConcurrentTasks };
 }
 
 function verifiedAgent({ found: { credential, agent } }: KnownCredential): VerifiedAgent | undefined {
@@ -179,6 +227,7 @@ function verifiedAgent({ found: { credential, agent } }: KnownCredential): Verif
     agentId: agent.agentId,
     role: agent.role,
     agentStatus: agent.status,
+    bounds: boundsOf(credential),
   };
 }
 

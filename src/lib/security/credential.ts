@@ -1,13 +1,22 @@
 import { z } from "zod";
-import { type AgentRole, agentIdSchema, agentRoleSchema } from "../agents/agent.ts";
+import { type AgentRole, agentIdSchema, agentRoleSchema, maxConcurrentTasksSchema } from "../agents/agent.ts";
 import {
+  CAPABILITIES_MAX,
   ENROLMENT_USES_MAX,
   ID_MAX_CHARACTERS,
   LABEL_MAX_CHARACTERS,
   PRINCIPAL_AGENTS_MAX,
   SUBJECT_MAX_CHARACTERS,
+  TERM_MAX_DAYS,
 } from "../limits.ts";
-import { durationSecondsSchema, idSchema, instantSchema, nextCursorSchema, pageQueryShape } from "../values.ts";
+import {
+  capabilitySchema,
+  durationSecondsSchema,
+  idSchema,
+  instantSchema,
+  nextCursorSchema,
+  pageQueryShape,
+} from "../values.ts";
 
 /** The vocabulary of credentials: what an admin issues, and how it reads. No secret and no hash of one is ever in here. */
 
@@ -20,7 +29,9 @@ export const issuedKindSchema = z.enum(ISSUED_KINDS);
 export type IssuedKind = z.infer<typeof issuedKindSchema>;
 
 /** How exact the time of the last use is: it is written at most this often. The first use is always written. */
-export const CREDENTIAL_USE_MILLISECONDS = 60_000;
+export const CREDENTIAL_USE_MILLISECONDS = 86_400_000;
+/** After so many days without a use a token that came by an enrolment key ends, where the key says nothing else. */
+export const DEFAULT_IDLE_DAYS = 90;
 
 /** A UUIDv7 in lower case: a credential is named in logs and lists by it. */
 export const credentialIdSchema = z
@@ -69,6 +80,37 @@ const subjectSchema = lineSchema(SUBJECT_MAX_CHARACTERS);
 /** The object id (`oid`) of the service principal in its tenant; kept in lower case. */
 export const objectIdSchema = z.guid().toLowerCase();
 
+const daysSchema = z.int().min(1).max(TERM_MAX_DAYS);
+
+/** Every capability that begins so. */
+export const PREFIX_MARK = "*";
+
+/**
+ * What may be registered of capabilities: one byte for byte, or with `*` at its end every one that begins so. `python` allows
+ * neither `python@3` nor `python3`; `python@*` allows every version.
+ */
+export const capabilityPatternSchema = z
+  .string()
+  .refine(
+    (text) => capabilitySchema.safeParse(text.endsWith(PREFIX_MARK) ? text.slice(0, -1) : text).success,
+    "must be a capability, or the beginning of one and *",
+  );
+
+/** What may be registered with a credential. Absent: anything. */
+const boundsShape = {
+  /** No others may be registered; []: none at all. */
+  capabilities: z
+    .array(capabilityPatternSchema)
+    .max(CAPABILITIES_MAX)
+    .refine((patterns) => new Set(patterns).size === patterns.length, "must not repeat a pattern")
+    .optional(),
+  /** No more may be registered, nor said in a heartbeat. */
+  maxConcurrentTasks: maxConcurrentTasksSchema.optional(),
+};
+
+/** It ends when it was not used for so many days, at the latest one day later. Absent: never for that reason. */
+const idleDaysSchema = daysSchema.optional();
+
 /** True when exactly one of two is given. */
 function exactlyOne(one: unknown, other: unknown): boolean {
   return (one === undefined) !== (other === undefined);
@@ -80,6 +122,8 @@ const issueTokenSchema = z.strictObject({
   label: labelSchema.optional(),
   /** Absent: it does not expire. */
   expiresInSeconds: durationSecondsSchema.optional(),
+  idleDays: idleDaysSchema,
+  ...boundsShape,
 });
 
 const issueEnrolmentSchema = z.strictObject({
@@ -88,8 +132,14 @@ const issueEnrolmentSchema = z.strictObject({
   agentIdPrefix: agentIdPrefixSchema,
   /** How many agents it may create. */
   maxUses: z.int().min(1).max(ENROLMENT_USES_MAX),
+  /** Of the key itself. */
   expiresInSeconds: durationSecondsSchema,
+  /** Of each token that it gives. Absent: they do not expire. */
+  expiresInDays: daysSchema.optional(),
+  /** Of each token that it gives. */
+  idleDays: daysSchema.default(DEFAULT_IDLE_DAYS),
   label: labelSchema.optional(),
+  ...boundsShape,
 });
 
 const bindPrincipalSchema = z
@@ -99,6 +149,8 @@ const bindPrincipalSchema = z
     agentIds: z.array(agentIdSchema).min(1).max(PRINCIPAL_AGENTS_MAX).optional(),
     agentIdPrefix: agentIdPrefixSchema.optional(),
     label: labelSchema.optional(),
+    idleDays: idleDaysSchema,
+    ...boundsShape,
   })
   .refine(({ agentIds, agentIdPrefix }) => exactlyOne(agentIds, agentIdPrefix), "give agentIds or agentIdPrefix");
 
@@ -109,6 +161,8 @@ const bindCertificateSchema = z
     thumbprint: thumbprintSchema.optional(),
     subject: subjectSchema.optional(),
     label: labelSchema.optional(),
+    idleDays: idleDaysSchema,
+    ...boundsShape,
   })
   .refine(({ thumbprint, subject }) => exactlyOne(thumbprint, subject), "give thumbprint or subject");
 
@@ -131,8 +185,14 @@ const commonShape = {
   createdBy: z.string(),
   expiresAt: instantSchema.optional(),
   revokedAt: instantSchema.optional(),
-  /** To the minute. */
+  /** To the day: later uses within 24 hours are not written. */
   lastUsedAt: instantSchema.optional(),
+  /** Days without a use after which it ends; of an enrolment key: after which the tokens that it gives end. */
+  idleDays: z.int().optional(),
+  /** What may be registered with it: capabilities, or with `*` at the end the beginnings of some. Absent: any. */
+  capabilities: z.array(z.string()).optional(),
+  /** What may be registered with it at most. Absent: any. */
+  maxConcurrentTasks: z.int().optional(),
 };
 
 export const credentialSchema = z.discriminatedUnion("kind", [
@@ -142,6 +202,8 @@ export const credentialSchema = z.discriminatedUnion("kind", [
     agentId: idSchema,
     /** The enrolment key under which it came with the registration. */
     enrolledBy: credentialIdSchema.optional(),
+    /** The token of which it is the renewal. That one ends with the first use of this one. */
+    renews: credentialIdSchema.optional(),
   }),
   z.object({
     kind: z.literal("enrolment"),
@@ -150,6 +212,8 @@ export const credentialSchema = z.discriminatedUnion("kind", [
     agentIdPrefix: z.string(),
     maxUses: z.int(),
     usesLeft: z.int(),
+    /** Of each token that it gives. Absent: they do not expire. */
+    expiresInDays: z.int().optional(),
   }),
   z.object({
     kind: z.literal("principal"),
@@ -191,6 +255,14 @@ export const issueCredentialReplySchema = z.object({
   secret: z.string().optional(),
 });
 export type IssueCredentialReply = z.infer<typeof issueCredentialReplySchema>;
+
+/** `POST /agents/{agentId}/token` */
+export const renewTokenReplySchema = z.object({
+  credential: credentialSchema,
+  /** The new token, shown this once. The one that was renewed is valid until this one is first used. */
+  token: z.string(),
+});
+export type RenewTokenReply = z.infer<typeof renewTokenReplySchema>;
 
 /** `GET /credentials`; `agentId` finds tokens and certificates, which belong to one agent. */
 export const listCredentialsQuerySchema = z.strictObject({

@@ -52,7 +52,7 @@ export async function entraCaller(
   if (bound === undefined && !principal.roles.includes("admin")) {
     throw forbidden(`The application ${principal.objectId} is bound to no agent; an admin binds it.`);
   }
-  const scope = bound ?? { credentialId: ownId(principal), agentIds: [ownId(principal)] };
+  const scope: BoundPrincipal = bound ?? { credentialId: ownId(principal), agentIds: [ownId(principal)], bounds: {} };
   const agentId = chosenOf(scope, wanted);
   return {
     kind: "agent",
@@ -61,5 +61,6 @@ export async function entraCaller(
     roles: principal.roles,
     credential: "entra",
     credentialId: scope.credentialId,
+    bounds: scope.bounds,
   };
 }

@@ -61,6 +61,13 @@ export interface EnrolmentAuthority {
   idempotencyKey?: string | undefined;
 }
 
+/** A token in place of another one of the same agent, with the same label, bounds and length of life. */
+export interface TokenRenewal {
+  /** Of the token that is renewed. */
+  credentialId: string;
+  token: { credentialId: string; secretHash: string };
+}
+
 /** How a credential is looked for. Of a certificate the binding of its thumbprint comes before that of its subject. */
 export type CredentialLookup =
   | { credentialId: string }
@@ -76,7 +83,9 @@ export interface FoundCredential {
   agent: { agentId: string; role: AgentRole; status: AgentStatus } | undefined;
 }
 
-type WithoutTerm<Issue> = Issue extends unknown ? Omit<Issue, "expiresInSeconds"> : never;
+type WithoutTerm<Issue> = Issue extends unknown
+  ? Omit<Issue, "expiresInSeconds" | "idleDays"> & { idleDays?: number | undefined }
+  : never;
 
 /** What is issued, under an id that was made before the first try. */
 export type NewCredential = WithoutTerm<IssueCredential> & {

@@ -27,6 +27,11 @@ export interface StoredCredential {
   thumbprint: string | null;
   agent_ids: string | null;
   enrolled_by: string | null;
+  capabilities: string | null;
+  max_concurrent_tasks: number | null;
+  idle_days: number | null;
+  token_days: number | null;
+  renews: string | null;
   agent_id: string | null;
   role: AgentRole | null;
   status: AgentStatus | null;
@@ -35,10 +40,10 @@ export interface StoredCredential {
 /** Columns of a StoredCredential, for SELECT … FROM credentials AS c LEFT JOIN agents AS a. */
 export const CREDENTIAL_COLUMNS = `c.credential_no, c.credential_id, c.kind, c.secret_hash, c.label, c.created_at, c.created_by,
   c.expires_at, c.revoked_at, c.last_used_at, c.roles, c.agent_id_prefix, c.max_uses, c.uses_left, c.subject, c.thumbprint,
-  c.agent_ids, c.enrolled_by, a.agent_id, a.role, a.status`;
+  c.agent_ids, c.enrolled_by, c.capabilities, c.max_concurrent_tasks, c.idle_days, c.token_days, c.renews, a.agent_id, a.role, a.status`;
 
 const rolesSchema = z.array(agentRoleSchema);
-const agentIdsSchema = z.array(z.string());
+const textsSchema = z.array(z.string());
 
 /** The list that a column holds as JSON text. */
 function listOf<Item>(schema: z.ZodType<Item[]>, text: string | null): Item[] {
@@ -59,6 +64,9 @@ function common(row: StoredCredential) {
     ...(row.expires_at !== null && { expiresAt: iso(row.expires_at) }),
     ...(row.revoked_at !== null && { revokedAt: iso(row.revoked_at) }),
     ...(row.last_used_at !== null && { lastUsedAt: iso(row.last_used_at) }),
+    ...(row.idle_days !== null && { idleDays: row.idle_days }),
+    ...(row.capabilities !== null && { capabilities: listOf(textsSchema, row.capabilities) }),
+    ...(row.max_concurrent_tasks !== null && { maxConcurrentTasks: row.max_concurrent_tasks }),
   };
 }
 
@@ -67,7 +75,8 @@ export function readStoredCredential(row: StoredCredential): Credential {
   switch (row.kind) {
     case "token": {
       const enrolled = row.enrolled_by !== null && { enrolledBy: row.enrolled_by };
-      return { kind: "token", ...common(row), agentId: row.agent_id ?? "", ...enrolled };
+      const renewal = row.renews !== null && { renews: row.renews };
+      return { kind: "token", ...common(row), agentId: row.agent_id ?? "", ...enrolled, ...renewal };
     }
     case "enrolment":
       return {
@@ -77,11 +86,12 @@ export function readStoredCredential(row: StoredCredential): Credential {
         agentIdPrefix: row.agent_id_prefix ?? "",
         maxUses: row.max_uses ?? 0,
         usesLeft: row.uses_left ?? 0,
+        ...(row.token_days !== null && { expiresInDays: row.token_days }),
       };
     case "principal": {
       const scope =
         row.agent_id_prefix === null
-          ? { agentIds: listOf(agentIdsSchema, row.agent_ids) }
+          ? { agentIds: listOf(textsSchema, row.agent_ids) }
           : { agentIdPrefix: row.agent_id_prefix };
       return { kind: "principal", ...common(row), objectId: row.subject ?? "", ...scope };
     }
@@ -116,6 +126,12 @@ export interface CredentialColumns {
   thumbprint: string | null;
   /** A JSON array. */
   agentIds: string | null;
+  /** A JSON array of patterns. */
+  capabilities: string | null;
+  maxConcurrentTasks: number | null;
+  idleDays: number | null;
+  /** Of the tokens that an enrolment key gives. */
+  tokenDays: number | null;
 }
 
 /** The columns of a new credential. */
@@ -131,13 +147,17 @@ export function credentialColumns(credential: NewCredential): CredentialColumns 
     subject: null,
     thumbprint: null,
     agentIds: null,
+    capabilities: credential.capabilities === undefined ? null : JSON.stringify(credential.capabilities),
+    maxConcurrentTasks: credential.maxConcurrentTasks ?? null,
+    idleDays: credential.idleDays ?? null,
+    tokenDays: null,
   };
   switch (credential.kind) {
     case "token":
       return { ...columns, agentId: credential.agentId };
     case "enrolment": {
-      const { roles, agentIdPrefix, maxUses } = credential;
-      return { ...columns, roles: JSON.stringify(roles), agentIdPrefix, maxUses };
+      const { roles, agentIdPrefix, maxUses, expiresInDays } = credential;
+      return { ...columns, roles: JSON.stringify(roles), agentIdPrefix, maxUses, tokenDays: expiresInDays ?? null };
     }
     case "principal": {
       const { objectId, agentIds, agentIdPrefix } = credential;
@@ -158,6 +178,11 @@ export function credentialColumns(credential: NewCredential): CredentialColumns 
 /** No credential has this id. */
 export function credentialNotFound(credentialId: string): AgentCommunicationError {
   return new AgentCommunicationError("NOT_FOUND", `There is no credential ${credentialId}.`);
+}
+
+/** The token that is to be renewed is unknown, no token, revoked or expired. */
+export function notRenewable(): AgentCommunicationError {
+  return new AgentCommunicationError("UNAUTHENTICATED", "The token is not valid any more, so it cannot be renewed.");
 }
 
 /** The principal or certificate has a binding already. */

@@ -57,6 +57,7 @@ import type {
   RegistrationAuthority,
   Renewal,
   SettleResult,
+  TokenRenewal,
 } from "./calls.ts";
 import type {
   EncryptedKind,
@@ -242,10 +243,18 @@ export interface Store {
   issueCredential(credential: NewCredential): Promise<Credential>;
   /** Newest first. */
   listCredentials(query: Page & Pick<ListCredentialsQuery, "agentId" | "kind">): Promise<Paged<Credential>>;
-  /** For good. Repeating it changes nothing. @throws NOT_FOUND */
+  /**
+   * For good, with the renewals of the token that nobody has used yet. Repeating it changes nothing. @throws NOT_FOUND
+   */
   revokeCredential(credentialId: string): Promise<Credential>;
   /**
-   * Notes that they were used, each at most once in CREDENTIAL_USE_MILLISECONDS. @returns which of them are there and not
+   * Another token of the same agent, with what the old one has. The old one ends with the first use of the new one; of those that
+   * wait for their first use PENDING_RENEWALS_MAX live. @throws UNAUTHENTICATED (the old one is no token, revoked or expired)
+   */
+  renewToken(renewal: TokenRenewal): Promise<Credential>;
+  /**
+   * Notes that they were used, each at most once in CREDENTIAL_USE_MILLISECONDS. The first use of a renewal revokes the token
+   * that it renews. @returns which of them are there and not
    * revoked: one that is used for the first time counts only then, for it may have been replaced since it was found
    */
   recordCredentialUse(credentialIds: readonly string[]): Promise<string[]>;

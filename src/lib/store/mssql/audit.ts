@@ -12,7 +12,7 @@ import { BIN2, PROLOGUE } from "./transaction.ts";
 /** The entries of the audit: how a batch adds them to its transaction, and how they are read. */
 
 /** A value of an entry's detail, as a T-SQL expression. `optional`: left out where it is NULL; others never are. */
-type DetailValue = ({ number: string } | { word: string } | { flag: string }) & { optional?: true };
+export type DetailValue = ({ number: string } | { word: string } | { flag: string }) & { optional?: true };
 
 function detailText(name: string, value: DetailValue, separator: string): string {
   const key = `${separator}"${name}":`;

@@ -1,89 +1,55 @@
-import type { AgentCommunicationError } from "../../errors.ts";
 import { actorOf } from "../../security/call-context.ts";
-import { CREDENTIAL_USE_MILLISECONDS, type Credential, type ListCredentialsQuery } from "../../security/credential.ts";
+import type { Credential, ListCredentialsQuery } from "../../security/credential.ts";
 import {
   alreadyBound,
   CREDENTIAL_COLUMNS,
   credentialColumns,
-  credentialNotFound,
   readStoredCredential,
   type StoredCredential,
 } from "../credential-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { agentNotFound } from "../refusals.ts";
 import type { NewCredential, Page, Paged } from "../store.ts";
-import { detailOf, recordRows } from "./audit.ts";
-import {
-  type Batch,
-  type BatchResult,
-  bigint,
-  id,
-  int,
-  type Outcome,
-  type OutcomeRow,
-  outcomeRows,
-  word,
-} from "./batch.ts";
+import { type Batch, bigint, id, int, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
+import { decodeCredentials, recordCredentials } from "./credential-life.ts";
 import { selectCredentials } from "./find-credential.ts";
 import { itemText, plainText } from "./item-text.ts";
 import { type SqlText, sqlText } from "./texts.ts";
-import { BIN2, BY_KEY, HASH, ID, PROLOGUE, raceUnless, WORD } from "./transaction.ts";
+import { BIN2, HASH, ID, PROLOGUE, WORD } from "./transaction.ts";
 
-/** What admins issue, list and revoke, and what is noted of its use. */
+/** What admins issue and list. */
 
 const ALL = `SELECT ${CREDENTIAL_COLUMNS} FROM dbo.credentials AS c LEFT JOIN dbo.agents AS a ON a.agent_no = c.agent_no`;
 
-/** The credential of each item, or the refusal of one that has none. */
-function decodeRows<Item>(
-  result: BatchResult,
-  items: readonly Item[],
-  refuse: (item: Item, code: string | null) => AgentCommunicationError,
-): Outcome<Credential>[] {
-  const rows = result.byItem<StoredCredential & { item: number }>(1);
-  const outcomes = outcomeRows<OutcomeRow>(result, items);
-  return items.map((one, item) => {
-    const row = rows.get(item)?.[0];
-    return row === undefined
-      ? { refusal: refuse(one, outcomes[item]?.code ?? null) }
-      : { value: readStoredCredential(row) };
-  });
-}
-
-/** Of rows `c` with actor, credential_id, kind and agent_id. */
-function recordCredentials(deed: "issued" | "revoked", from: string): string {
-  return recordRows({
-    actor: "c.actor",
-    action: `'credential.${deed}'`,
-    subjectKind: "'credential'",
-    subjectId: "c.credential_id",
-    detail: detailOf({ kind: { word: "c.kind" }, agentId: { word: "c.agent_id", optional: true } }),
-    from,
-  });
-}
-
 /**
  * A credential that is there under its id was written by this call, whose answer was lost. (The ids of a principal's agents
- * are read from the default columns of OPENJSON: a WITH clause may cut them at 4,000 characters.)
+ * and the capabilities are read from the default columns of OPENJSON: a WITH clause may cut them at 4,000 characters.)
  */
 const ISSUE_SQL = sqlText(
   "issue-credentials",
   `${PROLOGUE}DECLARE @issued TABLE (item int NOT NULL PRIMARY KEY, credential_id ${ID} NOT NULL, kind ${WORD} NOT NULL,
   agent_id ${ID} NULL, agent_no int NULL, secret_hash ${HASH} NULL, label nvarchar(128) NULL, actor ${ID} NOT NULL,
   expires_in bigint NULL, roles nvarchar(256) NULL, agent_id_prefix ${ID} NULL, max_uses int NULL, subject nvarchar(512) ${BIN2} NULL,
-  thumbprint ${HASH} NULL, agent_ids nvarchar(max) NULL, code ${WORD} NULL);
+  thumbprint ${HASH} NULL, agent_ids nvarchar(max) NULL, capabilities nvarchar(max) NULL, max_concurrent_tasks int NULL,
+  idle_days int NULL, token_days int NULL, code ${WORD} NULL);
 INSERT INTO @issued (item, credential_id, kind, agent_id, agent_no, secret_hash, label, actor, expires_in, roles,
-  agent_id_prefix, max_uses, subject, thumbprint)
+  agent_id_prefix, max_uses, subject, thumbprint, max_concurrent_tasks, idle_days, token_days)
 SELECT j.item, j.credential_id, j.kind, j.agent_id, a.agent_no, j.secret_hash, ${plainText("j.label")}, j.actor, j.expires_in,
-  ${plainText("j.roles")}, j.agent_id_prefix, j.max_uses, ${plainText("j.subject")}, j.thumbprint
+  ${plainText("j.roles")}, j.agent_id_prefix, j.max_uses, ${plainText("j.subject")}, j.thumbprint, j.max_concurrent_tasks,
+  j.idle_days, j.token_days
 FROM OPENJSON(@items) WITH (item int, credential_id varchar(36) '$.credentialId', kind varchar(24), agent_id varchar(128) '$.agentId',
   secret_hash varchar(43) '$.secretHash', label nvarchar(128), actor varchar(128),
   expires_in bigint '$.expiresInMilliseconds', roles nvarchar(256), agent_id_prefix varchar(128) '$.agentIdPrefix',
-  max_uses int '$.maxUses', subject nvarchar(512), thumbprint varchar(64)) AS j
+  max_uses int '$.maxUses', subject nvarchar(512), thumbprint varchar(64), max_concurrent_tasks int '$.maxConcurrentTasks',
+  idle_days int '$.idleDays', token_days int '$.tokenDays') AS j
 LEFT JOIN dbo.agents AS a ON a.agent_id = j.agent_id ${BIN2};
 UPDATE i SET agent_ids = ${plainText("v.value")}
 FROM @issued AS i JOIN OPENJSON(@items) AS o ON o.[key] = i.item CROSS APPLY OPENJSON(o.value) AS v
 WHERE v.[key] = 'agentIds' AND v.value IS NOT NULL;
+UPDATE i SET capabilities = ${plainText("v.value")}
+FROM @issued AS i JOIN OPENJSON(@items) AS o ON o.[key] = i.item CROSS APPLY OPENJSON(o.value) AS v
+WHERE v.[key] = 'capabilities' AND v.value IS NOT NULL;
 UPDATE i SET code = CASE WHEN EXISTS (SELECT 1 FROM dbo.credentials AS c WHERE c.credential_id = i.credential_id) THEN 'THERE'
   WHEN i.agent_id IS NOT NULL AND i.agent_no IS NULL THEN 'AGENT_NOT_FOUND'
   WHEN EXISTS (SELECT 1 FROM dbo.credentials AS c WHERE c.kind = i.kind AND c.subject = i.subject AND c.subject IS NOT NULL
@@ -95,9 +61,10 @@ IF EXISTS (SELECT 1 FROM @issued AS i WHERE i.code IS NULL)
 BEGIN
   BEGIN TRANSACTION;
   INSERT INTO dbo.credentials (credential_id, kind, agent_no, secret_hash, label, created_at, created_by, expires_at, roles,
-  agent_id_prefix, max_uses, uses_left, subject, thumbprint, agent_ids)
+  agent_id_prefix, max_uses, uses_left, subject, thumbprint, agent_ids, capabilities, max_concurrent_tasks, idle_days, token_days)
 SELECT i.credential_id, i.kind, i.agent_no, i.secret_hash, i.label, @now, i.actor, @now + i.expires_in, i.roles,
-  i.agent_id_prefix, i.max_uses, i.max_uses, i.subject, i.thumbprint, i.agent_ids
+  i.agent_id_prefix, i.max_uses, i.max_uses, i.subject, i.thumbprint, i.agent_ids, i.capabilities, i.max_concurrent_tasks,
+  i.idle_days, i.token_days
 FROM @issued AS i WHERE i.code IS NULL ORDER BY i.item;
   ${recordCredentials("issued", "FROM @issued AS c WHERE c.code IS NULL ORDER BY c.item")}COMMIT TRANSACTION;
 END;
@@ -120,7 +87,7 @@ const ISSUE: Batch<NewCredential, Credential> = {
   name: "issue-credentials",
   sql: ISSUE_SQL,
   encode(credential) {
-    const { label, roles, subject, agentIds, ...columns } = credentialColumns(credential);
+    const { label, roles, subject, agentIds, capabilities, ...columns } = credentialColumns(credential);
     return {
       ...columns,
       credentialId: credential.credentialId,
@@ -130,10 +97,11 @@ const ISSUE: Batch<NewCredential, Credential> = {
       roles: optionalText(roles),
       subject: optionalText(subject),
       agentIds: optionalText(agentIds),
+      capabilities: optionalText(capabilities),
     };
   },
   decode: (result, credentials) =>
-    decodeRows(result, credentials, (credential, code) =>
+    decodeCredentials(result, credentials, (credential, code) =>
       code === "ID_TAKEN" || !("agentId" in credential) ? alreadyBound(credential) : agentNotFound(credential.agentId),
     ),
   maxItems: 50,
@@ -196,72 +164,4 @@ export async function listCredentials(
     items: page.map(readStoredCredential),
     nextCursor: rows.length > limit && last !== undefined ? encodeCursor(filters, [last.credential_no]) : null,
   };
-}
-
-const REVOKE_SQL = sqlText(
-  "revoke-credentials",
-  `${PROLOGUE}DECLARE @revoked TABLE (credential_id ${ID} NOT NULL PRIMARY KEY, item int NOT NULL, actor ${ID} NOT NULL,
-  kind ${WORD} NULL, agent_id ${ID} NULL, live bit NOT NULL);
-INSERT INTO @revoked (credential_id, item, actor, kind, agent_id, live)
-SELECT j.credential_id, j.item, j.actor, c.kind, a.agent_id, CASE WHEN c.credential_no IS NOT NULL AND c.revoked_at IS NULL THEN 1 ELSE 0 END
-FROM OPENJSON(@items) WITH (item int, credential_id varchar(36) '$.credentialId', actor varchar(128)) AS j
-LEFT JOIN dbo.credentials AS c ON c.credential_id = j.credential_id ${BIN2}
-LEFT JOIN dbo.agents AS a ON a.agent_no = c.agent_no;
-IF EXISTS (SELECT 1 FROM @revoked AS r WHERE r.live = 1)
-BEGIN
-  BEGIN TRANSACTION;
-  UPDATE c SET revoked_at = @now
-  FROM @revoked AS r JOIN dbo.credentials AS c ON c.credential_id = r.credential_id WHERE r.live = 1 AND c.revoked_at IS NULL
-  ${BY_KEY};
-  ${raceUnless("(SELECT COUNT(*) FROM @revoked AS r WHERE r.live = 1)")}${recordCredentials("revoked", "FROM @revoked AS c WHERE c.live = 1 ORDER BY c.item")}COMMIT TRANSACTION;
-END;
-SELECT r.item, NULL AS code, NULL AS subject FROM @revoked AS r;
-${selectCredentials("@revoked")}`,
-);
-
-const REVOKE: Batch<string, Credential> = {
-  name: "revoke-credentials",
-  sql: REVOKE_SQL,
-  encode: (credentialId) => ({ credentialId, actor: actorOf() }),
-  decode: (result, credentialIds) => decodeRows(result, credentialIds, credentialNotFound),
-  maxItems: 50,
-  conflictKey: (credentialId) => credentialId,
-  wakes: false,
-};
-
-/** For good. Repeating it changes nothing. @throws NOT_FOUND */
-export function revokeCredential(connection: Connection, credentialId: string): Promise<Credential> {
-  return connection.run(REVOKE, credentialId);
-}
-
-/** Who replaces a token at this moment waits for its row, or is waited for: then the id is no longer there. */
-const USE_SQL = sqlText(
-  "use-credentials",
-  `${PROLOGUE}DECLARE @named TABLE (credential_id ${ID} NOT NULL PRIMARY KEY, item int NOT NULL);
-INSERT INTO @named (credential_id, item)
-SELECT j.credential_id, j.item FROM OPENJSON(@items) WITH (item int, credential_id varchar(36) '$.credentialId') AS j;
-UPDATE c SET last_used_at = @now
-FROM @named AS n JOIN dbo.credentials AS c ON c.credential_id = n.credential_id
-WHERE c.revoked_at IS NULL AND (c.last_used_at IS NULL OR c.last_used_at <= @now - ${CREDENTIAL_USE_MILLISECONDS})
-${BY_KEY};
-SELECT n.item, NULL AS code, NULL AS subject, CASE WHEN c.credential_no IS NULL THEN 0 ELSE 1 END AS live
-FROM @named AS n LEFT JOIN dbo.credentials AS c ON c.credential_id = n.credential_id AND c.revoked_at IS NULL;
-`,
-);
-
-const USE: Batch<string, boolean> = {
-  name: "use-credentials",
-  sql: USE_SQL,
-  encode: (credentialId) => ({ credentialId }),
-  decode: (result, credentialIds) =>
-    outcomeRows<OutcomeRow & { live: number }>(result, credentialIds).map(({ live }) => ({ value: live === 1 })),
-  maxItems: 200,
-  conflictKey: (credentialId) => credentialId,
-  wakes: false,
-};
-
-/** Each at most once in CREDENTIAL_USE_MILLISECONDS. @returns which of them are there and not revoked */
-export async function recordCredentialUse(connection: Connection, credentialIds: readonly string[]): Promise<string[]> {
-  const live = await Promise.all(credentialIds.map((credentialId) => connection.run(USE, credentialId)));
-  return credentialIds.filter((_, position) => live[position] === true);
 }

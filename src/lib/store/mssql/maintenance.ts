@@ -1,4 +1,5 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import { CREDENTIAL_USE_MILLISECONDS } from "../../security/credential.ts";
 import { BEFORE_AGENTS } from "../agent-reading.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
 import type { StoreSettings } from "../store.ts";
@@ -101,6 +102,8 @@ const DELETE_ENDED_CREDENTIALS = upkeepStep<{ after: number }, { done: number; n
 DECLARE @after int = JSON_VALUE(@items, '$[0].after'), @next int, @read int, @limit bigint = @now - @inactiveRetention;
 INSERT INTO @aging (credential_no, ended)
 SELECT TOP (${MAINTENANCE_BATCH_ROWS}) c.credential_no, CASE WHEN c.expires_at <= @limit OR c.revoked_at <= @limit
+  OR (c.kind <> 'enrolment' AND COALESCE(c.last_used_at, c.created_at) <= @limit - ${CREDENTIAL_USE_MILLISECONDS}
+    - CAST(c.idle_days AS bigint) * ${DAY_MILLISECONDS})
   OR (c.uses_left = 0 AND c.last_used_at <= @limit) THEN 1 ELSE 0 END
 FROM dbo.credentials AS c WHERE c.credential_no > @after ORDER BY c.credential_no;
 SET @read = @@ROWCOUNT;

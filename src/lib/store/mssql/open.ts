@@ -11,7 +11,8 @@ import { addChannelMember, listChannelMembers, putChannelGrant, removeChannelMem
 import { createChannel, deleteChannel, getChannel, listChannels } from "./channels.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
-import { issueCredential, listCredentials, recordCredentialUse, revokeCredential } from "./credentials.ts";
+import { recordCredentialUse, renewToken, revokeCredential } from "./credential-life.ts";
+import { issueCredential, listCredentials } from "./credentials.ts";
 import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
 import { findCredential } from "./find-credential.ts";
 import { giveBackMessages } from "./give-back.ts";
@@ -130,6 +131,7 @@ function credentialVerbs(connection: Connection) {
     issueCredential: (credential) => issueCredential(connection, credential),
     listCredentials: (query) => listCredentials(connection, query),
     revokeCredential: (credentialId) => revokeCredential(connection, credentialId),
+    renewToken: (renewal) => renewToken(connection, renewal),
     recordCredentialUse: (credentialIds) => recordCredentialUse(connection, credentialIds),
   } satisfies Partial<Store>;
 }

@@ -1,5 +1,6 @@
 import type { RegisterAgent } from "../../agents/agent.ts";
 import type { JsonValue } from "../../json.ts";
+import { DAY_MILLISECONDS } from "../instants.ts";
 import { refuseOtherRoles } from "../registration-refusals.ts";
 import type { RegistrationAuthority } from "../store.ts";
 import { detailOf, recordRows } from "./audit.ts";
@@ -32,7 +33,7 @@ export function encodeAuthority(agent: RegisterAgent, authority: RegistrationAut
  */
 export const DECLARE_AUTHORITIES = `DECLARE @authorities TABLE (item int NOT NULL PRIMARY KEY, kind ${WORD} NOT NULL, agent_id ${ID} NOT NULL,
   role ${WORD} NOT NULL, agent_no int NULL, was_role ${WORD} NULL, was_status ${WORD} NULL, key_id ${ID} NULL, token_id ${ID} NULL,
-  secret_hash ${HASH} NULL, request ${HASH} NULL, key_no int NULL, uses_left int NULL,
+  secret_hash ${HASH} NULL, request ${HASH} NULL, key_no int NULL, uses_left int NULL, token_days int NULL,
   gives_role bit NOT NULL DEFAULT 0, gives_id bit NOT NULL DEFAULT 0, replaced_no int NULL, replaced_id ${ID} NULL,
   replaced_agent_no int NULL, untouched bit NOT NULL DEFAULT 0, done bit NOT NULL DEFAULT 0, takes bit NOT NULL DEFAULT 0,
   refusal ${WORD} NULL);
@@ -46,7 +47,7 @@ FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId', role va
   request varchar(64) '$.authority.request') AS j
 LEFT JOIN dbo.agents AS a ON a.agent_id = j.agent_id ${BIN2}
 WHERE j.kind IS NOT NULL;
-UPDATE x SET key_no = k.credential_no, uses_left = k.uses_left,
+UPDATE x SET key_no = k.credential_no, uses_left = k.uses_left, token_days = k.token_days,
   gives_role = CASE WHEN EXISTS (SELECT 1 FROM OPENJSON(k.roles) AS r WHERE CAST(r.value AS varchar(24)) ${BIN2} = x.role) THEN 1 ELSE 0 END,
   gives_id = CASE WHEN LEFT(x.agent_id, LEN(k.agent_id_prefix)) = k.agent_id_prefix THEN 1 ELSE 0 END
 FROM @authorities AS x JOIN dbo.credentials AS k ON k.credential_id = x.key_id
@@ -93,21 +94,28 @@ export const CHECK_AUTHORISED = `IF EXISTS (SELECT 1 FROM @registering AS r JOIN
   WHERE COALESCE(x.agent_no, 0) <> COALESCE(r.agent_no, 0) OR s.was_role <> x.was_role OR s.was_status <> x.was_status)
 ${LOSE_RACE}`;
 
-/** Inside the transaction, after the rows of the agents: the uses of the keys, then tokens that are replaced, then new ones. */
+/**
+ * Inside the transaction, after the rows of the agents: the uses of the keys, then tokens that are replaced, then new
+ * ones: what they may register, and how they end, the key says.
+ */
 export const WRITE_ENROLMENTS = `UPDATE k SET uses_left = k.uses_left - u.uses, last_used_at = @now
 FROM (SELECT x.key_no, COUNT(*) AS uses FROM @authorities AS x WHERE x.takes = 1 GROUP BY x.key_no) AS u
 JOIN dbo.credentials AS k ON k.credential_no = u.key_no
 WHERE k.uses_left >= u.uses AND k.revoked_at IS NULL
 ${BY_KEY};
 ${raceUnless("(SELECT COUNT(DISTINCT x.key_no) FROM @authorities AS x WHERE x.takes = 1)")}
-UPDATE t SET credential_id = x.token_id, secret_hash = x.secret_hash, created_at = @now, created_by = r.actor
+UPDATE t SET credential_id = x.token_id, secret_hash = x.secret_hash, created_at = @now, created_by = r.actor,
+  expires_at = @now + x.token_days * CAST(${DAY_MILLISECONDS} AS bigint)
 FROM @authorities AS x JOIN @registering AS r ON r.item = x.item JOIN dbo.credentials AS t ON t.credential_no = x.replaced_no
 WHERE x.done = 0 AND x.refusal IS NULL AND t.credential_id = x.replaced_id AND t.last_used_at IS NULL AND t.revoked_at IS NULL
 ${BY_KEY};
 ${raceUnless("(SELECT COUNT(*) FROM @authorities AS x WHERE x.done = 0 AND x.refusal IS NULL AND x.replaced_no IS NOT NULL)")}
-INSERT INTO dbo.credentials (credential_id, kind, agent_no, secret_hash, created_at, created_by, enrolled_by, enrolment_request)
-SELECT x.token_id, 'token', r.agent_no, x.secret_hash, @now, r.actor, x.key_id, x.request
-FROM @authorities AS x JOIN @registering AS r ON r.item = x.item WHERE x.takes = 1 ORDER BY x.item;
+INSERT INTO dbo.credentials (credential_id, kind, agent_no, secret_hash, created_at, created_by, enrolled_by, enrolment_request,
+  expires_at, capabilities, max_concurrent_tasks, idle_days)
+SELECT x.token_id, 'token', r.agent_no, x.secret_hash, @now, r.actor, x.key_id, x.request,
+  @now + x.token_days * CAST(${DAY_MILLISECONDS} AS bigint), k.capabilities, k.max_concurrent_tasks, k.idle_days
+FROM @authorities AS x JOIN @registering AS r ON r.item = x.item JOIN dbo.credentials AS k ON k.credential_no = x.key_no
+WHERE x.takes = 1 ORDER BY x.item;
 ${recordRows({
   actor: "r.actor",
   action: "'credential.used_enrolment'",

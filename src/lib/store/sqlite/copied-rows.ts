@@ -37,7 +37,7 @@ const GRANTS =
 
 const CREDENTIALS = `SELECT c.credential_id, c.kind, a.agent_id, c.secret_hash, c.label, c.created_at, c.created_by, c.expires_at,
     c.revoked_at, c.last_used_at, c.roles, c.agent_id_prefix, c.max_uses, c.uses_left, c.subject, c.thumbprint, c.agent_ids,
-    c.enrolled_by, c.enrolment_request
+    c.enrolled_by, c.enrolment_request, c.capabilities, c.max_concurrent_tasks, c.idle_days, c.token_days, c.renews
   FROM credentials c LEFT JOIN agents a USING (agent_no) ORDER BY c.credential_no`;
 
 /** All that are not in the archive: ended ones past their retention are about to go there, and would be missed. */

@@ -1,10 +1,9 @@
 import { actorOf } from "../../security/call-context.ts";
-import { CREDENTIAL_USE_MILLISECONDS, type Credential, type ListCredentialsQuery } from "../../security/credential.ts";
+import type { Credential, ListCredentialsQuery } from "../../security/credential.ts";
 import {
   alreadyBound,
   CREDENTIAL_COLUMNS,
   credentialColumns,
-  credentialNotFound,
   readStoredCredential,
   type StoredCredential,
 } from "../credential-reading.ts";
@@ -15,13 +14,13 @@ import { audit } from "./audit.ts";
 import { findById, findBySubject, findByThumbprint } from "./find-credential.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** What admins issue, list and revoke, and what is noted of its use. */
+/** What admins issue and list. */
 
 const ALL = `SELECT ${CREDENTIAL_COLUMNS} FROM credentials c LEFT JOIN agents a ON a.agent_no = c.agent_no`;
 
 const INSERT = `INSERT INTO credentials (credential_id, kind, agent_no, secret_hash, label, created_at, created_by, expires_at,
-  roles, agent_id_prefix, max_uses, uses_left, subject, thumbprint, agent_ids)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?11, ?11, ?, ?, ?)`;
+  roles, agent_id_prefix, max_uses, uses_left, subject, thumbprint, agent_ids, capabilities, max_concurrent_tasks, idle_days,
+  token_days) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?11, ?11, ?, ?, ?, ?, ?, ?, ?)`;
 
 /** @throws AGENT_NOT_FOUND, ID_TAKEN (the principal or certificate is bound already) */
 export function issueCredential(transaction: Transaction, credential: NewCredential): Credential {
@@ -47,6 +46,10 @@ export function issueCredential(transaction: Transaction, credential: NewCredent
     columns.subject,
     columns.thumbprint,
     columns.agentIds,
+    columns.capabilities,
+    columns.maxConcurrentTasks,
+    columns.idleDays,
+    columns.tokenDays,
   );
   audit(transaction, {
     actor,
@@ -55,7 +58,9 @@ export function issueCredential(transaction: Transaction, credential: NewCredent
     subjectId: credential.credentialId,
     detail: { kind: credential.kind, ...(agent !== undefined && { agentId: agent.agent_id }) },
   });
-  return readStoredCredential(requireRow(transaction, credential.credentialId));
+  const made = findById(transaction, credential.credentialId);
+  if (made === undefined) throw new Error("the new credential's row was not written");
+  return readStoredCredential(made);
 }
 
 function isBound(transaction: Transaction, credential: NewCredential): boolean {
@@ -65,13 +70,6 @@ function isBound(transaction: Transaction, credential: NewCredential): boolean {
   const { thumbprint, subject = "" } = credential;
   if (thumbprint !== undefined) return findByThumbprint(transaction, thumbprint) !== undefined;
   return findBySubject(transaction, kind, subject) !== undefined;
-}
-
-/** @throws NOT_FOUND */
-function requireRow(transaction: Transaction, credentialId: string): StoredCredential {
-  const row = findById(transaction, credentialId);
-  if (row === undefined) throw credentialNotFound(credentialId);
-  return row;
 }
 
 /** Newest first. Each filter has an index in the order of the list; with both, the kind is checked on the agent's rows. */
@@ -95,29 +93,4 @@ export function listCredentials(
     items: page.map(readStoredCredential),
     nextCursor: rows.length > limit && last !== undefined ? encodeCursor(filters, [last.credential_no]) : null,
   };
-}
-
-/** For good. Repeating it changes nothing. @throws NOT_FOUND */
-export function revokeCredential(transaction: Transaction, credentialId: string): Credential {
-  const row = requireRow(transaction, credentialId);
-  if (row.revoked_at !== null) return readStoredCredential(row);
-  transaction.run("UPDATE credentials SET revoked_at = ? WHERE credential_no = ?", transaction.now, row.credential_no);
-  audit(transaction, {
-    action: "credential.revoked",
-    subjectKind: "credential",
-    subjectId: credentialId,
-    detail: { kind: row.kind, ...(row.agent_id !== null && { agentId: row.agent_id }) },
-  });
-  return readStoredCredential({ ...row, revoked_at: transaction.now });
-}
-
-const USE = `UPDATE credentials SET last_used_at = ?1
-  WHERE credential_id = ?2 AND revoked_at IS NULL AND (last_used_at IS NULL OR last_used_at <= ?3)`;
-const LIVE = "SELECT 1 FROM credentials WHERE credential_id = ? AND revoked_at IS NULL";
-
-/** Each at most once in CREDENTIAL_USE_MILLISECONDS. @returns which of them are there and not revoked */
-export function recordCredentialUse(transaction: Transaction, credentialIds: readonly string[]): string[] {
-  const { now } = transaction;
-  for (const credentialId of credentialIds) transaction.run(USE, now, credentialId, now - CREDENTIAL_USE_MILLISECONDS);
-  return credentialIds.filter((credentialId) => transaction.get(LIVE, credentialId) !== undefined);
 }

@@ -1,5 +1,6 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
 import { SYSTEM_ACTOR } from "../../security/call-context.ts";
+import { CREDENTIAL_USE_MILLISECONDS } from "../../security/credential.ts";
 import { channelOf } from "../../values.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
 import type { PurgeStep, Step, Walked } from "../upkeep-runs.ts";
@@ -64,8 +65,10 @@ interface AgingCredential {
   ended_at: number;
 }
 
-/** When a credential ends or has ended: it expires, was revoked, or, an enrolment key, used up; else at ?1, never. */
+/** When a credential ends or has ended: it expires, was revoked, not used or, an enrolment key, used up; else at ?1, never. */
 const AGING = `SELECT credential_no, min(coalesce(expires_at, ?1), coalesce(revoked_at, ?1),
+    iif(kind <> 'enrolment' AND idle_days IS NOT NULL,
+      coalesce(last_used_at, created_at) + idle_days * ${DAY_MILLISECONDS} + ${CREDENTIAL_USE_MILLISECONDS}, ?1),
     iif(uses_left = 0, last_used_at, ?1)) AS ended_at
   FROM credentials WHERE credential_no > ?2 ORDER BY credential_no LIMIT ?3`;
 

@@ -12,7 +12,8 @@ import { addChannelMember, listChannelMembers, putChannelGrant, removeChannelMem
 import { createChannel, deleteChannel, getChannel, listChannels } from "./channels.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { Connection } from "./connection.ts";
-import { issueCredential, listCredentials, recordCredentialUse, revokeCredential } from "./credentials.ts";
+import { recordCredentialUse, renewToken, revokeCredential } from "./credential-life.ts";
+import { issueCredential, listCredentials } from "./credentials.ts";
 import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
 import { findCredential } from "./find-credential.ts";
 import { giveBackMessages } from "./give-back.ts";
@@ -117,6 +118,7 @@ function credentialVerbs(connection: Connection) {
     issueCredential: (credential) => connection.write((tx) => issueCredential(tx, credential)),
     listCredentials: (query) => connection.read((tx) => listCredentials(tx, query)),
     revokeCredential: (credentialId) => connection.write((tx) => revokeCredential(tx, credentialId)),
+    renewToken: (renewal) => connection.write((tx) => renewToken(tx, renewal)),
     recordCredentialUse: (credentialIds) => connection.write((tx) => recordCredentialUse(tx, credentialIds)),
   } satisfies Partial<Store>;
 }

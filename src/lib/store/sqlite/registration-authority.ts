@@ -1,5 +1,6 @@
 import type { RegisterAgent } from "../../agents/agent.ts";
 import { readRoles } from "../credential-reading.ts";
+import { DAY_MILLISECONDS } from "../instants.ts";
 import { type RegistrationRefusal, refuseOtherRoles, registrationRefusal } from "../registration-refusals.ts";
 import type { EnrolmentAuthority, RegistrationAuthority } from "../store.ts";
 import type { AgentRow } from "./agent-rows.ts";
@@ -91,11 +92,15 @@ function refusalOfRepeat(
   return untouched && known.status !== "deregistered" ? undefined : "ID_TAKEN";
 }
 
-const REPLACE = `UPDATE credentials SET credential_id = ?, secret_hash = ?, created_at = ?, created_by = ?
-  WHERE credential_no = ?`;
+const REPLACE = `UPDATE credentials SET credential_id = ?1, secret_hash = ?2, created_at = ?3, created_by = ?4,
+    expires_at = ?3 + (SELECT token_days * ${DAY_MILLISECONDS} FROM credentials WHERE credential_no = ?6)
+  WHERE credential_no = ?5`;
 const TAKE_USE = "UPDATE credentials SET uses_left = uses_left - 1, last_used_at = ? WHERE credential_no = ?";
+/** What the token may register, and how it ends, the key says. */
 const INSERT = `INSERT INTO credentials (credential_id, kind, agent_no, secret_hash, created_at, created_by, enrolled_by,
-  enrolment_request) VALUES (?, 'token', ?, ?, ?, ?, ?, ?)`;
+  enrolment_request, expires_at, capabilities, max_concurrent_tasks, idle_days)
+  SELECT ?1, 'token', ?2, ?3, ?4, ?5, ?6, ?7, ?4 + token_days * ${DAY_MILLISECONDS}, capabilities, max_concurrent_tasks, idle_days
+  FROM credentials WHERE credential_no = ?8`;
 
 /** Writes the token. The first one of a registration takes a use of the key; one that is replaced is gone with its hash. */
 export function writeEnrolment(
@@ -107,11 +112,11 @@ export function writeEnrolment(
   const { token, credentialId, idempotencyKey = null } = authority;
   const { now } = transaction;
   if (replaced !== undefined) {
-    transaction.run(REPLACE, token.credentialId, token.secretHash, now, actor, replaced);
+    transaction.run(REPLACE, token.credentialId, token.secretHash, now, actor, replaced, keyNo);
   } else {
     transaction.run(TAKE_USE, now, keyNo);
     const row = [token.credentialId, agent.agent_no, token.secretHash, now, actor, credentialId, idempotencyKey];
-    transaction.run(INSERT, ...row);
+    transaction.run(INSERT, ...row, keyNo);
   }
   audit(transaction, {
     actor,

@@ -1,0 +1,47 @@
+import { AgentCommunicationError } from "../lib/errors.ts";
+import { OWN_PATH } from "../lib/http/ownership.ts";
+import { defineRoute } from "../lib/http/route.ts";
+import type { Caller } from "../lib/security/caller.ts";
+import { credentialSchema, renewTokenReplySchema } from "../lib/security/credential.ts";
+import { agentParams, emptyBody } from "./shapes.ts";
+
+/** An agent and the token that it shows. An admin, too, does this for itself alone: for others it issues tokens. */
+
+const ITS_OWN = { roles: { worker: "own", supervisor: "own", observer: "own", admin: "own" }, own: OWN_PATH } as const;
+
+export const getOwnToken = defineRoute({
+  key: "GET /agents/{agentId}/token",
+  name: "getOwnToken",
+  summary: "Reads what is known of the token that the request shows, such as when it expires",
+  allow: ITS_OWN,
+  params: agentParams,
+  query: undefined,
+  body: undefined,
+  reply: credentialSchema,
+  statuses: [200],
+  async handler(services, { caller }) {
+    return { status: 200, body: await services.credentials.get(tokenOf(caller)) };
+  },
+});
+
+export const renewToken = defineRoute({
+  key: "POST /agents/{agentId}/token",
+  name: "renewToken",
+  summary: "Gives the agent a new token for the one that it shows, which lives until the first use of the new one",
+  allow: ITS_OWN,
+  params: agentParams,
+  query: undefined,
+  body: emptyBody,
+  reply: renewTokenReplySchema,
+  statuses: [201],
+  async handler(services, { caller }) {
+    return { status: 201, body: await services.credentials.renew(tokenOf(caller)) };
+  },
+});
+
+/** The id of the token that was shown. @throws FORBIDDEN when the caller has proved itself by something else, or by nothing */
+function tokenOf(caller: Caller): string {
+  if (caller.kind === "agent" && caller.credential === "token") return caller.credentialId;
+  const detail = "This is about the token that the request shows, and it shows none of an agent.";
+  throw new AgentCommunicationError("FORBIDDEN", detail);
+}
