@@ -18,8 +18,8 @@ const TABLE: readonly Route[] = routes;
 const RELATIONS = ["own", "other", "nobody"] as const;
 type Relation = (typeof RELATIONS)[number];
 
-function agentCaller({ agentId, role }: Owner): Caller {
-  return { kind: "agent", agentId, role, roles: [role], credential: "token", credentialId: "walk" };
+function agentCaller({ agentId, role }: Owner, credentialId = "walk"): Caller {
+  return { kind: "agent", agentId, role, roles: [role], credential: "token", credentialId };
 }
 
 async function ask(
@@ -69,7 +69,7 @@ async function walk(world: World, route: Route, role: AgentRole): Promise<Record
   for (const relation of RELATIONS) {
     const caller = await world.agent(role);
     const asked = (await ASKS[route.key]?.(world, await ownerOf(world, route, relation, caller))) ?? {};
-    walked[relation] = await ask(world, route, agentCaller(caller), asked);
+    walked[relation] = await ask(world, route, agentCaller(caller, await world.tokenOf(caller)), asked);
   }
   const { own, other, nobody } = walked;
   if (own === undefined || other === undefined || nobody === undefined) throw new Error("a relation was not walked");

@@ -232,16 +232,16 @@ describe("a use", () => {
   const usedAt = async (credentialId: string) =>
     (await there.store.findCredential({ credentialId }))?.credential.lastUsedAt;
 
-  it("is durable before the first call is served, and written once a minute after that", async () => {
+  it("is durable before the first call is served, and written once a day after that", async () => {
     const { credentialId, token } = await issueToken();
     expect(await usedAt(credentialId)).toBeUndefined();
     await here.credentials.verifyToken(token);
     const first = await usedAt(credentialId);
     expect(first).toBeDefined();
-    clock.advance(30 * SECOND);
+    clock.advance(23 * HOUR);
     await here.credentials.verifyToken(token);
     expect(await usedAt(credentialId)).toBe(first);
-    clock.advance(31 * SECOND);
+    clock.advance(61 * MINUTE);
     await here.credentials.verifyToken(token);
     await eventually(async () => (await usedAt(credentialId)) !== first);
   });
@@ -260,8 +260,103 @@ describe("a use", () => {
     fails = false;
     expect(await credentials.verifyToken(token)).toBeDefined();
     fails = true;
-    clock.advance(2 * MINUTE);
+    clock.advance(2 * DAY);
     expect(await credentials.verifyToken(token)).toBeDefined();
+  });
+});
+
+describe("disuse", () => {
+  const idle = async (idleDays: number) => {
+    const { credential, secret = "" } = await here.credentials.issue({ kind: "token", agentId: "w-1", idleDays });
+    return { credentialId: credential.credentialId, token: secret };
+  };
+
+  it("ends a token that was never used, cached or not, at the latest a day later than was said", async () => {
+    const { token } = await idle(2);
+    clock.advance(3 * DAY - SECOND);
+    const fresh = await idle(2);
+    expect(await there.credentials.verifyToken(fresh.token)).toBeDefined();
+    clock.advance(SECOND);
+    expect(await here.credentials.verifyToken(token)).toBeUndefined();
+    expect(await there.credentials.verifyToken(token)).toBeUndefined();
+  });
+
+  it("never ends what is used on all days but one, though uses are written once a day", async () => {
+    const { token } = await idle(1);
+    for (let use = 0; use < 6; use += 1) {
+      expect(await here.credentials.verifyToken(token)).toBeDefined();
+      // Uses are written beside the call: this write stands in line behind.
+      await here.registry.heartbeat("w-1");
+      clock.advance(23 * HOUR);
+    }
+    clock.advance(2 * DAY);
+    expect(await here.credentials.verifyToken(token)).toBeUndefined();
+  });
+
+  it("ends bindings, too, and no enrolment key, whose days are those of its tokens", async () => {
+    const certificate = { thumbprint: "ab".repeat(32), subject: "CN=w-1" };
+    const { thumbprint } = certificate;
+    const objectId = "aaaaaaaa-1111-4222-8333-444444444444";
+    await here.credentials.issue({ kind: "certificate", agentId: "w-1", thumbprint, idleDays: 1 });
+    await here.credentials.issue({ kind: "principal", objectId, agentIdPrefix: "w-", idleDays: 1 });
+    const terms = { roles: ["worker" as const], agentIdPrefix: "w-", maxUses: 1, expiresInSeconds: 864_000 };
+    const { secret = "" } = await here.credentials.issue({ kind: "enrolment", ...terms, idleDays: 1 });
+    clock.advance(2 * DAY);
+    expect(await here.credentials.findCertificate(certificate)).toBeUndefined();
+    expect(await here.credentials.findPrincipal(objectId)).toBeUndefined();
+    expect(await here.credentials.verifyEnrolmentKey(secret)).toBeDefined();
+  });
+
+  it("of 90 days is what an enrolment key gives its tokens, if nothing else is said", async () => {
+    const terms = { roles: ["worker" as const], agentIdPrefix: "w-", maxUses: 1, expiresInSeconds: 60 };
+    const { credential } = await here.credentials.issue({ kind: "enrolment", ...terms });
+    expect(credential).toMatchObject({ idleDays: 90 });
+    const { token = "" } = await enrol(here, credential.credentialId, "w-2");
+    expect(await here.credentials.verifyToken(token)).toBeDefined();
+    clock.advance(90 * DAY);
+    expect(await here.credentials.verifyToken(token)).toBeDefined();
+    clock.advance(91 * DAY);
+    expect(await here.credentials.verifyToken(token)).toBeUndefined();
+  });
+
+  it("does not lock out admins: their credentials are not issued with it", async () => {
+    await here.registry.register({ agentId: "boss", role: "admin" });
+    const token = { kind: "token" as const, agentId: "boss" };
+    expect(await caught(here.credentials.issue({ ...token, idleDays: 9 }))).toBe("INVALID_REQUEST");
+    const certificate = { kind: "certificate" as const, agentId: "boss", subject: "CN=boss" };
+    expect(await caught(here.credentials.issue({ ...certificate, idleDays: 9 }))).toBe("INVALID_REQUEST");
+    expect(await caught(here.credentials.issue(token))).toBe("accepted");
+  });
+});
+
+describe("a renewal", () => {
+  it("ends the old token at once where it is first used, and within 5 s elsewhere", async () => {
+    const old = await issueToken();
+    expect(await here.credentials.verifyToken(old.token)).toBeDefined();
+    const { token } = await here.credentials.renew(old.credentialId);
+    for (const side of [here, there]) expect(await side.credentials.verifyToken(old.token)).toBeDefined();
+    expect(await here.credentials.verifyToken(token)).toMatchObject({ agentId: "w-1" });
+    expect(await here.credentials.verifyToken(old.token)).toBeUndefined();
+    clock.advance(5 * SECOND);
+    expect(await there.credentials.verifyToken(old.token)).toBeUndefined();
+    expect(await caught(there.credentials.renew(old.credentialId))).toBe("UNAUTHENTICATED");
+    expect(await there.credentials.verifyToken(token)).toMatchObject({ agentId: "w-1" });
+  });
+
+  it("that was lost on the way takes nothing: the old one is renewed again", async () => {
+    const old = await issueToken();
+    await here.credentials.renew(old.credentialId);
+    clock.advance(DAY);
+    expect(await here.credentials.verifyToken(old.token)).toBeDefined();
+    const { token } = await here.credentials.renew(old.credentialId);
+    expect(await here.credentials.verifyToken(token)).toBeDefined();
+  });
+
+  it("is as narrow as the token that it renews", async () => {
+    const bounds = { capabilities: ["python*"], maxConcurrentTasks: 2 };
+    const { credential } = await here.credentials.issue({ kind: "token", agentId: "w-1", ...bounds });
+    const { token } = await here.credentials.renew(credential.credentialId);
+    expect(await here.credentials.verifyToken(token)).toMatchObject({ bounds });
   });
 });
 

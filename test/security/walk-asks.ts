@@ -47,6 +47,8 @@ export const ASKS: Readonly<Record<string, AskFor>> = {
   "GET /agents/{agentId}": ofAgent,
   "DELETE /agents/{agentId}": ofAgent,
   "POST /agents/{agentId}/heartbeat": ofAgent,
+  "GET /agents/{agentId}/token": ofAgent,
+  "POST /agents/{agentId}/token": ofAgent,
   "POST /agents/{agentId}/messages/receive": async (world, owner) => {
     await world.messageTo(owner);
     return ofAgent(world, owner);

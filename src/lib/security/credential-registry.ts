@@ -28,7 +28,7 @@ export interface VerifiedAgent {
   role: AgentRole;
   /** A deregistered agent may register again with its own credential; what else it may do the verbs say. */
   agentStatus: AgentStatus;
-  bounds: RegistrationBounds;
+  bounds?: RegistrationBounds;
 }
 
 /** An enrolment key that is valid; whether a use of it is left is known when it is used. */
@@ -36,13 +36,13 @@ export interface VerifiedEnrolmentKey {
   credentialId: string;
   roles: readonly AgentRole[];
   agentIdPrefix: string;
-  bounds: RegistrationBounds;
+  bounds?: RegistrationBounds;
 }
 
 /** An Entra ID principal, and which agents it may act as: see isInScope. */
 export interface BoundPrincipal extends AgentScope {
   credentialId: string;
-  bounds: RegistrationBounds;
+  bounds?: RegistrationBounds;
 }
 
 /**
@@ -137,7 +137,7 @@ export class CredentialRegistry {
     const credential = (await this.#findBySecret(text, "enrolment"))?.found.credential;
     if (credential?.kind !== "enrolment") return undefined;
     const { credentialId, roles, agentIdPrefix } = credential;
-    return { credentialId, roles, agentIdPrefix, bounds: boundsOf(credential) };
+    return { credentialId, roles, agentIdPrefix, ...boundsOf(credential) };
   }
 
   /** @param objectId the `oid` of a verified access token */
@@ -147,7 +147,7 @@ export class CredentialRegistry {
     const credential = known?.found.credential;
     if (known === undefined || credential?.kind !== "principal" || !(await this.#use(known))) return undefined;
     const { credentialId, agentIds, agentIdPrefix } = credential;
-    return { credentialId, agentIds, agentIdPrefix, bounds: boundsOf(credential) };
+    return { credentialId, agentIds, agentIdPrefix, ...boundsOf(credential) };
   }
 
   /**
@@ -216,8 +216,10 @@ export class CredentialRegistry {
   }
 }
 
-function boundsOf({ capabilities, maxConcurrentTasks }: Credential): RegistrationBounds {
-  return { capabilities, maxConcurrentTasks };
+/** Nothing where anything may be registered. */
+function boundsOf({ capabilities, maxConcurrentTasks }: Credential): { bounds?: RegistrationBounds } {
+  if (capabilities === undefined && maxConcurrentTasks === undefined) return {};
+  return { bounds: { capabilities, maxConcurrentTasks } };
 }
 
 function verifiedAgent({ found: { credential, agent } }: KnownCredential): VerifiedAgent | undefined {
@@ -227,7 +229,7 @@ function verifiedAgent({ found: { credential, agent } }: KnownCredential): Verif
     agentId: agent.agentId,
     role: agent.role,
     agentStatus: agent.status,
-    bounds: boundsOf(credential),
+    ...boundsOf(credential),
   };
 }
 

@@ -52,7 +52,7 @@ export async function entraCaller(
   if (bound === undefined && !principal.roles.includes("admin")) {
     throw forbidden(`The application ${principal.objectId} is bound to no agent; an admin binds it.`);
   }
-  const scope: BoundPrincipal = bound ?? { credentialId: ownId(principal), agentIds: [ownId(principal)], bounds: {} };
+  const scope: BoundPrincipal = bound ?? { credentialId: ownId(principal), agentIds: [ownId(principal)] };
   const agentId = chosenOf(scope, wanted);
   return {
     kind: "agent",
