@@ -15,5 +15,5 @@ GO
 CREATE INDEX credentials_renewals ON dbo.credentials (renews, credential_no) WHERE renews IS NOT NULL;
 GO
 INSERT INTO dbo.schema_migrations (version, name, applied_at)
-VALUES (8, '0008_credential_bounds.sql', DATEDIFF_BIG(MILLISECOND, '19700101', SYSUTCDATETIME()));
+VALUES (9, '0009_credential_bounds.sql', DATEDIFF_BIG(MILLISECOND, '19700101', SYSUTCDATETIME()));
 GO
