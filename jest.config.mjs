@@ -6,6 +6,9 @@ if (!hasServer && process.env.JEST_WORKER_ID === undefined) {
   console.log("tests on a SQL server: skipped, because AZURE_SQL_SERVER is not set (see docs/azure-sql.md)");
 }
 
+// A zone far from UTC, with an odd offset and summer time: what reads local time where UTC is meant fails here, not only at somebody's place.
+process.env.TZ = "Pacific/Chatham";
+
 export default {
   testEnvironment: "node",
   roots: ["<rootDir>/test"],

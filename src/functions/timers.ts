@@ -12,6 +12,7 @@ export const timers: readonly Timer[] = [
   {
     name: "maintenance",
     schedule: (config) => config.maintenanceSchedule,
+    missed: (services, due) => services.monitor.missedMaintenance(due),
     async handler(services) {
       return services.monitor.cleanupAndMaintenance();
     },

@@ -5,6 +5,7 @@ import { type Environment, onAzure } from "./config/platform.ts";
 import { type SecuritySettings, securityOf, securitySchema } from "./config/security-settings.ts";
 import { readSqlSettings, type SqlSettings } from "./config/sql-settings.ts";
 import { readTelemetrySettings, type TelemetrySettings } from "./config/telemetry-settings.ts";
+import { parseSchedule } from "./schedule.ts";
 import type { StoreSettings } from "./store/store.ts";
 
 /** Settings are read once, validated together, and every error is reported at once and by name. */
@@ -12,10 +13,18 @@ import type { StoreSettings } from "./store/store.ts";
 const seconds = z.coerce.number().positive().max(31_536_000);
 const days = z.coerce.number().positive().max(36_500);
 
-/** NCRONTAB of six fields: second minute hour day month weekday. */
-const ncrontab = z
-  .string()
-  .regex(/^\S+ \S+ \S+ \S+ \S+ \S+$/, "must be six NCRONTAB fields: second minute hour day month weekday");
+/**
+ * A schedule of both hosts. A TimeSpan (`00:05:00`) is refused: the Functions host takes one on dedicated plans only, not on the
+ * plan that we deploy to.
+ */
+const ncrontab = z.string().superRefine((text, context) => {
+  try {
+    parseSchedule(text);
+  } catch (error) {
+    const message = `"${text}" is not an NCRONTAB schedule: ${error instanceof Error ? error.message : String(error)}`;
+    context.addIssue({ code: "custom", message });
+  }
+});
 
 const settingsSchema = z.object({
   AGENT_COMMUNICATION_MODE: z.enum(["sql", "mock"]).default("mock"),

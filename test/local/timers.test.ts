@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { timers } from "../../src/functions/timers.ts";
 import { OffsetClock } from "../../src/lib/clock.ts";
 import { readConfig } from "../../src/lib/config.ts";
 import type { Timer } from "../../src/lib/http/route.ts";
@@ -136,8 +137,91 @@ describe("the timers of the local host", () => {
     expect(clock.planned).toEqual([]);
   });
 
+  it("forget runs that have ended: they do not pile up", async () => {
+    localTimers.start([timer(async () => undefined)]);
+    for (let run = 0; run < 5; run += 1) {
+      clock.fire();
+      expect(localTimers.running).toBe(1);
+      await turn();
+      expect(localTimers.running).toBe(0);
+    }
+    expect(clock.planned).toHaveLength(1);
+  });
+
+  it("catch up when the machine slept: the timer that wakes first sees what is due", async () => {
+    const runs: string[] = [];
+    const run = (name: string) => async () => {
+      runs.push(name);
+    };
+    localTimers.start([timer(run("sweep")), { ...timer(run("maintenance"), "0 0 3 * * *"), name: "maintenance" }]);
+    // Asleep over the night: the clock goes on, timers do not.
+    clock.advance(10 * 3_600_000);
+    clock.fire();
+    await turn();
+    expect(runs.sort()).toEqual(["maintenance", "sweep"]);
+    expect(clock.planned.map(({ at }) => new Date(at).toISOString()).sort()).toEqual([
+      "2026-01-01T10:00:15.000Z",
+      "2026-01-02T03:00:00.000Z",
+    ]);
+  });
+
   it("refuse a schedule that is none, naming the setting", () => {
     const start = () => localTimers.start([timer(async () => undefined, "61 * * * * *")]);
     expect(start).toThrow(/AGENT_SWEEP_SCHEDULE.*61/);
+  });
+});
+
+describe("a maintenance that was missed", () => {
+  const DAY = 86_400_000;
+  const maintenance = timers.filter(({ name }) => name === "maintenance");
+  const ran = async () => (await services.store.listAudit({ action: "maintenance.ran", limit: 200 })).items.length;
+  /** Starts the real maintenance timer as a new process would, and waits until it has made up its mind. */
+  const startAgain = async () => {
+    await localTimers.stop();
+    localTimers = new LocalTimers(
+      services,
+      lineLog((line) => lines.push(JSON.parse(line))),
+    );
+    localTimers.start(maintenance);
+    while (localTimers.running > 0) await turn();
+  };
+
+  beforeEach(async () => {
+    // The store goes by the same clock, so that what it writes lies in the same days.
+    await services.store.close();
+    services = createServices({ config: services.config, clock, store: await openStore(services.config, clock) });
+    localTimers = new LocalTimers(
+      services,
+      lineLog(() => undefined),
+    );
+  });
+
+  it("runs at the next start, once", async () => {
+    await services.registry.register({ agentId: "a", role: "worker" });
+    clock.advance(DAY);
+    await startAgain();
+    expect(await ran()).toBe(1);
+    expect(lines).toContainEqual(
+      expect.objectContaining({ event: "timer missed while no process ran", due: "2026-01-01T03:00:00.000Z" }),
+    );
+    await startAgain();
+    clock.advance(3_600_000);
+    await startAgain();
+    expect(await ran()).toBe(1);
+    clock.advance(DAY);
+    await startAgain();
+    expect(await ran()).toBe(2);
+  });
+
+  it("is none where one was asked for by hand since, or the database is new", async () => {
+    clock.advance(DAY);
+    await services.registry.register({ agentId: "a", role: "worker" });
+    await startAgain();
+    expect(await ran()).toBe(0);
+    clock.advance(DAY);
+    await services.monitor.cleanupAndMaintenance();
+    await startAgain();
+    expect(await ran()).toBe(1);
+    expect(clock.planned).toHaveLength(1);
   });
 });

@@ -88,8 +88,13 @@ export function defineRoute<
 /** Exactly two timers, declared the same way. */
 export interface Timer {
   name: "sweep" | "maintenance";
-  /** Six-field NCRONTAB, from the settings. */
+  /** NCRONTAB in UTC, from the settings. */
   schedule(config: Config): string;
+  /**
+   * Whether the run that was due at `due` (milliseconds since the epoch) never came, because no process ran. Asked by the local host at
+   * its start; the Functions host keeps its own record of runs and makes up for a missed one by itself.
+   */
+  missed?(services: Services, due: number): Promise<boolean>;
   /** @returns what it did: counts, for the log */
   handler(services: Services): Promise<LogFields>;
 }

@@ -4,6 +4,9 @@ import type { KeyRotation } from "../security/key-rotation.ts";
 import type { Store } from "../store/store.ts";
 import type { Health, MaintenanceReport, Metrics, SweepReport } from "./statistics.ts";
 
+/** Pages of the audit that are looked through at a start for the last maintenance. */
+const LOOKED_PAGES_MAX = 200;
+
 /** How the whole is doing, and its upkeep. */
 export class SystemMonitor {
   readonly #store: Store;
@@ -58,6 +61,30 @@ export class SystemMonitor {
       finished: report.finished && rotated?.finished !== false,
       durationSeconds: seconds(),
     };
+  }
+
+  /**
+   * Whether the maintenance that was due at `due` never came although the database was in use before. The audit tells: every
+   * run has an entry, and a database with no entry before that time was not there yet.
+   */
+  async missedMaintenance(due: number): Promise<boolean> {
+    const time = new Date(due).toISOString();
+    const before = await this.#store.listAudit({ to: time, limit: 1 });
+    if (before.items.length === 0) return false;
+    let cursor: string | undefined;
+    for (let page = 0; page < LOOKED_PAGES_MAX; page += 1) {
+      const { items, nextCursor } = await this.#store.listAudit({
+        from: time,
+        action: "maintenance.ran",
+        limit: 1,
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      if (items.length > 0) return false;
+      if (nextCursor === null) return true;
+      cursor = nextCursor;
+    }
+    // Nobody can tell without reading a day of a large fleet; one run too many does no harm.
+    return true;
   }
 
   sweep(): Promise<SweepReport> {
