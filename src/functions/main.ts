@@ -1,7 +1,7 @@
 import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from "@azure/functions";
 import { systemClock } from "../lib/clock.ts";
 import { onAzure } from "../lib/config/platform.ts";
-import { type Config, readConfig } from "../lib/config.ts";
+import { type Config, readConfig, tellUnknownSettings } from "../lib/config.ts";
 import { AgentCommunicationError } from "../lib/errors.ts";
 import { dispatch, dispatchUnknown, needsCredential, replyWithError } from "../lib/http/dispatch.ts";
 import { pathOf } from "../lib/http/path-matching.ts";
@@ -27,6 +27,7 @@ const lines = lineLog((line, level) => (level === "error" ? console.error(line) 
 const stopping = new AbortController();
 // Read while the host loads us: bad settings must stop the app at its start, not each request.
 const config: Config = readConfig(process.env, { underFunctions: true });
+tellUnknownSettings(config, lines);
 
 const { clientCertificates } = config.security;
 if (clientCertificates !== undefined) await openClientCertificates(clientCertificates, systemClock, lines);

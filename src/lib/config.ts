@@ -5,7 +5,9 @@ import { type Environment, onAzure } from "./config/platform.ts";
 import { type SecuritySettings, securityOf, securitySchema } from "./config/security-settings.ts";
 import { readSqlSettings, type SqlSettings } from "./config/sql-settings.ts";
 import { readTelemetrySettings, type TelemetrySettings } from "./config/telemetry-settings.ts";
+import type { Log } from "./log.ts";
 import { parseSchedule } from "./schedule.ts";
+import { checkSettingNames } from "./setting-names.ts";
 import type { StoreSettings } from "./store/store.ts";
 
 /** Settings are read once, validated together, and every error is reported at once and by name. */
@@ -79,6 +81,8 @@ export interface Config {
   channelPolicy: ChannelPolicyName;
   /** Where traces, metrics and logs go; undefined: nowhere. */
   telemetry: TelemetrySettings | undefined;
+  /** Variables with our prefix that no setting has: to be told once, since they do nothing. */
+  unknownSettings: readonly string[];
 }
 
 /** What a store needs of the settings. */
@@ -125,7 +129,12 @@ export function readConfig(environment: Environment, options: { underFunctions?:
   const parsed = settingsSchema.safeParse(given);
   const sql = given.AGENT_COMMUNICATION_MODE === "sql" ? readSqlSettings(given) : undefined;
   const telemetry = readTelemetrySettings(given);
-  const problems = [...(sql !== undefined && "problems" in sql ? sql.problems : []), ...telemetry.problems];
+  const names = checkSettingNames(given);
+  const problems = [
+    ...names.problems,
+    ...(sql !== undefined && "problems" in sql ? sql.problems : []),
+    ...telemetry.problems,
+  ];
   if (!parsed.success) {
     const issues = parsed.error.issues.map((issue) => `${issue.path.map(String).join(".")}: ${issue.message}`);
     throw new ConfigError([...issues, ...problems]);
@@ -144,6 +153,11 @@ export function readConfig(environment: Environment, options: { underFunctions?:
     mode: settings.AGENT_COMMUNICATION_MODE,
   };
   const security = securityOf(settings, place, problems);
+  const heartbeatTimeoutSeconds = settings.AGENT_HEARTBEAT_TIMEOUT ?? 3 * settings.AGENT_HEARTBEAT_INTERVAL;
+  if (heartbeatTimeoutSeconds < settings.AGENT_HEARTBEAT_INTERVAL) {
+    const interval = settings.AGENT_HEARTBEAT_INTERVAL;
+    problems.push(`AGENT_HEARTBEAT_TIMEOUT: must be at least AGENT_HEARTBEAT_INTERVAL, ${interval} s`);
+  }
   if (problems.length > 0) throw new ConfigError(problems);
   return {
     mode: settings.AGENT_COMMUNICATION_MODE,
@@ -156,7 +170,7 @@ export function readConfig(environment: Environment, options: { underFunctions?:
     defaultTimeoutSeconds: settings.AGENT_DEFAULT_TIMEOUT,
     maxRetries: settings.AGENT_MAX_RETRIES,
     heartbeatIntervalSeconds: settings.AGENT_HEARTBEAT_INTERVAL,
-    heartbeatTimeoutSeconds: settings.AGENT_HEARTBEAT_TIMEOUT ?? 3 * settings.AGENT_HEARTBEAT_INTERVAL,
+    heartbeatTimeoutSeconds,
     maxMailbox: settings.AGENT_MAX_MAILBOX,
     sweepSchedule: settings.AGENT_SWEEP_SCHEDULE,
     maintenanceSchedule: settings.AGENT_MAINTENANCE_SCHEDULE,
@@ -168,5 +182,12 @@ export function readConfig(environment: Environment, options: { underFunctions?:
     auditMessages: settings.AGENT_AUDIT_MESSAGES === "on",
     channelPolicy: settings.AGENT_CHANNEL_POLICY,
     telemetry: telemetry.settings,
+    unknownSettings: names.unknown,
   };
+}
+
+/** The one warning about variables with our prefix that are no settings; their values may be anybody's and are not shown. */
+export function tellUnknownSettings({ unknownSettings }: Config, log: Log): void {
+  if (unknownSettings.length === 0) return;
+  log.info("unknown variables with the prefix of our settings do nothing", { names: unknownSettings.join(", ") });
 }

@@ -2,7 +2,7 @@ import { routes } from "../functions/route-table.ts";
 import { timers } from "../functions/timers.ts";
 import { systemClock } from "../lib/clock.ts";
 import { isLoopback } from "../lib/config/platform.ts";
-import { type Config, readConfig } from "../lib/config.ts";
+import { type Config, readConfig, tellUnknownSettings } from "../lib/config.ts";
 import { type Log, lineLog } from "../lib/log.ts";
 import { openClientCertificates } from "../lib/security/caller-verifier.ts";
 import { createServices, type Services } from "../lib/services.ts";
@@ -71,6 +71,7 @@ async function lookAtSecurity({ security, httpHost }: Config): Promise<void> {
 
 async function main(): Promise<void> {
   const config = await step("", () => readConfig(process.env));
+  tellUnknownSettings(config, lines);
   await step("bad settings", () => lookAtSecurity(config));
   const database = config.sql === undefined ? config.mockDatabase : `${config.sql.database} on ${config.sql.server}`;
   const telemetry = await openTelemetry(config.telemetry, systemClock, lines);
