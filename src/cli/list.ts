@@ -25,6 +25,10 @@ export function page<Row>(
   nextCursor: string | null,
   view: View,
 ): string {
-  const more = nextCursor === null ? "" : `\n\nmore: --cursor ${nextCursor}`;
-  return table(columns, rows, view) + more;
+  return withNext(table(columns, rows, view), nextCursor);
+}
+
+/** A page, and how to get the next one when there is one. */
+export function withNext(shown: string, nextCursor: string | null): string {
+  return nextCursor === null ? shown : `${shown}\n\nmore: --cursor ${nextCursor}`;
 }

@@ -9,7 +9,7 @@ import {
 } from "../lib/tasks/task.ts";
 import { PRIORITIES, type Priority } from "../lib/values.ts";
 import type { Runner } from "./context.ts";
-import { type PageOptions, page, withPage } from "./list.ts";
+import { type PageOptions, page, withNext, withPage } from "./list.ts";
 import { given, oneOf, readJson, toList, toNumber } from "./options.ts";
 import { type Column, properties, table } from "./table.ts";
 import type { View } from "./view.ts";
@@ -71,25 +71,21 @@ export function addTaskCommands(program: Command, runner: Runner): void {
       runner.run(command, async ({ client, print }) => print(await client.getTask(taskId), properties)),
     );
 
-  tasks
-    .command("explain <taskId>")
-    .description("every attempt: who was considered, who was chosen and why")
-    .action((taskId: string, _options: object, command: Command) =>
-      runner.run(command, async ({ client, print }) => {
-        const reply = await client.getAssignments(taskId);
-        print(reply, ({ assignments }, view) =>
-          assignments.length === 0
-            ? "not assigned yet"
-            : assignments
-                .map((attempt) => {
-                  const end =
-                    attempt.outcome === undefined ? "under way" : `${attempt.outcome} ${attempt.endedAt ?? ""}`;
-                  return `attempt ${attempt.attempt}: ${attempt.assignedAt} → ${end}\n${explain(attempt, view)}`;
-                })
-                .join("\n\n"),
-        );
-      }),
-    );
+  withPage(
+    tasks.command("explain <taskId>").description("the attempts: who was considered, who was chosen and why"),
+  ).action((taskId: string, { limit, cursor }: PageOptions, command: Command) =>
+    runner.run(command, async ({ client, print }) => {
+      const reply = await client.getAssignments(taskId, { limit, cursor });
+      print(reply, ({ assignments, nextCursor }, view) => {
+        if (assignments.length === 0) return "not assigned yet";
+        const attempts = assignments.map((attempt) => {
+          const end = attempt.outcome === undefined ? "under way" : `${attempt.outcome} ${attempt.endedAt ?? ""}`;
+          return `attempt ${attempt.attempt}: ${attempt.assignedAt} → ${end}\n${explain(attempt, view)}`;
+        });
+        return withNext(attempts.join("\n\n"), nextCursor);
+      });
+    }),
+  );
 
   withPage(tasks.command("history <taskId>").description("what happened to it, newest first")).action(
     (taskId: string, { limit, cursor }: PageOptions, command: Command) =>

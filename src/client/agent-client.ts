@@ -174,9 +174,9 @@ export class AgentClient extends RegistryClient {
     return this.call("GET /tasks/{taskId}", { params: { taskId } }, options);
   }
 
-  /** Every attempt, oldest first: who was considered, who was chosen and why. */
-  getAssignments(taskId: string, options?: CallOptions) {
-    return this.call("GET /tasks/{taskId}/assignment", { params: { taskId } }, options);
+  /** The attempts, oldest first: who was considered, who was chosen and why. */
+  getAssignments(taskId: string, query: QueryOf<"GET /tasks/{taskId}/assignment"> = {}, options?: CallOptions) {
+    return this.call("GET /tasks/{taskId}/assignment", { params: { taskId }, query }, options);
   }
 
   /** What happened to the task, newest first. */

@@ -5,6 +5,7 @@ import {
   assignTaskSchema,
   cancelTaskSchema,
   explanationSchema,
+  listAssignmentsQuerySchema,
   listAssignmentsReplySchema,
   listTasksQuerySchema,
   listTasksReplySchema,
@@ -83,15 +84,15 @@ export const getTask = defineRoute({
 export const getTaskAssignments = defineRoute({
   key: "GET /tasks/{taskId}/assignment",
   name: "getTaskAssignments",
-  summary: "Explains every attempt: who was considered with which scores, and who was not and why",
+  summary: "Explains the attempts, the oldest first: who was considered with which scores, and who was not and why",
   allow: { roles: { supervisor: "own", observer: "without contents", admin: "any" }, own: OWN_ASSIGNED_TASK },
   params: taskParams,
-  query: undefined,
+  query: listAssignmentsQuerySchema,
   body: undefined,
   reply: listAssignmentsReplySchema,
   statuses: [200],
-  async handler(services, { params }) {
-    return { status: 200, body: await services.coordinator.assignments(params.taskId) };
+  async handler(services, { params, query }) {
+    return { status: 200, body: await services.coordinator.assignments(params.taskId, query) };
   },
 });
 

@@ -61,6 +61,10 @@ export const CANDIDATES_MAX = 64;
 /** Dependents that one call settles, and waiting tasks that one call hands out, before it answers. */
 export const DEPENDENTS_PER_CALL = 100;
 export const HANDOUTS_PER_CALL = 10;
+/** Tasks that one transaction takes back from agents that left or fell silent: each writes about ten rows. */
+export const RELEASES_PER_TRANSACTION = 100;
+/** Times within an hour that a task is given back by agents that leave before each further one uses a retry. */
+export const FREE_RELEASES_PER_HOUR = 20;
 /** A heartbeat counts waiting messages up to this many. */
 export const PENDING_COUNT_MAX = 1_000;
 /** Rows that one maintenance or sweep transaction may touch. */

@@ -206,7 +206,7 @@ export function agentsContract(open: StoreFactory): void {
         expect(tasks.map((task) => task.status).sort()).toEqual(["assigned", "pending"]);
         const moved = only(tasks.filter((task) => task.status === "assigned"));
         expect(moved).toMatchObject({ assignedTo: staying, attempt: 2 });
-        const [first] = await scene.store.getAssignments(running.taskId);
+        const [first] = await scene.assignments(running.taskId);
         expect(first).toMatchObject({ chosen: leaving, outcome: "released" });
         expect(await caught(scene.complete(running))).toBe("AGENT_DEREGISTERED");
         const waiting = only(tasks.filter((task) => task.status === "pending"));

@@ -224,7 +224,7 @@ export function assignmentContract(open: StoreFactory): void {
         await scene.fail(held);
         await scene.pass(2 * SECOND);
         expect(await scene.held(held.taskId)).toMatchObject({ agentId: other, attempt: 2 });
-        const second = (await scene.store.getAssignments(held.taskId)).at(-1);
+        const second = (await scene.assignments(held.taskId)).at(-1);
         const last = second?.considered.at(-1);
         expect(last).toMatchObject({ agentId: failing, endedLastAttempt: true });
         expect(second?.considered[0]).toMatchObject({ agentId: other, endedLastAttempt: false });
@@ -256,7 +256,7 @@ export function assignmentContract(open: StoreFactory): void {
         expect((await scene.look(held.taskId)).assignTo).toBe(named);
         const waiting = await scene.submit(supervisor, { assignTo: named });
         expect((await scene.look(waiting)).status).toBe("pending");
-        const [explained] = await scene.store.getAssignments(held.taskId);
+        const [explained] = await scene.assignments(held.taskId);
         expect(explained?.considered.map((candidate) => candidate.agentId)).toEqual([named]);
         expect(explained?.excluded.notNamed).toBeGreaterThanOrEqual(1);
         await scene.complete(held);
@@ -342,7 +342,7 @@ export function assignmentContract(open: StoreFactory): void {
         expect(await agents()).toEqual(before);
         expect(await caught(scene.look(task.taskId))).toBe("TASK_NOT_FOUND");
         expect((await scene.store.assignTask(task)).assignedTo).toBe(preview.chosen);
-        const { policy, chosen, considered, excluded } = only(await scene.store.getAssignments(task.taskId));
+        const { policy, chosen, considered, excluded } = only(await scene.assignments(task.taskId));
         expect({ policy, chosen, considered, excluded }).toEqual(preview);
       });
 
@@ -366,7 +366,7 @@ export function assignmentContract(open: StoreFactory): void {
         await scene.fail(held);
         await scene.pass(2 * SECOND);
         const second = await scene.held(held.taskId);
-        const [first, last] = await scene.store.getAssignments(held.taskId);
+        const [first, last] = await scene.assignments(held.taskId);
         expect(first).toMatchObject({ attempt: 1, chosen: worker, outcome: "failed" });
         expect(first?.policy.length).toBeGreaterThan(0);
         expect(at(first?.endedAt)).toBeGreaterThanOrEqual(at(first?.assignedAt));
@@ -387,15 +387,12 @@ export function assignmentContract(open: StoreFactory): void {
           endedLastAttempt: true,
         });
         await scene.complete(second);
-        expect((await scene.store.getAssignments(held.taskId)).map((item) => item.outcome)).toEqual([
-          "failed",
-          "completed",
-        ]);
+        expect((await scene.assignments(held.taskId)).map((item) => item.outcome)).toEqual(["failed", "completed"]);
       });
 
       it("is empty for a task that nobody got", async () => {
         const { scene, supervisor } = await begin();
-        expect(await scene.store.getAssignments(await scene.submit(supervisor))).toEqual([]);
+        expect(await scene.assignments(await scene.submit(supervisor))).toEqual([]);
       });
 
       it("counts why others fell out, each for one reason", async () => {
@@ -430,11 +427,11 @@ export function assignmentContract(open: StoreFactory): void {
         const { scene, supervisor } = await begin();
         await scene.worker(2);
         const held = await scene.assign(supervisor);
-        const before = await scene.store.getAssignments(held.taskId);
+        const before = await scene.assignments(held.taskId);
         await scene.worker(9);
         scene.advance(HOUR);
         await scene.assign(supervisor);
-        expect(await scene.store.getAssignments(held.taskId)).toEqual(before);
+        expect(await scene.assignments(held.taskId)).toEqual(before);
       });
     });
   });

@@ -44,7 +44,7 @@ export function cancellationContract(open: StoreFactory): void {
       const next = await scene.submit(supervisor);
       expect((await scene.store.cancelTask(held.taskId, undefined)).status).toBe("cancelled");
       await expectCancelled(scene, supervisor, held.taskId);
-      expect(only(await scene.store.getAssignments(held.taskId)).outcome).toBe("cancelled");
+      expect(only(await scene.assignments(held.taskId)).outcome).toBe("cancelled");
       expect((await scene.held(next)).agentId).toBe(worker);
       expect(await caught(scene.start(held))).toBe("LEASE_LOST");
       expect(await caught(scene.complete(held))).toBe("LEASE_LOST");

@@ -25,6 +25,7 @@ import { orderingContract } from "./ordering.ts";
 import { pagingContract } from "./paging.ts";
 import { prioritiesContract } from "./priorities.ts";
 import { registrationAuthorityContract } from "./registration-authority.ts";
+import { releasesContract } from "./releases.ts";
 import { requestsContract } from "./requests.ts";
 import { sendersContract } from "./senders.ts";
 import { sendingContract } from "./sending.ts";
@@ -61,6 +62,7 @@ export const contracts = [
   tasksContract,
   assignmentContract,
   handoutsContract,
+  releasesContract,
   assignmentMessagesContract,
   expiryContract,
   dependenciesContract,

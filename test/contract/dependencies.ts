@@ -145,7 +145,7 @@ export function dependenciesContract(open: StoreFactory): void {
       const held = await Promise.all(sides.map((taskId) => scene.held(taskId)));
       await Promise.all(held.map((side) => scene.complete(side)));
       expect(await scene.look(bottom)).toMatchObject({ status: "assigned", attempt: 1 });
-      expect(await scene.store.getAssignments(bottom)).toHaveLength(1);
+      expect(await scene.assignments(bottom)).toHaveLength(1);
       expect((await scene.store.getAgent(worker)).activeTasks).toBe(1);
     });
 

@@ -34,7 +34,7 @@ export function expiryContract(open: StoreFactory): void {
         expect(at(task.availableAt)).toBeGreaterThanOrEqual(before + 500);
         expect(at(task.availableAt)).toBeLessThanOrEqual(scene.store.now() + 1_500);
         expect((await scene.store.getAgent(worker)).activeTasks).toBe(0);
-        expect(only(await scene.store.getAssignments(held.taskId)).outcome).toBe("timed_out");
+        expect(only(await scene.assignments(held.taskId)).outcome).toBe("timed_out");
         expect(await caught(scene.complete(held))).toBe("LEASE_LOST");
         await scene.pass(2 * SECOND);
         expect(await scene.held(held.taskId)).toMatchObject({ agentId: worker, attempt: 2 });

@@ -148,7 +148,7 @@ export function heartbeatsContract(open: StoreFactory): void {
         expect(waiting.attempt).toBe(1);
         expect(at(waiting.availableAt)).toBeLessThanOrEqual(scene.store.now());
         expect(await scene.store.getAgent(silent)).toMatchObject({ status: "inactive", activeTasks: 0 });
-        const [first] = await scene.store.getAssignments(running.taskId);
+        const [first] = await scene.assignments(running.taskId);
         expect(first).toMatchObject({ chosen: silent, outcome: "agent_inactive" });
         expect(await caught(scene.complete(running))).toBe("LEASE_LOST");
       });

@@ -153,7 +153,7 @@ export function maintenanceContract(open: StoreFactory): void {
           const live = await scene.assign(supervisor, { timeoutSeconds: 31_536_000 });
           const ended = [done.taskId, failed.taskId, cancelled.taskId];
           const before = await Promise.all(ended.map((taskId) => scene.look(taskId)));
-          const assignments = await scene.store.getAssignments(done.taskId);
+          const assignments = await scene.assignments(done.taskId);
           const history = await scene.store.getTaskHistory(done.taskId, { limit: 50 });
           scene.advance(29 * DAY);
           expect((await scene.store.maintain()).tasksArchived).toBe(0);
@@ -163,7 +163,7 @@ export function maintenanceContract(open: StoreFactory): void {
           expect(listed.map((task) => task.taskId)).toEqual([live.taskId]);
           for (const [i, taskId] of ended.entries())
             expect(await scene.look(taskId)).toEqual({ ...before[i], archived: true });
-          expect(await scene.store.getAssignments(done.taskId)).toEqual(assignments);
+          expect(await scene.assignments(done.taskId)).toEqual(assignments);
           expect((await scene.store.getTaskHistory(done.taskId, { limit: 50 })).items).toEqual(history.items);
           expect((await scene.store.maintain()).tasksArchived).toBe(0);
         });

@@ -20,6 +20,11 @@ const SCANS: readonly { table: RegExp; statement: RegExp; reason: string }[] = [
     statement: /FROM audit_entries WHERE entry_no >= \?1 AND entry_no < \?2/,
     reason: "a page of entries",
   },
+  {
+    table: /^agents$/,
+    statement: /INDEXED BY agents_left/,
+    reason: "a work list: agents whose tasks the sweep takes back",
+  },
   { table: /^j$/, statement: /AS pending$/, reason: "at most 1,000 messages that are to join their ordering keys" },
   { table: /^demands$/, statement: /^INSERT INTO demand_sets/, reason: "once for each new set of capabilities" },
   { table: /^capability_sets$/, statement: /^SELECT set_no FROM capability_sets/, reason: "once for each new demand" },

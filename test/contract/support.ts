@@ -24,7 +24,7 @@ import type {
   SettleResult,
   Store,
 } from "../../src/lib/store/store.ts";
-import { type AssignTaskInput, assignTaskSchema, type Task } from "../../src/lib/tasks/task.ts";
+import { type Assignment, type AssignTaskInput, assignTaskSchema, type Task } from "../../src/lib/tasks/task.ts";
 import type { StoreUnderTest } from "./store-under-test.ts";
 
 export const SECOND = 1_000;
@@ -331,6 +331,11 @@ export class Scene {
   async fail(held: Held, options: { error?: string; retryable?: boolean } = {}) {
     const { error = "broken", retryable = true } = options;
     return await this.store.failTask(held.taskId, { agentId: held.agentId, attempt: held.attempt, error, retryable });
+  }
+
+  /** Every attempt of a task, oldest first. */
+  async assignments(taskId: string): Promise<Assignment[]> {
+    return await everyPage((page) => this.store.getAssignments(taskId, page));
   }
 
   async look(taskId: string): Promise<Task> {

@@ -81,7 +81,10 @@ export class TaskWatch {
       const current = known?.at(-1);
       // Attempts that have ended are not read again unless the task has moved.
       const stale = known === undefined || task.attempt !== current?.attempt || current.outcome === undefined;
-      this.#assignments.set(task.taskId, stale ? await store.getAssignments(task.taskId) : known);
+      this.#assignments.set(
+        task.taskId,
+        stale ? await everyPage((page) => store.getAssignments(task.taskId, page)) : known,
+      );
     }
     const listed = new Set(this.tasks.map((task) => task.taskId));
     expect(this.taskIds.filter((taskId) => !listed.has(taskId))).toEqual([]);

@@ -144,7 +144,7 @@ export function tasksContract(open: StoreFactory): void {
       const held: Held = { taskId: scene.id("none"), agentId: worker, attempt: 1 };
       const calls = [
         scene.look(held.taskId),
-        scene.store.getAssignments(held.taskId),
+        scene.assignments(held.taskId),
         scene.store.getTaskHistory(held.taskId, { limit: 10 }),
         scene.start(held),
         scene.progress(held),

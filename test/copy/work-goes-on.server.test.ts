@@ -77,7 +77,7 @@ describe("the store on a copy", () => {
     const some = tasks.map(({ taskId }) => taskId).filter((taskId) => !/^leaf-\d\d/.test(taskId));
     for (const taskId of [...some, ...archived]) {
       await bothSay((store) => store.getTask(taskId));
-      await bothSay((store) => store.getAssignments(taskId));
+      await bothSay((store) => everyPage((page) => store.getAssignments(taskId, page)));
       await bothSay((store) => everyPage((page) => store.getTaskHistory(taskId, page)));
     }
     await bothSay((store) => store.coordinationStatistics());

@@ -49,7 +49,6 @@ const OUT_OF_ORDER: readonly { text: string; table: string; reason: string }[] =
   })),
   { text: "copy-agents", table: "agent_loads", reason: "of a new agent, whose own row comes first (foreign key)" },
   { text: "deregister-agents", table: "agent_loads", reason: "the rows that CHANGE_STATUS has updated before" },
-  { text: "inactivate-silent-agents", table: "agent_loads", reason: "the rows that CHANGE_STATUS has updated before" },
   {
     text: "tell-dependents",
     table: "tasks",

@@ -383,7 +383,7 @@ const taskReads: Pick<
     alone: true,
     async arrange(scene) {
       const { held } = await assigned(scene);
-      return () => scene.store.getAssignments(held.taskId);
+      return () => scene.store.getAssignments(held.taskId, page);
     },
   },
   getTaskHistory: {

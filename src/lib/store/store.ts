@@ -90,7 +90,10 @@ export interface Store {
   getAgent(agentId: string): Promise<Agent>;
   /** By id. `cursor` is the last agent id of the page before. */
   listAgents(query: Page & Pick<ListAgentsQuery, "role" | "capability" | "status">): Promise<Paged<Agent>>;
-  /** Releases its tasks without using a retry. Repeating it changes nothing. @throws AGENT_NOT_FOUND */
+  /**
+   * Releases its tasks without using a retry, up to FREE_RELEASES_PER_HOUR of each task. Repeating it changes nothing. An agent
+   * with many tasks leaves in several transactions, and drains until the last. @throws AGENT_NOT_FOUND
+   */
   deregisterAgent(agentId: string): Promise<Agent>;
   /** @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED */
   heartbeat(beat: Heartbeat): Promise<Omit<HeartbeatReply, "heartbeatIntervalSeconds">>;
@@ -218,8 +221,8 @@ export interface Store {
   isSensitiveTask(taskId: string): Promise<boolean | undefined>;
   /** What a task, archived ones included, is to an agent; undefined where it is nothing to it, or does not exist. */
   relationToTask(agentId: string, taskId: string): Promise<TaskRelation | undefined>;
-  /** Every attempt, oldest first. @throws TASK_NOT_FOUND */
-  getAssignments(taskId: string): Promise<Assignment[]>;
+  /** The attempts, oldest first. @throws TASK_NOT_FOUND */
+  getAssignments(taskId: string, page: Page): Promise<Paged<Assignment>>;
   /** Newest first. @throws TASK_NOT_FOUND */
   getTaskHistory(taskId: string, page: Page): Promise<Paged<TaskEvent>>;
   /** assigned → running. @throws TASK_NOT_FOUND, LEASE_LOST, AGENT_NOT_FOUND, AGENT_DEREGISTERED */

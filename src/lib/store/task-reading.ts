@@ -1,8 +1,8 @@
 import type { JsonValue } from "../json.ts";
-import { type AttemptOutcome, type Task, type TaskEvent, taskSchema } from "../tasks/task.ts";
+import { type Assignment, type AttemptOutcome, type Task, type TaskEvent, taskSchema } from "../tasks/task.ts";
 import { PRIORITIES } from "../values.ts";
-import type { StoredAttempt } from "./archived-attempts.ts";
-import { encodeCursor } from "./cursor.ts";
+import { readAttempt, type StoredAttempt } from "./archived-attempts.ts";
+import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { iso } from "./instants.ts";
 import type { Page, Paged, StoredTask } from "./store.ts";
 import { hasEnded, isLive, type TaskEventName, type TaskRow } from "./task-records.ts";
@@ -168,4 +168,22 @@ export function archivedHistory(
 /** The cursor of a history. */
 export function historyCursor(taskId: string, position: readonly number[]): string {
   return encodeCursor({ list: "history", taskId }, position);
+}
+
+const assignmentFilters = (taskId: string) => ({ list: "assignments", taskId });
+
+/** The attempt after which a page begins. @throws INVALID_REQUEST for a cursor of something else */
+export function assignmentsAfter(taskId: string, cursor: string | undefined): number {
+  return Number(decodeCursor(assignmentFilters(taskId), cursor)?.[0] ?? 0);
+}
+
+/** A page of attempts, from the oldest on; `stored`: those after the cursor, one more than the page holds where there are more. */
+export function pageOfAssignments(taskId: string, stored: readonly StoredAttempt[], limit: number): Paged<Assignment> {
+  const shown = stored.slice(0, limit);
+  const last = shown.at(-1);
+  const more = stored.length > limit && last !== undefined;
+  return {
+    items: shown.map(readAttempt),
+    nextCursor: more ? encodeCursor(assignmentFilters(taskId), [last.attempt]) : null,
+  };
 }

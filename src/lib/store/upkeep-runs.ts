@@ -50,7 +50,9 @@ export type SweepPosition =
 
 /** What an engine does in one transaction of the sweep. */
 export interface SweepSteps {
-  inactivateSilentAgents(): Promise<SilenceSweep>;
+  inactivateSilentAgents(): Promise<Step>;
+  /** Some tasks of agents that have become inactive; `done`: how many. */
+  releaseLeftTasks(): Promise<SilenceSweep>;
   /** Mailboxes after that number. */
   takeBackLeases(after: number): Promise<LeaseSweep>;
   expireMessages(): Promise<Step>;
@@ -77,8 +79,9 @@ export async function runSweep(steps: SweepSteps): Promise<SweepReport> {
     tasksAssigned: 0,
     auditEntriesSealed: 0,
   };
-  report.agentsInactivated = await repeat(async () => {
-    const step = await steps.inactivateSilentAgents();
+  report.agentsInactivated = await repeat(() => steps.inactivateSilentAgents());
+  await repeat(async () => {
+    const step = await steps.releaseLeftTasks();
     report.tasksRequeued += step.requeued;
     report.tasksAssigned += step.handedOut;
     return step;

@@ -17,6 +17,7 @@ import {
   completeTaskSchema,
   type Explanation,
   failTaskSchema,
+  listAssignmentsQuerySchema,
   listTasksQuerySchema,
   progressTaskSchema,
   startTaskSchema,
@@ -89,8 +90,13 @@ export class SupervisorCoordinator {
   }
 
   /** Why each attempt went where it went. @throws TASK_NOT_FOUND */
-  async assignments(taskId: string): Promise<{ assignments: Assignment[] }> {
-    return { assignments: await this.#store.getAssignments(parse(idSchema, taskId, "task id")) };
+  async assignments(
+    taskId: string,
+    query: z.input<typeof listAssignmentsQuerySchema> = {},
+  ): Promise<{ assignments: Assignment[]; nextCursor: string | null }> {
+    const page = parse(listAssignmentsQuerySchema, query);
+    const { items, nextCursor } = await this.#store.getAssignments(parse(idSchema, taskId, "task id"), page);
+    return { assignments: items, nextCursor };
   }
 
   /** Newest first. @throws TASK_NOT_FOUND */

@@ -192,7 +192,12 @@ export const assignmentSchema = explanationSchema.extend({
 });
 export type Assignment = z.infer<typeof assignmentSchema>;
 export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
-export const listAssignmentsReplySchema = z.object({ assignments: z.array(assignmentSchema) });
+/** `GET /tasks/{taskId}/assignment`, the oldest attempt first. */
+export const listAssignmentsQuerySchema = z.strictObject({ ...pageQueryShape });
+export const listAssignmentsReplySchema = z.object({
+  assignments: z.array(assignmentSchema),
+  nextCursor: nextCursorSchema,
+});
 
 export const TASK_EVENTS = [
   "created",

@@ -53,7 +53,14 @@ export function taskRoutes(api: () => Api): void {
         payload: { taskId, status: "completed", result: { ok: true } },
       });
       const explained = await api().ok("GET /tasks/{taskId}/assignment", { taskId });
-      expect(explained).toMatchObject({ assignments: [{ attempt: 1, chosen: worker, outcome: "completed" }] });
+      expect(explained).toMatchObject({
+        assignments: [{ attempt: 1, chosen: worker, outcome: "completed" }],
+        nextCursor: null,
+      });
+      const paged = await api().ok("GET /tasks/{taskId}/assignment", { taskId }, { query: "limit=1" });
+      expect(paged).toEqual(explained);
+      const wrong = await api().call("GET /tasks/{taskId}/assignment", { taskId }, { query: "cursor=x" });
+      expectProblem(wrong, "INVALID_REQUEST");
       const history = await api().ok<{ events: { event: string }[] }>("GET /tasks/{taskId}/history", { taskId });
       expect(history.events.map((event) => event.event)).toEqual(
         expect.arrayContaining(["created", "assigned", "completed"]),

@@ -72,7 +72,9 @@ const DEREGISTER_INACTIVE = upkeepStep<object, { done: number; found: number }>(
 DECLARE @found int;
 INSERT INTO @inactive (agent_no)
 SELECT TOP (${MAINTENANCE_BATCH_ROWS}) a.agent_no FROM dbo.agents AS a
-WHERE a.status = 'inactive' AND a.status_changed_at <= @now - @inactiveRetention ORDER BY a.status_changed_at;
+WHERE a.status = 'inactive' AND a.status_changed_at <= @now - @inactiveRetention
+  AND NOT EXISTS (SELECT 1 FROM dbo.agent_loads AS l WHERE l.agent_no = a.agent_no AND l.active_tasks > 0)
+ORDER BY a.status_changed_at;
 SET @found = @@ROWCOUNT;
 ${endIf("@found = 0", "0 AS done, 0 AS found")}
 ${DECLARE_STATUS_CHANGES}${DECLARE_COUNTS}${statusChangesOf("@inactive", { becomes: "'deregistered'" })}-- Some may have come back since.

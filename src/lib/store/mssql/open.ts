@@ -161,7 +161,7 @@ function taskVerbs(connection: Connection) {
     listTasks: (query) => listTasks(connection, query),
     isSensitiveTask: (taskId) => isSensitiveTask(connection, taskId),
     relationToTask: (agentId, taskId) => relationToTask(connection, agentId, taskId),
-    getAssignments: (taskId) => getAssignments(connection, taskId),
+    getAssignments: (taskId, page) => getAssignments(connection, taskId, page),
     getTaskHistory: (taskId, page) => getTaskHistory(connection, taskId, page),
     startTask: (taskId, start) => startTask(connection, taskId, start),
     progressTask: (taskId, progress) => progressTask(connection, taskId, progress),

@@ -1,25 +1,38 @@
+import { FREE_RELEASES_PER_HOUR, RELEASES_PER_TRANSACTION } from "../../limits.ts";
+import { HOUR_MILLISECONDS } from "../instants.ts";
 import { END_TASKS, loseAttempts } from "./task-endings.ts";
 
-/** How many tasks RELEASE_TASKS took back to be tried again. */
-export const DECLARE_RELEASE = "DECLARE @releaseOutcome varchar(24), @requeued_tasks int = 0;\n";
+/** How many tasks RELEASE_TASKS took back, and how many of them are to be tried again. */
+export const DECLARE_RELEASE =
+  "DECLARE @releaseOutcome varchar(24), @released_tasks int = 0, @requeued_tasks int = 0;\n";
+
+/** Agents that come and go in a loop would otherwise make attempts of one task without end. */
+const COSTS = `CASE WHEN @releaseOutcome = 'released' AND (SELECT COUNT(*) FROM (SELECT TOP (${FREE_RELEASES_PER_HOUR}) z.attempt
+    FROM dbo.task_attempts AS z WHERE z.task_no = t.task_no AND z.outcome = 'released' AND z.ended_at > @now - ${HOUR_MILLISECONDS}) AS y)
+    < ${FREE_RELEASES_PER_HOUR} THEN 0 ELSE 1 END`;
 
 /**
- * Takes back every task of the agents of `@released (agent_no int PRIMARY KEY)` that fell silent (each uses one retry) or
- * deregister (none), at once and in their old place. `@releaseOutcome`: agent_inactive or released.
+ * Takes back tasks of the agents of `@released (agent_no int PRIMARY KEY)` that fell silent (each uses one retry) or deregister
+ * (none, up to FREE_RELEASES_PER_HOUR), at once and in their old place. An agent may hold 10,000: of each at most
+ * RELEASES_PER_TRANSACTION, in the order of their creation. `@releaseOutcome`: agent_inactive or released.
  *
- * Inside the transaction, after CHANGE_STATUS: the caller holds the agents' agent_loads rows and they are not working any
- * more, so that nobody can assign to them or end an attempt of theirs until the commit, and the read is of all they hold.
- * Puts what was requeued into @unblocked, beside the dependents, for the hand-out after the commit; how many:
- * `@requeued_tasks`. Needs DECLARE_RELEASE and all that END_TASKS needs; leaves @endings empty.
+ * Inside the transaction. Where CHANGE_STATUS comes before, the caller holds the agents' agent_loads rows and they are not
+ * working any more, so that nobody can assign to them or end an attempt of theirs until the commit; elsewhere a task that is
+ * no longer as it was read loses the race. Puts what was requeued into @unblocked, beside the dependents, for the hand-out
+ * after the commit; how many: `@requeued_tasks`. Needs DECLARE_RELEASE and all that END_TASKS needs; leaves @endings empty.
  */
 export const RELEASE_TASKS = `${loseAttempts(
-  "@released AS r JOIN dbo.tasks AS t ON t.agent_no = r.agent_no AND t.status IN ('assigned', 'running')",
+  `@released AS r CROSS APPLY (SELECT TOP (${RELEASES_PER_TRANSACTION}) x.task_no FROM dbo.tasks AS x
+      WHERE x.agent_no = r.agent_no AND x.status IN ('assigned', 'running') ORDER BY x.task_no) AS p
+    JOIN dbo.tasks AS t ON t.task_no = p.task_no AND t.status IN ('assigned', 'running')`,
   {
     outcome: "@releaseOutcome",
     error: "CASE WHEN @releaseOutcome = 'released' THEN N'RELEASED' ELSE N'AGENT_INACTIVE' END",
     retryable: "1",
+    costs: COSTS,
   },
-)}IF @@ROWCOUNT > 0
+)}SET @released_tasks = @@ROWCOUNT;
+IF @released_tasks > 0
 BEGIN
 ${END_TASKS}INSERT INTO @unblocked (task_no) SELECT e.task_no FROM @endings AS e WHERE e.becomes = 'pending';
 SET @requeued_tasks = @@ROWCOUNT;

@@ -1,4 +1,4 @@
-import { HANDOUTS_PER_CALL, MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import { HANDOUTS_PER_CALL, MAINTENANCE_BATCH_ROWS, RELEASES_PER_TRANSACTION } from "../../limits.ts";
 import type { LeaseSweep, SilenceSweep, Step } from "../upkeep-runs.ts";
 import { CHANGE_STATUS, DECLARE_STATUS_CHANGES, statusChangesOf } from "./agent-rows.ts";
 import { bigint } from "./batch.ts";
@@ -34,39 +34,73 @@ import { endIf, upkeepStep } from "./upkeep-step.ts";
  * them, loses the race and reads again. What a step reports may be less than it did when its answer was lost on the way.
  */
 
-/** Agents inactivated in one transaction: each may hold many tasks. */
-const AGENTS_PER_TRANSACTION = 20;
+/** Agents inactivated in one transaction, and those whose tasks are looked at in one. */
+const AGENTS_PER_TRANSACTION = 100;
 
-const INACTIVATE = upkeepStep<object, { done: number; found: number; requeued: number; handed_out: number }>({
+const INACTIVATE = upkeepStep<object, { done: number; found: number }>({
   name: "inactivate-silent-agents",
   inputs: (settings) => ({ heartbeatTimeoutMilliseconds: bigint(settings.heartbeatTimeoutSeconds * 1_000) }),
-  wakes: true,
-  // All of them first, so that none of them is handed the work of another.
+  wakes: false,
   sql: sqlText(
     "inactivate-silent-agents",
-    `${PROLOGUE}DECLARE @released TABLE (agent_no int NOT NULL PRIMARY KEY);
+    `${PROLOGUE}DECLARE @silent TABLE (agent_no int NOT NULL PRIMARY KEY);
 DECLARE @silentSince bigint = @now - @heartbeatTimeoutMilliseconds, @found int;
-INSERT INTO @released (agent_no)
+INSERT INTO @silent (agent_no)
 SELECT TOP (${AGENTS_PER_TRANSACTION}) h.agent_no FROM dbo.agent_heartbeats AS h
 WHERE h.beating = 1 AND h.last_heartbeat_at <= @silentSince ORDER BY h.last_heartbeat_at;
 SET @found = @@ROWCOUNT;
-${endIf("@found = 0", "0 AS done, 0 AS found, 0 AS requeued, 0 AS handed_out")}
-${DECLARE_STATUS_CHANGES}${DECLARE_HAND_OUT}${DECLARE_RELEASE}${DECLARE_ENDINGS}${DECLARE_ENDING_NEEDS}${statusChangesOf("@released", { becomes: "'inactive'", silentSince: "@silentSince" })}-- Some may have been deregistered since.
+${endIf("@found = 0", "0 AS done, 0 AS found")}
+${DECLARE_COUNTS}${DECLARE_STATUS_CHANGES}${statusChangesOf("@silent", { becomes: "'inactive'", silentSince: "@silentSince" })}-- Some may have been deregistered since.
 DELETE FROM @status_changes WHERE was_status NOT IN ('active', 'draining');
-DELETE r FROM @released AS r WHERE NOT EXISTS (SELECT 1 FROM @status_changes AS s WHERE s.agent_no = r.agent_no);
-SET @releaseOutcome = 'agent_inactive';
 BEGIN TRANSACTION;
-${CHANGE_STATUS}${RELEASE_TASKS}${APPLY_COUNTS}COMMIT TRANSACTION;
+${CHANGE_STATUS}${APPLY_COUNTS}COMMIT TRANSACTION;
+SELECT @statusChanges AS done, @found AS found;
+`,
+  ),
+});
+
+/** Agents whose last heartbeat is older than the timeout become inactive; the next step takes back their tasks. */
+export async function inactivateSilentAgents(connection: Connection): Promise<Step> {
+  const { done, found } = await connection.run(INACTIVATE, {});
+  return { done, more: found === AGENTS_PER_TRANSACTION };
+}
+
+/** Agents that are inactive and still hold tasks. */
+export const AGENTS_LEFT = `FROM dbo.agent_loads AS l JOIN dbo.agents AS a ON a.agent_no = l.agent_no
+WHERE l.working = 0 AND l.active_tasks > 0 AND a.status = 'inactive'`;
+
+/** As many agents as it takes for RELEASES_PER_TRANSACTION tasks; of the last one there may be as many again. */
+const RELEASE_LEFT = upkeepStep<object, { released: number; found: number; requeued: number; handed_out: number }>({
+  name: "release-left-tasks",
+  wakes: true,
+  sql: sqlText(
+    "release-left-tasks",
+    `${PROLOGUE}DECLARE @released TABLE (agent_no int NOT NULL PRIMARY KEY);
+DECLARE @found int;
+INSERT INTO @released (agent_no)
+SELECT c.agent_no FROM (SELECT f.agent_no, SUM(f.active_tasks) OVER (ORDER BY f.agent_no ROWS UNBOUNDED PRECEDING) - f.active_tasks AS ahead
+  FROM (SELECT TOP (${AGENTS_PER_TRANSACTION}) l.agent_no, l.active_tasks ${AGENTS_LEFT} ORDER BY l.agent_no) AS f) AS c
+WHERE c.ahead < ${RELEASES_PER_TRANSACTION};
+SET @found = @@ROWCOUNT;
+${endIf("@found = 0", "0 AS released, 0 AS found, 0 AS requeued, 0 AS handed_out")}
+${DECLARE_HAND_OUT}${DECLARE_RELEASE}${DECLARE_ENDINGS}${DECLARE_ENDING_NEEDS}SET @releaseOutcome = 'agent_inactive';
+BEGIN TRANSACTION;
+${RELEASE_TASKS}${APPLY_COUNTS}COMMIT TRANSACTION;
 SET @handOutLimit = ${HANDOUTS_PER_CALL} * @found;
-${HAND_OUT}SELECT @statusChanges AS done, @found AS found, @requeued_tasks AS requeued, @handedOut AS handed_out;
+${HAND_OUT}SELECT @released_tasks AS released, @found AS found, @requeued_tasks AS requeued, @handedOut AS handed_out;
 ${SELECT_DELIVERABLE}`,
   ),
 });
 
-/** Agents whose last heartbeat is older than the timeout become inactive, and their tasks go to others at once. */
-export async function inactivateSilentAgents(connection: Connection): Promise<SilenceSweep> {
-  const { done, found, requeued, handed_out: handedOut } = await connection.run(INACTIVATE, {});
-  return { done, requeued, handedOut, more: found === AGENTS_PER_TRANSACTION };
+/**
+ * The tasks of inactive agents go to others, RELEASES_PER_TRANSACTION at a time however many one agent holds. All who fell
+ * silent are inactive by then, so that none of them is handed the work of another; who comes back in between keeps what has
+ * not been taken yet.
+ */
+export async function releaseLeftTasks(connection: Connection): Promise<SilenceSweep> {
+  const { released, found, requeued, handed_out: handedOut } = await connection.run(RELEASE_LEFT, {});
+  const more = released >= RELEASES_PER_TRANSACTION || found === AGENTS_PER_TRANSACTION;
+  return { done: released, requeued, handedOut, more };
 }
 
 /**

@@ -29,7 +29,7 @@ interface Fields {
 /**
  * @calls: the calls, each with the task and the caller as they are, and why it is refused. `answer`: what a call that ends
  * an attempt was answered the first time, if this is its repeat: the same agent, attempt and outcome, and the task not
- * assigned again since. (An attempt that was called off counts as failed when its agent said so.) Fills @callers.
+ * assigned again since. `inactive`: the caller had fallen silent, and this task has not been taken back yet. (An attempt that was called off counts as failed when its agent said so.) Fills @callers.
  *
  * @param outcomes of an attempt that the verb's repeat may meet
  */
@@ -46,9 +46,10 @@ export function readCalls({ short = {}, long = {} }: Fields, outcomes: readonly 
   const repeats = outcomes.length > 0;
   return `DECLARE @calls TABLE (item int NOT NULL PRIMARY KEY, task_id ${ID} NOT NULL, code ${WORD} NULL, answer nvarchar(200) NULL,
   task_no bigint NULL, status ${WORD} NULL, agent_no int NULL, attempt int NULL, cancel_requested bit NULL, deadline_at bigint NULL,
-  assigned_at bigint NULL, available_at bigint NULL, retries_used int NULL, max_retries int NULL, actor ${ID} NOT NULL${declared.join("")});
+  assigned_at bigint NULL, available_at bigint NULL, retries_used int NULL, max_retries int NULL, actor ${ID} NOT NULL,
+  inactive bit NOT NULL${declared.join("")});
 INSERT INTO @calls (item, task_id, code, answer, task_no, status, agent_no, attempt, cancel_requested, deadline_at, assigned_at,
-  available_at, retries_used, max_retries, actor${columns})
+  available_at, retries_used, max_retries, actor, inactive${columns})
 SELECT i.item, i.task_id, CASE${repeats ? "\n  WHEN p.answer IS NOT NULL THEN NULL" : ""}
   WHEN t.task_no IS NULL AND NOT EXISTS (SELECT 1 FROM dbo.task_archive AS z WHERE z.task_id = i.task_id) THEN 'TASK_NOT_FOUND'
   WHEN a.agent_no IS NULL THEN 'AGENT_NOT_FOUND'
@@ -56,7 +57,7 @@ SELECT i.item, i.task_id, CASE${repeats ? "\n  WHEN p.answer IS NOT NULL THEN NU
   WHEN t.task_no IS NULL OR t.status NOT IN ('assigned', 'running') OR t.attempt <> i.attempt OR t.agent_no <> a.agent_no
     THEN 'LEASE_LOST' END,
   ${repeats ? "p.answer" : "NULL"}, t.task_no, t.status, a.agent_no, i.attempt, t.cancel_requested, t.deadline_at, t.assigned_at, t.available_at,
-  t.retries_used, t.max_retries, i.actor${values.join("")}
+  t.retries_used, t.max_retries, i.actor, CASE WHEN a.status = 'inactive' THEN 1 ELSE 0 END${values.join("")}
 FROM (${itemsOf(types, Object.keys(long))}) AS i
 LEFT JOIN dbo.tasks AS t ON t.task_id = i.task_id
 LEFT JOIN dbo.agents AS a ON a.agent_id = i.agent_id${repeats ? answersOf(outcomes) : ""}

@@ -58,6 +58,8 @@ export interface Loss {
   /** 1 or 0. */
   retryable: string;
   answered?: 0 | 1;
+  /** 1 where the loss uses a retry, or 0; left out: it does. */
+  costs?: string;
   /** Who gave it up; left out: the switchboard took it. */
   actor?: string;
 }
@@ -72,22 +74,22 @@ export interface Loss {
  *   { outcome: "'timed_out'", error: "N'TIMED_OUT'", retryable: "1" });
  */
 export function loseAttempts(source: string, loss: Loss): string {
-  const { outcome, error, retryable, answered = 0, actor = "NULL" } = loss;
+  const { outcome, error, retryable, answered = 0, costs = "1", actor = "NULL" } = loss;
   return `INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, deadline_at, agent_no, assigned_at, outcome, becomes,
   retries_used, available_at, answered, error, detail, actor)
 SELECT f.task_no, f.task_id, f.attempt, f.status, f.cancel_requested,
   CASE WHEN f.outcome = 'timed_out' THEN f.deadline_at END, f.agent_no, f.assigned_at,
   CASE WHEN f.becomes = 'cancelled' THEN 'cancelled' ELSE f.outcome END, f.becomes,
-  f.retries_used + CASE WHEN f.outcome = 'released' THEN 0 ELSE 1 END,
+  f.retries_used + f.costs,
   CASE WHEN f.outcome IN ('failed', 'timed_out') THEN @now + ${backoffMilliseconds("f.retries_used")} ELSE f.available_at END, ${answered},
   CASE WHEN f.becomes = 'cancelled' THEN (SELECT o.error FROM dbo.task_outcomes AS o WHERE o.task_no = f.task_no)
     ELSE f.error END, f.error, f.actor
-FROM (SELECT t.task_no, t.task_id, t.attempt, t.status, t.cancel_requested, t.deadline_at, t.agent_no, t.assigned_at,
-    t.retries_used, t.available_at, ${outcome} AS outcome, ${error} AS error, ${actor} AS actor,
-    CASE WHEN t.cancel_requested = 1 THEN 'cancelled'
-      WHEN ${retryable} = 1 AND (${outcome} = 'released' OR t.retries_used < t.max_retries) THEN 'pending'
-      ELSE 'failed' END AS becomes
-  FROM ${source}) AS f;
+FROM (SELECT g.*, CASE WHEN g.cancel_requested = 1 THEN 'cancelled'
+      WHEN g.retryable = 1 AND (g.costs = 0 OR g.retries_used < g.max_retries) THEN 'pending' ELSE 'failed' END AS becomes
+  FROM (SELECT t.task_no, t.task_id, t.attempt, t.status, t.cancel_requested, t.deadline_at, t.agent_no, t.assigned_at,
+      t.retries_used, t.max_retries, t.available_at, ${outcome} AS outcome, ${error} AS error, ${actor} AS actor,
+      ${retryable} AS retryable, ${costs} AS costs
+    FROM ${source}) AS g) AS f;
 `;
 }
 

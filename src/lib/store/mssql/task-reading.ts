@@ -1,16 +1,18 @@
 import type { Assignment, ListTasksQuery, TaskEvent, TaskRelation } from "../../tasks/task.ts";
-import { parseAttempts, readAttempt, type StoredAttempt } from "../archived-attempts.ts";
+import { parseAttempts, type StoredAttempt } from "../archived-attempts.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import type { Page, Paged, StoredTask } from "../store.ts";
 import {
   type ArchivedDocument,
   type AttemptRow,
   archivedHistory,
+  assignmentsAfter,
   buildAttempt,
   buildEvent,
   type EventRow,
   historyCursor,
   PAGE_MAX_CHARACTERS,
+  pageOfAssignments,
   readArchived,
   takePage,
 } from "../task-reading.ts";
@@ -176,18 +178,23 @@ const ATTEMPTS = sqlText(
   "get-assignments",
   `DECLARE @taskNo bigint = (SELECT t.task_no FROM dbo.tasks AS t WHERE t.task_id = @taskId);
 SELECT @taskNo AS task_no;
-SELECT ${ATTEMPT_COLUMNS} WHERE p.task_no = @taskNo ORDER BY p.attempt;
+SELECT TOP (@limit + 1) ${ATTEMPT_COLUMNS} WHERE p.task_no = @taskNo AND p.attempt > @after ORDER BY p.attempt;
 SELECT z.assignments FROM dbo.task_archive AS z WHERE z.task_id = @taskId;
 `,
 );
 
-/** Every attempt, oldest first. @throws TASK_NOT_FOUND */
-export async function getAssignments(connection: Connection, taskId: string): Promise<Assignment[]> {
-  const result = await connection.query(ATTEMPTS, { taskId: id(taskId) });
+/** The attempts, oldest first. @throws TASK_NOT_FOUND */
+export async function getAssignments(connection: Connection, taskId: string, page: Page): Promise<Paged<Assignment>> {
+  const after = assignmentsAfter(taskId, page.cursor);
+  const { limit } = page;
+  const result = await connection.query(ATTEMPTS, { taskId: id(taskId), after: int(after), limit: int(limit) });
   const archived = result.rows<{ assignments: string }>(2)[0];
-  if (archived !== undefined) return parseAttempts(archived.assignments).map(readAttempt);
+  if (archived !== undefined) {
+    const stored = parseAttempts(archived.assignments).filter(({ attempt }) => attempt > after);
+    return pageOfAssignments(taskId, stored, limit);
+  }
   if (result.rows<{ task_no: number | null }>(0)[0]?.task_no == null) throw taskNotFound(taskId);
-  return result.rows<AttemptRow>(1).map((row) => readAttempt(buildAttempt(row)));
+  return pageOfAssignments(taskId, result.rows<AttemptRow>(1).map(buildAttempt), limit);
 }
 
 const EVENT_COLUMNS = `e.event_no, e.event, e.at, e.attempt, a.agent_id, e.detail

@@ -5,7 +5,7 @@ import { answerOfArchived } from "../archived-attempts.ts";
 import { iso } from "../instants.ts";
 import type { TaskCompletion } from "../store.ts";
 import type { StoredAnswer, TaskCaller } from "../task-records.ts";
-import { DECLARE_CALLERS, RENEW_HEARTBEATS, renewalInput } from "./activity.ts";
+import { DECLARE_CALLERS, RENEW_HEARTBEATS, renewalInput, wakeAgent } from "./activity.ts";
 import { type Batch, type BatchResult, type Outcome, type OutcomeRow, outcomeRows } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { DECLARE_HAND_OUT, HAND_OUT } from "./hand-out.ts";
@@ -41,7 +41,6 @@ END;
 const DECLARE_BEGIN = `DECLARE @begun int, @progressed int;
 ${DECLARE_CALLERS}${DECLARE_EVENTS}${DECLARE_MOVED_ON}${DECLARE_COUNTS}${DECLARE_HAND_OUT}`;
 
-/** An agent that holds a task is never inactive: going inactive gives its tasks back. So no call of this file wakes one. */
 const START = sqlText(
   "start-tasks",
   `${PROLOGUE}${DECLARE_BEGIN}${readCalls({})}IF EXISTS (SELECT 1 FROM @calls AS c WHERE ${ACCEPTED} AND c.status = 'assigned')
@@ -49,7 +48,7 @@ BEGIN
 BEGIN TRANSACTION;
 ${BEGIN_ATTEMPTS}${ADD_EVENTS}${COMPLETE_ASSIGNMENT_MESSAGES}${APPLY_COUNTS}COMMIT TRANSACTION;
 END;
-${RENEW_HEARTBEATS}SELECT c.item, c.code, NULL AS subject, c.cancel_requested, c.deadline_at FROM @calls AS c;
+${RENEW_HEARTBEATS}SELECT c.item, c.code, NULL AS subject, c.inactive, c.cancel_requested, c.deadline_at FROM @calls AS c;
 `,
 );
 
@@ -82,7 +81,7 @@ SELECT c.task_no, c.note FROM @calls AS c WHERE ${ACCEPTED} AND c.note IS NOT NU
   AND NOT EXISTS (SELECT 1 FROM dbo.task_outcomes AS o WHERE o.task_no = c.task_no);
 ${ADD_EVENTS}${COMPLETE_ASSIGNMENT_MESSAGES}${APPLY_COUNTS}COMMIT TRANSACTION;
 END;
-${RENEW_HEARTBEATS}SELECT c.item, c.code, NULL AS subject, c.cancel_requested, ${LATER} AS deadline_at FROM @calls AS c;
+${RENEW_HEARTBEATS}SELECT c.item, c.code, NULL AS subject, c.inactive, c.cancel_requested, ${LATER} AS deadline_at FROM @calls AS c;
 `,
 );
 
@@ -100,7 +99,7 @@ ${endTasks}${APPLY_COUNTS}COMMIT TRANSACTION;
 ${RENEW_HEARTBEATS}END;
 INSERT INTO @freed (agent_no) SELECT DISTINCT c.agent_no FROM @calls AS c WHERE c.code IS NULL AND c.agent_no IS NOT NULL;
 SET @handOutLimit = ${HANDOUTS_PER_CALL} * (SELECT COUNT(*) FROM @calls AS c WHERE c.code IS NULL);
-${HAND_OUT}SELECT c.item, c.code, NULL AS subject, c.answer, e.becomes, c.cancel_requested,
+${HAND_OUT}SELECT c.item, c.code, NULL AS subject, c.inactive, c.answer, e.becomes, c.cancel_requested,
   (SELECT z.assignments FROM dbo.task_archive AS z WHERE c.task_no IS NULL AND z.task_id = c.task_id) AS archived
 FROM @calls AS c LEFT JOIN @endings AS e ON e.task_no = c.task_no AND ${ACCEPTED};
 ${SELECT_DELIVERABLE}`;
@@ -125,23 +124,33 @@ const FAIL = sqlText(
 );
 
 interface HeldRow extends OutcomeRow {
+  inactive: boolean;
   cancel_requested: boolean;
   deadline_at: number;
 }
 
+/** What the batch says of an accepted call. */
+interface Accepted {
+  reply: TaskReply;
+  /** The agent had fallen silent, and its tasks were being taken back: the call makes it active again. */
+  wakes: boolean;
+}
+
 interface EndedRow extends OutcomeRow {
+  inactive: boolean;
   answer: string | null;
   becomes: TaskStatus | null;
   cancel_requested: boolean;
   archived: string | null;
 }
 
-function decodeHeld(result: BatchResult, calls: readonly Call<TaskCaller>[]): Outcome<TaskReply>[] {
+function decodeHeld(result: BatchResult, calls: readonly Call<TaskCaller>[]): Outcome<Accepted>[] {
   return outcomeRows<HeldRow>(result, calls).map((row) => {
     const call = calls[row.item] as Call<TaskCaller>;
     if (row.code !== null) return refusal(row.code, call);
     const { cancel_requested: cancelRequested, deadline_at } = row;
-    return { value: { taskId: call.taskId, status: "running", cancelRequested, deadline: iso(deadline_at) } };
+    const reply: TaskReply = { taskId: call.taskId, status: "running", cancelRequested, deadline: iso(deadline_at) };
+    return { value: { reply, wakes: row.inactive } };
   });
 }
 
@@ -149,13 +158,14 @@ function decodeEnded(
   result: BatchResult,
   calls: readonly Call<TaskCaller>[],
   outcomes: readonly string[],
-): Outcome<TaskReply>[] {
+): Outcome<Accepted>[] {
   return outcomeRows<EndedRow>(result, calls).map((row) => {
     const call = calls[row.item] as Call<TaskCaller>;
     const answer = storedAnswer(row, call.body, outcomes);
-    if (answer !== undefined) return { value: { taskId: call.taskId, ...answer } };
+    if (answer !== undefined) return { value: { reply: { taskId: call.taskId, ...answer }, wakes: false } };
     if (row.becomes === null) return refusal(row.code ?? "LEASE_LOST", call);
-    return { value: { taskId: call.taskId, status: row.becomes, cancelRequested: row.cancel_requested } };
+    const reply = { taskId: call.taskId, status: row.becomes, cancelRequested: row.cancel_requested };
+    return { value: { reply, wakes: row.inactive } };
   });
 }
 
@@ -167,7 +177,7 @@ function storedAnswer(row: EndedRow, caller: TaskCaller, outcomes: readonly stri
   return outcomes.includes(archived.outcome ?? "") ? archived.answer : undefined;
 }
 
-const STARTS: Batch<Call<StartTask>, TaskReply> = {
+const STARTS: Batch<Call<StartTask>, Accepted> = {
   name: "start-tasks",
   sql: START,
   encode: encodeCaller,
@@ -178,7 +188,7 @@ const STARTS: Batch<Call<StartTask>, TaskReply> = {
   wakes: false,
 };
 
-const PROGRESSES: Batch<Call<ProgressTask>, TaskReply> = {
+const PROGRESSES: Batch<Call<ProgressTask>, Accepted> = {
   ...STARTS,
   name: "progress-tasks",
   sql: PROGRESS,
@@ -195,7 +205,7 @@ const PROGRESSES: Batch<Call<ProgressTask>, TaskReply> = {
   },
 };
 
-const COMPLETES: Batch<Call<TaskCompletion>, TaskReply> = {
+const COMPLETES: Batch<Call<TaskCompletion>, Accepted> = {
   ...STARTS,
   name: "complete-tasks",
   sql: COMPLETE,
@@ -208,7 +218,7 @@ const COMPLETES: Batch<Call<TaskCompletion>, TaskReply> = {
   wakes: true,
 };
 
-const FAILS: Batch<Call<FailTask>, TaskReply> = {
+const FAILS: Batch<Call<FailTask>, Accepted> = {
   ...STARTS,
   name: "fail-tasks",
   sql: FAIL,
@@ -221,22 +231,32 @@ const FAILS: Batch<Call<FailTask>, TaskReply> = {
   wakes: true,
 };
 
+async function call<Body extends TaskCaller>(
+  connection: Connection,
+  batch: Batch<Call<Body>, Accepted>,
+  item: Call<Body>,
+): Promise<TaskReply> {
+  const { reply, wakes } = await connection.run(batch, item);
+  if (wakes) await wakeAgent(connection, item.body.agentId);
+  return reply;
+}
+
 /** assigned → running; the assignment message has done its work. Repeating it changes nothing. */
 export function startTask(connection: Connection, taskId: string, start: StartTask): Promise<TaskReply> {
-  return connection.run(STARTS, { taskId, body: start });
+  return call(connection, STARTS, { taskId, body: start });
 }
 
 /** Records percent and note, and moves the deadline to now + `extendSeconds` if that is later. */
 export function progressTask(connection: Connection, taskId: string, progress: ProgressTask): Promise<TaskReply> {
-  return connection.run(PROGRESSES, { taskId, body: progress });
+  return call(connection, PROGRESSES, { taskId, body: progress });
 }
 
 /** assigned or running → completed, with its result message, dependents and counters. */
 export function completeTask(connection: Connection, taskId: string, completion: TaskCompletion): Promise<TaskReply> {
-  return connection.run(COMPLETES, { taskId, body: completion });
+  return call(connection, COMPLETES, { taskId, body: completion });
 }
 
 /** → pending with backoff; failed past maxRetries or when not retryable; cancelled when that was requested. */
 export function failTask(connection: Connection, taskId: string, failure: FailTask): Promise<TaskReply> {
-  return connection.run(FAILS, { taskId, body: failure });
+  return call(connection, FAILS, { taskId, body: failure });
 }

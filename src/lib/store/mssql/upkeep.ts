@@ -10,10 +10,12 @@ import { deleteEndedCredentials, deleteGone, deregisterInactive, purgeMessages }
 import { joinDueMessages } from "./ordering-keys.ts";
 import { refreshPerformance } from "./performance.ts";
 import {
+  AGENTS_LEFT,
   deadLetterLeftBehind,
   dropOldRates,
   expireMessages,
   inactivateSilentAgents,
+  releaseLeftTasks,
   SEND_UNDER_WAY_MILLISECONDS,
   takeBackLeases,
   unsettledOf,
@@ -25,9 +27,10 @@ import { PROLOGUE } from "./transaction.ts";
 /** What a sweep that has nothing to do asks: one round trip, where the embedded store just tries each step. */
 const DUE = sqlText(
   "due",
-  `${PROLOGUE}DECLARE @silent int, @leased int, @expired int, @left int, @joining int, @tasks int, @audit int;
+  `${PROLOGUE}DECLARE @silent int, @unreleased int, @leased int, @expired int, @left int, @joining int, @tasks int, @audit int;
 SELECT TOP (1) @silent = 1 FROM dbo.agent_heartbeats AS h
 WHERE h.beating = 1 AND h.last_heartbeat_at <= @now - @heartbeatTimeoutMilliseconds;
+SELECT TOP (1) @unreleased = 1 ${AGENTS_LEFT};
 SELECT TOP (1) @leased = 1 FROM dbo.messages AS m WHERE m.status = 'leased';
 SELECT TOP (1) @expired = 1 FROM dbo.messages AS m
 WHERE m.status = 'queued' AND m.expires_at IS NOT NULL AND m.expires_at <= @now;
@@ -40,13 +43,14 @@ SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status = 'pending' AND t.a
 SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status = 'pending' AND t.assign_to_no IS NOT NULL;
 SELECT TOP (1) @audit = 1 FROM audit.entries AS e
 WHERE e.entry_no > COALESCE((SELECT TOP (1) b.last_entry_no FROM audit.blocks AS b ORDER BY b.block_no DESC), 0);
-SELECT @silent AS silent, @leased AS leased, @expired AS expired, @left AS [left], @joining AS joining, @tasks AS tasks, @audit AS audit;
+SELECT @silent AS silent, @unreleased AS unreleased, @leased AS leased, @expired AS expired, @left AS [left], @joining AS joining, @tasks AS tasks, @audit AS audit;
 `,
 );
 
 /** 1: there may be something to do; NULL: there is not. */
 interface Due {
   silent: number | null;
+  unreleased: number | null;
   leased: number | null;
   expired: number | null;
   left: number | null;
@@ -59,7 +63,7 @@ interface Due {
 async function whatIsDue(connection: Connection): Promise<Due> {
   const heartbeatTimeoutMilliseconds = bigint(connection.settings.heartbeatTimeoutSeconds * 1_000);
   const [due] = (await connection.query(DUE, { heartbeatTimeoutMilliseconds })).rows<Due>(0);
-  return due ?? { silent: 1, leased: 1, expired: 1, left: 1, joining: 1, tasks: 1, audit: 1 };
+  return due ?? { silent: 1, unreleased: 1, leased: 1, expired: 1, left: 1, joining: 1, tasks: 1, audit: 1 };
 }
 
 const NOTHING = { done: 0, requeued: 0, handedOut: 0, more: false };
@@ -78,12 +82,14 @@ export async function sweep(connection: Connection): Promise<SweepReport> {
   const due = await whatIsDue(connection);
   return runSweep({
     inactivateSilentAgents: async () => (due.silent === 1 ? inactivateSilentAgents(connection) : NOTHING),
+    releaseLeftTasks: async () => (due.silent === 1 || due.unreleased === 1 ? releaseLeftTasks(connection) : NOTHING),
     takeBackLeases: async (after) => (due.leased === 1 ? takeBackLeases(connection, after) : NO_LEASES),
     expireMessages: async () => (due.expired === 1 ? expireMessages(connection) : NOTHING),
     joinDueMessages: async (after) => (due.joining === 1 ? joinDueMessages(connection, after) : NOTHING_TO_WALK),
     deadLetterLeftBehind: async () => (due.left === 1 ? deadLetterLeftBehind(connection) : NOTHING),
     // Agents that fell silent have given back tasks, and may have ended some whose dependents are left to be told.
-    sweepTasks: async (position) => (due.tasks === 1 || due.silent === 1 ? sweepTasks(connection, position) : NO_TASKS),
+    sweepTasks: async (position) =>
+      due.tasks === 1 || due.silent === 1 || due.unreleased === 1 ? sweepTasks(connection, position) : NO_TASKS,
     sealAudit: async () => (due.audit === 1 ? sealAudit(connection) : NOTHING),
     dropOldRates: () => dropOldRates(connection),
   });

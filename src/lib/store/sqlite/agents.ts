@@ -1,5 +1,5 @@
 import type { Agent, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../../agents/agent.ts";
-import { PENDING_COUNT_MAX } from "../../limits.ts";
+import { PENDING_COUNT_MAX, RELEASES_PER_TRANSACTION } from "../../limits.ts";
 import { actorOf } from "../../security/call-context.ts";
 import { PRIORITIES } from "../../values.ts";
 import { BEFORE_AGENTS, readStoredAgent } from "../agent-reading.ts";
@@ -21,6 +21,7 @@ import {
 } from "./agent-rows.ts";
 import { audit } from "./audit.ts";
 import { capabilitiesOfSet, internCapabilitySet, setsThatMeet } from "./capability-sets.ts";
+import type { Connection } from "./connection.ts";
 import { handOutToAgent } from "./hand-out.ts";
 import { authoriseRegistration, writeEnrolment } from "./registration-authority.ts";
 import { releaseTasks } from "./release-tasks.ts";
@@ -125,18 +126,36 @@ export function listAgents(
   };
 }
 
-/** Releases its tasks without using a retry; repeating it changes nothing. @throws AGENT_NOT_FOUND */
-export function deregisterAgent(transaction: Transaction, agentId: string): Agent {
+/**
+ * Releases its tasks without using a retry; repeating it changes nothing. In as many transactions as its tasks take: until
+ * the last one it reads as draining. Cut off in between, it is so until it deregisters again, or falls silent.
+ *
+ * @throws AGENT_NOT_FOUND
+ */
+export async function deregisterAgent(connection: Connection, agentId: string): Promise<Agent> {
+  for (;;) {
+    const agent = await connection.write((transaction) => leave(transaction, agentId));
+    if (agent !== undefined) return agent;
+  }
+}
+
+/** @returns undefined while it holds more tasks */
+function leave(transaction: Transaction, agentId: string): Agent | undefined {
   const agent = requireAgent(transaction, agentId);
   const { status } = agent;
-  if (status !== "deregistered") {
-    // First out of the candidates, so that its own tasks do not come back to it.
-    if (status !== "draining") writeAgent(transaction, agent, { status: "draining" });
-    releaseTasks(transaction, agent, "released");
-    const gone = agentByNo(transaction, agent.agent_no);
-    writeAgent(transaction, gone, { status: "deregistered" });
-    recordStatus(transaction, gone, status, actorOf(agentId, transaction.call));
+  if (status === "deregistered") return readAgent(transaction, agent);
+  const actor = actorOf(agentId, transaction.call);
+  const last = agent.active_tasks <= RELEASES_PER_TRANSACTION;
+  // First out of the candidates, so that its own tasks do not come back to it.
+  if (status !== "draining") {
+    if (last) writeAgent(transaction, agent, { status: "draining" });
+    else changeAgent(transaction, agent, { status: "draining" }, { actor });
   }
+  releaseTasks(transaction, agent, "released", RELEASES_PER_TRANSACTION);
+  if (!last) return undefined;
+  const gone = agentByNo(transaction, agent.agent_no);
+  writeAgent(transaction, gone, { status: "deregistered" });
+  recordStatus(transaction, gone, status, actor);
   return readAgent(transaction, agentByNo(transaction, agent.agent_no));
 }
 

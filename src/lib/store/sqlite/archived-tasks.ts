@@ -11,7 +11,7 @@ import { type ArchivedDocument, readArchived } from "../task-reading.ts";
 import type { FinalStatus } from "../task-records.ts";
 import type { Transaction } from "./transaction.ts";
 
-export { readAttempt, type StoredAttempt } from "../archived-attempts.ts";
+export type { StoredAttempt } from "../archived-attempts.ts";
 
 /** Tasks in the archive: documents, read by id. */
 

@@ -50,7 +50,7 @@ export function purgeMessages(transaction: Transaction, after: number): PurgeSte
 
 /** Named, for without statistics the planner prefers agents_by_status and sorts every inactive agent (100,000: 1.8 s). */
 const LONG_INACTIVE = `SELECT ${AGENT_COLUMNS} FROM agents INDEXED BY agents_inactive
-  WHERE status = 'inactive' AND status_changed_at <= ? ORDER BY status_changed_at LIMIT ?`;
+  WHERE status = 'inactive' AND active_tasks = 0 AND status_changed_at <= ? ORDER BY status_changed_at LIMIT ?`;
 
 /** Deregisters agents that have been inactive for longer than the retention; the sweep has taken their tasks already. */
 export function deregisterInactive(transaction: Transaction): Step {

@@ -74,7 +74,7 @@ function agentVerbs(connection: Connection) {
     registerAgent: (agent, authority) => connection.write((tx) => registerAgent(tx, agent, authority)),
     getAgent: (agentId) => connection.read((tx) => getAgent(tx, agentId)),
     listAgents: (query) => connection.read((tx) => listAgents(tx, query)),
-    deregisterAgent: (agentId) => connection.write((tx) => deregisterAgent(tx, agentId)),
+    deregisterAgent: (agentId) => deregisterAgent(connection, agentId),
     heartbeat: (beat) => connection.write((tx) => heartbeat(tx, beat)),
   } satisfies Partial<Store>;
 }
@@ -165,7 +165,7 @@ function taskVerbs(connection: Connection) {
     listTasks: (query) => connection.read((tx) => listTasks(tx, query)),
     isSensitiveTask: (taskId) => connection.read((tx) => isSensitiveTask(tx, taskId)),
     relationToTask: (agentId, taskId) => connection.read((tx) => relationToTask(tx, agentId, taskId)),
-    getAssignments: (taskId) => connection.read((tx) => getAssignments(tx, taskId)),
+    getAssignments: (taskId, page) => connection.read((tx) => getAssignments(tx, taskId, page)),
     getTaskHistory: (taskId, page) => connection.read((tx) => getTaskHistory(tx, taskId, page)),
     startTask: (taskId, start) => connection.write((tx) => startTask(tx, taskId, start)),
     progressTask: (taskId, progress) => connection.write((tx) => progressTask(tx, taskId, progress)),

@@ -1,3 +1,5 @@
+import { FREE_RELEASES_PER_HOUR } from "../../limits.ts";
+import { HOUR_MILLISECONDS } from "../instants.ts";
 import { type AgentChanges, type AgentRow, changeAgent } from "./agent-rows.ts";
 import { type EndedDependency, settleDependents } from "./dependencies.ts";
 import { handOutAfter } from "./hand-out.ts";
@@ -6,30 +8,33 @@ import { isLive, TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
 const LIVE = `SELECT ${TASK_COLUMNS} FROM tasks INDEXED BY tasks_live
-  WHERE agent_no = ? AND status IN ('assigned', 'running') ORDER BY task_no`;
+  WHERE agent_no = ? AND status IN ('assigned', 'running') ORDER BY task_no LIMIT ?`;
 
 export interface Released {
+  /** Tasks that were taken back, whatever became of them. */
+  released: number;
   requeued: number;
   handedOut: number;
 }
 
 /**
- * Takes back every task of an agent that fell silent (each uses one retry) or deregisters (none), at once and in their
- * old place, and hands the first of them to others. The agent must not be active any more, or they would come back to it.
- *
- * @returns how many were requeued, and how many tasks were handed out then
+ * Takes back tasks of an agent that fell silent (each uses one retry) or deregisters (none, up to FREE_RELEASES_PER_HOUR), at
+ * once and in their old place, and hands the first of them to others. An agent may hold 10,000: at most `limit` of them, in the
+ * order of their creation; the caller goes on in further transactions. The agent must not be active any more, or they would
+ * come back to it.
  */
 export function releaseTasks(
   transaction: Transaction,
   agent: AgentRow,
   outcome: "agent_inactive" | "released",
+  limit: number,
 ): Released {
-  const loss: Loss = { outcome, error: outcome === "released" ? "RELEASED" : "AGENT_INACTIVE", retryable: true };
   const requeued: TaskRow[] = [];
   const ended: EndedDependency[] = [];
   const fates: Fate[] = [];
-  for (const task of transaction.all<TaskRow>(LIVE, agent.agent_no)) {
+  for (const task of transaction.all<TaskRow>(LIVE, agent.agent_no, limit)) {
     if (!isLive(task)) continue;
+    const loss = lossOf(transaction, task, outcome);
     const fate = fateOf(task, loss);
     fates.push(fate);
     endAttempt(transaction, task, fate.outcome);
@@ -37,13 +42,23 @@ export function releaseTasks(
     if (fate.status === "pending") requeued.push(task);
     else ended.push({ taskId: task.task_id, completed: false });
   }
-  if (fates.length === 0) return { requeued: 0, handedOut: 0 };
-  // Once for all: an agent may hold 10,000.
+  if (fates.length === 0) return { released: 0, requeued: 0, handedOut: 0 };
   const changes: AgentChanges = { active_tasks: agent.active_tasks - fates.length };
   const inactive = fates.filter((fate) => fate.outcome === "agent_inactive").length;
   if (inactive > 0) changes.failed = agent.failed + inactive;
   changeAgent(transaction, agent, changes);
   const { unblocked } = settleDependents(transaction, ended);
   const handedOut = handOutAfter(transaction, undefined, [...requeued, ...unblocked]);
-  return { requeued: requeued.length, handedOut };
+  return { released: fates.length, requeued: requeued.length, handedOut };
+}
+
+const RELEASES = `SELECT count(*) AS releases FROM (SELECT 1 FROM task_attempts
+  WHERE task_no = ? AND outcome = 'released' AND ended_at > ? LIMIT ${FREE_RELEASES_PER_HOUR})`;
+
+function lossOf(transaction: Transaction, task: TaskRow, outcome: "agent_inactive" | "released"): Loss {
+  if (outcome === "agent_inactive") return { outcome, error: "AGENT_INACTIVE", retryable: true };
+  // Agents that come and go in a loop would otherwise make attempts of one task without end.
+  const since = transaction.now - HOUR_MILLISECONDS;
+  const releases = transaction.get<{ releases: number }>(RELEASES, task.task_no, since)?.releases ?? 0;
+  return { outcome, error: "RELEASED", retryable: true, costsRetry: releases >= FREE_RELEASES_PER_HOUR };
 }

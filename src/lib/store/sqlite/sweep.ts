@@ -1,4 +1,4 @@
-import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import { MAINTENANCE_BATCH_ROWS, RELEASES_PER_TRANSACTION } from "../../limits.ts";
 import type { LeaseSweep, SilenceSweep, Step } from "../upkeep-runs.ts";
 import { AGENT_COLUMNS, type AgentRow, changeAgent } from "./agent-rows.ts";
 import { endMessage, LIVE_COLUMNS, type LiveMessageRow, takeBack } from "./message-rows.ts";
@@ -7,24 +7,40 @@ import type { Transaction } from "./transaction.ts";
 
 /** What the sweep does to agents and messages, in transactions of bounded size. Each returns what it did and whether to go on. */
 
-/** Agents inactivated in one transaction: each may hold many tasks. */
-const AGENTS_PER_TRANSACTION = 20;
+/** Agents inactivated in one transaction, and those whose tasks are looked at in one. */
+const AGENTS_PER_TRANSACTION = 100;
 
 /** The index is named: the planner would rather sort every active agent, by status. */
 const SILENT = `SELECT ${AGENT_COLUMNS} FROM agents INDEXED BY agents_beating
   WHERE status IN ('active', 'draining') AND last_heartbeat_at <= ? ORDER BY last_heartbeat_at LIMIT ?`;
 
-/** Agents whose last heartbeat is older than the timeout become inactive, and their tasks go to others at once. */
-export function inactivateSilentAgents(transaction: Transaction): SilenceSweep {
+/** Agents whose last heartbeat is older than the timeout become inactive; the next step takes back their tasks. */
+export function inactivateSilentAgents(transaction: Transaction): Step {
   const limit = transaction.now - transaction.settings.heartbeatTimeoutSeconds * 1_000;
   const silent = transaction.all<AgentRow>(SILENT, limit, AGENTS_PER_TRANSACTION);
-  // All of them first, so that none of them is handed the work of another.
   for (const agent of silent) changeAgent(transaction, agent, { status: "inactive" });
-  const sweep = { done: silent.length, requeued: 0, handedOut: 0, more: silent.length === AGENTS_PER_TRANSACTION };
-  for (const agent of silent) {
-    const { requeued, handedOut } = releaseTasks(transaction, agent, "agent_inactive");
+  return { done: silent.length, more: silent.length === AGENTS_PER_TRANSACTION };
+}
+
+const LEFT = `SELECT ${AGENT_COLUMNS} FROM agents INDEXED BY agents_left
+  WHERE status = 'inactive' AND active_tasks > 0 ORDER BY agent_no LIMIT ${AGENTS_PER_TRANSACTION}`;
+
+/**
+ * The tasks of inactive agents go to others, RELEASES_PER_TRANSACTION at a time however many one agent holds. All who fell
+ * silent are inactive by then, so that none of them is handed the work of another; who comes back in between keeps what has
+ * not been taken yet.
+ */
+export function releaseLeftTasks(transaction: Transaction): SilenceSweep {
+  const agents = transaction.all<AgentRow>(LEFT);
+  const sweep = { done: 0, requeued: 0, handedOut: 0, more: agents.length === AGENTS_PER_TRANSACTION };
+  for (const agent of agents) {
+    const left = RELEASES_PER_TRANSACTION - sweep.done;
+    if (left === 0) return { ...sweep, more: true };
+    const { released, requeued, handedOut } = releaseTasks(transaction, agent, "agent_inactive", left);
+    sweep.done += released;
     sweep.requeued += requeued;
     sweep.handedOut += handedOut;
+    if (agent.active_tasks > 0) sweep.more = true;
   }
   return sweep;
 }

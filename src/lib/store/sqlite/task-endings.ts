@@ -99,6 +99,8 @@ export interface Loss {
   /** What the task fails with when no retry is left. */
   error: string;
   retryable: boolean;
+  /** For `released`: whether it uses a retry as every other loss does. */
+  costsRetry?: boolean;
   /** Who gave it up; left out: the switchboard took it. */
   actor?: string;
 }
@@ -110,10 +112,13 @@ export interface Fate {
   outcome: AttemptOutcome;
 }
 
+function costsRetry(loss: Loss): boolean {
+  return loss.outcome !== "released" || loss.costsRetry === true;
+}
+
 export function fateOf(task: TaskRow, loss: Loss): Fate {
   if (task.cancel_requested === 1) return { status: "cancelled", outcome: "cancelled" };
-  const costsRetry = loss.outcome !== "released";
-  const again = loss.retryable && (!costsRetry || task.retries_used < task.max_retries);
+  const again = loss.retryable && (!costsRetry(loss) || task.retries_used < task.max_retries);
   return { status: again ? "pending" : "failed", outcome: loss.outcome };
 }
 
@@ -141,7 +146,7 @@ function requeue(transaction: Transaction, task: TaskRow, loss: Loss): void {
   const changes: TaskChanges = { status: "pending", assigned_at: null, deadline_at: null };
   if (task.started_at !== null) changes.started_at = null;
   if (task.percent !== null) changes.percent = null;
-  if (loss.outcome !== "released") changes.retries_used = task.retries_used + 1;
+  if (costsRetry(loss)) changes.retries_used = task.retries_used + 1;
   if (loss.outcome === "failed" || loss.outcome === "timed_out") {
     changes.available_at = transaction.now + backoffMilliseconds(task.retries_used + 1);
   }

@@ -4,22 +4,18 @@ import type { Page, Paged, StoredTask } from "../store.ts";
 import {
   type AttemptRow,
   archivedHistory,
+  assignmentsAfter,
   buildAttempt,
   buildEvent,
   buildTask,
   type EventRow,
   historyCursor,
+  pageOfAssignments,
   type TaskParts,
   takePage,
 } from "../task-reading.ts";
 import { findAgent } from "./agent-rows.ts";
-import {
-  getArchivedAttempts,
-  getArchivedEvents,
-  getArchivedTask,
-  readAttempt,
-  type StoredAttempt,
-} from "./archived-tasks.ts";
+import { getArchivedAttempts, getArchivedEvents, getArchivedTask, type StoredAttempt } from "./archived-tasks.ts";
 import { findTask, TASK_COLUMNS, type TaskRow, taskNotFound } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -117,21 +113,32 @@ function agentNoOf(transaction: Transaction, agentId: string | undefined): numbe
   return agentId === undefined ? undefined : (findAgent(transaction, agentId)?.agent_no ?? 0);
 }
 
-const ATTEMPTS = `SELECT attempt, (SELECT agent_id FROM agents WHERE agent_no = a.agent_no) AS agent_id, assigned_at, ended_at,
-  outcome, answer, explanation FROM task_attempts a WHERE task_no = ? ORDER BY attempt`;
+const ATTEMPT_COLUMNS = `SELECT attempt, (SELECT agent_id FROM agents WHERE agent_no = a.agent_no) AS agent_id, assigned_at, ended_at,
+  outcome, answer, explanation`;
+const ATTEMPTS = `${ATTEMPT_COLUMNS} FROM task_attempts a WHERE task_no = ? ORDER BY attempt`;
 
 /** Every attempt of a task that is not archived, oldest first. */
 export function storedAttempts(transaction: Transaction, taskNo: number): StoredAttempt[] {
   return transaction.all<AttemptRow>(ATTEMPTS, taskNo).map(buildAttempt);
 }
 
-/** Every attempt, oldest first. @throws TASK_NOT_FOUND */
-export function getAssignments(transaction: Transaction, taskId: string): Assignment[] {
+const ATTEMPTS_AFTER = `${ATTEMPT_COLUMNS} FROM task_attempts a WHERE task_no = ? AND attempt > ? ORDER BY attempt LIMIT ?`;
+
+/** The attempts, oldest first. @throws TASK_NOT_FOUND */
+export function getAssignments(transaction: Transaction, taskId: string, page: Page): Paged<Assignment> {
+  const after = assignmentsAfter(taskId, page.cursor);
   const task = findTask(transaction, taskId);
-  const stored =
-    task === undefined ? getArchivedAttempts(transaction, taskId) : storedAttempts(transaction, task.task_no);
-  if (stored === undefined) throw taskNotFound(taskId);
-  return stored.map(readAttempt);
+  if (task !== undefined) {
+    const rows = transaction.all<AttemptRow>(ATTEMPTS_AFTER, task.task_no, after, page.limit + 1);
+    return pageOfAssignments(taskId, rows.map(buildAttempt), page.limit);
+  }
+  const archived = getArchivedAttempts(transaction, taskId);
+  if (archived === undefined) throw taskNotFound(taskId);
+  return pageOfAssignments(
+    taskId,
+    archived.filter(({ attempt }) => attempt > after),
+    page.limit,
+  );
 }
 
 const EVENTS = `SELECT event_no, event, at, attempt, (SELECT agent_id FROM agents WHERE agent_no = e.agent_no) AS agent_id, detail

@@ -9,13 +9,21 @@ import type { Connection } from "./connection.ts";
 import { deleteEndedCredentials, deleteGone, deregisterInactive, purgeMessages } from "./maintenance.ts";
 import { joinDueMessages } from "./ordering-keys.ts";
 import { refreshPerformance } from "./performance.ts";
-import { deadLetterLeftBehind, dropOldRates, expireMessages, inactivateSilentAgents, takeBackLeases } from "./sweep.ts";
+import {
+  deadLetterLeftBehind,
+  dropOldRates,
+  expireMessages,
+  inactivateSilentAgents,
+  releaseLeftTasks,
+  takeBackLeases,
+} from "./sweep.ts";
 import { sweepTasks } from "./sweep-tasks.ts";
 
 /** Everything that time alone brings about: silence, ended leases, times to live, deadlines, backoffs, waiting tasks. */
 export function sweep(connection: Connection): Promise<SweepReport> {
   return runSweep({
     inactivateSilentAgents: () => connection.write(inactivateSilentAgents),
+    releaseLeftTasks: () => connection.write(releaseLeftTasks),
     takeBackLeases: (after) => connection.write((tx) => takeBackLeases(tx, after)),
     expireMessages: () => connection.write(expireMessages),
     joinDueMessages: (after) => connection.write((tx) => joinDueMessages(tx, after)),
