@@ -50,7 +50,7 @@ function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
 export const systemClock: Clock = { now: () => Date.now(), monotonic, sleep, after };
 
 /**
- * The machine's clock plus an offset that only grows: the clock of tests and of the simulator. Time goes on by itself
+ * The machine's clock plus an offset: the clock of tests. Time only moves forward, but for `set`, and goes on by itself
  * as well, so nothing may assume that it stands still between two calls.
  *
  * @example
@@ -60,6 +60,8 @@ export const systemClock: Clock = { now: () => Date.now(), monotonic, sleep, aft
 export class OffsetClock implements Clock {
   /** Milliseconds ahead of the machine's clock. */
   offset = 0;
+  /** How far it has been moved forward, whatever it was set to. */
+  #advanced = 0;
   readonly sleep = sleep;
   readonly after = after;
 
@@ -68,12 +70,18 @@ export class OffsetClock implements Clock {
   }
 
   monotonic(): number {
-    return monotonic() + this.offset;
+    return monotonic() + this.#advanced;
   }
 
   /** Moves time forward. @throws RangeError for a negative step: time never goes back. */
   advance(milliseconds: number): void {
     if (!(milliseconds >= 0)) throw new RangeError("time only moves forward");
+    this.offset += milliseconds;
+    this.#advanced += milliseconds;
+  }
+
+  /** Sets the clock, as somebody sets that of a machine; negative: back. No time passes by that. */
+  set(milliseconds: number): void {
     this.offset += milliseconds;
   }
 }

@@ -8,6 +8,7 @@ import { broadcastsContract } from "./broadcasts.ts";
 import { cancellationContract } from "./cancellation.ts";
 import { channelsContract } from "./channels.ts";
 import { claimsContract } from "./claims.ts";
+import { clockStepsContract } from "./clock-steps.ts";
 import { credentialRenewalContract } from "./credential-renewal.ts";
 import { credentialsContract } from "./credentials.ts";
 import { deadLettersContract } from "./dead-letters.ts";
@@ -71,6 +72,7 @@ export const contracts = [
   auditBlocksContract,
   auditedChangesContract,
   statisticsContract,
+  clockStepsContract,
   maintenanceContract,
   pagingContract,
   encryptionContract,

@@ -7,7 +7,7 @@ import type { StoreSettings } from "../../src/lib/store/store.ts";
 import { CALM_SETTINGS, type StoreUnderTest } from "./store-under-test.ts";
 
 /** A clock that a test can move. */
-export type MovableClock = Clock & { advance(milliseconds: number): void };
+export type MovableClock = Clock & { advance(milliseconds: number): void; set?(milliseconds: number): void };
 
 /** The embedded store on a real file in a directory of its own, which closing removes. */
 export async function openSqliteUnderTest(

@@ -5,8 +5,8 @@ import { Scene } from "./support.ts";
 /** A store, and the hands by which a test moves its time. The suites know nothing else about the engine. */
 export interface StoreUnderTest {
   store: Store;
-  /** Only ever moves forward, and also moves by itself between two calls. */
-  clock: { now(): number; advance(milliseconds: number): void };
+  /** Moves forward by itself between two calls as well. `set` is for tests of clocks that are set, back or forth. */
+  clock: { now(): number; advance(milliseconds: number): void; set?(milliseconds: number): void };
   /** Where the engine can: closes and opens the same rows again, `store` included. */
   reopen?(): Promise<void>;
   close(): Promise<void>;

@@ -19,4 +19,8 @@ export class VirtualClock implements Clock {
     if (!(milliseconds >= 0)) throw new RangeError("time only moves forward");
     this.#now += Math.round(milliseconds);
   }
+
+  set(milliseconds: number): void {
+    this.#now += Math.round(milliseconds);
+  }
 }

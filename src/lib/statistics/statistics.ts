@@ -74,6 +74,8 @@ export type Health = z.infer<typeof healthSchema>;
 
 /** What one sweep did; every count is of rows. */
 export const sweepReportSchema = z.object({
+  /** Rows whose times a clock had left in the future. */
+  timesCorrected: z.int(),
   agentsInactivated: z.int(),
   leasesEnded: z.int(),
   messagesExpired: z.int(),

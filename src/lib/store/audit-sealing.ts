@@ -6,6 +6,7 @@ import {
 } from "../security/audit.ts";
 import { hashBlock, hashEntry, NO_PREVIOUS_HASH } from "../security/audit-chain.ts";
 import { type AuditRow, readEntry } from "./audit-reading.ts";
+import { AHEAD_MILLISECONDS } from "./clock-steps.ts";
 import { iso } from "./instants.ts";
 
 /** How blocks of the audit are made and read, which is the same in both engines. */
@@ -76,7 +77,9 @@ export function readContents(
 export function isDue(entries: readonly AuditRow[], now: number): boolean {
   const [oldest] = entries;
   if (oldest === undefined) return false;
-  return entries.length >= AUDIT_BLOCK_MAX_ENTRIES || oldest.at <= now - SEAL_AFTER_MILLISECONDS;
+  // An entry keeps the time that a clock has given it, also one that lies ahead: it would never grow old enough.
+  const ahead = oldest.at > now + AHEAD_MILLISECONDS;
+  return entries.length >= AUDIT_BLOCK_MAX_ENTRIES || ahead || oldest.at <= now - SEAL_AFTER_MILLISECONDS;
 }
 
 /** A block that is ready to be stored. */

@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { MAINTENANCE_BUDGET_MILLISECONDS } from "../limits.ts";
 import type { NewAuditEntry } from "../security/audit.ts";
 import type { StoreMaintenanceReport, SweepReport } from "../statistics/statistics.ts";
+import { type Correction, type CorrectionPosition, FIRST_CORRECTION } from "./clock-steps.ts";
 
 /**
  * The sweep and the maintenance as a series of bounded transactions. Between two of them other calls get their turn, and
@@ -50,6 +51,9 @@ export type SweepPosition =
 
 /** What an engine does in one transaction of the sweep. */
 export interface SweepSteps {
+  /** Whether a clock that was ahead has left times in the future. */
+  findClockStep(): Promise<boolean>;
+  correctTimes(position: CorrectionPosition): Promise<Correction>;
   inactivateSilentAgents(): Promise<Step>;
   /** Some tasks of agents that have become inactive; `done`: how many. */
   releaseLeftTasks(): Promise<SilenceSweep>;
@@ -69,6 +73,7 @@ export interface SweepSteps {
 /** Everything that time alone brings about: silence, ended leases, times to live, deadlines, backoffs, waiting tasks. */
 export async function runSweep(steps: SweepSteps): Promise<SweepReport> {
   const report: SweepReport = {
+    timesCorrected: 0,
     agentsInactivated: 0,
     leasesEnded: 0,
     messagesExpired: 0,
@@ -79,6 +84,8 @@ export async function runSweep(steps: SweepSteps): Promise<SweepReport> {
     tasksAssigned: 0,
     auditEntriesSealed: 0,
   };
+  // First: what was recorded ahead would hide its row from the steps below.
+  if (await steps.findClockStep()) report.timesCorrected = await correctAllTimes(steps);
   report.agentsInactivated = await repeat(() => steps.inactivateSilentAgents());
   await repeat(async () => {
     const step = await steps.releaseLeftTasks();
@@ -94,6 +101,17 @@ export async function runSweep(steps: SweepSteps): Promise<SweepReport> {
   report.auditEntriesSealed = await repeat(() => steps.sealAudit());
   await steps.dropOldRates();
   return report;
+}
+
+async function correctAllTimes(steps: SweepSteps): Promise<number> {
+  let corrected = 0;
+  let position: CorrectionPosition | undefined = FIRST_CORRECTION;
+  while (position !== undefined) {
+    const step: Correction = await steps.correctTimes(position);
+    corrected += step.corrected;
+    position = step.next;
+  }
+  return corrected;
 }
 
 async function sweepAllTasks(steps: SweepSteps, report: SweepReport): Promise<void> {

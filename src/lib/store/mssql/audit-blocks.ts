@@ -15,6 +15,7 @@ import {
   type SealedBlock,
   sealBlock,
 } from "../audit-sealing.ts";
+import { AHEAD_MILLISECONDS } from "../clock-steps.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
 import { auditBlockNotFound } from "../refusals.ts";
@@ -56,7 +57,7 @@ const UNSEALED = sqlText(
 DECLARE @open TABLE (entry_no bigint NOT NULL PRIMARY KEY);
 ${NEWEST}INSERT INTO @open (entry_no)
 SELECT TOP (${AUDIT_BLOCK_MAX_ENTRIES}) e.entry_no FROM audit.entries AS e
-WHERE e.entry_no > @floor AND e.at <= @now - @settled AND NOT EXISTS (${MEMBERSHIP})
+WHERE e.entry_no > @floor AND (e.at <= @now - @settled OR e.at > @now + ${AHEAD_MILLISECONDS}) AND NOT EXISTS (${MEMBERSHIP})
 ORDER BY e.entry_no;
 SELECT ${AUDIT_COLUMNS} FROM @open AS o JOIN audit.entries AS e ON e.entry_no = o.entry_no ORDER BY e.entry_no;
 SELECT @now AS now, COALESCE(MAX(e.entry_no), @floor) AS floor_no FROM audit.entries AS e

@@ -5,6 +5,7 @@ import { archiveTasks, dropUnusedSets } from "./archive.ts";
 import { recordAudit } from "./audit.ts";
 import { dropOldestBlock, sealAudit } from "./audit-blocks.ts";
 import { bigint } from "./batch.ts";
+import { correctTimes, FIND_CLOCK_STEP } from "./clock-steps.ts";
 import type { Connection } from "./connection.ts";
 import { deleteEndedCredentials, deleteGone, deregisterInactive, purgeMessages } from "./maintenance.ts";
 import { joinDueMessages } from "./ordering-keys.ts";
@@ -27,8 +28,8 @@ import { PROLOGUE } from "./transaction.ts";
 /** What a sweep that has nothing to do asks: one round trip, where the embedded store just tries each step. */
 const DUE = sqlText(
   "due",
-  `${PROLOGUE}DECLARE @silent int, @unreleased int, @leased int, @expired int, @left int, @joining int, @tasks int, @audit int;
-SELECT TOP (1) @silent = 1 FROM dbo.agent_heartbeats AS h
+  `${PROLOGUE}DECLARE @ahead int, @silent int, @unreleased int, @leased int, @expired int, @left int, @joining int, @tasks int, @audit int;
+${FIND_CLOCK_STEP}SELECT TOP (1) @silent = 1 FROM dbo.agent_heartbeats AS h
 WHERE h.beating = 1 AND h.last_heartbeat_at <= @now - @heartbeatTimeoutMilliseconds;
 SELECT TOP (1) @unreleased = 1 ${AGENTS_LEFT};
 SELECT TOP (1) @leased = 1 FROM dbo.messages AS m WHERE m.status = 'leased';
@@ -43,12 +44,14 @@ SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status = 'pending' AND t.a
 SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status = 'pending' AND t.assign_to_no IS NOT NULL;
 SELECT TOP (1) @audit = 1 FROM audit.entries AS e
 WHERE e.entry_no > COALESCE((SELECT TOP (1) b.last_entry_no FROM audit.blocks AS b ORDER BY b.block_no DESC), 0);
-SELECT @silent AS silent, @unreleased AS unreleased, @leased AS leased, @expired AS expired, @left AS [left], @joining AS joining, @tasks AS tasks, @audit AS audit;
+SELECT @ahead AS ahead, @silent AS silent, @unreleased AS unreleased, @leased AS leased, @expired AS expired, @left AS [left], @joining AS joining, @tasks AS tasks, @audit AS audit;
 `,
 );
 
 /** 1: there may be something to do; NULL: there is not. */
 interface Due {
+  /** Something was recorded in the future. */
+  ahead: number | null;
   silent: number | null;
   unreleased: number | null;
   leased: number | null;
@@ -63,7 +66,7 @@ interface Due {
 async function whatIsDue(connection: Connection): Promise<Due> {
   const heartbeatTimeoutMilliseconds = bigint(connection.settings.heartbeatTimeoutSeconds * 1_000);
   const [due] = (await connection.query(DUE, { heartbeatTimeoutMilliseconds })).rows<Due>(0);
-  return due ?? { silent: 1, unreleased: 1, leased: 1, expired: 1, left: 1, joining: 1, tasks: 1, audit: 1 };
+  return due ?? { ahead: 1, silent: 1, unreleased: 1, leased: 1, expired: 1, left: 1, joining: 1, tasks: 1, audit: 1 };
 }
 
 const NOTHING = { done: 0, requeued: 0, handedOut: 0, more: false };
@@ -81,6 +84,8 @@ const NO_TASKS: TaskSweep = {
 export async function sweep(connection: Connection): Promise<SweepReport> {
   const due = await whatIsDue(connection);
   return runSweep({
+    findClockStep: async () => due.ahead === 1,
+    correctTimes: (position) => correctTimes(connection, position),
     inactivateSilentAgents: async () => (due.silent === 1 ? inactivateSilentAgents(connection) : NOTHING),
     releaseLeftTasks: async () => (due.silent === 1 || due.unreleased === 1 ? releaseLeftTasks(connection) : NOTHING),
     takeBackLeases: async (after) => (due.leased === 1 ? takeBackLeases(connection, after) : NO_LEASES),

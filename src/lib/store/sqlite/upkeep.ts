@@ -5,6 +5,7 @@ import { runMaintenance, runSweep } from "../upkeep-runs.ts";
 import { archiveTasks, dropUnusedSets } from "./archive.ts";
 import { recordAudit } from "./audit.ts";
 import { dropOldestBlock, sealAudit } from "./audit-blocks.ts";
+import { correctTimes, findClockStep } from "./clock-steps.ts";
 import type { Connection } from "./connection.ts";
 import { deleteEndedCredentials, deleteGone, deregisterInactive, purgeMessages } from "./maintenance.ts";
 import { joinDueMessages } from "./ordering-keys.ts";
@@ -22,6 +23,9 @@ import { sweepTasks } from "./sweep-tasks.ts";
 /** Everything that time alone brings about: silence, ended leases, times to live, deadlines, backoffs, waiting tasks. */
 export function sweep(connection: Connection): Promise<SweepReport> {
   return runSweep({
+    // A read: most sweeps find nothing, and a write would cost them a commit.
+    findClockStep: () => connection.read(findClockStep),
+    correctTimes: (position) => connection.write((tx) => correctTimes(tx, position)),
     inactivateSilentAgents: () => connection.write(inactivateSilentAgents),
     releaseLeftTasks: () => connection.write(releaseLeftTasks),
     takeBackLeases: (after) => connection.write((tx) => takeBackLeases(tx, after)),
