@@ -4,6 +4,7 @@ import { AgentRegistry } from "../lib/agents/agent-registry.ts";
 import { isAgentCommunicationError } from "../lib/errors.ts";
 import { parse } from "../lib/parse.ts";
 import { type Credential, issueCredentialSchema } from "../lib/security/credential.ts";
+import { endOf } from "../lib/security/credential-end.ts";
 import { CredentialRegistry } from "../lib/security/credential-registry.ts";
 import type { Runner, Terminal } from "./context.ts";
 import { daysToSeconds, showSecret } from "./credential-commands.ts";
@@ -33,17 +34,37 @@ export function addBootstrapCommand(program: Command, runner: Runner): void {
     .action((options: BootstrapOptions, command: Command) =>
       runner.run(command, async ({ terminal, print }) => {
         const made = await bootstrap(terminal, options);
-        print(made, ({ agentId, credential, secret }) =>
-          showSecret(`The admin ${agentId} has a token`, credential, secret),
+        print(made, ({ agentId, credential, secret, earlier }) =>
+          [showSecret(`The admin ${agentId} has a token`, credential, secret), ...earlierText(earlier)].join("\n\n"),
         );
       }),
     );
+}
+
+/** What a lost token can still do, and how that is ended; nothing where there is none. */
+function earlierText(earlier: readonly AdminCredential[]): string[] {
+  if (earlier.length === 0) return [];
+  const commands = earlier.map(
+    (one) =>
+      `npm run cli -- credentials revoke ${one.credentialId}   # ${one.kind} of ${one.agentId}, made ${one.createdAt}, ${usedText(one)}`,
+  );
+  return [
+    `Credentials of admins that were made before are still valid. A token that was lost may be in other hands: with the new token, revoke it.
+
+${commands.join("\n")}`,
+  ];
+}
+
+function usedText({ lastUsedAt }: Pick<Credential, "lastUsedAt">): string {
+  return lastUsedAt === undefined ? "never used" : `last used ${lastUsedAt}`;
 }
 
 interface Bootstrapped {
   agentId: string;
   credential: Credential;
   secret: string;
+  /** Other valid credentials of admins, the newest first of each. */
+  earlier: AdminCredential[];
 }
 
 async function bootstrap(terminal: Terminal, options: BootstrapOptions): Promise<Bootstrapped> {
@@ -58,10 +79,11 @@ async function bootstrap(terminal: Terminal, options: BootstrapOptions): Promise
     const expiresInSeconds = daysToSeconds(expiresInDays);
     // A bad option is refused before there is an admin.
     const token = parse(issueCredentialSchema, { kind: "token", agentId, label, expiresInSeconds }, "command line");
-    if (options.again !== true) await refuseSecondAdmin(registry, credentials, store.now());
+    const earlier = await liveOfAdmins(registry, credentials, store.now());
+    if (options.again !== true) refuseSecondAdmin(earlier);
     await makeAdmin(registry, agentId);
     const { credential, secret = "" } = await credentials.issue(token);
-    return { agentId, credential, secret };
+    return { agentId, credential, secret, earlier };
   } catch (error) {
     throw databaseError(
       error,
@@ -95,20 +117,34 @@ async function find(registry: AgentRegistry, agentId: string): Promise<Agent | u
   }
 }
 
-/** @throws Error naming an admin with a valid token: from then on admins make admins */
-async function refuseSecondAdmin(registry: AgentRegistry, credentials: CredentialRegistry, now: number): Promise<void> {
+/** @throws Error naming an admin with a valid credential: from then on admins make admins */
+function refuseSecondAdmin([first]: readonly AdminCredential[]): void {
+  if (first === undefined) return;
+  throw new Error(
+    `the admin ${first.agentId} has a valid credential already; with --again another token is made all the same`,
+  );
+}
+
+type AdminCredential = Extract<Credential, { agentId: string }>;
+
+/** Tokens and certificates of admins that are valid now. */
+async function liveOfAdmins(
+  registry: AgentRegistry,
+  credentials: CredentialRegistry,
+  now: number,
+): Promise<AdminCredential[]> {
+  const live: AdminCredential[] = [];
   for await (const { agentId } of everyAdmin(registry)) {
     let cursor: string | undefined;
     do {
       const page = await credentials.list({ agentId, limit: 200, cursor });
-      if (page.credentials.some((credential) => isLive(credential, now))) {
-        throw new Error(
-          `the admin ${agentId} has a valid credential already; with --again another token is made all the same`,
-        );
+      for (const credential of page.credentials) {
+        if ("agentId" in credential && endOf(credential) > now) live.push(credential);
       }
       cursor = page.nextCursor ?? undefined;
     } while (cursor !== undefined);
   }
+  return live;
 }
 
 async function* everyAdmin(registry: AgentRegistry) {
@@ -118,8 +154,4 @@ async function* everyAdmin(registry: AgentRegistry) {
     yield* page.agents;
     cursor = page.nextCursor ?? undefined;
   } while (cursor !== undefined);
-}
-
-function isLive({ revokedAt, expiresAt }: Credential, now: number): boolean {
-  return revokedAt === undefined && (expiresAt === undefined || Date.parse(expiresAt) > now);
 }

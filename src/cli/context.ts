@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { AgentClient } from "../client/agent-client.ts";
 import { systemClock } from "../lib/clock.ts";
 import { EXIT, UsageError } from "./exit-codes.ts";
-import { serviceClient } from "./service-client.ts";
+import { renewKeptToken, serviceClient } from "./service-client.ts";
 import type { View } from "./view.ts";
 
 /** Where the command line finds the service unless told otherwise: the port of `npm start` and of `func start`. */
@@ -55,5 +55,6 @@ export class Runner {
       print: (reply, text) => this.#terminal.write(`${json ? JSON.stringify(reply, null, 2) : text(reply, view)}\n`),
     });
     if (typeof code === "number") this.exitCode = code;
+    await renewKeptToken(client, this.#terminal);
   }
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { type Credential, ENROLLED_ROLES, ISSUED_KINDS, type IssuedKind } from "../lib/security/credential.ts";
+import { endOf } from "../lib/security/credential-end.ts";
 import type { Context, Runner } from "./context.ts";
 import { UsageError } from "./exit-codes.ts";
 import { type PageOptions, page, withPage } from "./list.ts";
@@ -23,16 +24,17 @@ function whoseOf(credential: Credential): string {
   }
 }
 
-function endOf({ revokedAt, expiresAt }: Credential): string {
-  if (revokedAt !== undefined) return `revoked ${revokedAt}`;
-  return expiresAt === undefined ? "never" : expiresAt;
+function endText(credential: Credential): string {
+  if (credential.revokedAt !== undefined) return `revoked ${credential.revokedAt}`;
+  const end = endOf(credential);
+  return Number.isFinite(end) ? new Date(end).toISOString() : "never";
 }
 
 const COLUMNS: readonly Column<Credential>[] = [
   { title: "credential", value: (credential) => credential.credentialId },
   { title: "kind", value: (credential) => credential.kind },
   { title: "agents", value: whoseOf },
-  { title: "ends", value: endOf, time: true },
+  { title: "ends", value: endText, time: true },
   { title: "last used", value: (credential) => credential.lastUsedAt, time: true },
   { title: "created", value: (credential) => credential.createdAt, time: true },
   { title: "by", value: (credential) => credential.createdBy },
@@ -52,7 +54,7 @@ export function showSecret(title: string, credential: Credential, secret: string
 ${secret}
 
 It is shown this once. Keep it where only its owner can read it, and give it to the client or the command line as
-AGENT_COMMUNICATION_TOKEN.`;
+AGENT_COMMUNICATION_TOKEN, or in the file of AGENT_COMMUNICATION_TOKEN_FILE, where it is renewed before it expires.`;
 }
 
 type Body = Parameters<Context["client"]["issueCredential"]>[0];
@@ -92,76 +94,105 @@ export function addCredentialCommands(program: Command, runner: Runner): void {
     );
 }
 
-interface TermOptions {
-  expiresInDays?: number;
+interface BoundOptions {
+  capabilities?: string[];
+  maxConcurrentTasks?: number;
+  idleDays?: number;
   label?: string;
 }
 
+interface TermOptions extends BoundOptions {
+  expiresInDays?: number;
+}
+
+/** What every credential may have. */
+function withBounds(command: Command, idle: string): Command {
+  return command
+    .option(
+      "--capabilities <list>",
+      "what may be registered with it, as name or begin*, separated by commas (default: any)",
+      toList,
+    )
+    .option("--max-concurrent-tasks <n>", "the most that may be registered with it (default: any)", toNumber)
+    .option("--idle-days <n>", idle, toNumber)
+    .option("--label <text>", "for lists");
+}
+
+function boundsOf({ capabilities, maxConcurrentTasks, idleDays, label }: BoundOptions) {
+  return given({ capabilities, maxConcurrentTasks, idleDays, label });
+}
+
+const IDLE = "it ends after so many days without a use (default: never)";
+
 function addIssue(credentials: Command, runner: Runner): void {
-  credentials
-    .command("issue <agentId>")
+  withBounds(credentials.command("issue <agentId>"), IDLE)
     .description("another token of an agent; the ones before stay valid")
     .option("--expires-in-days <n>", "(default: never)", toNumber)
-    .option("--label <text>", "for lists")
-    .action((agentId: string, { expiresInDays, label }: TermOptions, command: Command) =>
+    .action((agentId: string, options: TermOptions, command: Command) =>
       runner.run(command, (context) => {
-        const term = given({ expiresInSeconds: daysToSeconds(expiresInDays), label });
-        return issue(context, { kind: "token", agentId, ...term }, `${agentId} has a token`);
+        const term = given({ expiresInSeconds: daysToSeconds(options.expiresInDays) });
+        return issue(context, { kind: "token", agentId, ...term, ...boundsOf(options) }, `${agentId} has a token`);
       }),
     );
+}
+
+interface EnrolOptions extends TermOptions {
+  prefix: string;
+  roles: string[];
+  maxUses: number;
+  tokenExpiresInDays?: number;
 }
 
 type EnrolledRole = (typeof ENROLLED_ROLES)[number];
 
 function addEnrol(credentials: Command, runner: Runner): void {
-  credentials
-    .command("enrol")
+  withBounds(credentials.command("enrol"), "its tokens end after so many days without a use (default: 90)")
     .description("a key with which new agents register themselves and get tokens of their own")
     .requiredOption("--prefix <prefix>", "what their ids begin with")
     .option("--roles <list>", `of ${ENROLLED_ROLES.join(", ")}`, toList, ["worker"])
     .option("--max-uses <n>", "how many agents", toNumber, 1)
     .option("--expires-in-days <n>", "of the key", toNumber, 1)
-    .option("--label <text>", "for lists")
-    .action((options: TermOptions & { prefix: string; roles: string[]; maxUses: number }, command: Command) =>
+    .option("--token-expires-in-days <n>", "of the tokens that it gives (default: never)", toNumber)
+    .action((options: EnrolOptions, command: Command) =>
       runner.run(command, (context) => {
-        const { prefix, roles, maxUses, expiresInDays = 1, label } = options;
+        const { prefix, roles, maxUses, expiresInDays = 1, tokenExpiresInDays } = options;
         // Whatever roles were given: the service says precisely which there are.
-        const asked = { roles: roles as EnrolledRole[], agentIdPrefix: prefix, maxUses, ...given({ label }) };
-        const body = { kind: "enrolment" as const, ...asked, expiresInSeconds: expiresInDays * DAY_SECONDS };
+        const asked = { roles: roles as EnrolledRole[], agentIdPrefix: prefix, maxUses, ...boundsOf(options) };
+        const terms = {
+          expiresInSeconds: expiresInDays * DAY_SECONDS,
+          ...given({ expiresInDays: tokenExpiresInDays }),
+        };
+        const body = { kind: "enrolment" as const, ...asked, ...terms };
         return issue(context, body, `An enrolment key for ${maxUses} agents named ${prefix}…`);
       }),
     );
 }
 
 function addBindings(credentials: Command, runner: Runner): void {
-  credentials
-    .command("bind-principal <objectId>")
+  withBounds(credentials.command("bind-principal <objectId>"), IDLE)
     .description("an Entra ID service principal may act as agents")
     .option("--agents <list>", "their ids, separated by commas", toList)
     .option("--prefix <prefix>", "what their ids begin with")
-    .option("--label <text>", "for lists")
-    .action((objectId: string, options: { agents?: string[]; prefix?: string; label?: string }, command: Command) =>
+    .action((objectId: string, options: BoundOptions & { agents?: string[]; prefix?: string }, command: Command) =>
       runner.run(command, (context) => {
-        const { agents, prefix, label } = options;
+        const { agents, prefix } = options;
         if ((agents === undefined) === (prefix === undefined)) throw new UsageError("Give --agents or --prefix.");
-        const body = given({ agentIds: agents, agentIdPrefix: prefix, label });
+        const body = { ...given({ agentIds: agents, agentIdPrefix: prefix }), ...boundsOf(options) };
         return issue(context, { kind: "principal", objectId, ...body }, "");
       }),
     );
 
-  credentials
-    .command("bind-certificate <agentId>")
+  withBounds(credentials.command("bind-certificate <agentId>"), IDLE)
     .description("whoever has the client certificate is that agent")
     .option("--thumbprint <hex>", "SHA-256 of the certificate, as openssl x509 -fingerprint -sha256 prints it")
     .option("--subject <name>", "distinguished name (RFC 4514)")
-    .option("--label <text>", "for lists")
-    .action((agentId: string, options: { thumbprint?: string; subject?: string; label?: string }, command: Command) =>
+    .action((agentId: string, options: BoundOptions & { thumbprint?: string; subject?: string }, command: Command) =>
       runner.run(command, (context) => {
-        const { thumbprint, subject, label } = options;
+        const { thumbprint, subject } = options;
         if ((thumbprint === undefined) === (subject === undefined)) {
           throw new UsageError("Give --thumbprint or --subject.");
         }
-        const body = given({ thumbprint: thumbprint?.replaceAll(":", ""), subject, label });
+        const body = { ...given({ thumbprint: thumbprint?.replaceAll(":", ""), subject }), ...boundsOf(options) };
         return issue(context, { kind: "certificate", agentId, ...body }, "");
       }),
     );

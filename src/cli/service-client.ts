@@ -1,5 +1,7 @@
 import { AgentClient } from "../client/agent-client.ts";
+import { TokenUpkeep } from "../client/token-upkeep.ts";
 import type { Fetch } from "../client/transport.ts";
+import { isAgentCommunicationError } from "../lib/errors.ts";
 import type { Terminal } from "./context.ts";
 import { UsageError } from "./exit-codes.ts";
 import { readText } from "./options.ts";
@@ -29,12 +31,38 @@ async function fetchOf(terminal: Terminal): Promise<Fetch | undefined> {
 
 /** @throws UsageError for files that cannot be read */
 export async function serviceClient(baseUrl: string, terminal: Terminal): Promise<AgentClient> {
-  const { AGENT_COMMUNICATION_TOKEN: token, AGENT_COMMUNICATION_AGENT_ID: agentId } = terminal.environment;
+  const {
+    AGENT_COMMUNICATION_TOKEN: token,
+    AGENT_COMMUNICATION_TOKEN_FILE: tokenFile,
+    AGENT_COMMUNICATION_AGENT_ID: agentId,
+  } = terminal.environment;
   return new AgentClient({
     baseUrl,
     token: token === "" ? undefined : token,
+    tokenFile: tokenFile === "" ? undefined : tokenFile,
     agentId: agentId === "" ? undefined : agentId,
     fetch: await fetchOf(terminal),
     retryBudgetMilliseconds: RETRY_BUDGET_MILLISECONDS,
   });
+}
+
+/**
+ * Renews the token at two thirds of its life, where it is kept in a file: without one the new token would be lost with this process,
+ * and the first use of it would have ended the old one. What fails is tried again by the next command.
+ */
+export async function renewKeptToken(client: AgentClient, terminal: Terminal): Promise<void> {
+  if (client.ownToken.file === undefined) return;
+  const warn = (error: unknown) => terminal.writeError(`warning: the token was not renewed: ${reasonOf(error)}\n`);
+  try {
+    await new TokenUpkeep(client, warn).renewIfDue();
+  } catch (error) {
+    // A service that asks for no credential has no token to renew, and an older one no route for it.
+    if (!WITHOUT_RENEWAL.some((code) => isAgentCommunicationError(error, code))) warn(error);
+  }
+}
+
+const WITHOUT_RENEWAL = ["FORBIDDEN", "NOT_FOUND"] as const;
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -4,6 +4,7 @@ import { isAgentCommunicationError } from "../lib/errors.ts";
 import type { LeasedMessage } from "../lib/messages/message.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { waitMilliseconds } from "./retry-policy.ts";
+import { TokenUpkeep } from "./token-upkeep.ts";
 
 /** What a session asks of, and tells, the Worker or Supervisor that it belongs to. */
 export interface SessionHooks {
@@ -16,7 +17,7 @@ export interface SessionHooks {
   /** All that was leased or assigned before is lost; the session registers again by itself. */
   onDeregistered?(): void;
   /** A call failed for now; the session goes on. */
-  onError(error: unknown, during: "register" | "heartbeat" | "receive"): void;
+  onError(error: unknown, during: "register" | "heartbeat" | "receive" | "token"): void;
 }
 
 const LONG_POLL_SECONDS = 20;
@@ -37,6 +38,7 @@ export class AgentSession {
   readonly #clock: Clock;
   readonly #agent: RegisterAgentInput;
   readonly #hooks: SessionHooks;
+  readonly #tokens: TokenUpkeep;
   readonly #stop = new AbortController();
   /** Ends the long poll under way when draining begins. */
   #poll = new AbortController();
@@ -51,13 +53,15 @@ export class AgentSession {
     this.#clock = client.clock;
     this.#agent = agent;
     this.#hooks = hooks;
+    this.#tokens = new TokenUpkeep(client, (error) => hooks.onError(error, "token"));
   }
 
   /** Registers and beats once, then goes on by itself. @throws what the client throws when that is refused */
   async start(): Promise<HeartbeatReply> {
-    await this.#client.registerAgent(this.#agent, { signal: this.#stop.signal });
+    const { signal } = this.#stop;
+    await this.#tokens.register(this.#agent, signal);
     const reply = await this.beat();
-    this.#loops = Promise.all([this.#beatLoop(), this.#receiveLoop()]);
+    this.#loops = Promise.all([this.#beatLoop(), this.#receiveLoop(), this.#tokens.keep(this.#agent.agentId, signal)]);
     return reply;
   }
 

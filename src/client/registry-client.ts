@@ -49,9 +49,9 @@ export class RegistryClient extends RouteCaller {
     return this.call("DELETE /credentials/{credentialId}", { params: { credentialId } }, options);
   }
 
-  /** What is known of the token that this client shows: when it was made, when it expires. */
-  getOwnToken(agentId: string, options?: CallOptions) {
-    return this.call("GET /agents/{agentId}/token", { params: { agentId } }, options);
+  /** What is known of the token that this client shows: whose it is, when it was made, when it expires. */
+  getOwnToken(options?: CallOptions) {
+    return this.call("GET /token", {}, options);
   }
 
   /**

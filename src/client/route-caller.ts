@@ -3,19 +3,28 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import { AgentCommunicationError, type FieldError } from "../lib/errors.ts";
 import { lossyNumbers } from "../lib/json-numbers.ts";
 import { MAINTENANCE_BUDGET_MILLISECONDS } from "../lib/limits.ts";
+import { ClientToken, type TokenOption } from "./client-token.ts";
 import { problemToError } from "./problem.ts";
 import { needsIdempotencyKey, withRequestIds } from "./request-ids.ts";
 import { isRepeatable } from "./retry-policy.ts";
 import type { InputOf, ReplyOf, RouteKey } from "./route-types.ts";
 import { traceparentToSend } from "./tracing.ts";
-import { type Fetch, Transport, type WireAnswer } from "./transport.ts";
+import { type Fetch, Transport, type WireAnswer, type WireRequest } from "./transport.ts";
 
 /** How a client reaches its switchboard. */
 export interface AgentClientOptions {
   /** With the `/api`: `http://127.0.0.1:7071/api`. */
   baseUrl: string;
-  /** Sent as a bearer token. A function is asked for each call, so that a token can be renewed. */
-  token?: string | (() => string | Promise<string>) | undefined;
+  /**
+   * Sent as a bearer token: an agent's, or an enrolment key, with which a Worker or Supervisor enrols by itself. A function is asked
+   * for each call; what it gives it renews itself.
+   */
+  token?: TokenOption;
+  /**
+   * Path of the file in which the token is kept (Node only). What is in it comes before `token`; a token that came by an enrolment
+   * key, and every renewal, is written there (0600, at once). Processes that are one agent may share it.
+   */
+  tokenFile?: string | undefined;
   /** Sent as X-Agent-Id, for a token that is not that of one agent: which of its agents calls (Entra ID). */
   agentId?: string | undefined;
   /** Instead of the global fetch. */
@@ -41,6 +50,7 @@ export interface CallOptions {
 
 const DEFAULT_BUDGET_MILLISECONDS = 30_000;
 const DEFAULT_TRY_MILLISECONDS = 30_000;
+const UNAUTHENTICATED_STATUS = 401;
 
 /** The parts of a call without their types: `InputOf` has checked them where the call was written. */
 interface LooseInput {
@@ -100,6 +110,8 @@ export class RouteCaller {
   readonly #options: AgentClientOptions;
   readonly #baseUrl: string;
   readonly #transport: Transport;
+  /** What it shows of itself. */
+  readonly ownToken: ClientToken;
 
   /** @throws AgentCommunicationError INVALID_REQUEST when `baseUrl` is no http(s) URL */
   constructor(options: AgentClientOptions) {
@@ -110,6 +122,7 @@ export class RouteCaller {
     this.#options = options;
     this.#baseUrl = `${base.origin}${base.pathname.replace(/\/+$/, "")}`;
     this.clock = options.clock ?? systemClock;
+    this.ownToken = new ClientToken(options.token, options.tokenFile, () => this.newId());
     this.#transport = new Transport(options.fetch ?? ((url, init) => fetch(url, init)), this.clock);
   }
 
@@ -146,7 +159,8 @@ export class RouteCaller {
     const { method, path } = fillPath(key, input.params);
     const url = new URL(`${this.#baseUrl}${path}`);
     addQuery(url, input.query);
-    const headers = await this.#headers(key, accept, options);
+    const bearer = await this.ownToken.bearer();
+    const headers = this.#headers(key, accept, bearer, options);
     const traceparent = traceparentToSend(options.traceparent);
     if (traceparent !== undefined) headers.set("traceparent", traceparent);
     let body: string | undefined;
@@ -154,7 +168,7 @@ export class RouteCaller {
     if (method === "POST" || method === "PUT") {
       body = toJson(withRequestIds(key, input.body, options.idempotencyKey !== undefined, () => this.newId()));
     }
-    return this.#transport.send({
+    const request: WireRequest = {
       key,
       method,
       url: url.href,
@@ -167,13 +181,17 @@ export class RouteCaller {
       budgetMilliseconds:
         options.retryBudgetMilliseconds ?? this.#options.retryBudgetMilliseconds ?? DEFAULT_BUDGET_MILLISECONDS,
       signal: options.signal,
-    });
+    };
+    const answer = await this.#transport.send(request);
+    if (answer.status !== UNAUTHENTICATED_STATUS || !(await this.ownToken.replaceRefused(bearer))) return answer;
+    // Nothing was done for the refused one; this is the same request in the name of the other.
+    headers.set("authorization", `Bearer ${await this.ownToken.bearer()}`);
+    return this.#transport.send(request);
   }
 
-  async #headers(key: string, accept: string, options: CallOptions): Promise<Headers> {
+  #headers(key: string, accept: string, bearer: string | undefined, options: CallOptions): Headers {
     const headers = new Headers({ accept });
-    const { token, agentId } = this.#options;
-    const bearer = typeof token === "function" ? await token() : token;
+    const { agentId } = this.#options;
     if (bearer !== undefined) headers.set("authorization", `Bearer ${bearer}`);
     if (agentId !== undefined) headers.set("x-agent-id", agentId);
     const idempotencyKey = options.idempotencyKey ?? (needsIdempotencyKey(key) ? this.newId() : undefined);

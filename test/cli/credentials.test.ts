@@ -81,7 +81,11 @@ describe("bootstrap", () => {
     const refused = await bootstrap(["--agent-id", "other"]);
     expect([refused.code, refused.out]).toEqual([1, ""]);
     expect(refused.error).toMatch(/^error: the admin admin has a valid credential .*--again.*\n$/);
-    const again = secretIn(await bootstrap(["--again"]), TOKEN);
+    const repeated = await bootstrap(["--again"]);
+    // Which one to revoke, and how: by a command that can be copied.
+    expect(repeated.out).toContain(`npm run cli -- credentials revoke ${first.slice(4, 40)} `);
+    const again = secretIn(repeated, TOKEN);
+    expect(repeated.out).not.toContain(`revoke ${again.slice(4, 40)}`);
     for (const token of [first, again]) expect(await verified(database, token)).toMatchObject({ agentId: "admin" });
   });
 
@@ -184,6 +188,27 @@ describe("credentials", () => {
     expect(list.out).toMatch(new RegExp(`^${key.slice(4, 40)} +enrolment +blue-\\* \\(5/5\\) `, "m"));
     const admin = await run(["credentials", "enrol", "--prefix", "x", "--roles", "admin"]);
     expect([admin.code, admin.out, admin.error]).toEqual([1, "", expect.stringContaining("roles.0")]);
+  });
+
+  it("carry what may be registered with them, and how they end", async () => {
+    const bounds = ["--capabilities", "python,review*", "--max-concurrent-tasks", "3", "--idle-days", "9"];
+    const given = { capabilities: ["python", "review*"], maxConcurrentTasks: 3, idleDays: 9 };
+    const objectId = "bbbbbbbb-1111-4222-8333-444444444444";
+    for (const words of [
+      ["issue", "hand"],
+      ["enrol", "--prefix", "x-", "--token-expires-in-days", "30"],
+      ["bind-principal", objectId, "--prefix", "x-"],
+      ["bind-certificate", "hand", "--subject", "CN=bounded"],
+    ]) {
+      const { credential } = await json(["credentials", ...words, ...bounds]);
+      expect(credential).toMatchObject(given);
+      if (words[0] === "enrol") expect(credential).toMatchObject({ expiresInDays: 30, maxUses: 1 });
+    }
+    const { credential } = await json(["credentials", "enrol", "--prefix", "x-"]);
+    expect(credential).toMatchObject({ idleDays: 90 });
+    const list = await run(["credentials", "list", "--agent", "hand", "--kind", "token"]);
+    // An unused token with a term of disuse has an end in the list.
+    expect(list.out.split("\n")[1]).not.toContain("never");
   });
 
   it("bind principals and certificates", async () => {

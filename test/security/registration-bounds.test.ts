@@ -148,7 +148,7 @@ describe("POST /agents/{agentId}/token", () => {
   it("refuses what has expired, and tells when that will be", async () => {
     await host.agent("worker", "w-short");
     const { secret } = await host.issue({ kind: "token", agentId: "w-short", expiresInSeconds: 60 });
-    const read = () => host.ask("GET", "/agents/w-short/token", { headers: bearer(secret) });
+    const read = () => host.ask("GET", "/token", { headers: bearer(secret) });
     const { json } = await read();
     expect(Date.parse(json.expiresAt) - Date.parse(json.createdAt)).toBe(60_000);
     expect(JSON.stringify(json)).not.toContain("ash");

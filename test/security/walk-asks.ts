@@ -47,7 +47,7 @@ export const ASKS: Readonly<Record<string, AskFor>> = {
   "GET /agents/{agentId}": ofAgent,
   "DELETE /agents/{agentId}": ofAgent,
   "POST /agents/{agentId}/heartbeat": ofAgent,
-  "GET /agents/{agentId}/token": ofAgent,
+  "GET /token": nothing,
   "POST /agents/{agentId}/token": ofAgent,
   "POST /agents/{agentId}/messages/receive": async (world, owner) => {
     await world.messageTo(owner);
