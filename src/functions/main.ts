@@ -7,7 +7,7 @@ import { dispatch, dispatchUnknown, needsCredential, replyWithError } from "../l
 import { pathOf } from "../lib/http/path-matching.ts";
 import { asPublicError, type RawReply, TLS_HEADERS } from "../lib/http/problem.ts";
 import type { RawRequest } from "../lib/http/request-input.ts";
-import type { Route } from "../lib/http/route.ts";
+import { methodsOf, type Route } from "../lib/http/route.ts";
 import { runTimer } from "../lib/http/run-timer.ts";
 import { errorFields, type Log, lineLog } from "../lib/log.ts";
 import { openClientCertificates } from "../lib/security/caller-verifier.ts";
@@ -67,8 +67,9 @@ function logOf(context: InvocationContext): Log {
 /** On Azure the front end speaks TLS for us. */
 const HOST_HEADERS: Readonly<Record<string, string>> = onAzure(process.env) ? TLS_HEADERS : {};
 
-function toResponse(reply: RawReply): HttpResponseInit {
-  return { status: reply.status, headers: { ...HOST_HEADERS, ...reply.headers }, body: reply.text };
+function toResponse(reply: RawReply, method: string): HttpResponseInit {
+  const response = { status: reply.status, headers: { ...HOST_HEADERS, ...reply.headers } };
+  return method === "HEAD" ? response : { ...response, body: reply.text };
 }
 
 function headerReader(request: HttpRequest): (name: string) => string | undefined {
@@ -111,16 +112,16 @@ async function rawRequest(request: HttpRequest): Promise<RawRequest> {
 function registerRoute(route: Route): void {
   app.http(route.name, {
     authLevel: "anonymous",
-    methods: [route.method],
+    methods: methodsOf(route),
     route: pathOf(route).slice(1),
     handler: async (request, context) => {
       const log = logOf(context);
       try {
         const running = await services();
         const caller = await running.gate.admit(approachOf(request), needsCredential(route));
-        return toResponse(await dispatch(running, route, await rawRequest(request), caller, log));
+        return toResponse(await dispatch(running, route, await rawRequest(request), caller, log), request.method);
       } catch (error) {
-        return toResponse(replyWithError(error, route.key, log, await telemetryOpened));
+        return toResponse(replyWithError(error, route.key, log, await telemetryOpened), request.method);
       }
     },
   });
@@ -137,9 +138,9 @@ app.http("zzFallback", {
   handler: async (request, context) => {
     try {
       await (await services()).gate.admit(approachOf(request), needsCredential(undefined));
-      return toResponse(dispatchUnknown(routes, request.method, new URL(request.url).pathname));
+      return toResponse(dispatchUnknown(routes, request.method, new URL(request.url).pathname), request.method);
     } catch (error) {
-      return toResponse(replyWithError(error, "no route", logOf(context), await telemetryOpened));
+      return toResponse(replyWithError(error, "no route", logOf(context), await telemetryOpened), request.method);
     }
   },
 });

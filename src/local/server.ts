@@ -11,7 +11,7 @@ import { dispatch, dispatchUnknown, needsCredential, replyWithError } from "../l
 import { PREFIX, pathOf } from "../lib/http/path-matching.ts";
 import { asPublicError, problemReply, type RawReply, TLS_HEADERS } from "../lib/http/problem.ts";
 import type { RawRequest } from "../lib/http/request-input.ts";
-import type { Route } from "../lib/http/route.ts";
+import { methodsOf, type Route } from "../lib/http/route.ts";
 import { REQUEST_MAX_BYTES } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
 import type { Caller } from "../lib/security/caller.ts";
@@ -117,7 +117,7 @@ function addRoute(app: FastifyInstance, route: Route, serving: Serving): void {
   const { services, admissions, signals, log } = serving;
   const url = PREFIX + pathOf(route).replaceAll(/\{(\w+)\}/g, ":$1");
   app.route<{ Params: Parameters }>({
-    method: route.method,
+    method: methodsOf(route),
     url,
     bodyLimit: route.maxBodyBytes ?? REQUEST_MAX_BYTES,
     onRequest: (request) => admissions.admit(request, route),

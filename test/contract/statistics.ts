@@ -95,6 +95,18 @@ export function statisticsContract(open: StoreFactory): void {
       });
     });
 
+    it("of the registry count a worker as full whose capacity was lowered below what it has", async () => {
+      await withStore(open, {}, async (scene) => {
+        const supervisor = await scene.supervisor();
+        const worker = await scene.worker(3);
+        for (let i = 0; i < 3; i++) await scene.assign(supervisor, { assignTo: worker });
+        await scene.store.heartbeat({ agentId: worker, maxConcurrentTasks: 2 });
+        expect((await scene.store.registryStatistics()).averageLoad).toBe(1);
+        await scene.worker(1);
+        expect((await scene.store.registryStatistics()).averageLoad).toBe(0.5);
+      });
+    });
+
     it("of the registry leave out deregistered agents, and mean the load of active workers with capacity", async () => {
       await withStore(open, { heartbeatIntervalSeconds: 30, heartbeatTimeoutSeconds: 90 }, async (scene) => {
         const supervisor = await scene.supervisor();

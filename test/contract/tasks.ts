@@ -180,6 +180,22 @@ export function tasksContract(open: StoreFactory): void {
         expect((await scene.look(held.taskId)).startedAt).toBeDefined();
       });
 
+      it("what is completed shows 100 percent, whatever the last progress said; what failed shows how far it was", async () => {
+        const { scene, supervisor } = await team(3);
+        const [done, silent, failed] = [
+          await scene.assign(supervisor),
+          await scene.assign(supervisor),
+          await scene.assign(supervisor),
+        ];
+        for (const held of [done, failed]) await scene.progress(held, { percent: 80 });
+        for (const held of [done, silent]) await scene.complete(held);
+        await scene.fail(failed, { retryable: false });
+        const percent = async ({ taskId }: { taskId: string }) => (await scene.look(taskId)).percent;
+        expect([await percent(done), await percent(silent), await percent(failed)]).toEqual([100, 100, 80]);
+        const { items } = await scene.store.listTasks({ status: "completed", supervisor, limit: 10 });
+        expect(items.map((task) => task.percent)).toEqual([100, 100]);
+      });
+
       it("extendSeconds moves the deadline to now and that much, if later", async () => {
         const { scene, supervisor } = await team();
         const held = await scene.assign(supervisor, { timeoutSeconds: 600 });

@@ -54,6 +54,15 @@ describe("the package, started", () => {
     const { started } = await start(mock?.settings(CLOSED_PORT) ?? {});
     const names = [...routes.map((route) => route.name), "zzFallback", ...timers.map((timer) => timer.name)];
     expect(started.functions.map(({ name }) => name).sort()).toEqual(names.sort());
+    const methods = new Map(
+      started.functions.map(({ name, bindings }) => [
+        name,
+        Object.values(bindings).flatMap((binding) => binding.methods ?? []),
+      ]),
+    );
+    for (const { name, method } of routes) {
+      expect([name, methods.get(name)]).toEqual([name, method === "GET" ? ["GET", "HEAD"] : [method]]);
+    }
   });
 
   it.each(SCENARIOS)("loads in $name what it uses, from its own files only", async ({ settings, loads }) => {

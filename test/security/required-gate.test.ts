@@ -36,6 +36,15 @@ describe("without a credential", () => {
     expect((await host.ask("OPTIONS", "/messages")).status).toBe(401);
   });
 
+  it("HEAD is served where GET is: to anyone for health, to nobody else without a credential", async () => {
+    for (const path of ["/health", "/health/live", "/openapi.json"]) {
+      expect([path, (await host.ask("HEAD", path)).status]).toEqual([path, 200]);
+    }
+    for (const path of ["/agents", "/metrics", "/nope"]) {
+      expect([path, (await host.ask("HEAD", path)).status]).toEqual([path, 401]);
+    }
+  });
+
   it("the refusal says what is asked for (RFC 6750), and why a token did not do", async () => {
     expect((await host.ask("GET", "/agents")).headers["www-authenticate"]).toBe("Bearer");
     const wrong = await host.ask("GET", "/agents", { headers: bearer(newSecret("token", newId(Date.now())).text) });

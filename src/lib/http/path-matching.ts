@@ -1,4 +1,4 @@
-import type { Route } from "./route.ts";
+import { methodsOf, type Route } from "./route.ts";
 
 /** Every route is served under this. */
 export const PREFIX = "/api";
@@ -36,5 +36,5 @@ function matches(pattern: string, path: string): boolean {
 export function allowedMethods(routes: readonly Route[], path: string): string[] {
   const rest = withoutPrefix(path);
   if (rest === undefined) return [];
-  return routes.filter((route) => matches(pathOf(route), rest)).map((route) => route.method);
+  return routes.filter((route) => matches(pathOf(route), rest)).flatMap(methodsOf);
 }

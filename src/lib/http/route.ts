@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import type { Config } from "../config.ts";
 import type { LogFields } from "../log.ts";
 import type { Allow } from "../security/access.ts";
@@ -64,6 +64,19 @@ export interface Route<
     services: Services,
     input: RouteInput<Out<Params>, Out<Query>, Out<Body>>,
   ): Promise<Reply<z.output<ReplySchema>>>;
+}
+
+/**
+ * The methods that a host serves a route for. HEAD goes wherever GET does (RFC 9110, section 9.3.2), answered with the headers of GET and
+ * no body; but not where a GET can wait: nobody holds a connection open for headers.
+ */
+export function methodsOf(route: Route): (HttpMethod | "HEAD")[] {
+  return route.method === "GET" && !canWait(route.query) ? ["GET", "HEAD"] : [route.method];
+}
+
+/** Whether a query has `waitSeconds`. */
+function canWait(query: Shape): boolean {
+  return query instanceof z.ZodObject && "waitSeconds" in query.shape;
 }
 
 const METHODS: readonly HttpMethod[] = ["GET", "POST", "PUT", "DELETE"];

@@ -5,11 +5,62 @@ import type { Metrics } from "./statistics.ts";
 const PLAIN = "text/plain; version=0.0.4; charset=utf-8";
 const OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/** The text format that an Accept header names, or undefined when JSON is the answer. */
+/** What `GET /metrics` can be, in the order in which we like it. */
+const OFFERS = [
+  { type: "application/json", contentType: undefined },
+  { type: "application/openmetrics-text", contentType: OPEN_METRICS },
+  { type: "text/plain", contentType: PLAIN },
+] as const;
+
+interface MediaRange {
+  type: string;
+  quality: number;
+}
+
+/** `text/plain;version=0.0.4;q=0.5, application/json` as ranges; a quality that is none counts as 1. */
+function rangesOf(accept: string): MediaRange[] {
+  return accept
+    .toLowerCase()
+    .split(",")
+    .map((range) => {
+      const [type = "", ...parameters] = range.split(";").map((part) => part.trim());
+      const given = parameters.find((parameter) => parameter.startsWith("q="))?.slice(2);
+      return {
+        type,
+        quality: given !== undefined && /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/.test(given) ? Number(given) : 1,
+      };
+    });
+}
+
+/** How much an Accept header wants a type, and how closely it names it: 2 by name, 1 by its first half, 0 by the wildcard. */
+function wanted(type: string, ranges: readonly MediaRange[]): { quality: number; closeness: number } {
+  const names = ["*/*", `${type.slice(0, type.indexOf("/"))}/*`, type];
+  for (const closeness of [2, 1, 0]) {
+    // Several versions of one format may be named: the best of them counts.
+    const qualities = ranges.filter((range) => range.type === names[closeness]).map(({ quality }) => quality);
+    if (qualities.length > 0) return { quality: Math.max(...qualities), closeness };
+  }
+  return { quality: 0, closeness: 0 };
+}
+
+/**
+ * The text format that an Accept header prefers, or undefined when JSON is the answer: to no header, to one that takes anything or nothing
+ * that we have, and to that of axios, which names JSON first and text as well. By quality, then by what is named more closely
+ * (https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1).
+ */
 export function prometheusContentType(accept: string | undefined): string | undefined {
-  const named = accept?.toLowerCase() ?? "";
-  if (named.includes("openmetrics")) return OPEN_METRICS;
-  return named.includes("text/plain") ? PLAIN : undefined;
+  const ranges = rangesOf(accept ?? "*/*");
+  let best: { quality: number; closeness: number; contentType: string | undefined } = {
+    quality: 0,
+    closeness: -1,
+    contentType: undefined,
+  };
+  for (const { type, contentType } of OFFERS) {
+    const { quality, closeness } = wanted(type, ranges);
+    const better = quality > best.quality || (quality > 0 && quality === best.quality && closeness > best.closeness);
+    if (better) best = { quality, closeness, contentType };
+  }
+  return best.contentType;
 }
 
 interface Sample {

@@ -28,6 +28,8 @@ export class SystemMonitor {
       this.#store.coordinationStatistics(),
     ]);
     const { tasksAssigned, tasksCompleted, tasksFailed } = coordination.metrics;
+    // A task can fail without ever being assigned (a dependency failed, nobody took it in time), and fail again after a retry.
+    const tasks = Math.max(tasksAssigned, tasksCompleted + tasksFailed, 1);
     return {
       queue,
       registry,
@@ -35,8 +37,8 @@ export class SystemMonitor {
       performance: {
         messageThroughput: queue.messagesPerMinute,
         agentUtilization: registry.averageLoad,
-        taskCompletionRate: tasksCompleted / Math.max(tasksAssigned, 1),
-        errorRate: tasksFailed / Math.max(tasksAssigned, 1),
+        taskCompletionRate: tasksCompleted / tasks,
+        errorRate: tasksFailed / tasks,
       },
     };
   }

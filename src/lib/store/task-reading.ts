@@ -66,7 +66,9 @@ function addTimes(task: Task, row: TaskRow): void {
 }
 
 function addOutcome(task: StoredTask, row: TaskRow, parts: TaskParts): void {
-  if (row.percent !== null) task.percent = row.percent;
+  // What is done is done, whatever the last report said.
+  if (row.status === "completed") task.percent = 100;
+  else if (row.percent !== null) task.percent = row.percent;
   if (parts.note !== null) task.note = parts.note;
   if (!hasEnded(row)) return;
   if (parts.result !== null) task.result = JSON.parse(parts.result) as JsonValue;
@@ -104,6 +106,8 @@ export function writeArchived({ keyVersion, resultKeyVersion, ...task }: StoredT
 
 export function readArchived(document: ArchivedDocument): StoredTask {
   const task: StoredTask = { ...taskSchema.parse(JSON.parse(document.task)), archived: true };
+  // Archived by a version that kept the last report.
+  if (task.status === "completed") task.percent = 100;
   if (document.key_version !== null) task.keyVersion = document.key_version;
   if (document.result_key_version !== null) task.resultKeyVersion = document.result_key_version;
   return task;

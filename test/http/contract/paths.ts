@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { routes } from "../../../src/functions/route-table.ts";
+import { pathOf } from "../../../src/lib/http/path-matching.ts";
 import { type Api, expectProblem } from "./support.ts";
 
 export function pathsAndMethods(api: () => Api): void {
@@ -15,11 +16,53 @@ export function pathsAndMethods(api: () => Api): void {
       }
     });
 
-    it("answers HEAD and OPTIONS likewise", async () => {
-      const head = await api().send("HEAD", "/agents");
-      expect([head.status, head.text]).toEqual([405, ""]);
-      expect(head.headers.allow?.split(", ").sort()).toEqual(["GET", "POST"]);
-      expectProblem(await api().send("OPTIONS", "/messages"), "METHOD_NOT_ALLOWED");
+    it("answers wrong methods so in any case and with a trailing slash", async () => {
+      for (const path of [
+        "/agents",
+        "/AGENTS",
+        "/Agents/",
+        "/agents/",
+        "/dead-letters/Redrive",
+        "/DEAD-LETTERS/redrive/",
+      ]) {
+        const answer = await api().send("DELETE", path);
+        expectProblem(answer, "METHOD_NOT_ALLOWED");
+        expect([path, answer.headers.allow]).toEqual([path, /redrive/i.test(path) ? "POST" : "POST, GET, HEAD"]);
+      }
+      for (const path of ["/dead-letters//redrive", "/dead-letters/redrive/x/"])
+        expectProblem(await api().send("DELETE", path), "NOT_FOUND");
+    });
+
+    it("answers OPTIONS likewise, and HEAD where there is no GET", async () => {
+      expectProblem(await api().send("OPTIONS", "/dead-letters/redrive"), "METHOD_NOT_ALLOWED");
+      const head = await api().send("HEAD", "/dead-letters/redrive");
+      expect([head.status, head.text, head.headers.allow]).toEqual([405, "", "POST"]);
+    });
+
+    it("answers HEAD wherever GET is: its status and headers, and no body", async () => {
+      const agentId = await api().register();
+      const paths = routes
+        .filter((route) => route.method === "GET")
+        .map((route) =>
+          pathOf(route)
+            .replaceAll("{agentId}", agentId)
+            .replaceAll(/\{\w+\}/g, "x"),
+        );
+      for (const path of [...paths, "/health/", "/HEALTH", "/nope", "/agents?limit=0"]) {
+        const get = await api().send("GET", path);
+        const head = await api().send("HEAD", path);
+        expect([path, head.status, head.text]).toEqual([path, get.status, ""]);
+        expect(head.headers["content-type"]).toBe(get.headers["content-type"]);
+      }
+      expect((await api().send("HEAD", "/health")).status).toBe(200);
+    });
+
+    it("takes HEAD for no sign of life", async () => {
+      const agentId = await api().register();
+      const before = await api().ok("GET /agents/{agentId}", { agentId });
+      await api().send("HEAD", `/agents/${agentId}`);
+      await api().send("HEAD", `/agents/${agentId}/messages`);
+      expect(await api().ok("GET /agents/{agentId}", { agentId })).toEqual(before);
     });
 
     it("answers unknown paths with 404", async () => {

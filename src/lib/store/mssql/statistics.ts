@@ -11,6 +11,7 @@ import type {
 import { TASK_STATUSES, type TaskStatus } from "../../tasks/task.ts";
 import { BEFORE_AGENTS } from "../agent-reading.ts";
 import { NOTHING_ANSWERS, PROVEN_WRITE_MILLISECONDS } from "../health-checks.ts";
+import { type LoadGroup, meanLoad } from "../mean-load.ts";
 import type { Connection } from "./connection.ts";
 import { isRefusal } from "./faults.ts";
 import { type SqlText, sqlText } from "./texts.ts";
@@ -79,7 +80,8 @@ const REGISTRY = sqlText(
   "registry-statistics",
   `SELECT a.role AS name, COUNT(*) AS value, SUM(CASE WHEN a.status = 'active' THEN 1 ELSE 0 END) AS active
 FROM dbo.agents AS a WHERE a.status <> 'deregistered' AND ${IS_AGENT} GROUP BY a.role;
-SELECT COALESCE(AVG(l.load), 0) AS load FROM dbo.agent_loads AS l WHERE l.working = 1 AND l.max_concurrent_tasks > 0;
+SELECT l.max_concurrent_tasks AS capacity, COUNT(*) AS workers, SUM(l.active_tasks) AS tasks
+FROM dbo.agent_loads AS l WHERE l.working = 1 AND l.max_concurrent_tasks > 0 GROUP BY l.max_concurrent_tasks;
 `,
 );
 
@@ -90,7 +92,7 @@ export async function registryStatistics(connection: Connection): Promise<Regist
   return {
     totalAgents: Object.values(byRole).reduce((sum, count) => sum + count, 0),
     activeAgents: roles.reduce((sum, { active }) => sum + active, 0),
-    averageLoad: result.rows<{ load: number }>(1)[0]?.load ?? 0,
+    averageLoad: meanLoad(result.rows<LoadGroup>(1)),
     byRole,
   };
 }

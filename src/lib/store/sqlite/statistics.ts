@@ -9,6 +9,7 @@ import type {
 import { TASK_STATUSES, type TaskStatus } from "../../tasks/task.ts";
 import { BEFORE_AGENTS } from "../agent-reading.ts";
 import { NOTHING_ANSWERS, PROVEN_WRITE_MILLISECONDS } from "../health-checks.ts";
+import { meanLoad } from "../mean-load.ts";
 import type { Connection } from "./connection.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -64,17 +65,16 @@ export function registryStatistics(transaction: Transaction): RegistryStatistics
   };
 }
 
-/** Exact without scanning agents: per capacity, the sum of active tasks over it is the sum of loads. */
+/** Without scanning agents: per capacity, the sum of active tasks over it is the sum of loads. */
 function averageLoad(transaction: Transaction): number {
   const workersByCapacity = counters(transaction, "load:workers:");
   const tasksByCapacity = counters(transaction, "load:tasks:");
-  let workers = 0;
-  let load = 0;
-  for (const [capacity, count] of workersByCapacity) {
-    workers += count;
-    load += (tasksByCapacity.get(capacity) ?? 0) / Number(capacity);
-  }
-  return workers === 0 ? 0 : load / workers;
+  const groups = [...workersByCapacity].map(([capacity, workers]) => ({
+    capacity: Number(capacity),
+    workers,
+    tasks: tasksByCapacity.get(capacity) ?? 0,
+  }));
+  return meanLoad(groups);
 }
 
 export function coordinationStatistics(transaction: Transaction): CoordinationStatistics {
