@@ -17,7 +17,8 @@ export class ClientToken {
   /** @param newId for the names of temporary files */
   constructor(option: TokenOption, file: string | undefined, newId: () => string) {
     this.#option = option;
-    this.#file = file;
+    // An environment variable that is set to nothing.
+    this.#file = file === "" ? undefined : file;
     this.#newId = newId;
   }
 

@@ -15,7 +15,7 @@ const SHARED = {
   messageTypes: "SELECT t.type, t.[schema], t.updated_at FROM @message_types AS t ORDER BY t.type",
   credentials: `SELECT c.credential_id, c.kind, a.agent_id, c.secret_hash, c.label, c.created_at, c.created_by, c.expires_at, c.revoked_at,
       c.last_used_at, c.roles, c.agent_id_prefix, c.max_uses, c.uses_left, c.subject, c.thumbprint, c.agent_ids, c.enrolled_by,
-      c.enrolment_request
+      c.enrolment_request, c.capabilities, c.max_concurrent_tasks, c.idle_days, c.token_days, c.renews
     FROM @credentials AS c LEFT JOIN @agents AS a ON a.agent_no = c.agent_no ORDER BY c.credential_no`,
   tasks: `SELECT t.task_id, s.agent_id AS supervisor, t.task_type, t.priority, t.status, d.capabilities, n.agent_id AS assign_to,
       a.agent_id, t.attempt, t.retries_used, t.max_retries, t.timeout_milliseconds, t.unmet_dependencies, t.cancel_requested,

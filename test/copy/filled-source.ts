@@ -103,9 +103,14 @@ async function issueCredentials({ store }: Scene): Promise<void> {
   const { credentialId } = await issueToken(store, "lead");
   await store.recordCredentialUse([credentialId]);
   await store.revokeCredential(credentialId);
-  const key = await issueKey(store, "post-", { roles: ["observer", "worker"], expiresInMilliseconds: DAY });
+  const capabilities = Array.from({ length: 64 }, (_, n) => `${"c".repeat(100)}-${n}*`);
+  const terms = { capabilities, maxConcurrentTasks: 3, idleDays: 30, expiresInDays: 60 };
+  const key = await issueKey(store, "post-", { roles: ["observer", "worker"], expiresInMilliseconds: DAY, ...terms });
   const enrolled = { agentId: "post-2", role: "observer" as const, capabilities: [], maxConcurrentTasks: 1 };
-  await store.registerAgent(enrolled, enrolling(store, key, "hashed-enrolment"));
+  const authority = enrolling(store, key, "hashed-enrolment");
+  await store.registerAgent(enrolled, authority);
+  const renewal = { credentialId: newId(store.now()), secretHash: "r".repeat(43) };
+  await store.renewToken({ credentialId: authority.token.credentialId, token: renewal });
   const objectId = "aaaaaaaa-1111-4222-8333-444444444444";
   const agentIds = Array.from({ length: 100 }, (_, n) => `${"a".repeat(100)}-${n}`);
   await store.issueCredential({ kind: "principal", credentialId: newId(store.now()), objectId, agentIds });

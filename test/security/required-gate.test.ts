@@ -255,6 +255,24 @@ describe("an Entra ID application", () => {
     expect((await host.ask("POST", "/agents", { headers, body: other })).code).toBe("FORBIDDEN");
   });
 
+  it("registers what its binding allows, and no more", async () => {
+    const [oid, agentId] = [objectId(), `app-${randomUUID()}`];
+    const bounds = { capabilities: ["python@*"], maxConcurrentTasks: 2 };
+    await host.issue({ kind: "principal", objectId: oid, agentIds: [agentId], ...bounds });
+    const headers = await entra(oid, ["Agent.Worker"]);
+    const register = async (capabilities: string[], maxConcurrentTasks: number) => {
+      const body = { agentId, role: "worker", capabilities, maxConcurrentTasks };
+      return (await host.ask("POST", "/agents", { headers, body })).code;
+    };
+    expect([await register(["payroll"], 1), await register(["python@3"], 3)]).toEqual(["FORBIDDEN", "FORBIDDEN"]);
+    expect(await register(["python@3"], 2)).toBe("accepted");
+    const raised = { headers, body: { maxConcurrentTasks: 3 } };
+    expect((await host.ask("POST", `/agents/${agentId}/heartbeat`, raised)).code).toBe("FORBIDDEN");
+    // What it shows is no token of ours.
+    expect((await host.ask("POST", `/agents/${agentId}/token`, { headers, body: {} })).code).toBe("FORBIDDEN");
+    expect((await host.ask("GET", "/token", { headers })).code).toBe("FORBIDDEN");
+  });
+
   it("that is bound to several, or to a prefix, says which by X-Agent-Id", async () => {
     const [oid, one, two] = [objectId(), `app-${randomUUID()}`, `app-${randomUUID()}`];
     await host.issue({ kind: "principal", objectId: oid, agentIds: [one, two] });

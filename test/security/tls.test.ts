@@ -129,6 +129,20 @@ describe("TLS", () => {
 });
 
 describe("a client certificate", () => {
+  it("registers what its binding allows, and renews no token", async () => {
+    const { agentId } = await host.agent();
+    const shown = await client("O=Example, CN=bounded");
+    const subject = "CN=bounded,O=Example";
+    await host.issue({ kind: "certificate", agentId, subject, capabilities: ["python"], maxConcurrentTasks: 2 });
+    const register = async (capabilities: string[], maxConcurrentTasks: number) => {
+      const body = { agentId, role: "worker", capabilities, maxConcurrentTasks };
+      return (await host.ask("POST", "/agents", { tls: tls(shown), body })).code;
+    };
+    expect([await register(["payroll"], 1), await register(["python"], 3)]).toEqual(["FORBIDDEN", "FORBIDDEN"]);
+    expect(await register(["python"], 2)).toBe("accepted");
+    expect((await ask("POST", `/agents/${agentId}/token`, shown)).code).toBe("FORBIDDEN");
+  });
+
   it("that is bound to an agent is that agent, by thumbprint and by subject", async () => {
     const { agentId, certificate } = await certified();
     expect((await ask("POST", `/agents/${agentId}/heartbeat`, certificate)).status).toBe(200);
