@@ -26,7 +26,11 @@ export type AgentStatus = z.infer<typeof agentStatusSchema>;
 /** The sender of messages that the switchboard writes itself. No agent may register under it. */
 export const SYSTEM_SENDER = "system";
 
-export const agentIdSchema = idSchema.refine((id) => id !== SYSTEM_SENDER, `"${SYSTEM_SENDER}" is reserved`);
+/** Reserved in any case: `System` in a list would be taken for the switchboard. */
+export const agentIdSchema = idSchema.refine(
+  (id) => id.toLowerCase() !== SYSTEM_SENDER,
+  `"${SYSTEM_SENDER}" is reserved, in any case`,
+);
 
 export const maxConcurrentTasksSchema = z.int().min(0).max(CONCURRENT_TASKS_MAX);
 

@@ -3,6 +3,7 @@ import { MESSAGE_SCHEMA_MAX_BYTES } from "../limits.ts";
 import { jsonSchema, nextCursorSchema, pageQueryShape } from "../values.ts";
 import {
   BUILT_IN_MESSAGE_TYPES,
+  isSwitchboardMessageType,
   type MessageTypeDefinition,
   messageTypeDefinitionSchema,
   messageTypeSchema,
@@ -18,13 +19,15 @@ export function isBuiltInMessageType(type: string): boolean {
 }
 
 /**
- * A type that may be registered: any but the built-in ones. Those carry what the switchboard itself writes
- * (`task_assignment`, `task_result`, …), and a schema of yours must not be able to refuse it.
+ * A type that may be registered: neither a built-in one nor one that only the switchboard writes. A schema of yours must not be
+ * able to refuse what the switchboard writes.
  */
-export const customMessageTypeSchema = messageTypeSchema.refine(
-  (type) => !isBuiltInMessageType(type),
-  "is built in; only custom types can have a schema",
-);
+export const customMessageTypeSchema = messageTypeSchema
+  .refine((type) => !isBuiltInMessageType(type), "is built in; only custom types can have a schema")
+  .refine(
+    (type) => !isSwitchboardMessageType(type),
+    "is reserved for the switchboard; only custom types can have a schema",
+  );
 
 /** `PUT /message-types/{type}`: a JSON Schema 2020-12 of at most 64 KiB, without references to other documents. */
 export const putMessageTypeSchema = z.strictObject({

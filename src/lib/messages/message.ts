@@ -57,6 +57,32 @@ export const messageTypeSchema = z
     "must be 1–64 lower-case letters, digits, dots or underscores",
   );
 
+/**
+ * Types that only the switchboard writes. A receiver acts on them, so an agent may neither send one nor have its custom type called
+ * so; the later ones are kept free for it.
+ */
+export const SWITCHBOARD_MESSAGE_TYPES = [
+  "task_assignment",
+  "task_result",
+  "task_cancel",
+  "task_question",
+  "workflow_result",
+  "receipt",
+] as const;
+
+const switchboardTypes: ReadonlySet<string> = new Set(SWITCHBOARD_MESSAGE_TYPES);
+
+/** True for the types that only the switchboard writes. */
+export function isSwitchboardMessageType(type: string): boolean {
+  return switchboardTypes.has(type);
+}
+
+/** The type of a message that an agent sends. */
+export const sentMessageTypeSchema = messageTypeSchema.refine((type) => !isSwitchboardMessageType(type), {
+  error: ({ input }) =>
+    `${String(input)} is written by the switchboard alone, when a task changes: call the routes of tasks, or send another type`,
+});
+
 export const MESSAGE_STATUSES = ["queued", "leased", "completed", "dead_lettered", "expired"] as const;
 export const messageStatusSchema = z.enum(MESSAGE_STATUSES);
 export type MessageStatus = z.infer<typeof messageStatusSchema>;
@@ -71,7 +97,7 @@ export const sendMessageSchema = z
     sender: idSchema,
     /** An agent, or `#` and the name of a channel. */
     receiver: receiverSchema,
-    type: messageTypeSchema,
+    type: sentMessageTypeSchema,
     priority: prioritySchema.default("normal"),
     payload: jsonSchema().default(null),
     /** The payload is encrypted where it is stored. Its reader sees it plain. */
