@@ -11,7 +11,7 @@ import { joinKeys, joinsLater } from "./ordering-keys.ts";
 import { encodeNewMessage, mailboxInputs, ownOf, type SendRefusal, sendRefusalOf } from "./send-messages.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 import { auditedTexts } from "./texts.ts";
-import { BIN2, BY_KEY, ID, PROLOGUE, raceUnless } from "./transaction.ts";
+import { BIN2, BY_KEY, ID, PROLOGUE, READ_TIME, raceUnless } from "./transaction.ts";
 
 /** The post, what it meets, and why it is refused: the first reason that applies, in the order of the embedded store. */
 const READ = `DECLARE @messageId varchar(128), @sender varchar(128), @receiver varchar(128), @type varchar(64), @priority tinyint,
@@ -111,7 +111,7 @@ END;
 /** Nobody is woken by a repeat: its @copies are empty. */
 const ANSWER = `SELECT 0 AS item, @refusal AS refusal, @repeatOf AS repeat_of, @depth AS depth, @share AS share, @members AS members,
   @knownHash AS known_hash;
-SELECT a.agent_id FROM @copies AS s JOIN dbo.agents AS a ON a.agent_no = s.receiver_no
+${READ_TIME}SELECT a.agent_id FROM @copies AS s JOIN dbo.agents AS a ON a.agent_no = s.receiver_no
 WHERE @refusal IS NULL AND s.held = 0 AND @availableAt <= @now
 ${BY_KEY};
 `;

@@ -31,6 +31,7 @@ import {
   DECLARE_DELIVERABLE,
   ID,
   PROLOGUE,
+  READ_TIME,
   raceUnless,
   SELECT_DELIVERABLE,
   WORD,
@@ -173,7 +174,7 @@ WHERE c.overdue = 1 ORDER BY o.available_at, o.arrival;
 SET @joinedNow = @@ROWCOUNT;
 IF @joinedNow > 0
 BEGIN
-  ${JOIN_DUE}END;
+  ${JOIN_DUE}${READ_TIME}END;
 INSERT INTO @overdue (arrival)
 SELECT o.arrival FROM @claims AS c CROSS APPLY (SELECT TOP (${UPKEEP_MAX}) m.arrival FROM dbo.messages AS m
   WHERE m.receiver_no = c.agent_no AND m.status = 'leased' AND m.lease_expires_at <= @now ORDER BY m.lease_expires_at) AS o
@@ -183,7 +184,7 @@ ${TAKE_BACK}WHILE @met > 0
 BEGIN
   BEGIN TRANSACTION;
   ${END_MESSAGES}${REQUEUE_MESSAGES}${APPLY_COUNTS}COMMIT TRANSACTION;
-  IF @expired >= ${UPKEEP_MAX} BREAK;
+  ${READ_TIME}  IF @expired >= ${UPKEEP_MAX} BREAK;
   INSERT INTO @ended (arrival, receiver_no, was, attempt, becomes, ordering_key)
   SELECT m.arrival, m.receiver_no, m.status, m.attempt, 'expired', m.ordering_key
   FROM (SELECT TOP (${UPKEEP_MAX}) h.arrival, h.expires_at ${heads(typed, String(UPKEEP_MAX), "")} WHERE c.ready = 1

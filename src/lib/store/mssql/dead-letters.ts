@@ -145,7 +145,6 @@ BEGIN
   UPDATE c SET joined = 0 FROM @chosen AS c WHERE ${joinsLater({
     receiverNo: "c.receiver_no",
     orderingKey: "c.ordering_key",
-    availableAt: "@now",
   })};
   SET @count = (SELECT COUNT(*) FROM @chosen);
 END;

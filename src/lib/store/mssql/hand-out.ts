@@ -7,7 +7,7 @@ import { PLAN_COLUMNS, weigh } from "./candidates.ts";
 import type { Connection } from "./connection.ts";
 import { recordTaskEvents } from "./task-rows.ts";
 import { sqlText } from "./texts.ts";
-import { DECLARE_COUNTS, DECLARE_DELIVERABLE, PROLOGUE, SELECT_DELIVERABLE } from "./transaction.ts";
+import { DECLARE_COUNTS, DECLARE_DELIVERABLE, PROLOGUE, READ_TIME, SELECT_DELIVERABLE } from "./transaction.ts";
 
 /**
  * Handing out waiting tasks in rank order: availableAt − headStart(priority), then the order of creation. Waiting tasks
@@ -101,13 +101,14 @@ ${recordTaskEvents({
 /**
  * Hands out what waits at @sources. Needs DECLARE_HAND_OUT, DECLARE_SOURCES, DECLARE_COUNTS and DECLARE_DELIVERABLE. A round
  * lists and plans tasks, takes the room of all chosen agents, then the tasks; when another call was faster with one of
- * them, nothing of the round is written and the next one sees what is left.
+ * them, nothing of the round is written and the next one sees what is left. Each round reads the time: a task that another
+ * call has made a millisecond after the time of this batch is seen by this one, or by that one.
  */
 export const HAND_OUT_SOURCES = `DECLARE @waiting TABLE (place int NOT NULL PRIMARY KEY, ${PLAN_COLUMNS}, ended_by_no int NULL);
 ${DECLARE_PLAN}DECLARE @listed int = 1, @given int;
 WHILE @listed > 0
 BEGIN
-${LIST}${PLAN}SELECT @planned = COUNT(agent_no), @agents = COUNT(DISTINCT agent_no) FROM @waiting;
+${READ_TIME}${LIST}${PLAN}SELECT @planned = COUNT(agent_no), @agents = COUNT(DISTINCT agent_no) FROM @waiting;
 -- A short list that was given out, or in which nobody could take anything, was all there is.
 IF @planned = 0 OR @listed < @handOutLimit - @handedOut SET @listed = 0;
 IF @planned > 0

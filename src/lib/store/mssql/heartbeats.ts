@@ -16,6 +16,7 @@ import {
   DECLARE_DELIVERABLE,
   ID,
   PROLOGUE,
+  READ_TIME,
   raceUnless,
   SELECT_DELIVERABLE,
   WORD,
@@ -45,7 +46,7 @@ ${raceUnless("(SELECT COUNT(*) FROM @beats AS b WHERE b.changes = 0 AND b.status
  * Messages that could be received now, counted up to PENDING_COUNT_MAX: a walk of the four streams, never of more; and of each
  * ordering key with something due that has not joined it, and with nothing in front, one.
  */
-const OUTCOMES = `SELECT b.item, CASE WHEN b.agent_no = 0 THEN 'AGENT_NOT_FOUND' WHEN b.status = 'deregistered' THEN 'AGENT_DEREGISTERED' END AS code,
+const OUTCOMES = `${READ_TIME}SELECT b.item, CASE WHEN b.agent_no = 0 THEN 'AGENT_NOT_FOUND' WHEN b.status = 'deregistered' THEN 'AGENT_DEREGISTERED' END AS code,
   NULL AS subject, b.becomes AS status, b.changes,
   CASE WHEN p.pending + k.pending > ${PENDING_COUNT_MAX} THEN ${PENDING_COUNT_MAX} ELSE p.pending + k.pending END AS pending
 FROM @beats AS b

@@ -88,11 +88,12 @@ export const KEY_TO_LEAVE = "CASE WHEN m.joined = 1 THEN m.ordering_key END";
  * That a message which comes into a mailbox now joins its key later: it is delayed, or something of the key is due that has not
  * joined yet, and is in front of it.
  *
- * @param key expressions of the receiver, the key and the time at which the message becomes due
+ * @param key expressions of the receiver, the key, and the time at which the message becomes due (left out: now)
  */
-export function joinsLater(key: { receiverNo: string; orderingKey: string; availableAt: string }): string {
+export function joinsLater(key: { receiverNo: string; orderingKey: string; availableAt?: string }): string {
   const { receiverNo, orderingKey, availableAt } = key;
-  return `${orderingKey} IS NOT NULL AND (${availableAt} > @now OR EXISTS (SELECT 1 FROM dbo.messages AS w
+  const delayed = availableAt === undefined ? "" : `${availableAt} > @now OR `;
+  return `${orderingKey} IS NOT NULL AND (${delayed}EXISTS (SELECT 1 FROM dbo.messages AS w
     WHERE w.receiver_no = ${receiverNo} AND w.ordering_key = ${orderingKey} AND w.joined = 0 AND w.status = 'queued' AND w.available_at <= @now))`;
 }
 

@@ -4,7 +4,7 @@ import { DAY_MILLISECONDS } from "../instants.ts";
 import { refuseOtherRoles } from "../registration-refusals.ts";
 import type { RegistrationAuthority } from "../store.ts";
 import { detailOf, recordRows } from "./audit.ts";
-import { BIN2, BY_KEY, HASH, ID, LOSE_RACE, raceUnless, WORD } from "./transaction.ts";
+import { BIN2, BY_KEY, HASH, ID, LOSE_RACE, READ_TIME, raceUnless, WORD } from "./transaction.ts";
 
 /**
  * What an authority lets a registration do, decided before anything is written: fragments of the text of register-agent.ts
@@ -98,10 +98,10 @@ ${LOSE_RACE}`;
  * Inside the transaction, after the rows of the agents: the uses of the keys, then tokens that are replaced, then new
  * ones: what they may register, and how they end, the key says.
  */
-export const WRITE_ENROLMENTS = `UPDATE k SET uses_left = k.uses_left - u.uses, last_used_at = @now
+export const WRITE_ENROLMENTS = `${READ_TIME}UPDATE k SET uses_left = k.uses_left - u.uses, last_used_at = @now
 FROM (SELECT x.key_no, COUNT(*) AS uses FROM @authorities AS x WHERE x.takes = 1 GROUP BY x.key_no) AS u
 JOIN dbo.credentials AS k ON k.credential_no = u.key_no
-WHERE k.uses_left >= u.uses AND k.revoked_at IS NULL
+WHERE k.uses_left >= u.uses AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > @now)
 ${BY_KEY};
 ${raceUnless("(SELECT COUNT(DISTINCT x.key_no) FROM @authorities AS x WHERE x.takes = 1)")}
 UPDATE t SET credential_id = x.token_id, secret_hash = x.secret_hash, created_at = @now, created_by = r.actor,

@@ -15,7 +15,19 @@ import { itemJson, plainJson } from "./item-text.ts";
 import { joinKeys, joinsLater } from "./ordering-keys.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 import { type AuditedTexts, auditedTexts } from "./texts.ts";
-import { BIN2, BY_KEY, HASH, ID, KEY_VERSION, PROLOGUE, raceUnless, TRACEPARENT, TYPE, WORD } from "./transaction.ts";
+import {
+  BIN2,
+  BY_KEY,
+  HASH,
+  ID,
+  KEY_VERSION,
+  PROLOGUE,
+  READ_TIME,
+  raceUnless,
+  TRACEPARENT,
+  TYPE,
+  WORD,
+} from "./transaction.ts";
 
 /** Calls in one batch: each has BATCH_MAX_MESSAGES places of the batch's one arrival number. */
 const MAX_ITEMS = Math.floor(ARRIVALS_PER_NUMBER / BATCH_MAX_MESSAGES);
@@ -151,7 +163,7 @@ END;
 `;
 
 const ANSWER = `SELECT s.item, s.place % ${BATCH_MAX_MESSAGES} AS n, s.refusal, s.repeat_of, s.depth, @share AS share, s.known_hash FROM @sends AS s ORDER BY s.place;
-SELECT DISTINCT s.receiver AS agent_id FROM @sends AS s WHERE s.accepted = 1 AND s.held = 0 AND s.available_at <= @now;
+${READ_TIME}SELECT DISTINCT s.receiver AS agent_id FROM @sends AS s WHERE s.accepted = 1 AND s.held = 0 AND s.available_at <= @now;
 `;
 
 const JOINED = `CASE WHEN ${joinsLater({

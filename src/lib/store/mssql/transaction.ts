@@ -57,15 +57,22 @@ const LOCK_TIMEOUT_MILLISECONDS = 5_000;
 /** The column of the last recordset of a batch that lost a race: the state that a write expected has changed since it was read. */
 export const LOST_RACE = "lost_race";
 
-/**
- * The beginning of every batch. `@now` is the time of the whole batch; `@clockOffset` is 0 outside tests. (Milliseconds are
- * added after the conversion: DATEADD takes an int, 24.8 days of them.)
- */
+/** (Milliseconds are added after the conversion: DATEADD takes an int, 24.8 days of them.) */
+const SERVER_TIME = "DATEDIFF_BIG(MILLISECOND, '19700101', SYSUTCDATETIME()) + @clockOffset";
+
+/** The beginning of every batch. `@now` is the time at which it begins, or of READ_TIME; `@clockOffset` is 0 outside tests. */
 export const PROLOGUE = `SET NOCOUNT ON;
 SET XACT_ABORT ON;
 SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
 SET LOCK_TIMEOUT ${LOCK_TIMEOUT_MILLISECONDS};
-DECLARE @now bigint = DATEDIFF_BIG(MILLISECOND, '19700101', SYSUTCDATETIME()) + @clockOffset;
+DECLARE @now bigint = ${SERVER_TIME};
+`;
+
+/**
+ * Reads the time anew: first thing before whatever a batch reads by time after a commit or a wait for a lock. What others have made
+ * due meanwhile is not due at the time at which the batch began, and would be passed over by both.
+ */
+export const READ_TIME = `SET @now = ${SERVER_TIME};
 `;
 
 /**
