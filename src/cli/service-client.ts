@@ -8,8 +8,10 @@ import { readText } from "./options.ts";
 
 /** The client of a command, as the environment has it. None of it is an option: command lines can be read by others. */
 
-/** A person waits: repeats end soon. */
-const RETRY_BUDGET_MILLISECONDS = 3_000;
+/** A person waits: repeats end soon. A try takes a third of it at most, and must outlast the first answer of a cold host. */
+const RETRY_BUDGET_MILLISECONDS = 15_000;
+/** Where nothing listens, a service that is just being started is waited for, and no longer. */
+const REFUSED_BUDGET_MILLISECONDS = 3_000;
 
 async function readPem(terminal: Terminal, variable: string): Promise<string | undefined> {
   const path = terminal.environment[variable];
@@ -43,6 +45,7 @@ export async function serviceClient(baseUrl: string, terminal: Terminal): Promis
     agentId: agentId === "" ? undefined : agentId,
     fetch: await fetchOf(terminal),
     retryBudgetMilliseconds: RETRY_BUDGET_MILLISECONDS,
+    refusedBudgetMilliseconds: REFUSED_BUDGET_MILLISECONDS,
   });
 }
 

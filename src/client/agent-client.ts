@@ -227,7 +227,7 @@ export class AgentClient extends RegistryClient {
   /** The metrics as Prometheus text. */
   async metricsText(options: CallOptions = {}): Promise<string> {
     const answer = await this.exchange("GET /metrics", {}, "text/plain", options);
-    if (!answer.ok) throw problemToError("GET /metrics", answer.status, answer.text, answer.retryAfterSeconds);
+    if (!answer.ok) throw problemToError("GET /metrics", answer);
     return answer.text;
   }
 

@@ -1,22 +1,23 @@
 import type { HeartbeatReply, RegisterAgentInput } from "../lib/agents/agent.ts";
-import type { Clock } from "../lib/clock.ts";
+import { type Clock, stopwatch } from "../lib/clock.ts";
 import { isAgentCommunicationError } from "../lib/errors.ts";
 import type { LeasedMessage } from "../lib/messages/message.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { waitMilliseconds } from "./retry-policy.ts";
 import { TokenUpkeep } from "./token-upkeep.ts";
+import { checkedHeartbeat, checkedMessages } from "./wire-shapes.ts";
 
 /** What a session asks of, and tells, the Worker or Supervisor that it belongs to. */
 export interface SessionHooks {
   /** What the next receive may ask for. */
   wanted(): { maxMessages: number; types?: string[] };
-  /** Takes the message over; must not throw. */
+  /** Takes the message over. */
   onMessage(message: LeasedMessage): void;
-  /** `askedAt`: the client's time at which the heartbeat was sent. */
+  /** `askedAt`: the session's `elapsed` at which the heartbeat was sent. */
   onHeartbeat?(reply: HeartbeatReply, askedAt: number): void;
   /** All that was leased or assigned before is lost; the session registers again by itself. */
   onDeregistered?(): void;
-  /** A call failed for now; the session goes on. */
+  /** A call failed for now; the session goes on. Must not throw. */
   onError(error: unknown, during: "register" | "heartbeat" | "receive" | "token"): void;
 }
 
@@ -27,6 +28,10 @@ const SHORT_POLL_SECONDS = 0.2;
 const EARLY_MILLISECONDS = 500;
 /** Long enough for a slow start of a handler, short enough that another process soon gets what a crash left. */
 const LEASE_SECONDS = 30;
+/** However long a service, or something in front of it, asks to be left alone. */
+const LONGEST_SILENCE_MILLISECONDS = 300_000;
+/** A heartbeat is repeated for as long as the next one is away, and this long at least: a try takes a third of it. */
+const SHORTEST_BEAT_BUDGET_MILLISECONDS = 3_000;
 
 /**
  * Keeps one agent present: registers it, sends heartbeats at the interval that the server says, and receives its
@@ -43,6 +48,8 @@ export class AgentSession {
   /** Ends the long poll under way when draining begins. */
   #poll = new AbortController();
   #draining = false;
+  /** Monotonic milliseconds: the machine's clock may be set while a worker runs. */
+  readonly elapsed = stopwatch();
   #intervalMilliseconds = 30_000;
   #registration = 0;
   #registering: Promise<void> | undefined;
@@ -67,11 +74,13 @@ export class AgentSession {
 
   /** One heartbeat now. */
   async beat(): Promise<HeartbeatReply> {
-    const askedAt = this.#clock.now();
-    const reply = await this.#client.heartbeat(this.#agent.agentId, this.#draining ? { status: "draining" } : {}, {
+    const askedAt = this.elapsed();
+    const body = this.#draining ? { status: "draining" as const } : {};
+    const beaten = await this.#client.heartbeat(this.#agent.agentId, body, {
       signal: this.#stop.signal,
-      retryBudgetMilliseconds: this.#intervalMilliseconds,
+      retryBudgetMilliseconds: Math.max(this.#intervalMilliseconds, SHORTEST_BEAT_BUDGET_MILLISECONDS),
     });
+    const reply = checkedHeartbeat(beaten);
     this.#intervalMilliseconds = reply.heartbeatIntervalSeconds * 1_000;
     this.#hooks.onHeartbeat?.(reply, askedAt);
     return reply;
@@ -92,15 +101,18 @@ export class AgentSession {
 
   async #beatLoop(): Promise<void> {
     let failures = 0;
+    let wait = this.#intervalMilliseconds;
     while (!this.#stop.signal.aborted) {
-      await this.#clock.sleep(failures === 0 ? this.#intervalMilliseconds : this.#backoff(failures), this.#stop.signal);
+      await this.#clock.sleep(wait, this.#stop.signal);
       if (this.#stop.signal.aborted) return;
       const registration = this.#registration;
       try {
         await this.beat();
         failures = 0;
+        wait = this.#intervalMilliseconds;
       } catch (error) {
         failures++;
+        wait = this.#backoff(failures, error);
         await this.#recover(error, "heartbeat", registration);
       }
     }
@@ -113,9 +125,9 @@ export class AgentSession {
     while (!this.#stop.signal.aborted) {
       const registration = this.#registration;
       this.#poll = new AbortController();
-      const askedAt = this.#clock.now();
+      const taken = stopwatch();
       try {
-        const { messages } = await this.#client.receiveMessages(
+        const reply = await this.#client.receiveMessages(
           this.#agent.agentId,
           {
             ...this.#hooks.wanted(),
@@ -125,23 +137,36 @@ export class AgentSession {
           },
           { signal: this.#poll.signal },
         );
+        const messages = checkedMessages(reply);
         claimId = this.#client.newId();
         failures = 0;
-        for (const message of messages) this.#hooks.onMessage(message);
+        for (const message of messages) this.#handOver(message);
         // A host that is stopping ends its long polls at once: do not ask it again and again until it is gone.
-        const early = messages.length === 0 && this.#clock.now() - askedAt < EARLY_MILLISECONDS;
+        const early = messages.length === 0 && taken() < EARLY_MILLISECONDS;
         if (early && !this.#draining) await this.#clock.sleep(EARLY_MILLISECONDS, this.#poll.signal);
       } catch (error) {
         if (this.#poll.signal.aborted) continue;
         failures++;
         await this.#recover(error, "receive", registration);
-        await this.#clock.sleep(this.#backoff(failures), this.#stop.signal);
+        await this.#clock.sleep(this.#backoff(failures, error), this.#stop.signal);
       }
     }
   }
 
-  #backoff(failures: number): number {
-    return Math.min(this.#intervalMilliseconds, waitMilliseconds(failures, undefined, Math.random()));
+  /** One message that cannot be taken over must not take the others of its receive along. */
+  #handOver(message: LeasedMessage): void {
+    try {
+      this.#hooks.onMessage(message);
+    } catch (error) {
+      this.#hooks.onError(error, "receive");
+    }
+  }
+
+  /** Not longer than until the next heartbeat, unless the service asks for it. */
+  #backoff(failures: number, error: unknown): number {
+    const own = Math.min(this.#intervalMilliseconds, waitMilliseconds(failures, undefined, Math.random()));
+    const asked = isAgentCommunicationError(error) ? (error.retryAfterSeconds ?? 0) * 1_000 : 0;
+    return Math.max(own, Math.min(asked, LONGEST_SILENCE_MILLISECONDS));
   }
 
   /** @param registration the one that the failed call was made under: if there is a newer one, nothing is to be done */

@@ -1,3 +1,5 @@
+import { type AgentCommunicationError, isAgentCommunicationError } from "../lib/errors.ts";
+
 /** How a handler says what went wrong, and how it learns why it was stopped. */
 
 /**
@@ -9,6 +11,24 @@
  */
 export class PermanentError extends Error {
   override readonly name = "PermanentError";
+}
+
+/** True for a PermanentError. Never throws: a revoked proxy can be thrown, too, and throws when it is asked what it is. */
+export function isPermanent(thrown: unknown): boolean {
+  try {
+    return thrown instanceof PermanentError;
+  } catch {
+    return false;
+  }
+}
+
+/** As isAgentCommunicationError, for what user code threw: it never throws. */
+export function isOurs(thrown: unknown): thrown is AgentCommunicationError {
+  try {
+    return isAgentCommunicationError(thrown);
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -28,11 +48,35 @@ export class HandlerAborted extends Error {
   }
 }
 
-/** Room for the worst case of three bytes per UTF-16 unit within the 4 KiB of an error or a reason. */
-const ERROR_MAX_CHARACTERS = 1_300;
+/** Room for the worst case of three bytes per UTF-16 unit within the 4 KiB of an error, a reason or a note. */
+const TEXT_MAX_CHARACTERS = 1_300;
+const WITHOUT_TEXT = "something without a text was thrown";
 
-/** What a thrown value says, as a text that the server accepts as error or reason. */
+/** The text as the server accepts it: well-formed Unicode without NUL, at most 3,900 bytes. */
+export function shortText(text: string): string {
+  return text.slice(0, TEXT_MAX_CHARACTERS).replaceAll("\u0000", "").toWellFormed();
+}
+
+/** What a thrown value says: its message, or else its name, or else the value as a text. May throw what its getters throw. */
+function wordsOf(thrown: unknown): string {
+  if (typeof thrown !== "object" || thrown === null) return String(thrown);
+  if ("message" in thrown && typeof thrown.message === "string" && thrown.message !== "") return thrown.message;
+  if (!(thrown instanceof Error)) return String(thrown);
+  const message: unknown = thrown.message;
+  return message === "" || message === undefined || message === null ? String(thrown.name) : String(message);
+}
+
+/**
+ * What a thrown value says, as a text that the server accepts as error or reason: never empty, at most 3,900 bytes.
+ * Never throws, whatever it is given: a message that is no string, a getter or `toString` that throws, an object
+ * without prototype, a revoked proxy.
+ */
 export function errorText(thrown: unknown): string {
-  const text = thrown instanceof Error ? thrown.message || thrown.name : String(thrown);
-  return text.slice(0, ERROR_MAX_CHARACTERS).replaceAll("\u0000", "").toWellFormed();
+  let text = "";
+  try {
+    text = shortText(wordsOf(thrown));
+  } catch {
+    // It cannot even say what it is.
+  }
+  return text.trim() === "" ? WITHOUT_TEXT : text;
 }

@@ -6,16 +6,18 @@ export {
   type ErrorCode,
   type FieldError,
   isAgentCommunicationError,
+  type RequestIds,
 } from "../lib/errors.ts";
 export type { JsonValue } from "../lib/json.ts";
 export { AgentClient } from "./agent-client.ts";
+export type { Fetch, FetchAnswer, FetchRequest } from "./fetch-types.ts";
 export { type AbortCause, HandlerAborted, PermanentError } from "./handler-errors.ts";
 export type { MessageContext, MessageHandler } from "./message-runner.ts";
 export type { AssignedTask, TaskOutcome } from "./payloads.ts";
 export type { AgentClientOptions, CallOptions } from "./route-caller.ts";
 export type { BodyOf, InputOf, ParamsOf, QueryOf, ReplyOf, RouteKey } from "./route-types.ts";
 export { type Assignable, Supervisor, type SupervisorOptions } from "./supervisor.ts";
-export type { TaskContext, TaskHandler } from "./task-run.ts";
-export { isUnreachable } from "./transport.ts";
+export type { TaskContext, TaskHandler } from "./task-context.ts";
+export { isUnreachable } from "./transport-errors.ts";
 export { Worker } from "./worker.ts";
 export type { StopOptions, WorkerEvent, WorkerOptions } from "./worker-options.ts";

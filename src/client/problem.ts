@@ -1,4 +1,4 @@
-import { AgentCommunicationError, ERRORS, type ErrorCode, type FieldError } from "../lib/errors.ts";
+import { AgentCommunicationError, ERRORS, type ErrorCode, type FieldError, type RequestIds } from "../lib/errors.ts";
 
 /** Reads an answer that is not a success as one of our errors. */
 
@@ -55,18 +55,20 @@ function codeOfStatus(status: number): ErrorCode {
   }
 }
 
+/** What is read of an answer. */
+interface Refusal {
+  status: number;
+  text: string;
+  retryAfterSeconds: number | undefined;
+}
+
 /**
  * The error that an answer stands for. A code that this client does not know (a newer server) falls back to the one of
  * its status.
  *
  * @param what the route, named in the detail when the answer brings none
  */
-export function problemToError(
-  what: string,
-  status: number,
-  text: string,
-  retryAfterSeconds: number | undefined,
-): AgentCommunicationError {
+export function problemToError(what: string, { status, text, retryAfterSeconds }: Refusal): AgentCommunicationError {
   const parsed = parseJson(text);
   const problem: Members = isMembers(parsed) ? parsed : {};
   const code = isErrorCode(problem.code) ? problem.code : codeOfStatus(status);
@@ -76,5 +78,21 @@ export function problemToError(
   return new AgentCommunicationError(code, detail, {
     ...(errors === undefined ? {} : { errors }),
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+  });
+}
+
+/** The same error with the ids that its request went out with; `advice` goes behind its detail. */
+export function withRequestIdsOf(
+  error: AgentCommunicationError,
+  ids: RequestIds | undefined,
+  advice: string,
+): AgentCommunicationError {
+  if (ids === undefined || error.ids !== undefined) return error;
+  const { code, message, errors, retryAfterSeconds, cause } = error;
+  return new AgentCommunicationError(code, message + advice, {
+    ids,
+    ...(errors === undefined ? {} : { errors }),
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    ...(cause === undefined ? {} : { cause }),
   });
 }

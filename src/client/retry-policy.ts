@@ -15,12 +15,19 @@ export function waitMilliseconds(repeat: number, retryAfterSeconds: number | und
   return Math.round((retryAfterSeconds ?? 0) * 1_000 + bound * random);
 }
 
-/** Reads a Retry-After header: seconds, or a date. Undefined when it is neither. */
-export function parseRetryAfter(header: string | null, now: number): number | undefined {
+/**
+ * Reads a Retry-After header: seconds, or a date. Undefined when it is neither.
+ *
+ * @param sentAt the answer's Date header: the difference of two times of one clock is right although ours may be wrong
+ * @param now our time in milliseconds, for an answer without a Date
+ * @returns seconds, never less than 0
+ */
+export function parseRetryAfter(header: string | null, sentAt: string | null, now: number): number | undefined {
   if (header === null) return undefined;
   if (/^\d{1,9}(\.\d{1,3})?$/.test(header.trim())) return Number(header);
   const date = Date.parse(header);
-  return Number.isNaN(date) ? undefined : Math.max(0, (date - now) / 1_000);
+  const from = Date.parse(sentAt ?? "");
+  return Number.isNaN(date) ? undefined : Math.max(0, (date - (Number.isNaN(from) ? now : from)) / 1_000);
 }
 
 /** Answers that say "not now": ours (429, 503) and those of a gateway that did not reach us (502, 504). */

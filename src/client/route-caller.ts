@@ -1,15 +1,19 @@
 import { v7 } from "uuid";
 import { type Clock, systemClock } from "../lib/clock.ts";
-import { AgentCommunicationError, type FieldError } from "../lib/errors.ts";
+import { AgentCommunicationError, type FieldError, type RequestIds } from "../lib/errors.ts";
 import { lossyNumbers } from "../lib/json-numbers.ts";
 import { MAINTENANCE_BUDGET_MILLISECONDS } from "../lib/limits.ts";
+import { tokenToSend } from "./bearer-token.ts";
 import { ClientToken, type TokenOption } from "./client-token.ts";
-import { problemToError } from "./problem.ts";
-import { needsIdempotencyKey, withRequestIds } from "./request-ids.ts";
+import type { Fetch } from "./fetch-types.ts";
+import { isOurs } from "./handler-errors.ts";
+import { problemToError, withRequestIdsOf } from "./problem.ts";
+import { adviceOn, needsIdempotencyKey, requestIdsOf, withRequestIds } from "./request-ids.ts";
 import { isRepeatable } from "./retry-policy.ts";
 import type { InputOf, ReplyOf, RouteKey } from "./route-types.ts";
 import { traceparentToSend } from "./tracing.ts";
-import { type Fetch, Transport, type WireAnswer, type WireRequest } from "./transport.ts";
+import { Transport, type WireAnswer, type WireRequest } from "./transport.ts";
+import { isUnreachable } from "./transport-errors.ts";
 
 /** How a client reaches its switchboard. */
 export interface AgentClientOptions {
@@ -17,7 +21,7 @@ export interface AgentClientOptions {
   baseUrl: string;
   /**
    * Sent as a bearer token: an agent's, or an enrolment key, with which a Worker or Supervisor enrols by itself. A function is asked
-   * for each call; what it gives it renews itself.
+   * for every try; what it gives it renews itself, and while it fails, calls are tried again as if the connection were lost.
    */
   token?: TokenOption;
   /**
@@ -32,7 +36,12 @@ export interface AgentClientOptions {
   clock?: Clock | undefined;
   /** How long after the first try another one may begin; 0: never repeat. Default 30,000. */
   retryBudgetMilliseconds?: number | undefined;
-  /** How long one try may take, beside the wait of a long poll. Default 30,000. */
+  /** Instead of the budget, where nothing listens at the address. Default: the budget. */
+  refusedBudgetMilliseconds?: number | undefined;
+  /**
+   * How long one try may take, beside the wait of a long poll. Default 30,000. A try that may be repeated takes at most a
+   * third of the retry budget: on a connection that is dead without saying so, that leaves time for two more.
+   */
   requestTimeoutMilliseconds?: number | undefined;
 }
 
@@ -51,6 +60,7 @@ export interface CallOptions {
 const DEFAULT_BUDGET_MILLISECONDS = 30_000;
 const DEFAULT_TRY_MILLISECONDS = 30_000;
 const UNAUTHENTICATED_STATUS = 401;
+const TRIES_PER_BUDGET = 3;
 
 /** The parts of a call without their types: `InputOf` has checked them where the call was written. */
 interface LooseInput {
@@ -75,6 +85,15 @@ function fillPath(key: string, params: LooseInput["params"]): { method: string; 
 function addQuery(url: URL, query: LooseInput["query"]): void {
   for (const [name, value] of Object.entries(query ?? {})) {
     if (value !== undefined) url.searchParams.append(name, String(value));
+  }
+}
+
+/** What may not stand in a header is not shown: it may be a secret that was mistaken for something else. */
+function setHeader(headers: Headers, name: string, value: string): void {
+  try {
+    headers.set(name, value);
+  } catch {
+    throw new AgentCommunicationError("INVALID_REQUEST", `${name}: holds characters that no header may hold.`);
   }
 }
 
@@ -149,68 +168,100 @@ export class RouteCaller {
   ): Promise<ReplyOf<Key>> {
     const answer = await this.exchange(key, input, "application/json", options);
     if (!answer.ok && !(key === "GET /health" && isHealthReport(answer))) {
-      throw problemToError(key, answer.status, answer.text, answer.retryAfterSeconds);
+      const advice = answer.status >= 500 ? adviceOn(answer.ids) : "";
+      throw withRequestIdsOf(problemToError(key, answer), answer.ids, advice);
     }
     return this.#parse(key, answer);
   }
 
   /** The answer as it came, for the routes that can also give text. */
-  protected async exchange(key: string, input: LooseInput, accept: string, options: CallOptions): Promise<WireAnswer> {
+  protected async exchange(
+    key: string,
+    input: LooseInput,
+    accept: string,
+    options: CallOptions,
+  ): Promise<WireAnswer & { ids: RequestIds | undefined }> {
     const { method, path } = fillPath(key, input.params);
     const url = new URL(`${this.#baseUrl}${path}`);
     addQuery(url, input.query);
-    const bearer = await this.ownToken.bearer();
-    const headers = this.#headers(key, accept, bearer, options);
-    const traceparent = traceparentToSend(options.traceparent);
-    if (traceparent !== undefined) headers.set("traceparent", traceparent);
-    let body: string | undefined;
-    if (method !== "GET") headers.set("content-type", "application/json");
-    if (method === "POST" || method === "PUT") {
-      body = toJson(withRequestIds(key, input.body, options.idempotencyKey !== undefined, () => this.newId()));
-    }
+    const idempotencyKey = options.idempotencyKey ?? (needsIdempotencyKey(key) ? this.newId() : undefined);
+    const hasBody = method === "POST" || method === "PUT";
+    const keyed = options.idempotencyKey !== undefined;
+    const body = hasBody ? withRequestIds(key, input.body, keyed, () => this.newId()) : undefined;
+    const ids = requestIdsOf(body, idempotencyKey);
+    let shown: string | undefined;
     const request: WireRequest = {
       key,
       method,
       url: url.href,
-      headers,
-      body,
-      // A 503 of the health route is its answer, not a reason to ask again.
-      repeatable: isRepeatable(key) && !key.startsWith("GET /health"),
-      tryMilliseconds:
-        (this.#options.requestTimeoutMilliseconds ?? DEFAULT_TRY_MILLISECONDS) + patienceOf(key, input.body),
-      budgetMilliseconds:
-        options.retryBudgetMilliseconds ?? this.#options.retryBudgetMilliseconds ?? DEFAULT_BUDGET_MILLISECONDS,
+      headers: this.#headers(method, accept, idempotencyKey, options.traceparent),
+      token: async () => {
+        shown = await this.ownToken.bearer();
+        const provided = typeof this.#options.token === "function";
+        return shown === undefined && !provided ? undefined : tokenToSend(shown, provided);
+      },
+      body: hasBody ? toJson(body) : undefined,
+      ...this.#patience(key, input.body, options),
       signal: options.signal,
     };
-    const answer = await this.#transport.send(request);
-    if (answer.status !== UNAUTHENTICATED_STATUS || !(await this.ownToken.replaceRefused(bearer))) return answer;
-    // Nothing was done for the refused one; this is the same request in the name of the other.
-    headers.set("authorization", `Bearer ${await this.ownToken.bearer()}`);
-    return this.#transport.send(request);
+    try {
+      const answer = await this.#transport.send(request);
+      // Nothing was done for a token that was refused; another one sends the same request in the name of the same agent.
+      const again = answer.status === UNAUTHENTICATED_STATUS && (await this.ownToken.replaceRefused(shown));
+      return { ...(again ? await this.#transport.send(request) : answer), ids };
+    } catch (error) {
+      const ours = isOurs(error) && error !== options.signal?.reason;
+      throw ours ? withRequestIdsOf(error, ids, isUnreachable(error) ? adviceOn(ids) : "") : error;
+    }
   }
 
-  #headers(key: string, accept: string, bearer: string | undefined, options: CallOptions): Headers {
+  /** How long a try and all tries may take, and whether there may be a second one. */
+  #patience(key: string, body: unknown, options: CallOptions) {
+    const budget =
+      options.retryBudgetMilliseconds ?? this.#options.retryBudgetMilliseconds ?? DEFAULT_BUDGET_MILLISECONDS;
+    const timeout = this.#options.requestTimeoutMilliseconds ?? DEFAULT_TRY_MILLISECONDS;
+    const wait = patienceOf(key, body);
+    // A 503 of the health route is its answer, not a reason to ask again.
+    const repeatable = isRepeatable(key) && !key.startsWith("GET /health");
+    return {
+      repeatable,
+      // Without a second try there is nothing to leave time for.
+      tryMilliseconds: (repeatable && budget > 0 ? Math.min(timeout, budget / TRIES_PER_BUDGET) : timeout) + wait,
+      // A long poll that was lost at the end of its wait is tried again, too.
+      budgetMilliseconds: budget > 0 ? budget + wait : 0,
+      refusedBudgetMilliseconds: this.#options.refusedBudgetMilliseconds ?? Number.POSITIVE_INFINITY,
+    };
+  }
+
+  #headers(
+    method: string,
+    accept: string,
+    idempotencyKey: string | undefined,
+    traceparent: string | undefined,
+  ): Headers {
     const headers = new Headers({ accept });
-    const { agentId } = this.#options;
-    if (bearer !== undefined) headers.set("authorization", `Bearer ${bearer}`);
-    if (agentId !== undefined) headers.set("x-agent-id", agentId);
-    const idempotencyKey = options.idempotencyKey ?? (needsIdempotencyKey(key) ? this.newId() : undefined);
-    if (idempotencyKey !== undefined) headers.set("idempotency-key", idempotencyKey);
+    const optional = {
+      "content-type": method === "GET" ? undefined : "application/json",
+      "x-agent-id": this.#options.agentId,
+      "idempotency-key": idempotencyKey,
+      traceparent: traceparentToSend(traceparent),
+    };
+    for (const [name, value] of Object.entries(optional)) {
+      if (value !== undefined) setHeader(headers, name, value);
+    }
     return headers;
   }
 
-  #parse<Key extends RouteKey>(key: Key, answer: WireAnswer): ReplyOf<Key> {
+  #parse<Key extends RouteKey>(key: Key, answer: WireAnswer & { ids: RequestIds | undefined }): ReplyOf<Key> {
     try {
       // The one place where the wire is trusted: the same declaration that types this reply shapes it on the server.
       return JSON.parse(answer.text) as ReplyOf<Key>;
     } catch (cause) {
-      throw new AgentCommunicationError(
-        "INTERNAL",
-        `${key} answered ${answer.status} with something that is not JSON.`,
-        {
-          cause,
-        },
-      );
+      const detail = `${key} answered ${answer.status} with something that is not JSON.`;
+      throw new AgentCommunicationError("INTERNAL", detail + adviceOn(answer.ids), {
+        cause,
+        ...(answer.ids === undefined ? {} : { ids: answer.ids }),
+      });
     }
   }
 }

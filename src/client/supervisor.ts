@@ -1,11 +1,13 @@
 import { isAgentCommunicationError } from "../lib/errors.ts";
 import type { LeasedMessage } from "../lib/messages/message.ts";
+import { onAbort } from "../lib/on-abort.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { AgentSession } from "./agent-session.ts";
 import { type MessageHandler, MessageRunner } from "./message-runner.ts";
 import { readResult, type TaskOutcome } from "./payloads.ts";
 import type { CallOptions } from "./route-caller.ts";
 import type { BodyOf, ReplyOf } from "./route-types.ts";
+import { tell } from "./tell.ts";
 import { inSpan } from "./tracing.ts";
 
 /** What a supervisor is made of. */
@@ -18,10 +20,10 @@ export interface SupervisorOptions {
   metadata?: Record<string, string | number | boolean | null> | undefined;
   /** Handles every message but task results; without it they stay in the mailbox. */
   onMessage?: MessageHandler | undefined;
-  /** Told of every result as it arrives, waited for or not, now and then twice; must not throw. */
-  onResult?: ((outcome: TaskOutcome) => void) | undefined;
-  /** Told what failed and is being tried again; must not throw. */
-  onError?: ((error: unknown, during: string) => void) | undefined;
+  /** Told of every result as it arrives, waited for or not, now and then twice. What it throws goes to `onError`. */
+  onResult?: ((outcome: TaskOutcome) => unknown) | undefined;
+  /** Told what failed and is being tried again. What it throws is dropped. */
+  onError?: ((error: unknown, during: string) => unknown) | undefined;
   /** How often to ask for tasks whose result message has not come. Default 15,000. */
   pollMilliseconds?: number | undefined;
 }
@@ -36,6 +38,10 @@ interface Waiter {
 
 const DEFAULT_POLL_MILLISECONDS = 15_000;
 const RECEIVE_MESSAGES = 50;
+const LOST_HANDLER_MILLISECONDS = 30_000;
+const DEFAULT_GRACE_MILLISECONDS = 30_000;
+/** After the grace, how long an aborted message handler has to end by itself before it is not waited for. */
+const ABORTED_HANDLER_MILLISECONDS = 2_000;
 
 type TaskReply = ReplyOf<"GET /tasks/{taskId}">;
 
@@ -78,9 +84,15 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#client = options.client;
-    const onError = (error: unknown) => this.#report(error, "message");
     this.#messages =
-      options.onMessage && new MessageRunner(options.client, options.agentId, options.onMessage, onError);
+      options.onMessage &&
+      new MessageRunner({
+        client: options.client,
+        agentId: options.agentId,
+        handle: options.onMessage,
+        lostHandlerMilliseconds: LOST_HANDLER_MILLISECONDS,
+        onError: (error, during) => this.#report(error, during),
+      });
     this.#session = new AgentSession(
       options.client,
       {
@@ -104,16 +116,27 @@ export class Supervisor {
     this.#polling = this.#poll();
   }
 
-  /** Stops receiving and beating. Waits that are open reject with an AbortError. */
-  async stop(): Promise<void> {
+  /**
+   * Stops receiving and beating. Waits that are open reject with an AbortError at once: a message handler may be one of those
+   * who wait. Handlers have the grace to end, then they are aborted, and not waited for much longer.
+   */
+  async stop({ graceMilliseconds = DEFAULT_GRACE_MILLISECONDS }: { graceMilliseconds?: number } = {}): Promise<void> {
     this.#stopped.abort();
-    await this.#session.stop();
-    await this.#messages?.idle();
-    await Promise.all([this.#polling, ...this.#settling]);
-    for (const waiters of this.#waiters.values()) {
-      for (const waiter of waiters) waiter.reject(this.#stopped.signal.reason);
+    for (const waiters of [...this.#waiters.values()]) {
+      for (const waiter of [...waiters]) waiter.reject(this.#stopped.signal.reason);
     }
-    this.#waiters.clear();
+    await this.#session.stop();
+    await this.#handlersEnd(graceMilliseconds);
+    this.#messages?.abort();
+    await this.#handlersEnd(ABORTED_HANDLER_MILLISECONDS);
+    await Promise.all([this.#polling, ...this.#settling]);
+  }
+
+  async #handlersEnd(milliseconds: number): Promise<void> {
+    const over = new AbortController();
+    const ended = this.#messages?.idle();
+    await Promise.race([ended, this.#client.clock.sleep(milliseconds, over.signal)]);
+    over.abort();
   }
 
   /** Gives a task to the best worker, or lets it wait for one. A repeat with the same `taskId` assigns it once. */
@@ -154,9 +177,8 @@ export class Supervisor {
     return new Promise((resolve, reject) => {
       const ended = this.#stopped.signal.aborted ? this.#stopped.signal : signal;
       if (ended?.aborted) return reject(ended.reason);
-      const onAbort = () => waiter.reject(signal?.reason);
       const leave = () => {
-        signal?.removeEventListener("abort", onAbort);
+        stopListening?.();
         const waiters = this.#waiters.get(taskId);
         waiters?.delete(waiter);
         if (waiters?.size === 0) this.#waiters.delete(taskId);
@@ -171,7 +193,7 @@ export class Supervisor {
           reject(error);
         },
       };
-      signal?.addEventListener("abort", onAbort, { once: true });
+      const stopListening = signal && onAbort(signal, () => waiter.reject(signal.reason));
       const waiters = this.#waiters.get(taskId) ?? new Set<Waiter>();
       this.#waiters.set(taskId, waiters.add(waiter));
       // It may have ended before anybody waited: the message is then gone.
@@ -185,7 +207,7 @@ export class Supervisor {
   }
 
   #report(error: unknown, during: string): void {
-    this.#options.onError?.(error, during);
+    tell(() => this.#options.onError?.(error, during));
   }
 
   #wanted(): { maxMessages: number; types?: string[] } {
@@ -211,7 +233,10 @@ export class Supervisor {
   }
 
   #deliver(outcome: TaskOutcome): void {
-    this.#options.onResult?.(outcome);
+    tell(
+      () => this.#options.onResult?.(outcome),
+      (error) => this.#report(error, "result"),
+    );
     this.#resolve(outcome);
   }
 

@@ -1,33 +1,20 @@
-import { isAgentCommunicationError } from "../lib/errors.ts";
-import type { JsonValue } from "../lib/json.ts";
+import { onAbort } from "../lib/on-abort.ts";
 import type { AgentClient } from "./agent-client.ts";
-import { type AbortCause, errorText, HandlerAborted, PermanentError } from "./handler-errors.ts";
+import { isLost, isRefused } from "./attempt-errors.ts";
+import { guardSignal } from "./guarded-signal.ts";
+import { type AbortCause, errorText, HandlerAborted, isPermanent } from "./handler-errors.ts";
+import { jsonResult } from "./json-result.ts";
 import type { AssignedTask } from "./payloads.ts";
+import { persist } from "./persist.ts";
 import type { CallOptions } from "./route-caller.ts";
+import type { TaskContext, TaskHandler } from "./task-context.ts";
+import { TaskProgress } from "./task-progress.ts";
 import { inSpan } from "./tracing.ts";
 
-/** What a handler may use while it works on a task. */
-export interface TaskContext {
-  /** Aborts when the task is to be cancelled, the attempt was lost, or the worker stops; see HandlerAborted. */
-  signal: AbortSignal;
-  /**
-   * Reports how far the work is, 0–100, and a note. Best effort: when reports come faster than they can be sent, only
-   * the latest is; a report that cannot be delivered does not fail the task.
-   */
-  progress(percent?: number, note?: string): Promise<void>;
-  /** Moves the deadline to now + `seconds`, if that is later. @throws AgentCommunicationError LEASE_LOST */
-  extend(seconds: number): Promise<void>;
-  /** W3C Trace Context of the work on this attempt, for calls of others. `client` needs none where an SDK is registered. */
-  traceparent: string | undefined;
-  /** Passes a line to the worker's `onEvent`; it is not sent anywhere. */
-  log(line: string): void;
-  client: AgentClient;
-}
-
-/** Works on one attempt. What it returns (JSON, or nothing) is the result; what it throws fails the attempt. */
-export type TaskHandler = (task: AssignedTask, context: TaskContext) => unknown;
-
-/** How an attempt ended, seen from the worker. `lost`: whatever it did does not count. */
+/**
+ * How an attempt ended, seen from the worker. `lost`: whatever it did does not count. `unreported`: the worker stopped
+ * before the service had its result.
+ */
 export type RunEnd =
   | { end: "completed" }
   | { end: "failed"; error: string; retryable: boolean }
@@ -39,28 +26,42 @@ export interface TaskRunOptions {
   agentId: string;
   task: AssignedTask;
   handle: TaskHandler;
-  /** How long to try to deliver the result while the server does not answer. */
+  /** How long one call tries to deliver the result while the server does not answer; then comes the next call. */
   settleBudgetMilliseconds: number;
+  /** How long a handler may go on after its attempt was lost; then its slot is free for other work. */
+  lostHandlerMilliseconds: number;
+  /** Monotonic milliseconds; the same clock that heartbeats are timed by. */
+  elapsed(): number;
   onLog(line: string): void;
   onStarted(): void;
+  /** The start or the result could not be reported; it is tried again. */
+  onUnreported(error: unknown): void;
+  /** A listener of the handler's signal threw. */
+  onListenerFault(error: unknown): void;
+  /** The handler did not end although its attempt was lost. */
+  onOutlived(): void;
 }
 
-/** Codes that mean: this attempt is not, or no longer, this worker's. */
-const LOST_CODES = ["LEASE_LOST", "TASK_NOT_FOUND", "AGENT_DEREGISTERED", "AGENT_NOT_FOUND"] as const;
+/** What came of a handler. `given up`: it was not waited for. */
+type Handled = { returned: unknown } | { thrown: unknown } | { givenUp: string | undefined };
 
-function isLost(error: unknown): boolean {
-  return LOST_CODES.some((code) => isAgentCommunicationError(error, code));
-}
+const STOPPED = "the worker stopped";
+const FAILED_WITHOUT_WORDS = "the handler failed, and the service refused the text of its error";
 
 /** One attempt at one task: start, handle, report, complete or fail. */
 export class TaskRun {
   readonly task: AssignedTask;
   readonly #options: TaskRunOptions;
   readonly #controller = new AbortController();
+  /** Ends the wait between two calls: the attempt is lost, or given up. */
+  readonly #wake = new AbortController();
+  /** Ends the call under way as well. */
+  readonly #stopped = new AbortController();
   readonly #attempt: { agentId: string; attempt: number };
-  #report: { percent?: number; note?: string } | undefined;
-  #reporting: Promise<void> | undefined;
-  /** Client's time at which the server had confirmed the start; a heartbeat sent later must list this attempt. */
+  readonly #taskId: string;
+  #lost = false;
+  #abandoned: string | undefined;
+  /** The `elapsed` at which the server had confirmed the start; a heartbeat sent later must list this attempt. */
   startedAt: number | undefined;
   /** Sent along with whatever is said about this attempt. */
   #traceparent: string | undefined;
@@ -68,8 +69,10 @@ export class TaskRun {
   constructor(options: TaskRunOptions) {
     this.#options = options;
     this.task = options.task;
+    this.#taskId = options.task.taskId;
     this.#attempt = { agentId: options.agentId, attempt: options.task.attempt };
     this.#traceparent = options.task.traceparent;
+    guardSignal(this.#controller.signal, options.onListenerFault);
   }
 
   /** Why the handler was asked to end, if it was. */
@@ -78,18 +81,36 @@ export class TaskRun {
     return reason instanceof HandlerAborted ? reason.why : undefined;
   }
 
-  /** Asks the handler to end. The first cause stays. */
+  /** Asks the handler to end. The first cause is the one that it sees; a loss counts whatever came before. */
   abort(why: AbortCause): void {
     this.#controller.abort(new HandlerAborted(why));
+    if (why !== "lost") return;
+    this.#lost = true;
+    this.#wake.abort();
+  }
+
+  /**
+   * Gives the attempt back although its handler goes on; what the handler returns later does not count. A result that is
+   * being delivered already is delivered in its place.
+   */
+  abandon(error = STOPPED): void {
+    this.#abandoned ??= error;
+    this.#wake.abort();
+  }
+
+  /** Ends everything that is still being said about the attempt. */
+  giveUp(): void {
+    this.abandon();
+    this.#stopped.abort(new HandlerAborted("stopping"));
   }
 
   /** Runs to the end; never throws. */
   run(): Promise<RunEnd> {
-    const { taskId, taskType, attempt, traceparent } = this.task;
+    const { taskType, traceparent } = this.task;
     const attributes = {
       "agent_communication.agent.id": this.#options.agentId,
-      "agent_communication.task.id": taskId,
-      "agent_communication.attempt": attempt,
+      "agent_communication.task.id": this.#taskId,
+      "agent_communication.attempt": this.#attempt.attempt,
     };
     const work = (own: string | undefined) => {
       this.#traceparent = own;
@@ -102,104 +123,143 @@ export class TaskRun {
   }
 
   async #run(): Promise<RunEnd> {
-    const { client, handle } = this.#options;
-    try {
-      const reply = await client.startTask(this.task.taskId, this.#attempt, { traceparent: this.#traceparent });
-      this.startedAt = client.clock.now();
-      if (reply.cancelRequested) this.abort("cancelled");
-    } catch (error) {
-      return isLost(error) ? { end: "lost" } : { end: "unreported", error };
+    const { client, elapsed } = this.#options;
+    if (this.#lost) return { end: "lost" };
+    if (this.#abandoned === undefined) {
+      try {
+        const reply = await this.#persist((options) => client.startTask(this.#taskId, this.#attempt, options));
+        this.startedAt = elapsed();
+        if (reply.cancelRequested) this.abort("cancelled");
+      } catch (error) {
+        if (isLost(error) || this.#lost) return { end: "lost" };
+        if (this.#abandoned === undefined) return { end: "unreported", error };
+      }
     }
-    if (this.aborted === "lost") return { end: "lost" };
+    if (this.#lost) return { end: "lost" };
+    if (this.#abandoned !== undefined) return this.#fail(this.#abandoned, true);
     this.#options.onStarted();
-    let result: unknown;
-    try {
-      result = await handle(this.task, this.#context());
-    } catch (error) {
-      return this.#fail(errorText(error), !(error instanceof PermanentError));
-    }
-    return this.#complete(result);
+    const handled = await this.#handle();
+    if (this.#lost) return { end: "lost" };
+    if ("givenUp" in handled) return this.#fail(handled.givenUp ?? STOPPED, true);
+    if ("thrown" in handled) return this.#fail(errorText(handled.thrown), !isPermanent(handled.thrown));
+    return this.#complete(handled.returned);
+  }
+
+  /** Runs the handler until it ends, or is not to be waited for any longer. */
+  #handle(): Promise<Handled> {
+    const { client, handle, lostHandlerMilliseconds, onOutlived } = this.#options;
+    return new Promise((resolve) => {
+      let cancel: () => void = () => undefined;
+      const end = (handled: Handled) => {
+        cancel();
+        leave();
+        resolve(handled);
+      };
+      // Lost, it may still end by itself, and keeps its slot so long; abandoned, it is not waited for.
+      const leave = onAbort(this.#wake.signal, () => {
+        if (this.#abandoned !== undefined) return resolve({ givenUp: this.#abandoned });
+        cancel = client.clock.after(lostHandlerMilliseconds, () => {
+          onOutlived();
+          end({ givenUp: undefined });
+        });
+      });
+      // A copy: what a handler does to its argument must not change what is reported.
+      const work = async () => handle({ ...this.task }, this.#context());
+      work().then(
+        (returned) => end({ returned }),
+        (thrown: unknown) => end({ thrown }),
+      );
+    });
   }
 
   #context(): TaskContext {
+    const { client, onLog } = this.#options;
+    const progress = new TaskProgress({
+      client,
+      taskId: this.#taskId,
+      attempt: this.#attempt,
+      signal: this.#controller.signal,
+      traceparent: () => this.#traceparent,
+      onCancelRequested: () => this.abort("cancelled"),
+      onLost: () => this.abort("lost"),
+      onLog,
+    });
     return {
       signal: this.#controller.signal,
-      client: this.#options.client,
+      client,
       traceparent: this.#traceparent,
-      progress: (percent, note) => this.#progress(percent, note),
-      extend: async (extendSeconds) => {
-        const body = { ...this.#attempt, extendSeconds };
-        await this.#options.client.progressTask(this.task.taskId, body, { traceparent: this.#traceparent });
+      progress: (percent, note) => progress.report(percent, note),
+      extend: (seconds) => {
+        const extending = this.#extend(seconds);
+        // A handler that does not wait for it learns of a loss by its signal.
+        extending.catch(() => undefined);
+        return extending;
       },
-      log: (line) => this.#options.onLog(line),
+      log: onLog,
     };
   }
 
-  #progress(percent: number | undefined, note: string | undefined): Promise<void> {
-    this.#report = {
-      ...this.#report,
-      ...(percent === undefined ? {} : { percent: Math.min(100, Math.max(0, percent)) }),
-      ...(note === undefined ? {} : { note: errorText(note) }),
-    };
-    this.#reporting ??= this.#sendReports().finally(() => {
-      this.#reporting = undefined;
-    });
-    return this.#reporting;
-  }
-
-  async #sendReports(): Promise<void> {
-    while (this.#report !== undefined && !this.#controller.signal.aborted) {
-      const report = this.#report;
-      this.#report = undefined;
-      try {
-        const traceparent = this.#traceparent;
-        const options = { signal: this.#controller.signal, retryBudgetMilliseconds: 2_000, traceparent };
-        const body = { ...this.#attempt, ...report };
-        const reply = await this.#options.client.progressTask(this.task.taskId, body, options);
-        if (reply.cancelRequested) this.abort("cancelled");
-      } catch (error) {
-        if (isLost(error)) this.abort("lost");
-        else if (!this.#controller.signal.aborted) this.#options.onLog(`progress not reported: ${errorText(error)}`);
-      }
+  async #extend(extendSeconds: number): Promise<void> {
+    const body = { ...this.#attempt, extendSeconds };
+    try {
+      const options = { traceparent: this.#traceparent };
+      const reply = await this.#options.client.progressTask(this.#taskId, body, options);
+      if (reply.cancelRequested) this.abort("cancelled");
+    } catch (error) {
+      if (isLost(error)) this.abort("lost");
+      throw error;
     }
   }
 
-  #settling(): CallOptions {
-    return { retryBudgetMilliseconds: this.#options.settleBudgetMilliseconds, traceparent: this.#traceparent };
-  }
-
-  async #complete(result: unknown): Promise<RunEnd> {
-    if (this.aborted === "lost") return { end: "lost" };
+  async #complete(returned: unknown): Promise<RunEnd> {
     const { client } = this.#options;
     try {
-      // Whatever the handler returned is checked by the server, which names what is not JSON or too large.
-      const body = { ...this.#attempt, ...(result === undefined ? {} : { result: result as JsonValue }) };
-      await client.completeTask(this.task.taskId, body, this.#settling());
+      // Anything else about it is checked by the service, which names what is wrong.
+      const result = jsonResult(returned);
+      const body = { ...this.#attempt, ...(result === undefined ? {} : { result }) };
+      await this.#persist((options) => client.completeTask(this.#taskId, body, options));
       return { end: "completed" };
     } catch (error) {
-      if (isLost(error)) return { end: "lost" };
-      const refused =
-        isAgentCommunicationError(error, "PAYLOAD_TOO_LARGE") || isAgentCommunicationError(error, "INVALID_REQUEST");
       // The same work would give the same result, so a retry would only fail again.
-      if (refused) return this.#fail(`the result was refused: ${errorText(error)}`, false);
-      return { end: "unreported", error };
+      if (isRefused(error)) return this.#fail(`the result was refused: ${errorText(error)}`, false);
+      return this.#unsettled(error);
     }
   }
 
   async #fail(error: string, retryable: boolean): Promise<RunEnd> {
-    if (this.aborted === "lost") return { end: "lost" };
     const { client } = this.#options;
     try {
       const body = { ...this.#attempt, error, retryable };
-      await client.failTask(this.task.taskId, body, this.#settling());
+      await this.#persist((options) => client.failTask(this.#taskId, body, options));
       return { end: "failed", error, retryable };
     } catch (failure) {
-      return isLost(failure) ? { end: "lost" } : { end: "unreported", error: failure };
+      if (isRefused(failure) && error !== FAILED_WITHOUT_WORDS) return this.#fail(FAILED_WITHOUT_WORDS, retryable);
+      return this.#unsettled(failure);
     }
   }
 
-  /** Gives the attempt back although its handler goes on; what the handler returns later does not count. */
-  async abandon(error: string): Promise<void> {
-    await this.#fail(error, true);
+  #unsettled(error: unknown): RunEnd {
+    return isLost(error) || this.#lost ? { end: "lost" } : { end: "unreported", error };
+  }
+
+  /** Says it until the service has decided, the attempt is lost, or the worker has stopped. */
+  #persist<Reply>(call: (options: CallOptions) => Promise<Reply>): Promise<Reply> {
+    const { client, settleBudgetMilliseconds, onUnreported } = this.#options;
+    let last = false;
+    const once = () => {
+      // What a worker that stops has not delivered is tried once more.
+      last = this.#abandoned !== undefined;
+      return call({
+        signal: this.#stopped.signal,
+        retryBudgetMilliseconds: last ? 0 : settleBudgetMilliseconds,
+        traceparent: this.#traceparent,
+      });
+    };
+    return persist(once, {
+      clock: client.clock,
+      wake: this.#wake.signal,
+      isFinal: (error) => isLost(error) || isRefused(error) || this.#lost || this.#stopped.signal.aborted || last,
+      onFailure: onUnreported,
+    });
   }
 }

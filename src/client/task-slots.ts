@@ -7,11 +7,12 @@ import type { RunEnd, TaskRun } from "./task-run.ts";
  */
 export class TaskSlots {
   readonly #slots: number;
+  /** Must not throw. */
   readonly #onEnd: (run: TaskRun, end: RunEnd) => void;
   /** By task id: the latest attempt, running or waiting for a slot. */
   readonly #latest = new Map<string, TaskRun>();
   readonly #waiting: TaskRun[] = [];
-  /** Handlers that have not ended, those of lost attempts included: they hold a slot of this process. */
+  /** Runs that have not ended, those of lost attempts included: they hold a slot of this process. */
   readonly #active = new Set<Promise<void>>();
 
   /** @param slots 0 counts as 1: what was assigned before the capacity was lowered is still done */
@@ -68,7 +69,8 @@ export class TaskSlots {
   }
 
   async #work(run: TaskRun): Promise<void> {
-    const end = await run.run();
+    // A run never rejects; should it do so all the same, that is an end as well, and not one of the process.
+    const end = await run.run().catch((error: unknown): RunEnd => ({ end: "unreported", error }));
     const { taskId } = run.task;
     if (this.#latest.get(taskId) === run) this.#latest.delete(taskId);
     this.#onEnd(run, end);

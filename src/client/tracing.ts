@@ -17,9 +17,18 @@ import { formatTraceparent, parseTraceparent } from "../lib/telemetry/traceparen
 
 const TRACER = "agent-communication/client";
 
-/** What a call sends as its `traceparent`: what its caller says, or else the span under way. */
+/** What an SDK or an exporter of the user's throws must neither fail nor stop the work that is traced. */
+function quietly<Result>(ask: () => Result): Result | undefined {
+  try {
+    return ask();
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a call sends as its `traceparent`: what its caller says, or else the span under way. Never throws. */
 export function traceparentToSend(explicit: string | undefined): string | undefined {
-  return explicit ?? traceparentOf(trace.getActiveSpan());
+  return explicit ?? quietly(() => traceparentOf(trace.getActiveSpan()));
 }
 
 function traceparentOf(span: Span | undefined): string | undefined {
@@ -44,7 +53,8 @@ export interface WorkOutcome {
 }
 
 /**
- * Runs `work` in a span that continues the trace of what is worked on; what it calls meanwhile belongs to that.
+ * Runs `work` in a span that continues the trace of what is worked on; what it calls meanwhile belongs to that. Tracing that
+ * fails is left out: the work is done, once, all the same.
  *
  * @param work gets the `traceparent` to send along: of the span, or, without an SDK, what came in
  * @param outcomeOf what the span is to say of the result
@@ -55,22 +65,35 @@ export function inSpan<Result>(
   outcomeOf: (result: Result) => WorkOutcome,
 ): Promise<Result> {
   const options = { kind: kind === "producer" ? SpanKind.PRODUCER : SpanKind.CONSUMER, attributes };
-  const parent = traceparent === undefined ? context.active() : contextOf(traceparent);
-  const span = trace.getTracer(TRACER).startSpan(name, options, parent);
-  return context.with(trace.setSpan(parent, span), async () => {
-    try {
-      const result = await work(traceparentOf(span));
-      const { outcome, failed } = outcomeOf(result);
-      span.setAttribute("agent_communication.outcome", outcome);
-      if (failed) span.setStatus({ code: SpanStatusCode.ERROR });
-      return result;
-    } catch (error) {
-      span.setStatus({ code: SpanStatusCode.ERROR });
-      throw error;
-    } finally {
-      span.end();
-    }
-  });
+  const parent = quietly(() => (traceparent === undefined ? context.active() : contextOf(traceparent)));
+  const span = quietly(() => trace.getTracer(TRACER).startSpan(name, options, parent));
+  if (parent === undefined || span === undefined) return work(traceparent);
+  let running: Promise<Result> | undefined;
+  const run = (): Promise<Result> => {
+    running ??= traced(span, () => work(quietly(() => traceparentOf(span))), outcomeOf);
+    return running;
+  };
+  // A context manager that fails may have begun the work or not.
+  return quietly(() => context.with(trace.setSpan(parent, span), run)) ?? run();
+}
+
+async function traced<Result>(
+  span: Span,
+  work: () => Promise<Result>,
+  outcomeOf: (result: Result) => WorkOutcome,
+): Promise<Result> {
+  try {
+    const result = await work();
+    const { outcome, failed } = outcomeOf(result);
+    quietly(() => span.setAttribute("agent_communication.outcome", outcome));
+    if (failed) quietly(() => span.setStatus({ code: SpanStatusCode.ERROR }));
+    return result;
+  } catch (error) {
+    quietly(() => span.setStatus({ code: SpanStatusCode.ERROR }));
+    throw error;
+  } finally {
+    quietly(() => span.end());
+  }
 }
 
 function contextOf(traceparent: string | undefined): Context {

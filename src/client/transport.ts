@@ -1,28 +1,16 @@
-import type { Clock } from "../lib/clock.ts";
-import { AgentCommunicationError } from "../lib/errors.ts";
+import { type Clock, stopwatch } from "../lib/clock.ts";
+import type { AgentCommunicationError } from "../lib/errors.ts";
+import { onAbort } from "../lib/on-abort.ts";
+import type { Fetch } from "./fetch-types.ts";
+import { errorText, isOurs } from "./handler-errors.ts";
 import { isTransient, parseRetryAfter, waitMilliseconds } from "./retry-policy.ts";
+import { isRefused, redirectError, redirectOf, tokenNotHad, unreachable } from "./transport-errors.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /** One request over fetch, repeated until it is answered or its budget ends. */
 
-/** What `fetch` is asked for. */
-export interface FetchRequest {
-  method: string;
-  headers: Headers;
-  cache: "no-store";
-  signal: AbortSignal;
-  body?: string;
-}
-
-/** What is read of its answer; a `Response` is one. */
-export interface FetchAnswer {
-  status: number;
-  ok: boolean;
-  headers: { get(name: string): string | null };
-  text(): Promise<string>;
-}
-
-/** What `fetch` must be able to do for us; the global one can. */
-export type Fetch = (url: string, init: FetchRequest) => Promise<FetchAnswer>;
+export type { Fetch } from "./fetch-types.ts";
+export { isUnreachable } from "./transport-errors.ts";
 
 /** A request, complete: whatever has to be the same in every try is in here. */
 export interface WireRequest {
@@ -30,14 +18,19 @@ export interface WireRequest {
   key: string;
   method: string;
   url: string;
+  /** All but the token. */
   headers: Headers;
+  /** Asked for each try: a budget of minutes may outlive a token. */
+  token(): Promise<string | undefined>;
   body: string | undefined;
   /** True when a repeat does nothing twice, so that a lost answer may be asked for again. */
   repeatable: boolean;
-  /** How long one try may take before it counts as a lost connection. */
+  /** How long one try may take, the token included, before it counts as a lost connection. */
   tryMilliseconds: number;
   /** No try begins later than this after the first one began. */
   budgetMilliseconds: number;
+  /** Instead of the budget, where nothing listens at the address. */
+  refusedBudgetMilliseconds: number;
   signal: AbortSignal | undefined;
 }
 
@@ -49,10 +42,11 @@ export interface WireAnswer {
   retryAfterSeconds: number | undefined;
 }
 
-/** A bound beside the budget, in case a clock stands still. */
+/** A bound beside the budget, in case no time passes. */
 const MAX_TRIES = 200;
 
-type Outcome = { answer: WireAnswer } | { lost: unknown };
+/** `lost`: it may have arrived. `unsent`: no token, so it was not sent. `final`: no use to try again. */
+type Outcome = { answer: WireAnswer } | { lost: unknown } | { unsent: Error } | { final: AgentCommunicationError };
 
 /** We never fail without a word, but the Functions host does: its worker died in the middle of the call. */
 function lostItsWorker({ status, text }: WireAnswer): boolean {
@@ -60,30 +54,29 @@ function lostItsWorker({ status, text }: WireAnswer): boolean {
 }
 
 function mayRepeat(request: WireRequest, outcome: Outcome): boolean {
+  if ("final" in outcome) return false;
+  if ("unsent" in outcome) return true;
   if ("lost" in outcome || lostItsWorker(outcome.answer)) return request.repeatable;
   return isTransient(outcome.answer.status) && (request.repeatable || outcome.answer.status === 429);
 }
 
-/** fetch says "fetch failed" and keeps the reason (ECONNREFUSED …) in the cause. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const cause: unknown = error.cause;
-  if (cause instanceof AggregateError && cause.errors.length > 0) return reasonOf(cause.errors[0]);
-  return cause instanceof Error ? cause.message || cause.name : error.message;
+function budgetOf(request: WireRequest, outcome: Outcome): number {
+  const { budgetMilliseconds, refusedBudgetMilliseconds } = request;
+  const refused = "lost" in outcome && isRefused(outcome.lost);
+  return refused ? Math.min(budgetMilliseconds, refusedBudgetMilliseconds) : budgetMilliseconds;
 }
 
-function unreachable(request: WireRequest, lost: unknown): AgentCommunicationError {
-  const { origin } = new URL(request.url);
-  return new AgentCommunicationError(
-    "STORE_UNAVAILABLE",
-    `No answer from ${origin} to ${request.key}: ${reasonOf(lost)}.`,
-    { cause: lost },
-  );
+function conclude({ key, url }: WireRequest, outcome: Outcome): WireAnswer {
+  if ("answer" in outcome) return outcome.answer;
+  if ("final" in outcome) throw outcome.final;
+  if ("unsent" in outcome) throw tokenNotHad(key, outcome.unsent);
+  throw unreachable(key, url, outcome.lost);
 }
 
-/** True for the error of a request that no server answered, as opposed to one that a server refused with 503. */
-export function isUnreachable(error: unknown): boolean {
-  return error instanceof AgentCommunicationError && error.code === "STORE_UNAVAILABLE" && error.cause !== undefined;
+/** A provider's own AgentCommunicationError stays what it is when there is no use in asking again. */
+function withoutToken(error: unknown): Outcome {
+  if (!isOurs(error)) return { unsent: new Error(errorText(error), { cause: error }) };
+  return isTransient(error.status) ? { unsent: error } : { final: error };
 }
 
 export class Transport {
@@ -98,51 +91,69 @@ export class Transport {
   /**
    * Sends until there is an answer that is not "try later", or the budget ends; then gives the last answer.
    *
-   * @throws AgentCommunicationError STORE_UNAVAILABLE (see isUnreachable) when nothing answered
+   * @throws AgentCommunicationError STORE_UNAVAILABLE (see isUnreachable) when nothing answered, or only with a redirect;
+   *   IDENTITY_UNAVAILABLE when no token could be had
    * @throws the signal's reason when it aborts
    */
   async send(request: WireRequest): Promise<WireAnswer> {
-    const lastStart = this.#clock.now() + request.budgetMilliseconds;
+    // Added up from waits and measured tries: the machine's clock may be set back or forward meanwhile.
+    let spent = 0;
     for (let tries = 1; ; tries++) {
       request.signal?.throwIfAborted();
+      const taken = stopwatch();
       const outcome = await this.#try(request);
+      spent += taken();
       request.signal?.throwIfAborted();
       const retryAfter = "answer" in outcome ? outcome.answer.retryAfterSeconds : undefined;
       const wait = waitMilliseconds(tries, retryAfter, Math.random());
-      const again = mayRepeat(request, outcome) && tries < MAX_TRIES && this.#clock.now() + wait <= lastStart;
-      if (!again) {
-        if ("answer" in outcome) return outcome.answer;
-        throw unreachable(request, outcome.lost);
-      }
+      spent += wait;
+      const again = mayRepeat(request, outcome) && tries < MAX_TRIES && spent <= budgetOf(request, outcome);
+      if (!again) return conclude(request, outcome);
       await this.#clock.sleep(wait, request.signal);
     }
   }
 
-  /** One try; the whole answer is read inside, because a connection can also be lost in the middle of it. */
+  /** One try. It ends when its time is over or the caller's signal aborts, whatever fetch does with its own signal. */
   async #try(request: WireRequest): Promise<Outcome> {
     const attempt = new AbortController();
-    const forward = () => attempt.abort(request.signal?.reason);
-    request.signal?.addEventListener("abort", forward, { once: true });
-    const cancelTimeout = this.#clock.after(request.tryMilliseconds, () =>
-      attempt.abort(new Error(`no answer within ${request.tryMilliseconds} ms`)),
-    );
+    const stopForwarding = request.signal && onAbort(request.signal, () => attempt.abort(request.signal?.reason));
+    const late = `no answer within ${Math.round(request.tryMilliseconds)} ms`;
+    const cancelTimeout = this.#clock.after(request.tryMilliseconds, () => attempt.abort(new Error(late)));
+    let sent = false;
+    let answered = false;
     try {
-      const response = await this.#fetch(request.url, {
-        method: request.method,
-        headers: request.headers,
-        cache: "no-store",
-        signal: attempt.signal,
-        ...(request.body === undefined ? {} : { body: request.body }),
-      });
-      const text = await response.text();
-      const { status, ok, headers } = response;
-      const retryAfterSeconds = parseRetryAfter(headers.get("retry-after"), this.#clock.now());
-      return { answer: { status, ok, contentType: headers.get("content-type") ?? "", text, retryAfterSeconds } };
+      const token = await untilAborted(attempt.signal, request.token());
+      sent = true;
+      const outcome = await untilAborted(attempt.signal, this.#exchange(request, token, attempt.signal));
+      answered = "answer" in outcome;
+      return outcome;
     } catch (error) {
-      return { lost: error };
+      return sent ? { lost: error } : withoutToken(error);
     } finally {
       cancelTimeout();
-      request.signal?.removeEventListener("abort", forward);
+      stopForwarding?.();
+      // What is left of an answer that nobody reads, such as a redirect's, must not hold its connection.
+      if (!answered) attempt.abort();
     }
+  }
+
+  /** The whole answer is read inside the try, because a connection can also be lost in the middle of it. */
+  async #exchange(request: WireRequest, token: string | undefined, signal: AbortSignal): Promise<Outcome> {
+    const own = new Headers(request.headers);
+    if (token !== undefined) own.set("authorization", `Bearer ${token}`);
+    const response = await this.#fetch(request.url, {
+      method: request.method,
+      headers: own,
+      cache: "no-store",
+      redirect: "manual",
+      signal,
+      ...(request.body === undefined ? {} : { body: request.body }),
+    });
+    const redirect = redirectOf(response, request.url);
+    if (redirect !== undefined) return { final: redirectError(request.key, request.url, redirect) };
+    const text = await response.text();
+    const { status, ok, headers } = response;
+    const retryAfterSeconds = parseRetryAfter(headers.get("retry-after"), headers.get("date"), this.#clock.now());
+    return { answer: { status, ok, contentType: headers.get("content-type") ?? "", text, retryAfterSeconds } };
   }
 }

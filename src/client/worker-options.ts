@@ -1,6 +1,6 @@
 import type { AgentClient } from "./agent-client.ts";
 import type { MessageHandler } from "./message-runner.ts";
-import type { TaskHandler } from "./task-run.ts";
+import type { TaskHandler } from "./task-context.ts";
 
 /** What a worker is made of. */
 export interface WorkerOptions {
@@ -16,15 +16,27 @@ export interface WorkerOptions {
   onMessage?: MessageHandler | undefined;
   /** Other messages at the same time. Default 10. */
   maxConcurrentMessages?: number | undefined;
-  /** Told everything worth a line in a log; must not throw. */
-  onEvent?: ((event: WorkerEvent) => void) | undefined;
-  /** How long to try to deliver a result while the server does not answer. Default 300,000. */
+  /**
+   * Told everything worth a line in a log. What it throws, or rejects with, comes back as an `error` event with `during:
+   * "event"`; what it throws on that is dropped.
+   */
+  onEvent?: ((event: WorkerEvent) => unknown) | undefined;
+  /**
+   * How long to try to deliver a result before `task_unreported` tells that it is still here. It is tried again until it is
+   * delivered or the attempt is lost. Default 300,000.
+   */
   settleBudgetMilliseconds?: number | undefined;
+  /**
+   * How long a handler may go on after its attempt (or the lease of its message) was lost. Then its slot is given to other
+   * work, although it has not ended. Default 30,000.
+   */
+  lostHandlerMilliseconds?: number | undefined;
 }
 
 /**
- * What happened in a worker. `task_lost`: the attempt timed out or was given to somebody else. `task_unreported`: its
- * result could not be delivered within the settle budget; the service will take the task back at its deadline.
+ * What happened in a worker. `task_lost`: the attempt timed out or was given to another worker. `task_unreported`: its
+ * start or result could not be delivered so far; it is kept and tried again, until another event of this attempt says how
+ * that ended, or the worker has stopped.
  */
 export type WorkerEvent =
   | { type: "registered" | "deregistered" | "draining" | "stopped" }

@@ -12,11 +12,11 @@ import type { StopOptions } from "./worker-options.ts";
  * await stopOnSignals(worker);
  */
 export function stopOnSignals(worker: Worker, options: StopOptions = {}): Promise<void> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const names = ["SIGTERM", "SIGINT"] as const;
     const stop = () => {
       for (const name of names) process.removeListener(name, stop);
-      void worker.stop(options).then(resolve);
+      worker.stop(options).then(resolve, reject);
     };
     for (const name of names) process.on(name, stop);
   });

@@ -6,12 +6,16 @@ import { MessageRunner } from "./message-runner.ts";
 import { type AssignedTask, readAssignment, readCancel } from "./payloads.ts";
 import { type RunEnd, TaskRun } from "./task-run.ts";
 import { TaskSlots } from "./task-slots.ts";
+import { tell } from "./tell.ts";
 import type { StopOptions, WorkerEvent, WorkerOptions } from "./worker-options.ts";
 
 const DEFAULT_GRACE_MILLISECONDS = 30_000;
 const DEFAULT_SETTLE_BUDGET_MILLISECONDS = 300_000;
 /** After the grace, how long an aborted handler has to end by itself before its attempt is given back over its head. */
 const ABORTED_HANDLER_MILLISECONDS = 2_000;
+/** How long a worker that stops tries to give back what is left, and to deliver what it could not deliver before. */
+const GIVE_BACK_MILLISECONDS = 5_000;
+const DEFAULT_LOST_HANDLER_MILLISECONDS = 30_000;
 const DRAIN_POLL_MILLISECONDS = 100;
 const RECEIVE_MESSAGES = 10;
 const TASK_TYPES = ["task_assignment", "task_cancel"];
@@ -42,7 +46,12 @@ export class Worker {
   readonly #session: AgentSession;
   readonly #messages: MessageRunner | undefined;
   readonly #slots: TaskSlots;
+  #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
+  /** What is being done about attempts that the service lists and this process does not hold. */
+  readonly #adopting = new Map<string, Promise<void>>();
+  /** When attempts ended: a heartbeat that was on its way meanwhile may still list them. */
+  readonly #ended = new Map<string, number>();
   #draining = false;
 
   constructor(options: WorkerOptions) {
@@ -50,9 +59,15 @@ export class Worker {
     this.#client = options.client;
     const maxConcurrentTasks = options.maxConcurrentTasks ?? 1;
     this.#slots = new TaskSlots(maxConcurrentTasks, (run, end) => this.#tell(run, end));
-    const onError = (error: unknown) => this.#emit({ type: "error", during: "message", error });
     this.#messages =
-      options.onMessage && new MessageRunner(options.client, options.agentId, options.onMessage, onError);
+      options.onMessage &&
+      new MessageRunner({
+        client: options.client,
+        agentId: options.agentId,
+        handle: options.onMessage,
+        lostHandlerMilliseconds: options.lostHandlerMilliseconds ?? DEFAULT_LOST_HANDLER_MILLISECONDS,
+        onError: (error, during) => this.#emit({ type: "error", during, error }),
+      });
     this.#session = new AgentSession(
       options.client,
       {
@@ -80,13 +95,22 @@ export class Worker {
   /**
    * Registers and begins to work; resolves when the agent is known. What an earlier process of this agent id had
    * started is given back with one retry used, because its handler is gone; what was only assigned to it is done here.
+   * A second call gives the first one's promise, unless that has failed.
    *
    * @throws AgentCommunicationError when registering is refused
    */
-  async start(): Promise<void> {
-    const { tasks } = await this.#session.start();
+  start(): Promise<void> {
+    this.#starting ??= this.#start().catch((error: unknown) => {
+      this.#starting = undefined;
+      throw error;
+    });
+    return this.#starting;
+  }
+
+  async #start(): Promise<void> {
+    await this.#session.start();
     this.#emit({ type: "registered" });
-    for (const { taskId, attempt } of tasks) await this.#adopt(taskId, attempt);
+    await Promise.all(this.#adopting.values());
   }
 
   /**
@@ -94,12 +118,18 @@ export class Worker {
    * handlers are aborted and their tasks given back. A second call gives the first one's promise.
    */
   stop(options: StopOptions = {}): Promise<void> {
-    this.#stopping ??= this.#stop(options);
+    // Not at once: a listener that is told of it may call stop itself.
+    this.#stopping ??= Promise.resolve().then(() => this.#stop(options));
     return this.#stopping;
   }
 
   #emit(event: WorkerEvent): void {
-    this.#options.onEvent?.(event);
+    const { onEvent } = this.#options;
+    if (onEvent === undefined) return;
+    tell(
+      () => onEvent(event),
+      (error) => tell(() => onEvent({ type: "error", during: "event", error })),
+    );
   }
 
   #wanted(): { maxMessages: number; types?: string[] } {
@@ -143,13 +173,22 @@ export class Worker {
         task,
         handle: this.#options.handle,
         settleBudgetMilliseconds: this.#options.settleBudgetMilliseconds ?? DEFAULT_SETTLE_BUDGET_MILLISECONDS,
+        lostHandlerMilliseconds: this.#options.lostHandlerMilliseconds ?? DEFAULT_LOST_HANDLER_MILLISECONDS,
+        elapsed: this.#session.elapsed,
         onStarted: () => this.#emit({ type: "task_started", taskId, attempt }),
+        onUnreported: (error) => this.#emit({ type: "task_unreported", taskId, attempt, error }),
+        onListenerFault: (error) => this.#emit({ type: "error", during: "abort listener", error }),
+        onOutlived: () => {
+          const error = new Error(`the handler of task ${taskId} goes on although attempt ${attempt} is lost`);
+          this.#emit({ type: "error", during: "handler", error });
+        },
         onLog: (line) => this.#emit({ type: "log", taskId, line }),
       }),
     );
   }
 
   #tell({ task: { taskId, attempt } }: TaskRun, end: RunEnd): void {
+    this.#ended.set(`${attempt} ${taskId}`, this.#session.elapsed());
     if (end.end === "failed") {
       this.#emit({ type: "task_failed", taskId, attempt, error: end.error, retryable: end.retryable });
     } else if (end.end === "unreported") {
@@ -166,7 +205,7 @@ export class Worker {
     run.abort("cancelled");
   }
 
-  /** A heartbeat tells what the server thinks this worker has. */
+  /** A heartbeat tells what the server thinks this worker has: what that is and is not here goes back at once. */
   #compare(reply: HeartbeatReply, askedAt: number): void {
     const attempts = new Map(reply.tasks.map((task) => [task.taskId, task]));
     for (const run of this.#slots.runs()) {
@@ -179,6 +218,24 @@ export class Worker {
         run.abort("lost");
       }
     }
+    for (const { taskId, attempt } of reply.tasks) this.#claim(taskId, attempt, askedAt);
+    for (const [ended, at] of this.#ended) if (at < askedAt) this.#ended.delete(ended);
+  }
+
+  /** Takes on, or gives back, an attempt that is not here although the service has it here. */
+  #claim(taskId: string, attempt: number, askedAt: number): void {
+    const held = this.#slots.get(taskId);
+    if (held !== undefined && held.task.attempt >= attempt) return;
+    const key = `${attempt} ${taskId}`;
+    if (this.#adopting.has(key) || (this.#ended.get(key) ?? Number.NEGATIVE_INFINITY) >= askedAt) return;
+    // One after the other: a worker of 10,000 slots does not ask for 10,000 tasks at once.
+    const before = [...this.#adopting.values()].at(-1);
+    const work = async () => {
+      await before;
+      await this.#adopt(taskId, attempt);
+      this.#adopting.delete(key);
+    };
+    this.#adopting.set(key, work());
   }
 
   #loseAll(): void {
@@ -187,14 +244,14 @@ export class Worker {
   }
 
   async #adopt(taskId: string, attempt: number): Promise<void> {
-    if (this.#slots.get(taskId) !== undefined) return;
     try {
       const { status, taskType, description, parameters, deadline, traceparent, ...task } =
         await this.#client.getTask(taskId);
-      if (task.attempt !== attempt || this.#slots.get(taskId) !== undefined) return;
+      if (task.attempt !== attempt || (this.#slots.get(taskId)?.task.attempt ?? 0) >= attempt) return;
       if (status === "assigned" && deadline !== undefined) {
         this.#accept({ taskId, attempt, taskType, description, parameters, deadline, traceparent });
       } else if (status === "running") {
+        // Its handler is gone with the process that started it: it is done anew now, and not only after its deadline.
         const error = "the worker's process ended during this attempt";
         await this.#client.failTask(taskId, { agentId: this.#options.agentId, attempt, error }, { traceparent });
       }
@@ -211,8 +268,14 @@ export class Worker {
     this.#slots.abortAll("stopping");
     this.#messages?.abort();
     await this.#within(ABORTED_HANDLER_MILLISECONDS, () => this.#idle());
-    if (deregister) await this.#quietly("deregister", () => this.#client.deregisterAgent(this.#options.agentId));
-    else await Promise.all(this.#slots.runs().map((run) => run.abandon("the worker stopped")));
+    if (deregister) {
+      await this.#quietly("deregister", () => this.#client.deregisterAgent(this.#options.agentId));
+      this.#slots.abortAll("lost");
+    } else {
+      for (const run of this.#slots.runs()) run.abandon();
+      await this.#within(GIVE_BACK_MILLISECONDS, () => this.#slots.idle());
+    }
+    for (const run of this.#slots.runs()) run.giveUp();
     await this.#session.stop();
     this.#emit({ type: "stopped" });
   }

@@ -1,3 +1,5 @@
+import { onAbort } from "./on-abort.ts";
+
 /**
  * The only place that reads the time or sets a timer. Everything else is given a Clock, so that a test can move time
  * forward and the two stores can each tell their own.
@@ -38,11 +40,11 @@ function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return resolve();
     const done = () => {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
+      leave?.();
       resolve();
     };
     const timer = setTimeout(done, Math.min(Math.max(0, milliseconds), LONGEST_TIMER_MILLISECONDS));
-    signal?.addEventListener("abort", done, { once: true });
+    const leave = signal && onAbort(signal, done);
   });
 }
 

@@ -40,6 +40,18 @@ export interface FieldError {
   message: string;
 }
 
+/**
+ * The ids that a request went out with, given or generated: whoever got no answer, or an error, repeats it safely with them.
+ * `messageIds` are those of a batch, in its order.
+ */
+export interface RequestIds {
+  messageId?: string;
+  messageIds?: readonly string[];
+  taskId?: string;
+  claimId?: string;
+  idempotencyKey?: string;
+}
+
 /** What an error may carry beside its code and detail. */
 export interface ErrorExtras {
   /** The invalid places, for INVALID_REQUEST and PAYLOAD_TOO_LARGE. */
@@ -50,6 +62,8 @@ export interface ErrorExtras {
   allow?: readonly string[];
   /** What was wrong with the bearer token, for UNAUTHENTICATED; sent in WWW-Authenticate. Absent: there was none. */
   challenge?: "invalid_token";
+  /** Of the request that failed; set by the client only. */
+  ids?: RequestIds;
   /** What went wrong underneath, for logs only: it never reaches a caller. */
   cause?: unknown;
 }
@@ -66,6 +80,7 @@ export class AgentCommunicationError extends Error {
   readonly retryAfterSeconds: number | undefined;
   readonly allow: readonly string[] | undefined;
   readonly challenge: "invalid_token" | undefined;
+  readonly ids: RequestIds | undefined;
 
   constructor(code: ErrorCode, detail: string, extras: ErrorExtras = {}) {
     super(detail, extras.cause === undefined ? undefined : { cause: extras.cause });
@@ -75,6 +90,7 @@ export class AgentCommunicationError extends Error {
     this.retryAfterSeconds = extras.retryAfterSeconds;
     this.allow = extras.allow;
     this.challenge = extras.challenge;
+    this.ids = extras.ids;
   }
 
   /** The HTTP status of the code. */

@@ -1,0 +1,28 @@
+import type { AgentClient } from "./agent-client.ts";
+import type { AssignedTask } from "./payloads.ts";
+
+/** What a user writes to do tasks, and what it is given. */
+
+/** What a handler may use while it works on a task. */
+export interface TaskContext {
+  /** Aborts when the task is to be cancelled, the attempt was lost, or the worker stops; see HandlerAborted. */
+  signal: AbortSignal;
+  /**
+   * Reports how far the work is, 0–100, and a note. Best effort: when reports come faster than they can be sent, only
+   * the latest is; a report that cannot be delivered does not fail the task.
+   */
+  progress(percent?: number, note?: string): Promise<void>;
+  /**
+   * Moves the deadline to now + `seconds`, if that is later. @throws AgentCommunicationError LEASE_LOST. A rejection that
+   * the handler does not wait for ends nothing.
+   */
+  extend(seconds: number): Promise<void>;
+  /** W3C Trace Context of the work on this attempt, for calls of others. `client` needs none where an SDK is registered. */
+  traceparent: string | undefined;
+  /** Passes a line to the worker's `onEvent`; it is not sent anywhere. */
+  log(line: string): void;
+  client: AgentClient;
+}
+
+/** Works on one attempt. What it returns (JSON, or nothing) is the result; what it throws fails the attempt. */
+export type TaskHandler = (task: AssignedTask, context: TaskContext) => unknown;

@@ -1,0 +1,12 @@
+import { onAbort } from "../lib/on-abort.ts";
+
+/**
+ * Waits for `work`, but not longer than until the signal aborts: then it rejects with the signal's reason, whatever the
+ * work does with the signal. What comes of the work later is dropped.
+ */
+export function untilAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const leave = onAbort(signal, () => reject(signal.reason));
+    work.then(resolve, reject).finally(leave);
+  });
+}
