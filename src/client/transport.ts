@@ -9,7 +9,7 @@ import { untilAborted } from "./until-aborted.ts";
 
 /** One request over fetch, repeated until it is answered or its budget ends. */
 
-export type { Fetch } from "./fetch-types.ts";
+export type { Fetch, FetchAnswer, FetchRequest } from "./fetch-types.ts";
 export { isUnreachable } from "./transport-errors.ts";
 
 /** A request, complete: whatever has to be the same in every try is in here. */
