@@ -110,6 +110,12 @@ describe("keywords of JSON Schema", () => {
     ["dependentRequired is one", { dependentRequired: { a: ["b"] } }, { a: 1 }, false],
     ["format is an annotation", { format: "email" }, "no address", true],
     ["content is an annotation", { contentEncoding: "base64", contentMediaType: "application/json" }, "%", true],
+    [
+      "unknown keywords may be called as in every object",
+      { constructor: 1, hasOwnProperty: {}, type: "string" },
+      "a",
+      true,
+    ],
     ["unknown keywords mean nothing", { "x-note": { type: "string" } }, 1, true],
     ["a required name of every object is missed", { required: ["toString"] }, {}, false],
     ["a required __proto__ is missed", { required: ["__proto__"] }, {}, false],

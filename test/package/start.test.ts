@@ -75,7 +75,9 @@ describe("the package, started", () => {
     const loaded = await loadedPackages(app);
     if (loads.length === 0) expect(loaded).toEqual(LEAST);
     const optional = SCENARIOS.flatMap((scenario) => scenario.loads).filter((name) => !expected.includes(name));
-    expect(loaded.filter((name) => [...optional, "ajv", "zod-openapi", "fastify"].includes(name))).toEqual([]);
+    expect(
+      loaded.filter((name) => [...optional, "@hyperjump/json-schema", "zod-openapi", "fastify"].includes(name)),
+    ).toEqual([]);
     const foreign = (await app.files()).filter(
       (url) => url.startsWith("file:") && !fileURLToPath(url).startsWith(made.folder),
     );
@@ -105,6 +107,15 @@ describe("the package, started", () => {
     const message = { sender: "lead", receiver: "worker", type: "a.b", payload: {} };
     expect((await first.invoke("sendMessage", post("/messages", message))).status).toBe(422);
     expect((await first.invoke("sendMessage", post("/messages", { ...message, payload: { n: 1 } }))).status).toBe(202);
+    const changed = { ...post("/messages", message), body: '{"sender":"lead","payload":{"n":9007199254740993}}' };
+    const refused = JSON.parse((await first.invoke("sendMessage", changed)).body);
+    expect([refused.code, refused.errors[0].path]).toEqual(["INVALID_REQUEST", "payload.n"]);
+    const head = await first.invoke("health", { method: "HEAD", url: at("/health"), headers });
+    expect([head.status, head.headers["content-type"], head.body]).toEqual([
+      200,
+      "application/json; charset=utf-8",
+      "",
+    ]);
     expect(await first.stop()).toBe(0);
 
     const second = (await start(settings)).app;

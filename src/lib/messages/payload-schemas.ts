@@ -7,8 +7,9 @@ import type { MessageTypeDefinition } from "./message.ts";
 
 /** Schemas of custom types (JSON Schema 2020-12, https://json-schema.org/draft/2020-12). */
 
-/** Compiled checks kept at most; beyond it the cache starts anew. */
+/** Compiled checks kept at most, and characters of their schemas (up to 40 bytes each, measured); beyond it the cache starts anew. */
 const CACHED_MAX = 500;
+const CACHED_MAX_CHARACTERS = 1_048_576;
 const VALIDATE_MILLISECONDS = 250;
 
 /**
@@ -37,6 +38,7 @@ interface Compiled {
 /** Checks payloads against the registered schema of their type. */
 export class PayloadSchemas {
   readonly #compiled = new Map<string, Compiled>();
+  #characters = 0;
 
   /** @throws INVALID_REQUEST when the schema is none that can be compiled, with the place in it */
   async check(schema: MessageTypeDefinition["schema"]): Promise<void> {
@@ -64,8 +66,12 @@ export class PayloadSchemas {
     const text = JSON.stringify(definition.schema);
     const watched = text.length > CHEAP_SCHEMA_CHARACTERS || COSTLY_KEYWORDS.test(text);
     const compiled = { updatedAt: definition.updatedAt, check: await usable(definition), watched };
-    if (this.#compiled.size >= CACHED_MAX) this.#compiled.clear();
+    if (this.#compiled.size >= CACHED_MAX || this.#characters > CACHED_MAX_CHARACTERS) {
+      this.#compiled.clear();
+      this.#characters = 0;
+    }
     this.#compiled.set(definition.type, compiled);
+    this.#characters += text.length;
     return compiled;
   }
 }

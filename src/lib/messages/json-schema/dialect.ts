@@ -79,8 +79,12 @@ const FIRST = "https://message-type.invalid/first";
 
 let prepared: Promise<void> | undefined;
 
-/** Resolves when the library is ready for schemas of others. */
-export function dialectReady(): Promise<void> {
+/**
+ * Resolves when the library is ready for one more schema. It remembers every keyword that it has met, unknown ones by their names and for
+ * ever; adding a keyword makes it forget them, so that schemas which come and go leave nothing behind.
+ */
+export async function dialectReady(): Promise<void> {
   prepared ??= prepare();
-  return prepared;
+  await prepared;
+  addKeyword(multipleOf);
 }

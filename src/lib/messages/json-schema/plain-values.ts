@@ -16,10 +16,14 @@ const SCHEMA_KEYWORDS = new Set([
 const LIST_KEYWORDS = new Set(["allOf", "anyOf", "oneOf", "prefixItems"]);
 const MAP_KEYWORDS = new Set(["$defs", "definitions", "properties", "patternProperties", "dependentSchemas"]);
 
-/** The schema with its plain values as texts; keywords that 2020-12 does not know stay as they are, since a $ref may lead into them. */
+/**
+ * The schema with its plain values as texts. Keywords that 2020-12 does not know stay as they are, since a $ref may lead into them; but
+ * for names such as `constructor`, which the library would find in every object.
+ */
 export function withTexts(schema: JsonValue): JsonValue {
   if (typeof schema !== "object" || schema === null || Array.isArray(schema)) return schema;
-  return Object.fromEntries(Object.entries(schema).map(([name, part]) => [name, partWithTexts(name, part)]));
+  const keywords = Object.entries(schema).filter(([name]) => !(name in Object.prototype));
+  return Object.fromEntries(keywords.map(([name, part]) => [name, partWithTexts(name, part)]));
 }
 
 function partWithTexts(name: string, part: JsonValue): JsonValue {
