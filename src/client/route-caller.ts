@@ -103,14 +103,21 @@ function toJson(body: unknown): string {
   try {
     text = JSON.stringify(body ?? {});
   } catch (cause) {
-    refuseNumbers(lossyNumbers(body));
+    refuseNumbers(body);
     throw new AgentCommunicationError("INVALID_REQUEST", "The body cannot be written as JSON.", { cause });
   }
-  refuseNumbers(lossyNumbers(body));
+  refuseNumbers(body);
   return text;
 }
 
-function refuseNumbers(errors: readonly FieldError[]): void {
+function refuseNumbers(body: unknown): void {
+  let errors: readonly FieldError[];
+  try {
+    errors = lossyNumbers(body);
+  } catch {
+    // A getter or a proxy of the caller's that throws when it is looked at again: what could be written was written.
+    return;
+  }
   if (errors.length === 0) return;
   const detail = `The body is invalid: ${errors[0]?.path} ${errors[0]?.message}`;
   throw new AgentCommunicationError("INVALID_REQUEST", detail, { errors });

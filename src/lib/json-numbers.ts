@@ -17,8 +17,6 @@ const NOT_JSON = "is a bigint, which JSON cannot carry: send it as a string";
 const SAFE = 2 ** 53;
 /** A double has at most 309 digits before its point; a longer text is refused without a look at its digits, which would take long. */
 const KEPT_MAX_CHARACTERS = 400;
-/** Deeper values are refused by the service in any case, and a cycle must end. */
-const LOOKED_DEPTH = 80;
 /** As many places as one refusal names. */
 const REPORTED_MAX = 20;
 /**
@@ -146,16 +144,19 @@ class NumberScan {
  */
 export function lossyNumbers(value: unknown): FieldError[] {
   const found: FieldError[] = [];
-  const waiting: { path: string; value: unknown; depth: number }[] = [{ path: "", value, depth: 0 }];
+  // What is in several places, or in itself, is looked at once.
+  const seen = new Set<object>();
+  const waiting: { path: string; value: unknown }[] = [{ path: "", value }];
   for (let next = waiting.pop(); next !== undefined && found.length < REPORTED_MAX; next = waiting.pop()) {
-    const { path, value: part, depth } = next;
+    const { path, value: part } = next;
     const message = typeof part === "bigint" ? NOT_JSON : typeof part === "number" ? numberProblem(part) : undefined;
     if (message !== undefined) found.push({ path: path.slice(0, 256), message });
-    if (typeof part !== "object" || part === null || depth >= LOOKED_DEPTH) continue;
+    if (typeof part !== "object" || part === null || seen.has(part)) continue;
+    seen.add(part);
     if ("toJSON" in part && typeof part.toJSON === "function") continue;
     for (const [name, child] of Object.entries(part)) {
       if (typeof child === "string" || typeof child === "boolean") continue;
-      waiting.push({ path: path === "" ? name : `${path}.${name}`, value: child, depth: depth + 1 });
+      waiting.push({ path: path === "" ? name : `${path}.${name}`, value: child });
     }
   }
   return found;

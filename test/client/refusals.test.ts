@@ -229,6 +229,20 @@ describe("refusals and repeats", () => {
 });
 
 describe("numbers that JSON would change", () => {
+  it("are looked for without a stumble over what throws when it is looked at", async () => {
+    const { baseUrl, requests } = await play(json({}, 202));
+    const client = new AgentClient({ baseUrl });
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const payload = { proxy } as unknown as null;
+    const sent = client.sendMessage({ sender: "a", receiver: "b", type: "query", payload });
+    await expect(sent).rejects.toMatchObject({
+      code: "INVALID_REQUEST",
+      message: "The body cannot be written as JSON.",
+    });
+    expect(requests).toEqual([]);
+  });
+
   it.each([
     ["a bigint", 12n],
     ["an integer that is not exact", 2 ** 63],

@@ -135,7 +135,7 @@ describe("numbers of a program", () => {
         .map(({ path }) => path)
         .sort(),
     ).toEqual(["a.1", "b.c"]);
-    value.self = value;
-    expect(lossyNumbers(value).length).toBeGreaterThan(1);
+    for (const name of ["self", "again", "more"]) value[name] = value;
+    expect(lossyNumbers(value)).toHaveLength(2);
   });
 });
