@@ -8,6 +8,8 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);
   throw error;
 });
+// What cannot be said does not change what was done: the exit code still tells it.
+process.stderr.on("error", () => undefined);
 
 /** A pipe has no width, unless the caller names one. */
 function columnsOf(terminal: number | undefined, variable = ""): number | undefined {

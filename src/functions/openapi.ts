@@ -1,11 +1,32 @@
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import { defineRoute, type Reply, type Route } from "../lib/http/route.ts";
 
 /** Enough to tell an OpenAPI document; the rest is OpenAPI's own schema. */
 const openApiSchema = z.looseObject({ openapi: z.string(), paths: z.record(z.string(), z.unknown()) });
 
-/** Made once: the table does not change while the process runs. */
-let document: z.output<typeof openApiSchema> | undefined;
+interface Prepared {
+  text: string;
+  etag: string;
+}
+
+/** Made once, text and all: anyone may ask for its 127 kB, and the table does not change while the process runs. */
+let prepared: Promise<Prepared> | undefined;
+
+async function prepare(): Promise<Prepared> {
+  // Loaded on first use: the document is made from the route table, which this file is part of.
+  const { openApiDocument } = await import("../lib/http/openapi.ts");
+  // The table has this very route in it, so its type may not be inferred from here.
+  const table: { routes: readonly Route[] } = await import("./route-table.ts");
+  const text = JSON.stringify(openApiDocument(table.routes));
+  return { text, etag: `"${createHash("sha256").update(text).digest("base64url").slice(0, 22)}"` };
+}
+
+/** RFC 9110, section 13.1.2: any of the list, or `*`; weak ones count. */
+function matches(ifNoneMatch: string | undefined, etag: string): boolean {
+  const known = (ifNoneMatch ?? "").split(",").map((one) => one.trim().replace(/^W\//, ""));
+  return known.includes("*") || known.includes(etag);
+}
 
 export const openApi = defineRoute({
   key: "GET /openapi.json",
@@ -17,14 +38,12 @@ export const openApi = defineRoute({
   body: undefined,
   reply: openApiSchema,
   statuses: [200],
-  async handler(): Promise<Reply<z.output<typeof openApiSchema>>> {
-    if (document === undefined) {
-      // Loaded on first use: the document is made from the route table, which this file is part of.
-      const { openApiDocument } = await import("../lib/http/openapi.ts");
-      // The table has this very route in it, so its type may not be inferred from here.
-      const table: { routes: readonly Route[] } = await import("./route-table.ts");
-      document = openApiDocument(table.routes);
-    }
-    return { status: 200, body: document };
+  async handler(_services, { header }): Promise<Reply<z.output<typeof openApiSchema>>> {
+    prepared ??= prepare();
+    const { text, etag } = await prepared;
+    const contentType = "application/json; charset=utf-8";
+    const headers = { etag, "cache-control": "no-cache" };
+    if (matches(header("if-none-match"), etag)) return { status: 304, text: "", contentType, headers };
+    return { status: 200, text, contentType, headers };
   },
 });

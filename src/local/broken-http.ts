@@ -1,9 +1,19 @@
 import type { Socket } from "node:net";
 import { AgentCommunicationError } from "../lib/errors.ts";
 import { problemReply } from "../lib/http/problem.ts";
+import type { Connections } from "./connections.ts";
 
-/** Answers what node's parser could not read: there is no request, only a socket. */
-export function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): void {
+/**
+ * Answers what node's parser could not read: there is no request, only a socket. What came before it on the connection, whole, is
+ * answered first: a request that was carried out must not be taken for a refused one.
+ */
+export function answerBrokenHttp(error: BrokenHttp, socket: Socket, connections: Connections): void {
+  connections.afterLast(socket, () => answer(error, socket));
+}
+
+type BrokenHttp = Error & { code?: string };
+
+function answer(error: BrokenHttp, socket: Socket): void {
   // A handshake that failed leaves nothing to speak over.
   const failedHandshake = /^ERR_(?:SSL|TLS)_/.test(error.code ?? "");
   if (!socket.writable || failedHandshake || error.code === "ECONNRESET") {

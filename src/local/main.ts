@@ -17,6 +17,10 @@ import { LocalTimers } from "./timers.ts";
 /** How long stopping may take before the process ends anyway. */
 const STOP_MILLISECONDS = 10_000;
 
+// A reader of our output that has gone (a closed terminal, a log collector that was restarted) is no reason to end: the switchboard
+// goes on without being read. Without a listener the next line would end the process.
+for (const output of [process.stdout, process.stderr]) output.on("error", () => undefined);
+
 const lines: Log = lineLog((line) => process.stderr.write(`${line}\n`));
 
 /** One line, whatever the error says. */

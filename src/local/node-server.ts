@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { Log } from "../lib/log.ts";
+import type { Connections } from "./connections.ts";
 import type { SilentConnections } from "./silent-connections.ts";
 import type { TlsFiles } from "./tls.ts";
 
@@ -17,14 +18,18 @@ const CHECK_MILLISECONDS = 5_000;
 const MAX_HEADER_BYTES = 16_384;
 /** Open connections, those that wait in long polls among them. More are closed as they come. */
 const MAX_CONNECTIONS = 10_000;
+/** Of one address, where no proxy stands between: a tenth, so that no caller takes them all. */
+export const MAX_CONNECTIONS_PER_ADDRESS = 1_000;
 
 /** A server of HTTP, or of HTTPS where there is TLS. It does not listen yet. */
 export function createNodeServer(
   listener: RequestListener,
   tls: TlsFiles | undefined,
   silent: SilentConnections,
+  connections: Connections,
   log: Log,
 ): Server {
+  const serve = connections.inTurn(listener);
   const limits = {
     connectionsCheckingInterval: CHECK_MILLISECONDS,
     requestTimeout: REQUEST_TIMEOUT_MILLISECONDS,
@@ -34,14 +39,15 @@ export function createNodeServer(
   };
   let server: Server;
   if (tls === undefined) {
-    server = createServer(limits, listener);
+    server = createServer(limits, serve);
   } else {
-    const secure = createSecureServer({ ...limits, ...tls.options }, listener);
+    const secure = createSecureServer({ ...limits, ...tls.options }, serve);
     tls.renewFor(secure, log);
     server = secure;
   }
   server.timeout = CONNECTION_TIMEOUT_MILLISECONDS;
   server.maxConnections = MAX_CONNECTIONS;
+  connections.watch(server);
   silent.watch(server);
   return server;
 }

@@ -20,8 +20,9 @@ import { approachOf, headerReader } from "./approach.ts";
 import { readBody } from "./body-reader.ts";
 import { answerBrokenHttp } from "./broken-http.ts";
 import { CallerSignals } from "./caller-signals.ts";
+import { Connections } from "./connections.ts";
 import { addressesOf, listenOnOtherAddresses } from "./every-address.ts";
-import { createNodeServer } from "./node-server.ts";
+import { createNodeServer, MAX_CONNECTIONS_PER_ADDRESS } from "./node-server.ts";
 import { SilentConnections } from "./silent-connections.ts";
 import { TlsFiles } from "./tls.ts";
 
@@ -34,7 +35,8 @@ const MAX_PARAM_CHARACTERS = 16_384;
 
 type Parameters = Readonly<Record<string, string>>;
 
-function send(reply: FastifyReply, answer: RawReply): FastifyReply {
+function send(reply: FastifyReply, answer: RawReply, connections: Connections): FastifyReply {
+  connections.sending(reply.raw, answer.text.length);
   reply.code(answer.status);
   for (const name in answer.headers) reply.header(name, answer.headers[name]);
   return reply.send(answer.text);
@@ -110,11 +112,12 @@ interface Serving {
   services: Services;
   admissions: Admissions;
   signals: CallerSignals;
+  connections: Connections;
   log: Log;
 }
 
 function addRoute(app: FastifyInstance, route: Route, serving: Serving): void {
-  const { services, admissions, signals, log } = serving;
+  const { services, admissions, signals, connections, log } = serving;
   const url = PREFIX + pathOf(route).replaceAll(/\{(\w+)\}/g, ":$1");
   app.route<{ Params: Parameters }>({
     method: methodsOf(route),
@@ -123,12 +126,12 @@ function addRoute(app: FastifyInstance, route: Route, serving: Serving): void {
     onRequest: (request) => admissions.admit(request, route),
     handler: async (request, reply) => {
       const raw = rawRequest(request, reply, signals);
-      return send(reply, await dispatch(services, route, raw, admissions.callerOf(request), log));
+      return send(reply, await dispatch(services, route, raw, admissions.callerOf(request), log), connections);
     },
   });
 }
 
-function createApp(serverFactory: FastifyServerFactory): FastifyInstance {
+function createApp(serverFactory: FastifyServerFactory, connections: Connections): FastifyInstance {
   return fastify({
     logger: false,
     exposeHeadRoutes: false,
@@ -142,9 +145,9 @@ function createApp(serverFactory: FastifyServerFactory): FastifyInstance {
       ignoreDuplicateSlashes: false,
       maxParamLength: MAX_PARAM_CHARACTERS,
     },
-    clientErrorHandler: answerBrokenHttp,
+    clientErrorHandler: (error, socket) => answerBrokenHttp(error, socket, connections),
     frameworkErrors: (error, _request, reply) => {
-      send(reply, problemReply(asPublicError(asOurs(error))));
+      send(reply, problemReply(asPublicError(asOurs(error))), connections);
     },
   });
 }
@@ -177,7 +180,9 @@ export async function startServer(services: Services, routes: readonly Route[], 
   const { tls } = config.security;
   const files = tls && new TlsFiles(tls, config.security, clock, log);
   const silent = new SilentConnections();
-  const app = createApp((listener) => createNodeServer(listener, files, silent, log));
+  const perAddress = config.security.trustedProxies === 0 ? MAX_CONNECTIONS_PER_ADDRESS : undefined;
+  const connections = new Connections({ perAddress }, log, () => clock.monotonic());
+  const app = createApp((listener) => createNodeServer(listener, files, silent, connections, log), connections);
   if (tls !== undefined) app.addHook("onSend", async (_request, reply) => void reply.headers(TLS_HEADERS));
   const signals = new CallerSignals();
   // Every body reaches our own reader, whatever its type says.
@@ -186,16 +191,16 @@ export async function startServer(services: Services, routes: readonly Route[], 
     readBody(payload, request.routeOptions.bodyLimit, done);
   });
   app.setErrorHandler((error, request, reply) => {
-    send(reply, replyWithError(asOurs(error), routeOf(request), log, services.telemetry));
+    send(reply, replyWithError(asOurs(error), routeOf(request), log, services.telemetry), connections);
   });
   const admissions = new Admissions(services);
   app.addHook("onRequest", async (request) => {
     if (request.is404) await admissions.admit(request, undefined);
   });
   app.setNotFoundHandler((request, reply) => {
-    send(reply, dispatchUnknown(routes, request.method, pathOnly(request.raw.url ?? "")));
+    send(reply, dispatchUnknown(routes, request.method, pathOnly(request.raw.url ?? "")), connections);
   });
-  for (const route of routes) addRoute(app, route, { services, admissions, signals, log });
+  for (const route of routes) addRoute(app, route, { services, admissions, signals, connections, log });
   const address = await app.listen({ host: config.httpHost, port: config.httpPort });
   const closeOthers = await listenOnEveryAddress(app, config.httpHost, log);
   return {

@@ -1,6 +1,7 @@
+import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
-import { connect } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "@jest/globals";
 import { spawnHost, startLocalHost, temporaryFolder } from "../http/local-host.ts";
@@ -15,6 +16,15 @@ async function failedStart(settings: Record<string, string>): Promise<string> {
   const lines = host.stderr().trimEnd().split("\n");
   expect({ code, stdout: host.stdout(), lines: lines.length }).toEqual({ code: 1, stdout: "", lines: 1 });
   return lines[0] ?? "";
+}
+
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }
 
 async function post(url: string, body: unknown): Promise<Response> {
@@ -85,6 +95,27 @@ describe("npm start", () => {
     expect(await host.ended).toEqual({ code: 0, signal: null });
     expect(ended[0]).toBe("in reserve");
     await host.stop();
+  });
+
+  it("goes on when nobody reads its output any more", async () => {
+    const port = await freePort();
+    const child = spawn(process.execPath, ["src/local/main.ts"], {
+      // An unknown setting is a line on the error output.
+      env: {
+        ...process.env,
+        AGENT_HTTP_PORT: String(port),
+        AGENT_MOCK_DATABASE: join(folder, "unread.db"),
+        AGENT_NAMED_BY_CI: "1",
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    child.stdout.destroy();
+    child.stderr.destroy();
+    const health = async () => (await fetch(`http://127.0.0.1:${port}/api/health`).catch(() => undefined))?.status;
+    while (child.exitCode === null && (await health()) !== 200) await new Promise((resolve) => setTimeout(resolve, 50));
+    expect([child.exitCode, await health()]).toEqual([null, 200]);
+    child.kill("SIGTERM");
+    expect(await new Promise((resolve) => child.once("exit", resolve))).toBe(0);
   });
 
   it("says in one line that the port is in use", async () => {

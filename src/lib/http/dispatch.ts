@@ -26,7 +26,7 @@ function write(reply: Reply<unknown>): RawReply {
   if ("text" in reply) {
     return {
       status: reply.status,
-      headers: { ...COMMON_HEADERS, "content-type": reply.contentType },
+      headers: { ...COMMON_HEADERS, "content-type": reply.contentType, ...reply.headers },
       text: reply.text,
     };
   }

@@ -15,7 +15,7 @@ export type HttpMethod = "GET" | "POST" | "PUT" | "DELETE";
 /** A reply: JSON in `body`, or text of another type in `text`. */
 export type Reply<Body> =
   | { status: number; body: Body; headers?: Record<string, string> }
-  | { status: number; text: string; contentType: string };
+  | { status: number; text: string; contentType: string; headers?: Record<string, string> };
 
 /** What a handler gets: parsed input, and nothing by which it could tell the host. */
 export interface RouteInput<Params, Query, Body> {

@@ -37,6 +37,11 @@ function normalised(text: string): string {
   return isIPv6(address) ? networkOf(address) : address;
 }
 
+/** The source that the address of a socket stands for. */
+export function sourceOfAddress(address: string | undefined): string {
+  return normalised(address ?? "");
+}
+
 /**
  * The source of a request.
  *
@@ -54,5 +59,5 @@ export function sourceOf(approach: Approach, trustedProxies: number): string {
     // Fewer entries than proxies: somebody reached us past them, so the socket is asked.
     if (hop !== undefined && hop.trim() !== "") return normalised(hop.trim());
   }
-  return normalised(approach.remoteAddress() ?? "");
+  return sourceOfAddress(approach.remoteAddress());
 }

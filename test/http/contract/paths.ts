@@ -118,5 +118,17 @@ export function pathsAndMethods(api: () => Api): void {
         expect([400, 404]).toContain(answer.status);
       }
     });
+
+    it("give the OpenAPI document with an entity tag, and 304 to a caller that has it", async () => {
+      const first = await api().send("GET", "/openapi.json");
+      const etag = first.headers.etag ?? "";
+      expect([first.status, etag]).toEqual([200, expect.stringMatching(/^"[\w-]{22}"$/)]);
+      for (const known of [etag, `W/${etag}`, `"other", ${etag}`, "*"]) {
+        const again = await api().send("GET", "/openapi.json", { headers: { "if-none-match": known } });
+        expect([known, again.status, again.headers.etag]).toEqual([known, 304, etag]);
+      }
+      const other = await api().send("GET", "/openapi.json", { headers: { "if-none-match": '"other"' } });
+      expect(other.status).toBe(200);
+    });
   });
 }

@@ -1,0 +1,165 @@
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { AgentCommunicationError } from "../lib/errors.ts";
+import { problemReply } from "../lib/http/problem.ts";
+import type { Log } from "../lib/log.ts";
+import { sourceOfAddress } from "../lib/security/source.ts";
+
+/**
+ * What one connection, one address and all of them together may take of the process.
+ *
+ * Requests of one connection are carried out one after the other, as their answers have to be sent anyway (RFC 9112, section 9.3.2):
+ * so a connection holds one answer that its caller has not read, however many requests it sends ahead.
+ */
+
+/** Requests that may wait behind the one that is carried out; the next one is refused, and the connection closed. */
+const PIPELINED_MAX = 16;
+/** Answers that callers have not read yet, in bytes: past it the connections that have not read for longest are closed. */
+const UNREAD_MAX_BYTES = 128 * 1024 * 1024;
+/** How often a full address is logged: a flood must not fill the log as well. */
+const LOG_MILLISECONDS = 60_000;
+
+export interface ConnectionLimits {
+  /** Open connections of one address; undefined behind a proxy, where many callers have the proxy's. */
+  perAddress: number | undefined;
+  unreadBytes?: number;
+  pipelined?: number;
+}
+
+interface Waiting {
+  request: IncomingMessage;
+  response: ServerResponse;
+}
+
+interface State {
+  current: Waiting | undefined;
+  queue: Waiting[];
+  /** Nothing more is carried out: the connection closes when what is under way has been answered. */
+  ended: boolean;
+  /** Called when nothing is carried out any more. */
+  drained: (() => void) | undefined;
+}
+
+export class Connections {
+  readonly #limits: Required<ConnectionLimits>;
+  readonly #log: Log;
+  readonly #states = new WeakMap<Socket, State>();
+  readonly #byAddress = new Map<string, number>();
+  /** Bytes of answers that are being sent, the oldest first. */
+  readonly #unread = new Map<ServerResponse, number>();
+  #unreadBytes = 0;
+  #loggedAt = Number.NEGATIVE_INFINITY;
+  readonly #monotonic: () => number;
+
+  constructor(limits: ConnectionLimits, log: Log, monotonic: () => number) {
+    this.#limits = { unreadBytes: UNREAD_MAX_BYTES, pipelined: PIPELINED_MAX, ...limits };
+    this.#log = log;
+    this.#monotonic = monotonic;
+  }
+
+  /** Counts connections by address, and closes those past the limit as they come. */
+  watch(server: Server): void {
+    const { perAddress } = this.#limits;
+    if (perAddress === undefined) return;
+    server.on("connection", (socket: Socket) => {
+      const address = sourceOfAddress(socket.remoteAddress);
+      const open = this.#byAddress.get(address) ?? 0;
+      if (open >= perAddress) {
+        socket.destroy();
+        this.#logFull(address);
+        return;
+      }
+      this.#byAddress.set(address, open + 1);
+      socket.once("close", () => {
+        const left = (this.#byAddress.get(address) ?? 1) - 1;
+        if (left > 0) this.#byAddress.set(address, left);
+        else this.#byAddress.delete(address);
+      });
+    });
+  }
+
+  /** Carries out the requests of a connection by `serve`, one after the other. */
+  inTurn(serve: RequestListener): RequestListener {
+    return (request, response) => {
+      const state = this.#stateOf(request.socket);
+      const waiting = { request, response };
+      if (state.ended) return;
+      if (state.current === undefined) this.#carryOut(state, waiting, serve);
+      else if (state.queue.length < this.#limits.pipelined) state.queue.push(waiting);
+      else {
+        state.ended = true;
+        this.#refuse(response);
+      }
+    };
+  }
+
+  /** Notes that an answer of so many bytes is being sent; it counts until its caller has read it. */
+  sending(response: ServerResponse, bytes: number): void {
+    if (response.destroyed) return;
+    this.#unread.set(response, bytes);
+    this.#unreadBytes += bytes;
+    for (const [oldest] of this.#unread) {
+      if (this.#unreadBytes <= this.#limits.unreadBytes) return;
+      // The answer that is being sent at this moment stays: its caller has had no time to read it.
+      if (oldest === response) return;
+      this.#forget(oldest);
+      oldest.socket?.destroy();
+      oldest.destroy();
+    }
+  }
+
+  /**
+   * Calls `then` when every whole request of the connection has been answered: at once where there is none under way. Nothing that
+   * comes later on the connection is carried out.
+   */
+  afterLast(socket: Socket, then: () => void): void {
+    const state = this.#stateOf(socket);
+    if (state.ended) return;
+    state.ended = true;
+    // What is not whole is what could not be read.
+    state.queue = state.queue.filter(({ request }) => request.complete);
+    if (state.current?.request.complete === true) state.drained = then;
+    else then();
+  }
+
+  #stateOf(socket: Socket): State {
+    let state = this.#states.get(socket);
+    if (state === undefined) {
+      state = { current: undefined, queue: [], ended: false, drained: undefined };
+      this.#states.set(socket, state);
+    }
+    return state;
+  }
+
+  #carryOut(state: State, waiting: Waiting, serve: RequestListener): void {
+    state.current = waiting;
+    // Closed: written and handed to the system, or the connection broke.
+    waiting.response.once("close", () => {
+      this.#forget(waiting.response);
+      state.current = undefined;
+      const next = state.queue.shift();
+      if (next !== undefined) this.#carryOut(state, next, serve);
+      else state.drained?.();
+    });
+    serve(waiting.request, waiting.response);
+  }
+
+  #forget(response: ServerResponse): void {
+    this.#unreadBytes -= this.#unread.get(response) ?? 0;
+    this.#unread.delete(response);
+  }
+
+  /** Goes out behind the answers before it; the connection closes then. */
+  #refuse(response: ServerResponse): void {
+    const detail = `At most ${this.#limits.pipelined} requests may wait on one connection; send more when those are answered.`;
+    const { status, headers, text } = problemReply(new AgentCommunicationError("RATE_LIMITED", detail));
+    response.writeHead(status, { ...headers, connection: "close" }).end(text);
+  }
+
+  #logFull(address: string): void {
+    const now = this.#monotonic();
+    if (now - this.#loggedAt < LOG_MILLISECONDS) return;
+    this.#loggedAt = now;
+    this.#log.info("an address has as many connections as it may", { address, limit: this.#limits.perAddress });
+  }
+}
