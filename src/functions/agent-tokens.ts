@@ -34,6 +34,7 @@ export const renewToken = defineRoute({
   body: emptyBody,
   reply: renewTokenReplySchema,
   statuses: [201],
+  changesRights: true,
   async handler(services, { caller }) {
     return { status: 201, body: await services.credentials.renew(tokenOf(caller)) };
   },

@@ -24,6 +24,7 @@ export const registerAgent = defineRoute({
   body: registerAgentSchema,
   reply: registerAgentReplySchema,
   statuses: [200, 201],
+  changesRights: true,
   async handler(services, { body, caller, header }) {
     const applicant = applicantOf(caller, header("idempotency-key"));
     const { created, ...reply } = await services.registry.register(body, applicant, boundsOf(caller));
@@ -83,6 +84,7 @@ export const deregisterAgent = defineRoute({
   body: undefined,
   reply: agentSchema,
   statuses: [200],
+  changesRights: true,
   async handler(services, { params }) {
     return { status: 200, body: await services.registry.deregister(params.agentId) };
   },

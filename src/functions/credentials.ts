@@ -20,6 +20,7 @@ export const issueCredential = defineRoute({
   body: issueCredentialSchema,
   reply: issueCredentialReplySchema,
   statuses: [201],
+  changesRights: true,
   async handler(services, { body }) {
     return { status: 201, body: await services.credentials.issue(body) };
   },
@@ -50,6 +51,7 @@ export const revokeCredential = defineRoute({
   body: undefined,
   reply: credentialSchema,
   statuses: [200],
+  changesRights: true,
   async handler(services, { params }) {
     return { status: 200, body: await services.credentials.revoke(params.credentialId) };
   },

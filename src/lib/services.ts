@@ -1,4 +1,4 @@
-import { AgentRegistry } from "./agents/agent-registry.ts";
+import { type AgentChanged, AgentRegistry } from "./agents/agent-registry.ts";
 import { ChannelPolicy } from "./channels/channel-policy.ts";
 import { ChannelRegistry } from "./channels/channel-registry.ts";
 import type { Clock } from "./clock.ts";
@@ -70,17 +70,30 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
   const encryption = new ContentEncryption({ keys, all: config.encryption.all });
   const keyRotation = new KeyRotation({ store, keys, clock });
   const refusals = new RefusalCounter({ store, clock });
-  const monitor = new SystemMonitor({ store, clock, keyRotation });
-  telemetry?.watch(() => monitor.metrics());
   const credentials = new CredentialRegistry({ store });
-  const gate = security.authMode === "none" ? openGate : new RequiredGate({ security, clock, store, credentials, log });
+  const gate =
+    security.authMode === "none"
+      ? countingGate(openGate, refusals)
+      : new RequiredGate({ security, clock, store, credentials, log, refusals });
+  /** What was known of an agent's rights counts no more after a change of it. */
+  const agentChanged: AgentChanged = (agentId, now) => {
+    credentials.agentChanged(agentId, now);
+    gate.agentChanged?.(agentId);
+    policy.agentChanged(agentId);
+  };
+  const rightsChanged = () => {
+    credentials.forgetAll();
+    policy.forget();
+  };
+  const monitor = new SystemMonitor({ store, clock, keyRotation, rightsChanged });
+  telemetry?.watch(() => monitor.metrics());
   return {
     config,
     clock,
     store,
     telemetry,
-    gate: countingGate(gate, refusals),
-    registry: new AgentRegistry({ store, heartbeatIntervalSeconds: config.heartbeatIntervalSeconds }),
+    gate,
+    registry: new AgentRegistry({ store, heartbeatIntervalSeconds: config.heartbeatIntervalSeconds, agentChanged }),
     credentials,
     messages: new MessageQueueManager({ store, clock, encryption, schemas, policy }),
     channels: new ChannelRegistry({ store, policy }),

@@ -29,11 +29,25 @@ function shown(socket: Socket): ShownCertificate | undefined {
   return certificate === "none" ? undefined : certificate;
 }
 
+/** Read off the raw lines: node's own list of all headers with their repetitions costs 4 µs a request. */
+function everyAuthorization({ headers, rawHeaders }: IncomingMessage): string | undefined {
+  const first = headers.authorization;
+  if (first === undefined) return undefined;
+  const values: string[] = [];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? "";
+    if (name.length === "authorization".length && name.toLowerCase() === "authorization") {
+      values.push(rawHeaders[index + 1] ?? "");
+    }
+  }
+  return values.length === 1 ? first : values.join(",");
+}
+
 export function approachOf(message: IncomingMessage): Approach {
   const read = headerReader(message);
   return {
     // Of several Authorization headers node keeps the first and drops the rest; we must see that there were several.
-    header: (name) => (name === "authorization" ? message.headersDistinct[name]?.join(",") : read(name)),
+    header: (name) => (name === "authorization" ? everyAuthorization(message) : read(name)),
     remoteAddress: () => message.socket.remoteAddress,
     clientCertificate: () => shown(message.socket),
   };

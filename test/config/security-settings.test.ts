@@ -42,12 +42,23 @@ describe("AGENT_AUTH_MODE", () => {
     expect(read(variables, underFunctions).authMode).toBe(expected);
   });
 
+  it("is required by default on Azure, whatever AZURE_FUNCTIONS_ENVIRONMENT says, and its front end is a proxy", () => {
+    const { authMode, trustedProxies } = read({ ...SQL, ...AZURE, ...CORE_TOOLS }, true);
+    expect([authMode, trustedProxies]).toEqual(["required", 1]);
+    expect(problemsOf({ ...AZURE, ...CORE_TOOLS }, true)).toContain("AGENT_COMMUNICATION_MODE");
+  });
+
   it.each<[string, Variables, boolean]>([
     ["for everybody", { AGENT_HTTP_HOST: "0.0.0.0" }, false],
     ["for a name", { AGENT_HTTP_HOST: "agents.example" }, false],
     ["on Azure", { ...SQL, ...AZURE }, true],
     ["on Azure, by the local host", { ...SQL, ...AZURE }, false],
     ["under a Functions host that is not a developer's", {}, true],
+    ["by a site that calls itself a developer's", { ...SQL, ...AZURE, ...CORE_TOOLS }, true],
+    ["by an instance that calls itself a developer's", { ...SQL, WEBSITE_INSTANCE_ID: "1", ...CORE_TOOLS }, true],
+    ["by a pod that calls itself a developer's", { ...SQL, WEBSITE_POD_NAME: "1", ...CORE_TOOLS }, true],
+    ["under a public name", { ...SQL, ...CORE_TOOLS, WEBSITE_HOSTNAME: "agents.azurewebsites.net" }, true],
+    ["by the local host on a site that calls itself a developer's", { ...SQL, ...AZURE, ...CORE_TOOLS }, false],
   ])("none is refused %s", (_, variables, underFunctions) => {
     expect(problemsOf({ ...variables, AGENT_AUTH_MODE: "none" }, underFunctions)).toContain(
       "AGENT_AUTH_MODE: none is only",

@@ -15,17 +15,22 @@ const stranger = () => bearer(newSecret("token", newId(Date.now())).text);
 const statusOf = ({ status }: GuardedAnswer) => status;
 
 describe("the limit of a source", () => {
-  it("is for all requests, with and without a credential, and says when to come again", async () => {
+  it("is for those without a credential and for those with one apart, and says when to come again", async () => {
     host = await startGuardedHost({ AGENT_RATE_LIMIT_PER_SOURCE: SLOW });
     const { token } = await host.agent("admin");
-    expect((await host.ask("GET", "/health/live")).status).toBe(200);
+    const ask = (path: string) => host.ask("GET", path, { headers: bearer(token) });
+    expect((await ask("/health/live")).status).toBe(200);
+    const refused = await ask("/health/live");
+    expect([refused.status, refused.code]).toEqual([429, "RATE_LIMITED"]);
+    // What strangers have used up is not missing to who has proved itself.
+    expect((await ask("/agents")).status).toBe(200);
     for (const path of ["/health/live", "/agents", "/nope"]) {
-      const answer = await host.ask("GET", path, { headers: bearer(token) });
+      const answer = await ask(path);
       expect([path, answer.status, answer.code]).toEqual([path, 429, "RATE_LIMITED"]);
       expect(Number(answer.headers["retry-after"])).toBeGreaterThan(900);
     }
     host.clock.advance(1_000_000);
-    expect((await host.ask("GET", "/agents", { headers: bearer(token) })).status).toBe(200);
+    expect((await ask("/agents")).status).toBe(200);
   });
 
   it("is that of the address which the trusted proxy saw; what the caller says of itself changes nothing", async () => {
@@ -60,49 +65,85 @@ describe("the limit of a credential", () => {
 });
 
 describe("credentials that are not valid", () => {
-  it("are answered at once and counted against their source; past the limit nothing is looked up any more", async () => {
-    host = await startGuardedHost({ AGENT_BAD_CREDENTIALS_PER_SOURCE: "3", AGENT_TRUSTED_PROXIES: "1" });
-    const { agentId, token } = await host.agent();
-    const { store } = host.services;
-    const { findCredential } = store;
-    let lookups = 0;
-    store.findCredential = (lookup) => {
-      lookups += 1;
-      return findCredential(lookup);
-    };
-    const ask = (headers: Record<string, string>, from = "203.0.113.1") =>
-      host.ask("POST", `/agents/${agentId}/heartbeat`, { headers: { ...headers, "x-forwarded-for": from }, body: {} });
-    const attempts = [stranger(), { authorization: "Basic YTpi" }, bearer("agt_nonsense")];
-    for (const headers of attempts) expect((await ask(headers)).status).toBe(401);
-    const before = lookups;
-    for (let n = 0; n < 20; n += 1) {
-      const answer = await ask(stranger());
-      expect([answer.status, answer.code]).toEqual([429, "RATE_LIMITED"]);
+  const beatOf = (agent: { agentId: string; token: string }, from = "203.0.113.1") =>
+    host.ask("POST", `/agents/${agent.agentId}/heartbeat`, {
+      headers: { ...bearer(agent.token), "x-forwarded-for": from },
+      body: {},
+    });
+  const show = (headers: Record<string, string>, from = "203.0.113.1") =>
+    host.ask("GET", "/agents", { headers: { ...headers, "x-forwarded-for": from } });
+
+  it("are answered at once and counted against their source, whatever their kind; a right one that comes new passes", async () => {
+    host = await startGuardedHost({ AGENT_BAD_CREDENTIALS_PER_SOURCE: "4", AGENT_TRUSTED_PROXIES: "1" });
+    const [agent, other] = [await host.agent(), await host.agent()];
+    const enrolment = bearer(newSecret("enrolment", newId(Date.now())).text);
+    for (const wrong of [stranger(), { authorization: "Basic YTpi" }, bearer("agt_nonsense"), enrolment]) {
+      expect((await show(wrong)).status).toBe(401);
     }
-    // Not even a good one that has not been here before: whether it is good is not looked up.
-    expect((await ask(bearer(token))).status).toBe(429);
-    expect(lookups).toBe(before);
-    expect((await ask(bearer(token), "203.0.113.2")).status).toBe(200);
-    host.clock.advance(21_000);
-    expect((await ask(bearer(token))).status).toBe(200);
-    expect((await ask(stranger())).status).toBe(401);
-    expect((await ask(stranger())).status).toBe(429);
+    for (const wrong of [stranger(), { authorization: "Basic YTpi" }, bearer("agt_nonsense"), enrolment]) {
+      const answer = await show(wrong);
+      expect([answer.status, answer.code]).toEqual([429, "RATE_LIMITED"]);
+      expect(Number(answer.headers["retry-after"])).toBeGreaterThan(0);
+    }
+    // Neither has been here before.
+    expect((await beatOf(agent)).status).toBe(200);
+    expect((await beatOf(other, "203.0.113.2")).status).toBe(200);
+    host.clock.advance(16_000);
+    expect((await show(stranger())).status).toBe(401);
+    expect((await show(stranger())).status).toBe(429);
   });
 
-  it("do not hold up those of the same source that have been valid before, until they are revoked", async () => {
+  it("use up nothing of what their source may ask with right ones", async () => {
+    host = await startGuardedHost({ AGENT_RATE_LIMIT_PER_SOURCE: SLOW, AGENT_BAD_CREDENTIALS_PER_SOURCE: "1" });
+    const agent = await host.agent();
+    for (let n = 0; n < 5; n += 1) await host.ask("GET", "/health/live");
+    for (let n = 0; n < 5; n += 1) await show(n % 2 === 0 ? stranger() : {});
+    expect((await beatOf(agent)).status).toBe(200);
+  });
+
+  it("for a credential that is there only slow further wrong ones, wherever they come from", async () => {
+    host = await startGuardedHost({ AGENT_BAD_CREDENTIALS_PER_SOURCE: "2", AGENT_TRUSTED_PROXIES: "1" });
+    const agent = await host.agent();
+    expect((await beatOf(agent)).status).toBe(200);
+    const guess = () => bearer(newSecret("token", agent.credentialId).text);
+    const statuses = [];
+    for (let n = 1; n <= 4; n += 1) statuses.push((await show(guess(), `203.0.113.${n}`)).status);
+    expect(statuses).toEqual([401, 401, 429, 429]);
+    expect((await beatOf(agent, "203.0.113.1")).status).toBe(200);
+    expect((await show(stranger(), "203.0.113.4")).status).toBe(401);
+  });
+
+  it("are slowed when they were right once and are revoked; others of their source go on", async () => {
     host = await startGuardedHost({ AGENT_BAD_CREDENTIALS_PER_SOURCE: "2" });
     const [good, revoked] = [await host.agent(), await host.agent()];
-    const beat = ({ agentId, token }: typeof good) =>
-      host.ask("POST", `/agents/${agentId}/heartbeat`, { headers: bearer(token), body: {} });
-    for (const agent of [good, revoked]) expect((await beat(agent)).status).toBe(200);
-    for (const status of [401, 401, 429]) {
-      expect((await host.ask("GET", "/agents", { headers: stranger() })).status).toBe(status);
-    }
-    for (const agent of [good, revoked]) expect((await beat(agent)).status).toBe(200);
-    const { credentials } = await host.services.credentials.list({ agentId: revoked.agentId });
-    await host.services.credentials.revoke(credentials[0]?.credentialId ?? "");
-    for (const status of [401, 429]) expect((await beat(revoked)).status).toBe(status);
-    expect((await beat(good)).status).toBe(200);
+    for (const agent of [good, revoked]) expect((await beatOf(agent)).status).toBe(200);
+    await host.services.credentials.revoke(revoked.credentialId);
+    for (const status of [401, 401, 429]) expect((await beatOf(revoked)).status).toBe(status);
+    expect((await beatOf(good)).status).toBe(200);
+  });
+
+  it("are looked up a few at a time, and those of other sources take turns with them", async () => {
+    host = await startGuardedHost({ AGENT_TRUSTED_PROXIES: "1" });
+    const agents = [await host.agent(), await host.agent()];
+    const { store } = host.services;
+    const { findCredential } = store;
+    let running = 0;
+    let most = 0;
+    const order: string[] = [];
+    store.findCredential = async (lookup) => {
+      running += 1;
+      most = Math.max(most, running);
+      await new Promise((resolve) => setImmediate(resolve));
+      running -= 1;
+      if ("credentialId" in lookup) order.push(lookup.credentialId);
+      return findCredential(lookup);
+    };
+    const flood = Array.from({ length: 200 }, () => show(stranger()));
+    const [same, another] = await Promise.all([beatOf(agents[0]!), beatOf(agents[1]!, "203.0.113.2")]);
+    expect([same.status, another.status]).toEqual([200, 200]);
+    await Promise.all(flood);
+    expect(most).toBeLessThanOrEqual(8);
+    expect(order).toHaveLength(202);
   });
 
   it("are not those that may not do what they ask, or that are missing", async () => {
@@ -115,18 +156,35 @@ describe("credentials that are not valid", () => {
     expect((await host.ask("GET", "/health/live")).status).toBe(200);
   });
 
-  it("are counted in the audit, and lead to no log line", async () => {
+  it("are in the audit and, once a minute, in the log, with their id and source and without their secret", async () => {
     host = await startGuardedHost({ AGENT_BAD_CREDENTIALS_PER_SOURCE: "2" });
-    for (let n = 0; n < 5; n += 1) await host.ask("GET", "/agents", { headers: stranger() });
+    const agent = await host.agent();
+    await host.services.credentials.revoke(agent.credentialId);
+    for (let n = 0; n < 5; n += 1) await beatOf(agent);
+    for (let n = 0; n < 40; n += 1) await show(stranger());
     await host.services.refusals.close();
     const { entries } = await host.services.audit.list({ action: "request.refused" });
     const counted = new Map<unknown, number>();
     for (const { actor, detail } of entries) {
-      expect(actor).toBe("*");
-      counted.set(detail?.code, (counted.get(detail?.code) ?? 0) + Number(detail?.count));
+      expect([actor, detail.source]).toEqual(["*", "127.0.0.1"]);
+      const key = detail.credentialId === agent.credentialId ? `${detail.code} of the revoked one` : detail.code;
+      counted.set(key, (counted.get(key) ?? 0) + Number(detail.count));
     }
-    expect(Object.fromEntries(counted)).toEqual({ UNAUTHENTICATED: 2, RATE_LIMITED: 3 });
-    expect(host.lines).toEqual([]);
+    expect(Object.fromEntries(counted)).toEqual({
+      "UNAUTHENTICATED of the revoked one": 2,
+      "RATE_LIMITED of the revoked one": 3,
+      RATE_LIMITED: 40,
+    });
+    const lines = host.lines.map((line) => JSON.parse(line));
+    expect(lines).toContainEqual({
+      level: "info",
+      event: "credential refused",
+      code: "UNAUTHENTICATED",
+      source: "127.0.0.1",
+      credentialId: agent.credentialId,
+    });
+    expect(lines.length).toBeLessThanOrEqual(22);
+    expect(host.lines.join("\n")).not.toContain(agent.token.slice(-52, -9));
   });
 });
 

@@ -13,6 +13,7 @@ import {
   type HeartbeatReply,
   heartbeatSchema,
   listAgentsQuerySchema,
+  type RegisterAgent,
   type RegisterAgentInput,
   registerAgentSchema,
 } from "./agent.ts";
@@ -28,13 +29,23 @@ export type Applicant =
       idempotencyKey?: string | undefined;
     };
 
+/**
+ * Told of each registration and deregistration, whatever came of it, so that what was known of the agent's rights is read again.
+ *
+ * @param now as it is after the change; undefined when the change failed, or may have
+ */
+export type AgentChanged = (agentId: string, now: Agent | undefined) => void;
+
 /** Who is there: registration, heartbeats, search. */
 export class AgentRegistry {
   readonly #store: Store;
   readonly #heartbeatIntervalSeconds: number;
 
-  constructor(options: { store: Store; heartbeatIntervalSeconds: number }) {
+  readonly #agentChanged: AgentChanged;
+
+  constructor(options: { store: Store; heartbeatIntervalSeconds: number; agentChanged?: AgentChanged }) {
     this.#store = options.store;
+    this.#agentChanged = options.agentChanged ?? (() => undefined);
     this.#heartbeatIntervalSeconds = options.heartbeatIntervalSeconds;
   }
 
@@ -55,19 +66,37 @@ export class AgentRegistry {
   ): Promise<{ agent: Agent; created: boolean; token?: string }> {
     const agent = parse(registerAgentSchema, input);
     refuseBeyond(bounds, agent);
-    if (applicant?.kind !== "enrolment") return this.#store.registerAgent(agent, applicant);
+    if (applicant?.kind !== "enrolment") return this.#register(agent, applicant);
     const { credentialId, idempotencyKey } = applicant;
     const key = scopedKey("POST /agents", credentialId, { idempotencyKey }, undefined);
     const tokenId = newId(this.#store.now());
     const { text, secretHash } = newSecret("token", tokenId);
     const token = { credentialId: tokenId, secretHash };
-    const reply = await this.#store.registerAgent(agent, {
-      kind: "enrolment",
-      credentialId,
-      token,
-      idempotencyKey: key,
-    });
+    const reply = await this.#register(agent, { kind: "enrolment", credentialId, token, idempotencyKey: key });
     return { ...reply, token: text };
+  }
+
+  #register(agent: RegisterAgent, authority?: RegistrationAuthority): Promise<{ agent: Agent; created: boolean }> {
+    return this.#changing(
+      agent.agentId,
+      () => this.#store.registerAgent(agent, authority),
+      (reply) => reply.agent,
+    );
+  }
+
+  async #changing<Reply>(
+    agentId: string,
+    change: () => Promise<Reply>,
+    agentOf: (reply: Reply) => Agent,
+  ): Promise<Reply> {
+    let now: Agent | undefined;
+    try {
+      const reply = await change();
+      now = agentOf(reply);
+      return reply;
+    } finally {
+      this.#agentChanged(agentId, now);
+    }
   }
 
   /** @throws AGENT_NOT_FOUND */
@@ -85,7 +114,12 @@ export class AgentRegistry {
 
   /** Its tasks go to others without using a retry. @throws AGENT_NOT_FOUND */
   async deregister(agentId: string): Promise<Agent> {
-    return this.#store.deregisterAgent(parse(idSchema, agentId, "agent id"));
+    const id = parse(idSchema, agentId, "agent id");
+    return this.#changing(
+      id,
+      () => this.#store.deregisterAgent(id),
+      (agent) => agent,
+    );
   }
 
   /** @param bounds as for `register` @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED; FORBIDDEN beyond the bounds */

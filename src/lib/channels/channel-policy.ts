@@ -41,6 +41,12 @@ export class ChannelPolicy {
     this.#shared.forget();
   }
 
+  /** A registration or deregistration of this process counts at once. */
+  agentChanged(agentId: string): void {
+    // Of channels the store tells by the role that the caller has, so nothing else depends on it.
+    this.#roles.forget(agentId);
+  }
+
   /** Whose view a list of channels is: undefined for those who see them all. */
   get reader(): ChannelReader | undefined {
     const { actor, role, credential } = currentCall();

@@ -35,8 +35,12 @@ export class RecentAnswers<Answer> {
     return answer;
   }
 
-  /** Forgets everything, what is being asked at this moment included: it may have been read before a change. */
-  forget(): void {
-    this.#kept = new Map();
+  /**
+   * Forgets the answer of `key`, or every one; what is being asked at this moment included: it may have been read before a
+   * change.
+   */
+  forget(key?: string): void {
+    if (key === undefined) this.#kept = new Map();
+    else this.#kept.delete(key);
   }
 }

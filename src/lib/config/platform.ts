@@ -11,14 +11,21 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Variables that the Azure platform sets on every function app, and that a laptop does not have. (Not CONTAINER_NAME,
- * which others set as well.)
+ * Variables that the Azure platform sets on every function app, and that a laptop does not have: `func start` sets neither of
+ * them. (CONTAINER_NAME is not among them: others set it as well.)
  */
-const AZURE_VARIABLES = ["WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_HOSTNAME"] as const;
+const AZURE_VARIABLES = ["WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_POD_NAME"] as const;
 
-/** True when the platform's own variables say that this is Azure, not a laptop. */
+/** `name:port` or `[::1]:port`, as `func start` writes WEBSITE_HOSTNAME. */
+const PORT = /:\d{1,5}$/;
+
+/**
+ * True when the platform's own variables say that this is Azure, not a laptop. They decide first and alone: anybody who may
+ * change the settings of an app can add AZURE_FUNCTIONS_ENVIRONMENT=Development to them, and it must not switch anything off.
+ */
 export function onAzure(environment: Environment): boolean {
-  // `func start` sets WEBSITE_HOSTNAME=localhost:port and says that it is a development machine.
-  if (environment.AZURE_FUNCTIONS_ENVIRONMENT === "Development") return false;
-  return AZURE_VARIABLES.some((name) => environment[name] !== undefined);
+  if (AZURE_VARIABLES.some((name) => environment[name] !== undefined)) return true;
+  // `func start` sets WEBSITE_HOSTNAME=localhost:port; on Azure it is a public name.
+  const hostname = environment.WEBSITE_HOSTNAME;
+  return hostname !== undefined && !isLoopback(hostname.replace(PORT, ""));
 }

@@ -1,8 +1,8 @@
 import { AgentCommunicationError } from "../errors.ts";
 import { errorFields, type Log } from "../log.ts";
-import { ANYONE, authorise, reachOf } from "../security/access.ts";
-import { actingAs, UNNAMED_ACTOR } from "../security/call-context.ts";
-import type { Caller } from "../security/caller.ts";
+import { ANYONE, authorise, type Reach, type RequestParts, reachOf } from "../security/access.ts";
+import { actingAs, type CallContext, UNNAMED_ACTOR } from "../security/call-context.ts";
+import type { AgentCaller, Caller } from "../security/caller.ts";
 import { withhold } from "../security/withhold.ts";
 import type { Services } from "../services.ts";
 import { inTrace } from "../telemetry/current-trace.ts";
@@ -81,9 +81,10 @@ async function serveOrRefuse(
   }
 }
 
-async function serve(services: Services, route: Route, raw: RawRequest, caller: Caller): Promise<RawReply> {
+async function serve(services: Services, route: Route, raw: RawRequest, shown: Caller): Promise<RawReply> {
   // Before the body is parsed: what a role may not do at all, it is not told how to do.
-  reachOf(route.allow, caller);
+  reachOf(route.allow, shown);
+  const caller = route.changesRights === true ? await asOfNow(shown) : shown;
   const { reach, parts } = await authorise(route.allow, caller, parseInput(route, raw), services);
   // One object literal with a getter: the signal costs nothing unless a handler waits.
   const input = {
@@ -97,9 +98,39 @@ async function serve(services: Services, route: Route, raw: RawRequest, caller: 
     },
   };
   const context = callContextOf(caller, parts, route.namesOthers);
+  if (caller.kind === "agent") context.confirm = () => confirmStill(services, route, caller, context, { reach, parts });
   if (reach !== "without contents") return write(await actingAs(context, () => route.handler(services, input)));
   const reply = await actingAs({ ...context, withoutContents: true }, () => route.handler(services, input));
   return write("body" in reply ? { ...reply, body: withhold(reply.body) } : reply);
+}
+
+/**
+ * An admin as it is now, not as it was up to 5 s ago: whoever was demoted by another process must not use what is left of these to
+ * make itself, or a helper, an admin again. What others ask of such routes the store decides in the transaction.
+ */
+async function asOfNow(caller: Caller): Promise<Caller> {
+  if (caller.kind !== "agent" || caller.role !== "admin" || caller.confirm === undefined) return caller;
+  return { ...(await caller.confirm(true)), confirm: caller.confirm };
+}
+
+/** What a call that has waited may still do: asked of the gate and of the route's rule once more, and kept in its context. */
+async function confirmStill(
+  services: Services,
+  route: Route,
+  caller: AgentCaller,
+  context: CallContext,
+  before: { reach: Reach; parts: RequestParts },
+): Promise<void> {
+  const now = await caller.confirm?.();
+  if (now === undefined) return;
+  const { reach } = await authorise(route.allow, now, before.parts, services);
+  if (reach === "without contents" && before.reach !== reach) {
+    throw new AgentCommunicationError(
+      "FORBIDDEN",
+      `You have become ${now.role} meanwhile, and may not do this any more.`,
+    );
+  }
+  context.role = now.role;
 }
 
 /** What no route serves: 405 with Allow when the path is known, 404 otherwise. */

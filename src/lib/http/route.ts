@@ -58,6 +58,8 @@ export interface Route<
   statuses: readonly number[];
   /** True where the agents that a request names are others, never the one that it comes from: see call-context-of.ts. */
   namesOthers?: true;
+  /** True where a call gives or takes rights: an admin's own are read anew then, not up to 5 s old. */
+  changesRights?: true;
   /** Bytes; REQUEST_MAX_BYTES unless it is a batch. */
   maxBodyBytes?: number;
   handler(

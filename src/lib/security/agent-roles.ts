@@ -19,20 +19,29 @@ interface Remembered {
 export class AgentRoles {
   readonly #store: Pick<Store, "getAgent" | "now">;
   readonly #remembered = new Map<string, Remembered>();
+  /** How often this process has changed an agent. */
+  #changes = 0;
 
   constructor(store: Pick<Store, "getAgent" | "now">) {
     this.#store = store;
   }
 
-  /** Undefined for an agent that is not registered. */
-  async of(agentId: string): Promise<AgentRole | undefined> {
+  /** What this process itself has changed is read again, also where it is being read at this moment. */
+  forget(agentId: string): void {
+    this.#remembered.delete(agentId);
+    this.#changes += 1;
+  }
+
+  /** Undefined for an agent that is not registered. @param anew asks the store in any case */
+  async of(agentId: string, anew = false): Promise<AgentRole | undefined> {
     const askedAt = this.#store.now();
     const remembered = this.#remembered.get(agentId);
     const age = remembered === undefined ? -1 : askedAt - remembered.askedAt;
-    if (remembered !== undefined && age >= 0 && age < CREDENTIAL_CACHE_MILLISECONDS) return remembered.role;
+    if (!anew && remembered !== undefined && age >= 0 && age < CREDENTIAL_CACHE_MILLISECONDS) return remembered.role;
     this.#remembered.delete(agentId);
+    const changes = this.#changes;
     const role = await this.#read(agentId);
-    if (role === undefined) return undefined;
+    if (role === undefined || changes !== this.#changes) return role;
     for (const oldest of this.#remembered.keys()) {
       if (this.#remembered.size < REMEMBERED_MAX) break;
       this.#remembered.delete(oldest);

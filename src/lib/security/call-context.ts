@@ -25,7 +25,7 @@ export interface CallContext {
   credential: CredentialKind;
   /** True for a reader who is not shown contents: then nothing is decrypted either, and no key is needed. */
   withoutContents?: boolean;
-  /** Asks again whether the caller's credential is valid, before a call that has waited goes on. @throws when it is not */
+  /** Asks again whether the caller may do this, before a call that has waited goes on; its role is the new one then. @throws when it may not */
   confirm?: (() => Promise<unknown>) | undefined;
 }
 

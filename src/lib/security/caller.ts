@@ -28,10 +28,13 @@ export interface AgentCaller {
   /** What may be registered with it. */
   bounds?: RegistrationBounds | undefined;
   /**
-   * Asks again whether the credential is valid, for calls that wait: it may have been revoked meanwhile. Absent where there is
-   * nothing to ask. @throws as a gate
+   * Who it is now, for calls that wait: the credential may have been revoked meanwhile, the agent have another role. Absent
+   * where there is nothing to ask.
+   *
+   * @param anew nothing that was read before counts
+   * @throws as a gate
    */
-  confirm?: () => Promise<unknown>;
+  confirm?: (anew?: boolean) => Promise<AgentCaller>;
 }
 
 /** Whoever holds an enrolment key: may register a new agent, and nothing else. */

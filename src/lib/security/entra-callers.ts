@@ -3,6 +3,7 @@ import { AgentCommunicationError } from "../errors.ts";
 import type { AgentRoles } from "./agent-roles.ts";
 import type { AgentCaller } from "./caller.ts";
 import { isInScope } from "./credential.ts";
+import type { LookupOptions } from "./credential-cache.ts";
 import type { BoundPrincipal, CredentialRegistry } from "./credential-registry.ts";
 import type { EntraPrincipal } from "./entra-tokens.ts";
 
@@ -46,9 +47,9 @@ function actingRole(agentId: string, registered: AgentRole | undefined, roles: r
 export async function entraCaller(
   principal: EntraPrincipal,
   wanted: string | undefined,
-  { credentials, roles }: { credentials: CredentialRegistry; roles: AgentRoles },
+  { credentials, roles, options }: { credentials: CredentialRegistry; roles: AgentRoles; options: LookupOptions },
 ): Promise<AgentCaller> {
-  const bound = await credentials.findPrincipal(principal.objectId);
+  const bound = await credentials.findPrincipal(principal.objectId, options);
   if (bound === undefined && !principal.roles.includes("admin")) {
     throw forbidden(`The application ${principal.objectId} is bound to no agent; an admin binds it.`);
   }
@@ -57,7 +58,7 @@ export async function entraCaller(
   return {
     kind: "agent",
     agentId,
-    role: actingRole(agentId, await roles.of(agentId), principal.roles),
+    role: actingRole(agentId, await roles.of(agentId, options.anew), principal.roles),
     roles: principal.roles,
     credential: "entra",
     credentialId: scope.credentialId,

@@ -28,4 +28,6 @@ export interface Gate {
    * @throws UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED, INVALID_REQUEST, STORE_UNAVAILABLE, IDENTITY_UNAVAILABLE
    */
   admit(approach: Approach, needed: boolean): Caller | Promise<Caller>;
+  /** Told of each registration and deregistration of this process: what was read of the agent before counts no more. */
+  agentChanged?(agentId: string): void;
 }

@@ -1,11 +1,13 @@
 import { AgentCommunicationError, isAgentCommunicationError } from "../errors.ts";
+import { UNNAMED_ACTOR } from "./call-context.ts";
 import type { AnonymousCaller, Caller } from "./caller.ts";
-import { CallerVerifier, type GateParts } from "./caller-verifier.ts";
+import { CallerVerifier, type GateParts, type VerifiedCaller } from "./caller-verifier.ts";
 import type { Approach, Gate } from "./gate.ts";
-import { presentedCredential, refuseForwardedCertificate } from "./presented-credential.ts";
-import { fingerprintOf, ProvenCredentials } from "./proven-credentials.ts";
+import { type PresentedCredential, presentedCredential, refuseForwardedCertificate } from "./presented-credential.ts";
 import { RateLimiter } from "./rate-limiter.ts";
+import type { RefusalCounter } from "./refusal-counter.ts";
 import { sourceOf } from "./source.ts";
+import { parseSecret } from "./token.ts";
 
 /** The gate of authentication mode `required`: nobody comes in without one valid credential. */
 
@@ -19,66 +21,145 @@ function burstOf(perSecond: number): number {
   return Math.max(1, BURST_SECONDS * perSecond);
 }
 
-function refuseExcess(seconds: number, what: string): void {
-  if (seconds === 0) return;
-  throw new AgentCommunicationError("RATE_LIMITED", `${what}; wait for what Retry-After says.`, {
+function tooMuch(seconds: number, what: string): AgentCommunicationError {
+  return new AgentCommunicationError("RATE_LIMITED", `${what}; wait for what Retry-After says.`, {
     retryAfterSeconds: seconds,
   });
 }
 
+function refuseExcess(seconds: number, what: string): void {
+  if (seconds > 0) throw tooMuch(seconds, what);
+}
+
+/** The id of a token or enrolment key that has the right form; undefined for all else. */
+function shownId(presented: PresentedCredential | undefined): string | undefined {
+  if (presented?.kind !== "token" && presented?.kind !== "enrolment") return undefined;
+  return parseSecret(presented.text)?.credentialId;
+}
+
 /**
- * First what the source may ask at all, so that nothing is looked up for a flood; then who calls; then what the credential
- * may ask. Limits are those of this process: of n instances a caller gets at most n times as much.
+ * Who calls, then what its source and its credential may ask. A right credential is never refused because of others' wrong ones:
+ * it is looked up in any case, by turns (credential-cache.ts), and what is wrong is counted apart. Wrong ones only slow further
+ * wrong ones, of their source and, where somebody tries secrets for a credential that is there, of that credential. Limits are
+ * those of this process: of n instances a caller gets at most n times as much.
  */
 export class RequiredGate implements Gate {
-  readonly #parts: GateParts;
+  readonly #parts: GateParts & { refusals: RefusalCounter };
   readonly #verifier: CallerVerifier;
+  /** What sources ask with a right credential. */
   readonly #sources: RateLimiter;
+  /** What sources ask without one. */
+  readonly #strangers: RateLimiter;
   /** One token for each credential of a source that was not valid. */
   readonly #failures: RateLimiter;
+  /** One token for each wrong use of a credential that is known. */
+  readonly #guesses: RateLimiter;
   readonly #credentials: RateLimiter;
-  readonly #proven = new ProvenCredentials();
 
-  constructor(parts: GateParts) {
+  constructor(parts: GateParts & { refusals: RefusalCounter }) {
     this.#parts = parts;
     this.#verifier = new CallerVerifier(parts);
     const { clock, security } = parts;
     const { perSource, perCredential, badCredentialsPerSource: bad } = security.limits;
-    this.#sources = new RateLimiter({ clock, perSecond: perSource, burst: burstOf(perSource) });
+    const ofSource = { clock, perSecond: perSource, burst: burstOf(perSource) };
+    const ofFailures = { clock, perSecond: bad / SECONDS_PER_MINUTE, burst: Math.max(1, bad) };
+    this.#sources = new RateLimiter(ofSource);
+    this.#strangers = new RateLimiter(ofSource);
     this.#credentials = new RateLimiter({ clock, perSecond: perCredential, burst: burstOf(perCredential) });
-    this.#failures = new RateLimiter({ clock, perSecond: bad / SECONDS_PER_MINUTE, burst: Math.max(1, bad) });
+    this.#failures = new RateLimiter(ofFailures);
+    this.#guesses = new RateLimiter(ofFailures);
+  }
+
+  agentChanged(agentId: string): void {
+    this.#verifier.agentChanged(agentId);
   }
 
   admit(approach: Approach, needed: boolean): Caller | Promise<Caller> {
-    const { trustedProxies, clientCertificates } = this.#parts.security;
-    const source = sourceOf(approach, trustedProxies);
-    refuseExcess(this.#sources.take(source), "This source sends more requests than it may");
-    refuseForwardedCertificate(approach, clientCertificates?.from);
-    return needed ? this.#identify(approach, source) : ANONYMOUS;
+    const source = sourceOf(approach, this.#parts.security.trustedProxies);
+    const shown = this.#shown(approach, needed, source);
+    if (shown === undefined) return ANONYMOUS;
+    const caller = this.#identify(shown, approach, source);
+    if (caller instanceof Promise) return caller.then((verified) => this.#letIn(verified, shown, approach, source));
+    return this.#letIn(caller, shown, approach, source);
   }
 
-  async #identify(approach: Approach, source: string): Promise<Caller> {
-    const presented = presentedCredential(approach, this.#parts.security.clientCertificates?.from);
-    if (presented === undefined) {
-      throw new AgentCommunicationError("UNAUTHENTICATED", "This needs a credential: Authorization: Bearer <token>.");
-    }
-    const fingerprint = fingerprintOf(presented);
-    if (!this.#proven.has(fingerprint)) {
-      refuseExcess(this.#failures.wait(source), "This source has shown too many credentials that are not valid");
-    }
+  /** The one credential of the request; undefined where none is needed. */
+  #shown(approach: Approach, needed: boolean, source: string): PresentedCredential | undefined {
+    const from = this.#parts.security.clientCertificates?.from;
     try {
-      const caller = await this.#verifier.verify(presented, approach);
-      this.#proven.add(fingerprint);
-      refuseExcess(this.#credentials.take(caller.credentialId), "This credential sends more requests than it may");
-      if (caller.kind === "agent") caller.confirm = () => this.#verifier.verify(presented, approach);
-      return caller;
-    } catch (error) {
-      // What is under way at the same time is not counted yet; how much that can be, the limit of the source says.
-      if (isAgentCommunicationError(error, "UNAUTHENTICATED")) {
-        this.#failures.take(source);
-        this.#proven.forget(fingerprint);
+      refuseForwardedCertificate(approach, from);
+      if (!needed) {
+        refuseExcess(this.#strangers.take(source), "This source sends more requests without a credential than it may");
+        return undefined;
       }
-      throw error;
+      const shown = presentedCredential(approach, from);
+      if (shown !== undefined) return shown;
+    } catch (error) {
+      throw this.#refusal(error, undefined, source);
     }
+    const detail = "This needs a credential: Authorization: Bearer <token>.";
+    throw this.#refusal(new AgentCommunicationError("UNAUTHENTICATED", detail), undefined, source);
+  }
+
+  #identify(shown: PresentedCredential, approach: Approach, source: string): VerifiedCaller | Promise<VerifiedCaller> {
+    try {
+      const caller = this.#verifier.verify(shown, approach, { source });
+      if (!(caller instanceof Promise)) return caller;
+      return caller.catch((error: unknown) => {
+        throw this.#refusal(error, shown, source);
+      });
+    } catch (error) {
+      throw this.#refusal(error, shown, source);
+    }
+  }
+
+  /** Whoever has proved itself: only what was asked by the same credential, and by others of its source, counts now. */
+  #letIn(caller: VerifiedCaller, shown: PresentedCredential, approach: Approach, source: string): Caller {
+    const wait = this.#sources.take(source);
+    const waits = wait > 0 ? wait : this.#credentials.take(caller.credentialId);
+    if (waits > 0) {
+      const what = wait > 0 ? "This source" : "This credential";
+      const excess = tooMuch(waits, `${what} sends more requests than it may`);
+      this.#note(excess, source, caller.credentialId);
+      throw excess;
+    }
+    if (caller.kind === "agent") {
+      caller.confirm = async (anew = false) => {
+        const again = await this.#verifier.verify(shown, approach, { source, anew });
+        // An administrating application whose binding was revoked is let in still, but as nobody but itself.
+        if (again.kind === "agent" && again.agentId === caller.agentId) return again;
+        throw new AgentCommunicationError("FORBIDDEN", `The credential is not that of ${caller.agentId} any more.`);
+      };
+    }
+    return caller;
+  }
+
+  /** What is answered in place of `error`, after it has been counted. */
+  #refusal(error: unknown, shown: PresentedCredential | undefined, source: string): unknown {
+    const excess = this.#strangers.take(source);
+    if (!isAgentCommunicationError(error) || error.status >= 500) return error;
+    const credentialId = shownId(shown);
+    const isWrong = error.code === "UNAUTHENTICATED" && shown !== undefined;
+    const wait = Math.max(excess, isWrong ? this.#countWrong(source, credentialId) : 0);
+    const answer =
+      wait > 0
+        ? tooMuch(wait, "This source, or others with this credential, showed too much that is not valid")
+        : error;
+    this.#note(answer, source, credentialId);
+    return answer;
+  }
+
+  /** @returns the seconds after which such a credential is answered again */
+  #countWrong(source: string, credentialId: string | undefined): number {
+    const ofSource = this.#failures.take(source);
+    const known = credentialId !== undefined && this.#parts.credentials.isKnown(credentialId);
+    return known ? Math.max(ofSource, this.#guesses.take(credentialId)) : ofSource;
+  }
+
+  /** Audits the refusal with its minute's, and logs the first of a minute. */
+  #note(error: AgentCommunicationError, source: string, credentialId: string | undefined): void {
+    const { refusals, log } = this.#parts;
+    const isFirst = refusals.countError(UNNAMED_ACTOR, error, { source, credentialId });
+    if (isFirst) log.info("credential refused", { code: error.code, source, credentialId });
   }
 }

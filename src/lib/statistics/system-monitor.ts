@@ -12,12 +12,17 @@ export class SystemMonitor {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #keyRotation: KeyRotation | undefined;
+  readonly #rightsChanged: () => void;
 
-  /** @param options.keyRotation left out where nothing is encrypted */
-  constructor(options: { store: Store; clock?: Clock; keyRotation?: KeyRotation }) {
+  /**
+   * @param options.keyRotation left out where nothing is encrypted
+   * @param options.rightsChanged told after maintenance, which deregisters and deletes agents and deletes credentials
+   */
+  constructor(options: { store: Store; clock?: Clock; keyRotation?: KeyRotation; rightsChanged?: () => void }) {
     this.#store = options.store;
     this.#clock = options.clock ?? systemClock;
     this.#keyRotation = options.keyRotation;
+    this.#rightsChanged = options.rightsChanged ?? (() => undefined);
   }
 
   /** All statistics and the performance derived from them. */
@@ -54,7 +59,7 @@ export class SystemMonitor {
   async cleanupAndMaintenance(): Promise<MaintenanceReport> {
     const startedAt = this.#clock.monotonic();
     const seconds = () => (this.#clock.monotonic() - startedAt) / 1_000;
-    const report = await this.#store.maintain();
+    const report = await this.#store.maintain().finally(this.#rightsChanged);
     const late = () => this.#clock.monotonic() - startedAt > MAINTENANCE_BUDGET_MILLISECONDS;
     const rotated = await this.#keyRotation?.maintain(late);
     return {
