@@ -162,10 +162,12 @@ export const REFUSALS: Readonly<Record<string, Refusal>> = {
   },
   "a method that the path does not have": ({ api, operation, generator, random }) => {
     const base = generator.request(operation, 0);
-    const others = METHODS.filter((method) => !api.methods.get(operation.path)?.includes(method));
+    // HEAD is served wherever GET is, without a word of it in the document.
+    const servedAs = (method: string) => (method === "HEAD" ? "GET" : method);
+    const others = METHODS.filter((method) => !api.methods.get(operation.path)?.includes(servedAs(method)));
     const method = random.pick(others);
     // A literal path may also be a parameter of another route, which is then asked with another method.
-    if (api.operations.some((other) => other.method === method && couldBe(other.path, operation.path)))
+    if (api.operations.some((other) => other.method === servedAs(method) && couldBe(other.path, operation.path)))
       return undefined;
     return { ...base, method, body: undefined, headers: {}, why: `method ${method}` };
   },
