@@ -6,6 +6,7 @@ import { auditBlocksContract } from "./audit-blocks.ts";
 import { auditedChangesContract } from "./audited-changes.ts";
 import { broadcastsContract } from "./broadcasts.ts";
 import { cancellationContract } from "./cancellation.ts";
+import { capabilitySetsContract } from "./capability-sets.ts";
 import { channelsContract } from "./channels.ts";
 import { claimsContract } from "./claims.ts";
 import { clockStepsContract } from "./clock-steps.ts";
@@ -64,6 +65,7 @@ export const contracts = [
   assignmentContract,
   handoutsContract,
   releasesContract,
+  capabilitySetsContract,
   assignmentMessagesContract,
   expiryContract,
   dependenciesContract,

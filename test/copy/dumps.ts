@@ -37,7 +37,8 @@ const SHARED = {
   archive: `SELECT x.task_id, x.status, x.supervisor_id, x.ended_at, x.attempt, x.idempotency_key, x.request_hash, x.task,
       x.key_version, x.result_key_version, x.assignments, x.events FROM @task_archive AS x ORDER BY x.task_id`,
   met: `SELECT d.capabilities AS demand, s.capabilities AS capability_set FROM @demand_sets AS x
-    JOIN @demands AS d ON d.demand_no = x.demand_no JOIN @capability_sets AS s ON s.set_no = x.set_no`,
+    JOIN @demands AS d ON d.demand_no = x.demand_no JOIN @capability_sets AS s ON s.set_no = x.set_no
+    WHERE EXISTS (SELECT 1 FROM @agents AS a WHERE a.set_no = x.set_no AND a.role = 'worker' AND a.status <> 'deregistered')`,
 };
 
 const MESSAGES = `SELECT m.message_id, s.agent_id AS sender, r.agent_id AS receiver, m.type, m.priority, m.status, m.held, m.joined,

@@ -15,6 +15,7 @@ import {
   statusChangesOf,
 } from "./agent-rows.ts";
 import { type Batch, id, int, type OutcomeRow, outcomeRows, word } from "./batch.ts";
+import { LEAVE_SETS } from "./capability-sets.ts";
 import type { Connection } from "./connection.ts";
 import { DECLARE_HAND_OUT, HAND_OUT } from "./hand-out.ts";
 import { DECLARE_RELEASE, RELEASE_TASKS } from "./release-tasks.ts";
@@ -111,7 +112,7 @@ BEGIN
   IF EXISTS (SELECT 1 FROM @released AS r JOIN dbo.agent_loads AS l ON l.agent_no = r.agent_no
     WHERE r.last = 1 AND l.active_tasks > 0)
 ${LOSE_RACE}  ${APPLY_COUNTS}COMMIT TRANSACTION;
-  SET @handOutLimit = ${HANDOUTS_PER_CALL} * @statusChanges;
+  ${LEAVE_SETS}  SET @handOutLimit = ${HANDOUTS_PER_CALL} * @statusChanges;
   ${HAND_OUT}
 END;
 SELECT x.item, CASE WHEN x.agent_no = 0 THEN 'AGENT_NOT_FOUND' END AS code, NULL AS subject,

@@ -7,6 +7,7 @@ import type { PurgeStep, Step, Walked } from "../upkeep-runs.ts";
 import { CHANGE_STATUS, DECLARE_STATUS_CHANGES, statusChangesOf } from "./agent-rows.ts";
 import { recordRows } from "./audit.ts";
 import { bigint, type Inputs } from "./batch.ts";
+import { LEAVE_SETS } from "./capability-sets.ts";
 import { DECLARE_LEAVING, LEAVE_CHANNELS, readLeaving } from "./channel-members.ts";
 import type { Connection } from "./connection.ts";
 import { DECLARE_PURGED, deleteMessages } from "./dead-letters.ts";
@@ -81,7 +82,7 @@ ${DECLARE_STATUS_CHANGES}${DECLARE_COUNTS}${statusChangesOf("@inactive", { becom
 DELETE FROM @status_changes WHERE was_status <> 'inactive';
 BEGIN TRANSACTION;
 ${CHANGE_STATUS}${APPLY_COUNTS}COMMIT TRANSACTION;
-SELECT @statusChanges AS done, @found AS found;
+${LEAVE_SETS}SELECT @statusChanges AS done, @found AS found;
 `,
   ),
 });

@@ -14,7 +14,14 @@ import {
 } from "./agent-rows.ts";
 import { detailOf, recordRows } from "./audit.ts";
 import { type Batch, type OutcomeRow, outcomeRows } from "./batch.ts";
-import { DECLARE_CAPABILITY_SETS, encodeCapabilities, INTERN_CAPABILITY_SETS } from "./capability-sets.ts";
+import {
+  DECLARE_CAPABILITY_SETS,
+  DECLARE_ENTERING,
+  ENTER_SETS,
+  encodeCapabilities,
+  INTERN_CAPABILITY_SETS,
+  LEAVE_SETS,
+} from "./capability-sets.ts";
 import type { Connection } from "./connection.ts";
 import { DECLARE_HAND_OUT, HAND_OUT } from "./hand-out.ts";
 import { itemJson, plainJson } from "./item-text.ts";
@@ -56,7 +63,7 @@ SELECT j.agent_id, j.item, j.role, j.capabilities_hash, j.max_concurrent_tasks, 
 FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId', role varchar(24) '$.role',
   capabilities_hash varchar(43) '$.capabilitiesHash', max_concurrent_tasks int '$.maxConcurrentTasks',
   operation_id uniqueidentifier '$.operationId', actor varchar(128)) AS j
-LEFT JOIN dbo.capability_sets AS c ON c.capabilities_hash = j.capabilities_hash ${BIN2};
+LEFT JOIN dbo.capability_sets AS c ON c.capabilities_hash = j.capabilities_hash ${BIN2} AND c.paired = 1;
 `;
 
 /**
@@ -85,6 +92,9 @@ SELECT a.agent_no, a.role, a.status, a.set_no, l.max_concurrent_tasks, r.role, '
 FROM @registering AS r JOIN dbo.agents AS a ON a.agent_no = r.agent_no JOIN dbo.agent_loads AS l ON l.agent_no = r.agent_no
 LEFT JOIN dbo.agent_metadata AS m ON m.agent_no = r.agent_no
 LEFT JOIN (${METADATA}) AS n ON n.item = r.item;
+INSERT INTO @entering (set_no)
+SELECT DISTINCT r.set_no FROM @registering AS r LEFT JOIN @status_changes AS s ON s.agent_no = r.agent_no
+WHERE s.agent_no IS NULL OR s.was_status = 'deregistered' OR s.was_set_no <> s.set_no;
 `;
 
 /**
@@ -132,9 +142,9 @@ SELECT CONCAT('mailbox:', r.agent_no), s.slot
 FROM @registering AS r CROSS JOIN (VALUES (0), (1), (2), (3), (4), (5), (6), (7)) AS s (slot) WHERE r.is_new = 1;
 `;
 
-const DECLARE = `${PROLOGUE}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}${DECLARE_HAND_OUT}${DECLARE_STATUS_CHANGES}${DECLARE_REGISTERING}`;
-const WRITE = `${CHANGE_STATUS}${INSERT_NEW}${WRITE_METADATA}`;
-const HAND_OUT_TO_REGISTERED = `INSERT INTO @freed (agent_no)
+const DECLARE = `${PROLOGUE}${DECLARE_COUNTS}${DECLARE_DELIVERABLE}${DECLARE_HAND_OUT}${DECLARE_STATUS_CHANGES}${DECLARE_ENTERING}${DECLARE_REGISTERING}`;
+const WRITE = `${ENTER_SETS}${CHANGE_STATUS}${INSERT_NEW}${WRITE_METADATA}`;
+const HAND_OUT_TO_REGISTERED = `${LEAVE_SETS}INSERT INTO @freed (agent_no)
 SELECT l.agent_no FROM @registering AS r JOIN dbo.agent_loads AS l ON l.agent_no = r.agent_no WHERE l.assignable = 1;
 SET @handOutLimit = ${HANDOUTS_PER_CALL} * (SELECT COUNT(*) FROM @registering);
 ${HAND_OUT}

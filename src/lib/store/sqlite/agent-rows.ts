@@ -3,6 +3,7 @@ import { SYSTEM_ACTOR } from "../../security/call-context.ts";
 import { CHANNEL_SIGIL } from "../../values.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import { audit } from "./audit.ts";
+import { matchSet, unmatchSet } from "./capability-sets.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The row of an agent, and the one function that changes it, so that every count follows every change. */
@@ -184,12 +185,13 @@ export function moveSetCounts(
 
 function addSetCounts(transaction: Transaction, setNo: number, delta: SetCounts): void {
   if (delta.workers === 0 && delta.active === 0 && delta.free === 0) return;
-  transaction.run(
-    `UPDATE capability_sets SET workers = workers + ?, active_workers = active_workers + ?, free_workers = free_workers + ?
-     WHERE set_no = ?`,
-    delta.workers,
-    delta.active,
-    delta.free,
-    setNo,
-  );
+  transaction.run(ADD_SET_COUNTS, delta.workers, delta.active, delta.free, setNo);
+  if (delta.workers === 0) return;
+  const workers = transaction.get<{ workers: number }>(WORKERS, setNo)?.workers ?? 0;
+  if (workers === 0) unmatchSet(transaction, setNo);
+  else if (workers === delta.workers) matchSet(transaction, setNo);
 }
+
+const ADD_SET_COUNTS = `UPDATE capability_sets SET workers = workers + ?, active_workers = active_workers + ?,
+  free_workers = free_workers + ? WHERE set_no = ?`;
+const WORKERS = "SELECT workers FROM capability_sets WHERE set_no = ?";

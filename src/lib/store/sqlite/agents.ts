@@ -20,7 +20,7 @@ import {
   writeAgent,
 } from "./agent-rows.ts";
 import { audit } from "./audit.ts";
-import { capabilitiesOfSet, internCapabilitySet, setsThatMeet } from "./capability-sets.ts";
+import { capabilitiesOfSet, dropSetIfUnused, internCapabilitySet, setsThatMeet } from "./capability-sets.ts";
 import type { Connection } from "./connection.ts";
 import { handOutToAgent } from "./hand-out.ts";
 import { authoriseRegistration, writeEnrolment } from "./registration-authority.ts";
@@ -51,7 +51,9 @@ export function registerAgent(
       max_concurrent_tasks: input.maxConcurrentTasks,
       last_heartbeat_at: transaction.now,
     } as const;
+    const { set_no: oldSetNo } = known;
     changeAgent(transaction, known, changes, { actor, metadataChanged });
+    if (oldSetNo !== setNo) dropSetIfUnused(transaction, oldSetNo);
   }
   if (enrolment !== undefined) writeEnrolment(transaction, agent, enrolment, actor);
   if (hasFreeSlot(agent)) handOutToAgent(transaction, agent);

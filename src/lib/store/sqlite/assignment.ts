@@ -4,7 +4,7 @@ import { iso } from "../instants.ts";
 import type { NewTask } from "../store.ts";
 import { type AgentRow, agentByNo, changeAgent } from "./agent-rows.ts";
 import { setsByNo, setsOfDemand, type Wanted, type Weighed, weigh } from "./candidates.ts";
-import { findDemand, setsThatMeet } from "./capability-sets.ts";
+import { findDemand, workingSetsThatMeet } from "./capability-sets.ts";
 import { readExplanation, storeExplanation } from "./explanations.ts";
 import { checkNewTask } from "./new-tasks.ts";
 import { writeSystemMessage } from "./system-messages.ts";
@@ -23,7 +23,7 @@ export function previewAssignment(transaction: Transaction, task: NewTask): Expl
   const demandNo = findDemand(transaction, task.requiredCapabilities);
   const sets =
     demandNo === undefined
-      ? setsByNo(transaction, setsThatMeet(transaction, task.requiredCapabilities))
+      ? setsByNo(transaction, workingSetsThatMeet(transaction, task.requiredCapabilities))
       : setsOfDemand(transaction, demandNo);
   return readExplanation(
     storeExplanation(

@@ -3,10 +3,10 @@ import type { Transaction } from "./transaction.ts";
 
 /**
  * Capability sets of agents and demands of tasks, interned, with a table of which set meets which demand. New pairs are
- * worked out once, when a set or a demand is seen for the first time.
+ * worked out when a set gets its first worker, or a demand is seen for the first time.
  */
 
-/** The number of a capability set, made and matched with every demand when it is new. */
+/** The number of a capability set, made when it is new. It is matched with demands once it has a worker. */
 export function internCapabilitySet(transaction: Transaction, capabilities: readonly string[]): number {
   const text = JSON.stringify(canonicalCapabilities(capabilities));
   const sql = "SELECT set_no FROM capability_sets WHERE capabilities = ?";
@@ -16,6 +16,11 @@ export function internCapabilitySet(transaction: Transaction, capabilities: read
   for (const capability of expandCapabilities(capabilities)) {
     transaction.run("INSERT INTO set_capabilities VALUES (?, ?)", capability, setNo);
   }
+  return setNo;
+}
+
+/** Matches a set that has its first worker with every demand that it meets. */
+export function matchSet(transaction: Transaction, setNo: number): void {
   // Every demand whose capabilities are all among the set's; the empty demand always is.
   transaction.run(
     `INSERT INTO demand_sets (demand_no, set_no)
@@ -25,17 +30,30 @@ export function internCapabilitySet(transaction: Transaction, capabilities: read
        WHERE NOT EXISTS (SELECT 1 FROM set_capabilities WHERE capability = needed.value AND set_no = ?1))`,
     setNo,
   );
-  return setNo;
 }
 
-/** The number of a demand, made and matched with every set when it is new. */
+/** A set that has lost its last worker: it costs assignments nothing. */
+export function unmatchSet(transaction: Transaction, setNo: number): void {
+  transaction.run("DELETE FROM demand_sets WHERE set_no = ?", setNo);
+}
+
+/**
+ * Drops a set that no agent has any more, not even a deregistered one. An agent may register with another set each time: what it
+ * leaves behind must not wait for the daily maintenance.
+ */
+export function dropSetIfUnused(transaction: Transaction, setNo: number): void {
+  if (transaction.get("SELECT 1 FROM agents WHERE set_no = ? LIMIT 1", setNo) !== undefined) return;
+  transaction.run("DELETE FROM capability_sets WHERE set_no = ?", setNo);
+}
+
+/** The number of a demand, made and matched with every set that has workers when it is new. */
 export function internDemand(transaction: Transaction, capabilities: readonly string[]): number {
   const needed = canonicalCapabilities(capabilities);
   const text = JSON.stringify(needed);
   const known = findDemand(transaction, needed);
   if (known !== undefined) return known;
   const demandNo = transaction.run("INSERT INTO demands (capabilities) VALUES (?)", text).lastInsertRowid;
-  for (const setNo of setsThatMeet(transaction, needed)) {
+  for (const setNo of workingSetsThatMeet(transaction, needed)) {
     transaction.run("INSERT INTO demand_sets (demand_no, set_no) VALUES (?, ?)", demandNo, setNo);
   }
   return demandNo;
@@ -45,6 +63,15 @@ export function internDemand(transaction: Transaction, capabilities: readonly st
 export function findDemand(transaction: Transaction, capabilities: readonly string[]): number | undefined {
   const sql = "SELECT demand_no FROM demands WHERE capabilities = ?";
   return transaction.get<{ demand_no: number }>(sql, JSON.stringify(canonicalCapabilities(capabilities)))?.demand_no;
+}
+
+const WORKING = "SELECT 1 FROM capability_sets WHERE set_no = ? AND workers > 0";
+const ALL_WORKING = "SELECT set_no FROM capability_sets INDEXED BY capability_sets_working WHERE workers > 0";
+
+/** As `setsThatMeet`, of those that have workers. */
+export function workingSetsThatMeet(transaction: Transaction, capabilities: readonly string[]): number[] {
+  if (capabilities.length === 0) return transaction.all<{ set_no: number }>(ALL_WORKING).map((row) => row.set_no);
+  return setsThatMeet(transaction, capabilities).filter((setNo) => transaction.get(WORKING, setNo) !== undefined);
 }
 
 /** Sets that meet a demand, found through its rarest capability, so that a demand few can meet costs little. */
