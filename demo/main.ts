@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { helpIfAsked } from "../scripts/help.ts";
-import { AgentClient, isAgentCommunicationError } from "../src/client/index.ts";
+import { AgentClient, isAgentCommunicationError, printable } from "../src/client/index.ts";
 import { admit } from "./credentials.ts";
 import { INTERRUPTED_TASK, planTasks, SUPERVISOR, WORKERS } from "./plan.ts";
 import { Processes, type Say } from "./processes.ts";
@@ -34,7 +34,9 @@ function makeSay(): { say: Say; close: () => Promise<void> } {
   const began = performance.now();
   const log = createWriteStream(LOG_FILE, { flags: "w" });
   return {
-    say: (who, line) => {
+    say: (who, said) => {
+      // Lines of the processes, which print what others sent them.
+      const line = printable(said);
       const seconds = ((performance.now() - began) / 1_000).toFixed(1).padStart(5);
       console.log(`${seconds} s  ${who.padEnd(13)} ${line}`);
       log.write(`${new Date().toISOString()} ${who} ${line}\n`);

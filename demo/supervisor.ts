@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { type JsonValue, Supervisor, type TaskOutcome } from "../src/client/index.ts";
+import { type JsonValue, printable, Supervisor, type TaskOutcome } from "../src/client/index.ts";
 import { startTelemetry } from "../src/client/telemetry.ts";
 import { connect } from "./credentials.ts";
 import { planTasks, SUPERVISOR } from "./plan.ts";
@@ -60,7 +60,8 @@ const outcomes = await supervisor.waitForAll(
 await supervisor.stop();
 await telemetry.stop();
 const failed = outcomes.filter(({ status }) => status !== "completed");
-for (const { taskId, status, error } of failed) console.log(`${taskId} ${status}: ${error ?? "no reason given"}`);
+for (const { taskId, status, error } of failed)
+  console.log(`${taskId} ${status}: ${printable(error ?? "no reason given")}`);
 if (failed.length > 0) process.exit(1);
 const report = markdownOf(outcomes.at(-1)?.result);
 await writeFile(reportFile, `${report}\n${await howItWasMade(outcomes)}`);

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { type AssignedTask, PermanentError, type TaskContext, Worker } from "../src/client/index.ts";
+import { type AssignedTask, PermanentError, printable, type TaskContext, Worker } from "../src/client/index.ts";
 import { startTelemetry } from "../src/client/telemetry.ts";
 import { stopOnSignals } from "../src/client/worker-signals.ts";
 import { reportDependencies } from "./analysis/dependencies.ts";
@@ -108,10 +108,12 @@ const worker = new Worker({
   handle: work,
   onEvent: (event) => {
     if ("taskId" in event && "attempt" in event) {
-      const failure = event.type === "task_failed" ? `: ${event.error}` : "";
+      const failure = event.type === "task_failed" ? `: ${printable(String(event.error))}` : "";
       console.log(`${event.taskId}: ${event.type.replace("task_", "")} (attempt ${event.attempt})${failure}`);
     } else if (event.type === "error") {
-      console.log(`${event.during} failed: ${event.error instanceof Error ? event.error.message : "unknown"}`);
+      console.log(
+        `${event.during} failed: ${event.error instanceof Error ? printable(event.error.message) : "unknown"}`,
+      );
     } else if (event.type === "registered") {
       console.log(`ready for ${capabilities}`);
     }

@@ -1,4 +1,4 @@
-import { Supervisor } from "../src/client/index.ts";
+import { printableJson, Supervisor } from "../src/client/index.ts";
 import { client } from "./settings.ts";
 
 /**
@@ -39,6 +39,7 @@ console.log(`active agents: ${activeAgents}, tasks assigned: ${metrics.tasksAssi
 
 const outcome = await supervisor.waitFor(taskId, { signal: AbortSignal.timeout(PATIENCE_MILLISECONDS) });
 console.log(`task ${taskId}: ${outcome.status}`);
-console.log(JSON.stringify(outcome.result ?? outcome.error, null, 2));
+// A worker wrote it: shown so that it cannot act on the terminal.
+console.log(printableJson(outcome.result ?? outcome.error, 2));
 await supervisor.stop();
 process.exitCode = outcome.status === "completed" ? 0 : 1;

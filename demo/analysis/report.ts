@@ -1,3 +1,4 @@
+import { printable } from "../../src/lib/printable.ts";
 import type { DependencyReport } from "./dependencies.ts";
 import type { DuplicateReport } from "./duplicates.ts";
 import type { Inventory } from "./inventory.ts";
@@ -32,7 +33,7 @@ const LISTED = 40;
 
 /** A cell of a table: what would end it is escaped. */
 function text(value: string): string {
-  return value.replaceAll(/[\p{Cc}\p{Cf}]/gu, " ").replaceAll("|", "\\|");
+  return printable(value).replaceAll("|", "\\|");
 }
 
 function code(value: string): string {

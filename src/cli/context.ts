@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { AgentClient } from "../client/agent-client.ts";
 import { systemClock } from "../lib/clock.ts";
+import { printableJson, printableLines } from "../lib/printable.ts";
 import { EXIT, UsageError } from "./exit-codes.ts";
 import { renewKeptToken, serviceClient } from "./service-client.ts";
 import type { View } from "./view.ts";
@@ -52,7 +53,9 @@ export class Runner {
     const code = await work({
       client,
       terminal: this.#terminal,
-      print: (reply, text) => this.#terminal.write(`${json ? JSON.stringify(reply, null, 2) : text(reply, view)}\n`),
+      // The views escape what stands in a line; this is for what they might forget.
+      print: (reply, text) =>
+        this.#terminal.write(`${json ? printableJson(reply, 2) : printableLines(text(reply, view))}\n`),
     });
     if (typeof code === "number") this.exitCode = code;
     await renewKeptToken(client, this.#terminal);

@@ -1,6 +1,7 @@
 import { CommanderError } from "commander";
 import { isUnreachable } from "../client/transport.ts";
 import { type FieldError, isAgentCommunicationError } from "../lib/errors.ts";
+import { printable, printableLines } from "../lib/printable.ts";
 
 /** What the process answers its caller with; part of the command line's contract, listed in its help. */
 export const EXIT = {
@@ -64,8 +65,11 @@ function textOf(error: unknown): string {
 
 /** What to tell a person: the code, the detail, and every field that was wrong. */
 export function describeError(error: unknown): string {
-  if (!isAgentCommunicationError(error)) return `error: ${textOf(error)}`;
-  const fields = (error.errors ?? []).map(({ path, message }) => `  ${path === "" ? "(body)" : path}: ${message}`);
-  if (isUnreachable(error)) return `error: ${error.message}\nIs the service running (npm start)? Is --url right?`;
-  return [`error: ${error.code}: ${error.message}`, ...fields].join("\n");
+  if (!isAgentCommunicationError(error)) return `error: ${printableLines(textOf(error))}`;
+  const fields = (error.errors ?? []).map(
+    ({ path, message }) => `  ${path === "" ? "(body)" : printable(path)}: ${printable(message)}`,
+  );
+  const said = printable(error.message);
+  if (isUnreachable(error)) return `error: ${said}\nIs the service running (npm start)? Is --url right?`;
+  return [`error: ${printable(error.code)}: ${said}`, ...fields].join("\n");
 }

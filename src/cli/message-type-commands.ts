@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { MessageTypeDefinition } from "../lib/messages/message.ts";
+import { printableJson } from "../lib/printable.ts";
 import type { Runner } from "./context.ts";
 import { type PageOptions, page, withPage } from "./list.ts";
 import { readJson } from "./options.ts";
@@ -28,7 +29,7 @@ export function addMessageTypeCommands(program: Command, runner: Runner): void {
     .description("one type with its schema")
     .action((type: string, _options: object, command: Command) =>
       runner.run(command, async ({ client, print }) =>
-        print(await client.getMessageType(type), (definition) => JSON.stringify(definition, null, 2)),
+        print(await client.getMessageType(type), (definition) => printableJson(definition, 2)),
       ),
     );
 

@@ -1,5 +1,6 @@
 import tab from "@bomb.sh/tab/commander";
 import { Command, CommanderError } from "commander";
+import { printableJson, printableLines } from "../lib/printable.ts";
 import { VERSION } from "../lib/version.ts";
 import { addAgentCommands } from "./agent-commands.ts";
 import { addAuditCommands } from "./audit-commands.ts";
@@ -28,7 +29,7 @@ function buildProgram(runner: Runner, terminal: Terminal): Command {
     .option("--json", "print the reply, or the error, as JSON, for programs")
     .version(VERSION, "--version", "print the version of this program")
     .addHelpText("after", EXIT_CODES)
-    .configureOutput({ writeOut: terminal.write, writeErr: terminal.writeError });
+    .configureOutput({ writeOut: terminal.write, writeErr: (text) => terminal.writeError(printableLines(text)) });
   addStatusCommands(program, runner);
   addAgentCommands(program, runner);
   addCredentialCommands(program, runner);
@@ -69,7 +70,7 @@ export async function runCommandLine(words: readonly string[], terminal: Termina
     return runner.exitCode;
   } catch (error) {
     const code = exitCodeOf(error);
-    if (asJson && code !== EXIT.OK) terminal.writeError(`${JSON.stringify(errorDocument(error))}\n`);
+    if (asJson && code !== EXIT.OK) terminal.writeError(`${printableJson(errorDocument(error))}\n`);
     else if (!(error instanceof CommanderError)) terminal.writeError(`${describeError(error)}\n`);
     return code;
   }

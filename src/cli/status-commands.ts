@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { printableJson } from "../lib/printable.ts";
 import type { Runner } from "./context.ts";
 import { EXIT } from "./exit-codes.ts";
 import { properties } from "./table.ts";
@@ -41,7 +42,7 @@ export function addStatusCommands(program: Command, runner: Runner): void {
     .description("the OpenAPI document of the service, as JSON")
     .action((_options: object, command: Command) =>
       runner.run(command, async ({ client, print }) =>
-        print(await client.openapi(), (document) => JSON.stringify(document, null, 2)),
+        print(await client.openapi(), (document) => printableJson(document, 2)),
       ),
     );
 }

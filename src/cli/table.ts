@@ -1,4 +1,5 @@
 import stringWidth from "string-width";
+import { printable, printableJson } from "../lib/printable.ts";
 import { isTime, relativeTime, type View } from "./view.ts";
 
 /** Plain aligned columns: readable by people, greppable, and safe to print whatever is in the data. */
@@ -27,11 +28,7 @@ const GAP = "  ";
  */
 export function cell(value: unknown, maxCharacters = CELL_MAX_CHARACTERS): string {
   if (value === undefined || value === null) return "-";
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  const safe = text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
-    const hex = (character.codePointAt(0) ?? 0).toString(16).padStart(4, "0");
-    return `\\u${hex}`;
-  });
+  const safe = typeof value === "string" ? printable(value) : printableJson(value);
   const characters = [...safe];
   return characters.length <= maxCharacters ? safe : `${characters.slice(0, maxCharacters - 1).join("")}…`;
 }
@@ -128,9 +125,14 @@ export function properties(value: object, view: View): string {
   return lines.map(([name, text]) => `${name.padEnd(longest)}${GAP}${text}`).join("\n");
 }
 
+/** Keys of metadata and payloads are others' words, too: what is no plain word is quoted, so that blanks cannot fake a column. */
+function propertyName(name: string): string {
+  return /^[\w.:@/#+-]{1,128}$/.test(name) ? name : cell(JSON.stringify(name));
+}
+
 function flatten(value: object, prefix: string, view: View): [string, string][] {
   return Object.entries(value).flatMap(([name, item]): [string, string][] => {
-    const path = `${prefix}${name}`;
+    const path = `${prefix}${propertyName(name)}`;
     const nested = typeof item === "object" && item !== null && !Array.isArray(item) && Object.keys(item).length > 0;
     if (nested) return flatten(item, `${path}.`, view);
     const text = cell(item, PROPERTY_MAX_CHARACTERS);

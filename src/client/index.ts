@@ -9,6 +9,7 @@ export {
   type RequestIds,
 } from "../lib/errors.ts";
 export type { JsonValue } from "../lib/json.ts";
+export { printable, printableJson } from "../lib/printable.ts";
 export { AgentClient } from "./agent-client.ts";
 export type { Fetch, FetchAnswer, FetchRequest } from "./fetch-types.ts";
 export { type AbortCause, HandlerAborted, PermanentError } from "./handler-errors.ts";

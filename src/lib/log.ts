@@ -1,3 +1,4 @@
+import { printableJson } from "./printable.ts";
 import { currentTraceId } from "./telemetry/current-trace.ts";
 
 /** One JSON line per event: names, codes and ids, never contents of messages or tasks. */
@@ -17,7 +18,7 @@ export function lineLog(write: (line: string, level: keyof Log) => void): Log {
   const entry =
     (level: keyof Log) =>
     (event: string, fields: LogFields = {}) =>
-      write(JSON.stringify({ level, event, ...fields, traceId: currentTraceId() }), level);
+      write(printableJson({ level, event, ...fields, traceId: currentTraceId() }), level);
   return { info: entry("info"), error: entry("error") };
 }
 

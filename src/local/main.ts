@@ -4,6 +4,7 @@ import { systemClock } from "../lib/clock.ts";
 import { isLoopback } from "../lib/config/platform.ts";
 import { type Config, readConfig, tellUnknownSettings } from "../lib/config.ts";
 import { type Log, lineLog } from "../lib/log.ts";
+import { printable } from "../lib/printable.ts";
 import { openClientCertificates } from "../lib/security/caller-verifier.ts";
 import { createServices, type Services } from "../lib/services.ts";
 import { openStore } from "../lib/store/open-store.ts";
@@ -25,7 +26,7 @@ const lines: Log = lineLog((line) => process.stderr.write(`${line}\n`));
 
 /** One line, whatever the error says. */
 function oneLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, " ").trim();
+  return printable((error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, " ").trim());
 }
 
 /** Runs a step of the start; when it fails, the error names the step in one line. */

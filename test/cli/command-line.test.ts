@@ -162,6 +162,27 @@ describe("the command line", () => {
     expect(out).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/);
   });
 
+  it("cannot be made to control the terminal by names of keys, C1 or bidirectional controls, in any view", async () => {
+    const hostile = "k\u001b[2J\u009b31m\u202e\n2999  error: forged";
+    const payload = JSON.stringify({ [hostile]: { [hostile]: hostile } });
+    const { messageId } = await json(["send", "hand", "--from", "lead", "--payload", payload]);
+    const raw = /(?!\n)[\p{Cc}\p{Cf}\u2028\u2029]/u;
+    for (const words of [
+      ["messages", "show", String(messageId)],
+      ["messages", "show", String(messageId), "--json"],
+      ["messages", "peek", "hand"],
+      ["messages", "peek", "hand", "--json"],
+    ]) {
+      const { code, out } = await run(words);
+      expect([words, code, raw.test(out), /^2999 {2}error/m.test(out)]).toEqual([words, 0, false, false]);
+    }
+    const shown = JSON.parse((await run(["messages", "show", String(messageId), "--json"])).out);
+    expect(shown.payload).toEqual(JSON.parse(payload));
+    const refused = await run(["send", "hand\u009b\u202e", "--from", "lead"]);
+    expect([refused.code, raw.test(refused.error)]).toEqual([expect.any(Number), false]);
+    await run(["receive", "hand", "--complete"]);
+  });
+
   it("tasks: preview, assign, list, show, explain, history, cancel", async () => {
     const words = [
       "dig-hole",

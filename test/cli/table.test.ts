@@ -23,6 +23,9 @@ describe("tables", () => {
     expect(cell("a\nb\u001b[0m")).toBe("a\\u000ab\\u001b[0m");
     expect(cell({ a: 1 })).toBe('{"a":1}');
     expect(cell(null)).toBe("-");
+    expect(properties({ metadata: { "a\n  b": 1, "x y": "z", plain: "\u009b" } }, VIEW)).toBe(
+      ['metadata."a\\n  b"  1', 'metadata."x y"     z', "metadata.plain     \\u009b"].join("\n"),
+    );
   });
 
   describe("in a terminal of so many columns", () => {

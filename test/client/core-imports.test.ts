@@ -37,6 +37,7 @@ describe("the client's core", () => {
       "src/lib/json-numbers.ts",
       "src/lib/limits.ts",
       "src/lib/on-abort.ts",
+      "src/lib/printable.ts",
       "src/lib/telemetry/traceparent.ts",
     ]);
     expect(files).not.toContain(join(ROOT, "src/client/worker-signals.ts"));

@@ -1,3 +1,4 @@
+import { printable } from "../printable.ts";
 import type { Metrics } from "./statistics.ts";
 
 /** `GET /metrics` for scrapers: https://prometheus.io/docs/instrumenting/exposition_formats/ and OpenMetrics 1.0. */
@@ -68,12 +69,16 @@ interface Sample {
   value: number;
 }
 
+/** As the format has it. Our values come from closed sets of states and roles; this is for the day that one does not. */
+export function escapedLabel(value: string): string {
+  return printable(value.replaceAll(/[\\"\n]/g, (character) => (character === "\n" ? "\\n" : `\\${character}`)));
+}
+
 /** One family. All are gauges: retention lowers the counts of rows, which a counter may not do. */
 function family(name: string, help: string, samples: readonly Sample[]): string {
   const full = `agent_communication_${name}`;
   const lines = samples.map(({ labels = {}, value }) => {
-    // Label values come from closed sets of states and roles, so nothing needs escaping.
-    const text = Object.entries(labels).map(([label, labelValue]) => `${label}="${labelValue}"`);
+    const text = Object.entries(labels).map(([label, labelValue]) => `${label}="${escapedLabel(labelValue)}"`);
     return `${full}${text.length === 0 ? "" : `{${text.join(",")}}`} ${value}`;
   });
   return [`# HELP ${full} ${help}`, `# TYPE ${full} gauge`, ...lines, ""].join("\n");
