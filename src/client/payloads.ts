@@ -14,6 +14,24 @@ export type AssignedTask = Omit<TaskAssignmentPayload, "parameters"> & {
 /** How a task ended. */
 export type TaskOutcome = Omit<TaskResultPayload, "result"> & { result?: JsonValue | undefined };
 
+/** The sender of what the switchboard itself writes: no agent can have this id. */
+const SYSTEM_SENDER = "system";
+
+/**
+ * Whether a message is what its type says. A server of an earlier version took these types from agents, too, so that one could
+ * still lie in a mailbox; whoever acts on it does what any agent wants.
+ *
+ * @param types those that only the switchboard writes
+ */
+export function isForged({ type, sender }: Pick<LeasedMessage, "type" | "sender">, types: readonly string[]): boolean {
+  return sender !== SYSTEM_SENDER && types.includes(type);
+}
+
+/** Why a forged message is dead-lettered, for those who look at it. */
+export function forgeryReason({ type, sender }: Pick<LeasedMessage, "type" | "sender">): string {
+  return `${type} is written by the switchboard alone, and this one was sent by ${sender}`;
+}
+
 function members(payload: JsonValue): { [key: string]: JsonValue } {
   return typeof payload === "object" && payload !== null && !Array.isArray(payload) ? payload : {};
 }

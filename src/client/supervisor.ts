@@ -4,7 +4,7 @@ import { onAbort } from "../lib/on-abort.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { AgentSession } from "./agent-session.ts";
 import { type MessageHandler, MessageRunner } from "./message-runner.ts";
-import { readResult, type TaskOutcome } from "./payloads.ts";
+import { forgeryReason, isForged, readResult, type TaskOutcome } from "./payloads.ts";
 import type { CallOptions } from "./route-caller.ts";
 import type { BodyOf, ReplyOf } from "./route-types.ts";
 import { tell } from "./tell.ts";
@@ -38,6 +38,8 @@ interface Waiter {
 
 const DEFAULT_POLL_MILLISECONDS = 15_000;
 const RECEIVE_MESSAGES = 50;
+/** Acted on, or handed to the handler of messages, only when the switchboard wrote them. */
+const SYSTEM_TYPES = ["task_assignment", "task_cancel", "task_result"];
 const LOST_HANDLER_MILLISECONDS = 30_000;
 const DEFAULT_GRACE_MILLISECONDS = 30_000;
 /** After the grace, how long an aborted message handler has to end by itself before it is not waited for. */
@@ -217,14 +219,26 @@ export class Supervisor {
   }
 
   #take(message: LeasedMessage): void {
+    if (isForged(message, SYSTEM_TYPES)) {
+      const reason = forgeryReason(message);
+      this.#report(new Error(reason), "message");
+      this.#settle(message, { outcome: "dead_letter", reason });
+      return;
+    }
     if (message.type !== "task_result") {
       this.#messages?.take(message);
       return;
     }
     const outcome = readResult(message.payload);
     if (outcome !== undefined) this.#deliver(outcome);
-    const { messageId, attempt, traceparent } = message;
-    const settlements = [{ messageId, attempt, outcome: outcome ? ("complete" as const) : ("dead_letter" as const) }];
+    this.#settle(message, { outcome: outcome === undefined ? "dead_letter" : "complete" });
+  }
+
+  #settle(
+    { messageId, attempt, traceparent }: LeasedMessage,
+    how: { outcome: "complete" | "dead_letter"; reason?: string },
+  ): void {
+    const settlements = [{ messageId, attempt, ...how }];
     const settling = this.#client
       .settleMessages({ agentId: this.#options.agentId, settlements }, { traceparent })
       .catch((error: unknown) => this.#report(error, "settle"));

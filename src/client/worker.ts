@@ -3,7 +3,7 @@ import type { LeasedMessage } from "../lib/messages/message.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { AgentSession } from "./agent-session.ts";
 import { MessageRunner } from "./message-runner.ts";
-import { type AssignedTask, readAssignment, readCancel } from "./payloads.ts";
+import { type AssignedTask, forgeryReason, isForged, readAssignment, readCancel } from "./payloads.ts";
 import { type RunEnd, TaskRun } from "./task-run.ts";
 import { TaskSlots } from "./task-slots.ts";
 import { tell } from "./tell.ts";
@@ -19,6 +19,8 @@ const DEFAULT_LOST_HANDLER_MILLISECONDS = 30_000;
 const DRAIN_POLL_MILLISECONDS = 100;
 const RECEIVE_MESSAGES = 10;
 const TASK_TYPES = ["task_assignment", "task_cancel"];
+/** Acted on, or handed to the handler of messages, only when the switchboard wrote them. */
+const SYSTEM_TYPES = [...TASK_TYPES, "task_result"];
 
 /**
  * An agent that does tasks: registers, sends heartbeats, takes what is assigned to it, runs the handler, reports.
@@ -141,7 +143,11 @@ export class Worker {
   }
 
   #take(message: LeasedMessage): void {
-    if (message.type === "task_assignment") {
+    if (isForged(message, SYSTEM_TYPES)) {
+      const reason = forgeryReason(message);
+      this.#emit({ type: "error", during: "message", error: new Error(reason) });
+      this.#settle(message, "dead_letter", reason);
+    } else if (message.type === "task_assignment") {
       const task = readAssignment(message);
       if (task === undefined) this.#settle(message, "dead_letter");
       else this.#accept(task);
@@ -154,8 +160,12 @@ export class Worker {
     }
   }
 
-  #settle({ messageId, attempt, traceparent }: LeasedMessage, outcome: "complete" | "dead_letter"): void {
-    const settlement = { messageId, attempt, outcome };
+  #settle(
+    { messageId, attempt, traceparent }: LeasedMessage,
+    outcome: "complete" | "dead_letter",
+    reason?: string,
+  ): void {
+    const settlement = { messageId, attempt, outcome, ...(reason === undefined ? {} : { reason }) };
     this.#client
       .settleMessages({ agentId: this.#options.agentId, settlements: [settlement] }, { traceparent })
       .catch((error: unknown) => this.#emit({ type: "error", during: "settle", error }));
