@@ -13,7 +13,7 @@ import { type AuditSource, type Verification, verifyAudit } from "../lib/securit
 import type { Runner, Terminal } from "./context.ts";
 import { EXIT, UsageError } from "./exit-codes.ts";
 import { type PageOptions, page, withPage } from "./list.ts";
-import { oneOf, readText } from "./options.ts";
+import { oneOf, readText, toCount } from "./options.ts";
 import { type Column, properties } from "./table.ts";
 
 const COLUMNS: readonly Column<AuditEntry>[] = [
@@ -59,7 +59,7 @@ export function addAuditCommands(program: Command, runner: Runner): void {
     .option("--out <file>", "write it to this file")
     .action(({ out }: { out?: string }, command: Command) =>
       runner.run(command, async ({ client, print, terminal }) => {
-        const digest = await client.getAuditDigest();
+        const { at: _, retentionDays: __, unsealed: ___, ...digest } = await client.getAuditDigest();
         if (out === undefined) print(digest, properties);
         else await terminal.writeFile(out, `${JSON.stringify(digest, null, 2)}\n`);
       }),
@@ -67,13 +67,22 @@ export function addAuditCommands(program: Command, runner: Runner): void {
 
   audit
     .command("verify")
-    .description("compute every hash again; exit code 1 when an entry was changed, is missing or was inserted")
+    .description(
+      "compute every hash again; exit code 1 when an entry was changed, is missing, was inserted or dropped too early",
+    )
     .option("--digest <file>", "an exported digest: begin with its block, which must be as it was")
     .option("--all", "with --digest: from the first block on; and look into blocks that retention has emptied")
-    .action((options: { digest?: string; all?: boolean }, command: Command) =>
+    .option(
+      "--retention-days <n>",
+      "how long entries are kept at least (default: what the service says)",
+      toCount(36_500),
+    )
+    .action((options: { digest?: string; all?: boolean; retentionDays?: number }, command: Command) =>
       runner.run(command, async ({ client, print, terminal }) => {
         const digest = options.digest === undefined ? undefined : await readDigest(terminal, options.digest);
-        const verification = await verifyAudit(sourceOf(client), { digest, all: options.all });
+        const { retentionDays, ...known } = await client.getAuditDigest();
+        const state = { ...known, retentionDays: options.retentionDays ?? retentionDays };
+        const verification = await verifyAudit(sourceOf(client), { state, digest, all: options.all });
         print(verification, describe);
         return verification.problems.length === 0 ? EXIT.OK : EXIT.REFUSED;
       }),
@@ -112,9 +121,13 @@ async function readDigest(terminal: Terminal, path: string): Promise<AuditDigest
   }
 }
 
-function describe({ blocks, entries, dropped, newest, problems }: Verification): string {
+function describe({ blocks, entries, dropped, unsealed, newest, problems }: Verification): string {
   const emptied = dropped === 0 ? "" : `, ${dropped} of them emptied by retention`;
-  const looked = `${blocks} blocks${emptied}; ${entries} entries; the newest block is ${newest.blockNo}, ${newest.hash}`;
+  const waiting =
+    unsealed === undefined || unsealed.count === 0
+      ? ""
+      : `; not sealed yet, so not verified: ${unsealed.count} entries, the oldest of ${unsealed.oldestAt}`;
+  const looked = `${blocks} blocks${emptied}; ${entries} entries; the newest block is ${newest.blockNo}, ${newest.hash}${waiting}`;
   const found = problems.map(({ blockNo, entryNo, problem }) =>
     entryNo === undefined ? `block ${blockNo}: ${problem}` : `block ${blockNo}, entry ${entryNo}: ${problem}`,
   );

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { defineRoute } from "../lib/http/route.ts";
 import {
   auditBlockContentsSchema,
-  auditDigestSchema,
+  auditDigestReplySchema,
   listAuditBlocksQuerySchema,
   listAuditBlocksReplySchema,
   listAuditQuerySchema,
@@ -60,12 +60,13 @@ export const getAuditBlock = defineRoute({
 export const getAuditDigest = defineRoute({
   key: "GET /audit/digest",
   name: "getAuditDigest",
-  summary: "Reads the hash of the newest block of the audit, to be kept where nobody can change it",
+  summary:
+    "Reads the hash of the newest block of the audit, to be kept where nobody can change it; the retention; and how many entries are not sealed yet",
   allow: ADMIN_ONLY,
   params: undefined,
   query: undefined,
   body: undefined,
-  reply: auditDigestSchema,
+  reply: auditDigestReplySchema,
   statuses: [200],
   async handler(services) {
     return { status: 200, body: await services.audit.digest() };

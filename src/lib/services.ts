@@ -107,7 +107,7 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
     }),
     keyRotation,
     monitor,
-    audit: new AuditTrail({ store }),
+    audit: new AuditTrail({ store, retentionDays: config.auditRetentionDays }),
     refusals,
   };
 }

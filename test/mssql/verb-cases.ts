@@ -452,7 +452,7 @@ async function sealed(scene: Scene): Promise<void> {
 
 const audit: Pick<
   Record<Verb, VerbCase>,
-  "listAudit" | "recordAudit" | "listAuditBlocks" | "getAuditBlock" | "newestAuditBlock"
+  "listAudit" | "recordAudit" | "listAuditBlocks" | "getAuditBlock" | "newestAuditBlock" | "unsealedAudit"
 > = {
   listAudit: {
     async arrange(scene) {
@@ -499,6 +499,14 @@ const audit: Pick<
         const block = await scene.store.newestAuditBlock();
         return block && blockOf(block);
       };
+    },
+  },
+  unsealedAudit: {
+    alone: true,
+    async arrange(scene) {
+      await sealed(scene);
+      await scene.agent();
+      return async () => (await scene.store.unsealedAudit()).count;
     },
   },
 };

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
@@ -81,6 +81,16 @@ class Intruder {
     }
   }
 
+  /** Takes the entries of blocks, and marks these as retention does. */
+  drop(blocks: readonly number[], at = Date.now()): void {
+    for (const no of blocks) {
+      const [first, last] = [ENTRIES_PER_BLOCK * (no - 1) + 1, ENTRIES_PER_BLOCK * no];
+      for (const table of ["audit_entries", "audit_block_entries"])
+        this.run(`DELETE FROM ${table} WHERE entry_no BETWEEN ? AND ?`, first, last);
+      this.run("INSERT INTO audit_dropped_blocks VALUES (?, ?)", no, at);
+    }
+  }
+
   close(): void {
     this.#database.close();
   }
@@ -117,7 +127,7 @@ const INSERT = "INSERT INTO audit_entries VALUES (?, 1, 'x', 'agent.changed', 'a
 const ITSELF = "the block itself or the hashes of its entries were changed";
 
 /** What is done to the file, and every line that is found. */
-const TAMPERING: readonly { name: string; act(file: Intruder): void; found: string[]; args?: string[] }[] = [
+const TAMPERING: readonly { name: string; act(file: Intruder): void; found: (string | RegExp)[]; args?: string[] }[] = [
   {
     name: "an entry's actor is changed",
     act: (file) => file.run("UPDATE audit_entries SET actor = 'somebody' WHERE entry_no = 5"),
@@ -224,7 +234,36 @@ const TAMPERING: readonly { name: string; act(file: Intruder): void; found: stri
   {
     name: "a block is called dropped that retention would not have dropped yet",
     act: (file) => file.run("INSERT INTO audit_dropped_blocks VALUES (2, 1)"),
-    found: ["block 2: was dropped, although an older one was not"],
+    found: [
+      "block 2: was dropped, although an older one was not",
+      "block 2: was dropped at 1970-01-01T00:00:00.001Z, before its retention of 365 days was over",
+    ],
+  },
+  {
+    name: "the first blocks are emptied and called dropped just now",
+    act: (file) => file.drop([1, 2, 3]),
+    found: [1, 2, 3].map((no) => new RegExp(`^block ${no}: was dropped at \\S+, before its retention`)),
+  },
+  {
+    name: "the first blocks are emptied and called dropped in a year that has not come",
+    act: (file) => file.drop([1, 2], Date.now() + 10 * 365 * 86_400_000),
+    found: [1, 2].map((no) => new RegExp(`^block ${no}: was dropped at \\S+, which has not come yet`)),
+  },
+  {
+    name: "every block, the newest included, is emptied",
+    act: (file) => file.drop([1, 2, 3, 4]),
+    found: [
+      ...[1, 2, 3, 4].map((no) => new RegExp(`^block ${no}: was dropped at .*, before`)),
+      "block 4: was dropped, although retention keeps the newest block",
+    ],
+  },
+  {
+    name: "the newest block is emptied, and its times are those of years ago",
+    act(file) {
+      file.drop([1, 2, 3, 4]);
+      file.run("UPDATE audit_blocks SET newest_at = 1, sealed_at = 1");
+    },
+    found: ["block 4: was dropped, although retention keeps the newest block"],
   },
   {
     name: "the whole chain is made anew after a change: only the digest knows",
@@ -294,7 +333,8 @@ describe("an audit that somebody has tampered with", () => {
       const { code, out } = await verify(args);
       const lines = out.trimEnd().split("\n");
       expect(lines.at(-1)).toMatch(/^NOT SOUND: /);
-      expect({ code, found: lines.slice(0, -1) }).toEqual({ code: 1, found });
+      const finds = found.map((find) => (typeof find === "string" ? find : expect.stringMatching(find)));
+      expect({ code, found: lines.slice(0, -1) }).toEqual({ code: 1, found: finds });
     } finally {
       file.restore();
     }
@@ -303,7 +343,9 @@ describe("an audit that somebody has tampered with", () => {
   it("is found out where entries are put into blocks that retention has emptied, if asked for", async () => {
     for (const table of ["audit_entries", "audit_block_entries"])
       file.run(`DELETE FROM ${table} WHERE entry_no BETWEEN 1 AND 3`);
-    file.run("INSERT INTO audit_dropped_blocks VALUES (1, 1)");
+    // As long ago as retention asks for.
+    file.run("UPDATE audit_blocks SET newest_at = newest_at - 400 * 86400000 WHERE block_no = 1");
+    file.run("INSERT INTO audit_dropped_blocks VALUES (1, ?)", Date.now() - 20 * 86_400_000);
     const { out } = await verify();
     expect(out).toMatch(/^sound: 4 blocks, 1 of them emptied by retention; 9 entries; /);
     file.run(INSERT, 2);
@@ -313,9 +355,51 @@ describe("an audit that somebody has tampered with", () => {
     file.restore();
   });
 
+  it("is found out where the first blocks are emptied after a digest, and their times are changed, too", async () => {
+    const digest = JSON.parse(await readFile(join(folder, "digest.json"), "utf8"));
+    const [second] = file.rows("SELECT hash FROM audit_blocks WHERE block_no = 2");
+    const early = { ...digest, blockNo: 2, lastEntryNo: 6, hash: second?.hash };
+    await writeFile(join(folder, "early.json"), JSON.stringify(early));
+    file.drop([1, 2, 3], 400 * 86_400_000);
+    file.run("UPDATE audit_blocks SET newest_at = 1, sealed_at = 1 WHERE block_no < 4");
+    try {
+      const { code, out } = await cli(["audit", "verify", "--digest", join(folder, "early.json")]);
+      expect({ code, first: out.split("\n")[0] }).toEqual({
+        code: 1,
+        first: expect.stringMatching(/^block 3: was dropped at .*: it is not older than the digest$/),
+      });
+    } finally {
+      file.restore();
+    }
+  });
+
+  it("says what is not sealed yet, and takes another retention", async () => {
+    file.run("INSERT INTO audit_entries VALUES (13, 1000, 'x', 'agent.changed', 'agent', 'y', '{}')");
+    file.run("INSERT INTO audit_entries VALUES (14, 2000, 'x', 'agent.changed', 'agent', 'y', '{}')");
+    const { code, out } = await verify();
+    expect({ code, out }).toEqual({
+      code: 0,
+      out: expect.stringMatching(
+        /^sound: 4 blocks.*; not sealed yet, so not verified: 2 entries, the oldest of 1970-01-01T00:00:01/,
+      ),
+    });
+    file.restore();
+    file.drop([1]);
+    file.run("UPDATE audit_blocks SET newest_at = newest_at - 20 * 86400000 WHERE block_no = 1");
+    try {
+      expect((await verify()).code).toBe(1);
+      expect((await verify(["--retention-days", "10"])).code).toBe(0);
+      expect((await verify(["--retention-days", "30"])).code).toBe(1);
+    } finally {
+      file.restore();
+    }
+  });
+
   it("is no matter for a digest that is none: a wrong command line", async () => {
-    const { code, error } = await cli(["audit", "verify", "--digest", join(folder, "agents.db")]);
-    expect({ code, error }).toEqual({ code: 2, error: expect.stringContaining("it is no digest of the audit") });
+    const other = join(folder, "other.json");
+    await writeFile(other, "{}");
+    const { code, error } = await cli(["audit", "verify", "--digest", other]);
+    expect({ code, error }).toEqual({ code: 2, error: expect.stringContaining("is not a digest of the audit") });
   });
 });
 

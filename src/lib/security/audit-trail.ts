@@ -4,7 +4,7 @@ import type { Store } from "../store/store.ts";
 import {
   type AuditBlock,
   type AuditBlockContents,
-  type AuditDigest,
+  type AuditDigestReply,
   type AuditEntry,
   listAuditBlocksQuerySchema,
   listAuditQuerySchema,
@@ -14,9 +14,11 @@ import { NO_PREVIOUS_HASH } from "./audit-chain.ts";
 /** What was done, by whom: for those who look, and for those who verify. */
 export class AuditTrail {
   readonly #store: Store;
+  readonly #retentionDays: number;
 
-  constructor(options: { store: Store }) {
+  constructor(options: { store: Store; retentionDays: number }) {
     this.#store = options.store;
+    this.#retentionDays = options.retentionDays;
   }
 
   /** Newest first. A page may hold fewer entries than its limit, or none, and not be the last. */
@@ -40,11 +42,14 @@ export class AuditTrail {
     return this.#store.getAuditBlock(blockNo);
   }
 
-  /** What to keep elsewhere: the newest block, whose hash covers all that was sealed before. */
-  async digest(): Promise<AuditDigest> {
+  /** What to keep elsewhere: the newest block, whose hash covers all that was sealed before; and what a verifier has to know. */
+  async digest(): Promise<AuditDigestReply> {
+    // In this order: what is sealed in between is counted as not sealed, never the other way round.
+    const unsealed = await this.#store.unsealedAudit();
     const block = await this.#store.newestAuditBlock();
-    if (block === undefined) return { blockNo: 0, lastEntryNo: 0, hash: NO_PREVIOUS_HASH };
+    const known = { at: new Date(this.#store.now()).toISOString(), retentionDays: this.#retentionDays, unsealed };
+    if (block === undefined) return { blockNo: 0, lastEntryNo: 0, hash: NO_PREVIOUS_HASH, ...known };
     const { blockNo, lastEntryNo, hash, sealedAt } = block;
-    return { blockNo, lastEntryNo, hash, sealedAt };
+    return { blockNo, lastEntryNo, hash, sealedAt, ...known };
   }
 }

@@ -1,7 +1,11 @@
-import type { AuditBlock, AuditBlockContents, AuditDigest } from "./audit.ts";
+import type { AuditBlock, AuditBlockContents, AuditDigest, AuditDigestReply } from "./audit.ts";
 import { hashBlock, hashEntry, NO_PREVIOUS_HASH } from "./audit-chain.ts";
 
 /** Computes the audit's hashes again, from what the API shows, and says what does not fit. */
+
+const DAY_MILLISECONDS = 86_400_000;
+/** Clocks of the processes that seal and drop may differ by this. */
+const TOLERANCE_MILLISECONDS = 60_000;
 
 /** Where the audit is read from: the client, or a store. */
 export interface AuditSource {
@@ -10,7 +14,12 @@ export interface AuditSource {
   contentsOf(blockNo: number): Promise<AuditBlockContents>;
 }
 
+/** What a verifier has to know beside the blocks, as `GET /audit/digest` has it. */
+export type AuditState = Pick<AuditDigestReply, "at" | "retentionDays" | "unsealed">;
+
 export interface VerifyOptions {
+  /** Without it drops are taken for those of the retention, and nothing is said of what is not sealed yet. */
+  state?: AuditState | undefined;
   /** What was exported earlier: its block must still be there, with that hash. Verifying begins with it. */
   digest?: AuditDigest | undefined;
   /** From the first block on, whatever the digest; and looks for entries in blocks whose entries have been dropped, too. */
@@ -30,6 +39,8 @@ export interface Verification {
   entries: number;
   /** Blocks whose entries retention has taken: of them only the chain can be verified. */
   dropped: number;
+  /** Entries that no block holds yet: nothing proves them. Counted up to 10,000. */
+  unsealed?: AuditState["unsealed"];
   /** The newest block, to be compared with, or kept as, a digest. */
   newest: { blockNo: number; hash: string };
   problems: AuditProblem[];
@@ -83,6 +94,26 @@ function breaksOf(block: AuditBlock, expected: number, previous: AuditBlock | un
 }
 
 /**
+ * Drops that retention cannot have made: an entry goes when it is older than that, and a time that has not come is none of ours. The
+ * header of a dropped block can be changed unnoticed, since the hashes of its entries are gone. The digest cannot, and the entries of
+ * later blocks are younger than it, give or take the minute for which they wait: a day is allowed for.
+ */
+function earlyDrop(block: AuditBlock, state: AuditState, digest: AuditDigest | undefined): AuditProblem[] {
+  const { blockNo, droppedAt, newestAt } = block;
+  if (droppedAt === undefined) return [];
+  const now = Date.parse(state.at) + TOLERANCE_MILLISECONDS;
+  if (Date.parse(droppedAt) > now) return [{ blockNo, problem: `was dropped at ${droppedAt}, which has not come yet` }];
+  const kept = state.retentionDays * DAY_MILLISECONDS;
+  const problem = `was dropped at ${droppedAt}, before its retention of ${state.retentionDays} days was over`;
+  if (Date.parse(droppedAt) + TOLERANCE_MILLISECONDS < Date.parse(newestAt) + kept) return [{ blockNo, problem }];
+  const known = digest?.sealedAt !== undefined && blockNo > digest.blockNo ? Date.parse(digest.sealedAt) : undefined;
+  if (known !== undefined && now < known + kept - DAY_MILLISECONDS) {
+    return [{ blockNo, problem: `${problem}: it is not older than the digest` }];
+  }
+  return [];
+}
+
+/**
  * Verifies the chain, every block and every entry in it.
  *
  * @throws whatever the source throws
@@ -91,7 +122,7 @@ function breaksOf(block: AuditBlock, expected: number, previous: AuditBlock | un
  */
 export async function verifyAudit(
   source: AuditSource,
-  { digest, all = false }: VerifyOptions = {},
+  { state, digest, all = false }: VerifyOptions = {},
 ): Promise<Verification> {
   const start = all || digest === undefined ? 0 : Math.max(digest.blockNo - 1, 0);
   const report: Verification = {
@@ -100,12 +131,14 @@ export async function verifyAudit(
     dropped: 0,
     newest: { blockNo: 0, hash: NO_PREVIOUS_HASH },
     problems: [],
+    ...(state === undefined ? {} : { unsealed: state.unsealed }),
   };
   let previous: AuditBlock | undefined;
   let met = digest === undefined || digest.blockNo === 0;
   for await (const block of source.blocksAfter(start)) {
     const { blockNo, hash } = block;
     report.problems.push(...breaksOf(block, (previous?.blockNo ?? start) + 1, previous));
+    if (state !== undefined) report.problems.push(...earlyDrop(block, state, digest));
     if (blockNo === digest?.blockNo) {
       met = true;
       if (hash !== digest.hash) report.problems.push({ blockNo, problem: "has another hash than the digest" });
@@ -117,6 +150,10 @@ export async function verifyAudit(
     else report.dropped += 1;
     report.newest = { blockNo, hash };
     previous = block;
+  }
+  if (previous?.droppedAt !== undefined) {
+    const problem = "was dropped, although retention keeps the newest block";
+    report.problems.push({ blockNo: previous.blockNo, problem });
   }
   if (!met)
     report.problems.push({ blockNo: digest?.blockNo ?? 0, problem: "is in the digest, but not there any more" });

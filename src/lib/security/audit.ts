@@ -162,6 +162,18 @@ export const auditBlockContentsSchema = z.object({
 });
 export type AuditBlockContents = z.infer<typeof auditBlockContentsSchema>;
 
+/** Entries without a block yet are counted up to this. */
+export const AUDIT_UNSEALED_MAX = 10_000;
+
+/** What no block holds yet, so that nothing proves it. */
+export const unsealedAuditSchema = z.object({
+  /** At most AUDIT_UNSEALED_MAX. */
+  count: z.int().min(0),
+  /** The time of the entry with the lowest number among them. */
+  oldestAt: instantSchema.optional(),
+});
+export type UnsealedAudit = z.infer<typeof unsealedAuditSchema>;
+
 /** `GET /audit/digest`: what to keep elsewhere, so that not even whole blocks can be replaced unnoticed. */
 export const auditDigestSchema = z.object({
   /** The newest block; 0 while there is none. */
@@ -171,6 +183,15 @@ export const auditDigestSchema = z.object({
   sealedAt: instantSchema.optional(),
 });
 export type AuditDigest = z.infer<typeof auditDigestSchema>;
+/** What `GET /audit/digest` answers: the digest, and what a verifier has to know beside it. */
+export const auditDigestReplySchema = auditDigestSchema.extend({
+  /** The store's time, now. */
+  at: instantSchema,
+  /** AGENT_AUDIT_RETENTION_DAYS of the process that answers: no entry that is younger may be gone. */
+  retentionDays: z.int(),
+  unsealed: unsealedAuditSchema,
+});
+export type AuditDigestReply = z.infer<typeof auditDigestReplySchema>;
 
 /** `GET /audit/blocks`, oldest first */
 export const listAuditBlocksQuerySchema = z.strictObject({

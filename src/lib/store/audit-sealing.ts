@@ -3,6 +3,7 @@ import {
   type AuditBlock,
   type AuditBlockContents,
   type AuditMember,
+  type UnsealedAudit,
 } from "../security/audit.ts";
 import { hashBlock, hashEntry, NO_PREVIOUS_HASH } from "../security/audit-chain.ts";
 import { type AuditRow, readEntry } from "./audit-reading.ts";
@@ -47,6 +48,15 @@ export function readBlock(row: BlockRow): AuditBlock {
     hash: row.hash,
   };
   return row.dropped_at === null ? block : { ...block, droppedAt: iso(row.dropped_at) };
+}
+
+export interface UnsealedRow {
+  count: number;
+  oldest_at: number | null;
+}
+
+export function readUnsealed({ count, oldest_at: oldestAt }: UnsealedRow): UnsealedAudit {
+  return oldestAt === null ? { count } : { count, oldestAt: iso(oldestAt) };
 }
 
 /** A member as it was sealed. */

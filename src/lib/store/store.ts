@@ -15,6 +15,7 @@ import type {
   ListAuditBlocksQuery,
   ListAuditQuery,
   NewAuditEntry,
+  UnsealedAudit,
 } from "../security/audit.ts";
 import type { Credential, ListCredentialsQuery } from "../security/credential.ts";
 import type {
@@ -273,6 +274,8 @@ export interface Store {
   getAuditBlock(blockNo: number): Promise<AuditBlockContents>;
   /** undefined while nothing has been sealed. */
   newestAuditBlock(): Promise<AuditBlock | undefined>;
+  /** What no block holds yet. */
+  unsealedAudit(): Promise<UnsealedAudit>;
 
   // encryption ------------------------------------------------------------------------------------------------------
   /** Values that are encrypted under another version than `keyVersion` (""; under any), counted up to `max`. */

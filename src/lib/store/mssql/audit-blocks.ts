@@ -1,8 +1,10 @@
 import {
   AUDIT_BLOCK_MAX_ENTRIES,
+  AUDIT_UNSEALED_MAX,
   type AuditBlock,
   type AuditBlockContents,
   type ListAuditBlocksQuery,
+  type UnsealedAudit,
 } from "../../security/audit.ts";
 import { AUDIT_COLUMNS, type AuditRow } from "../audit-reading.ts";
 import {
@@ -12,8 +14,10 @@ import {
   type MemberRow,
   readBlock,
   readContents,
+  readUnsealed,
   type SealedBlock,
   sealBlock,
+  type UnsealedRow,
 } from "../audit-sealing.ts";
 import { AHEAD_MILLISECONDS } from "../clock-steps.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
@@ -175,6 +179,23 @@ const NEWEST_SQL = sqlText("newest-audit-block", NEWEST);
 export async function newestAuditBlock(connection: Connection): Promise<AuditBlock | undefined> {
   const [row] = (await connection.query(NEWEST_SQL)).rows<BlockRow>(0);
   return row === undefined ? undefined : readBlock(row);
+}
+
+const COUNT_UNSEALED = sqlText(
+  "count-unsealed-audit",
+  `DECLARE @floor bigint = COALESCE((SELECT TOP (1) b.floor_no FROM audit.blocks AS b ORDER BY b.block_no DESC), ${Number.MIN_SAFE_INTEGER});
+DECLARE @open TABLE (entry_no bigint NOT NULL PRIMARY KEY, at bigint NOT NULL);
+INSERT INTO @open (entry_no, at)
+SELECT TOP (${AUDIT_UNSEALED_MAX}) e.entry_no, e.at FROM audit.entries AS e
+WHERE e.entry_no > @floor AND NOT EXISTS (${MEMBERSHIP}) ORDER BY e.entry_no;
+SELECT COUNT(*) AS [count], (SELECT TOP (1) o.at FROM @open AS o ORDER BY o.entry_no) AS oldest_at FROM @open;
+`,
+);
+
+/** What no block holds yet. (Above the floor some entries may be in one, so each is looked up.) */
+export async function unsealedAudit(connection: Connection): Promise<UnsealedAudit> {
+  const [row] = (await connection.query(COUNT_UNSEALED)).rows<UnsealedRow>(0);
+  return readUnsealed(row ?? { count: 0, oldest_at: null });
 }
 
 /** The procedure of the audit's owner decides what may go; the app may do no more than ask. */

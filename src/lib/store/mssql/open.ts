@@ -3,7 +3,7 @@ import type { Store } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
 import { previewAssignment } from "./assignment.ts";
 import { listAudit, recordAudit } from "./audit.ts";
-import { getAuditBlock, listAuditBlocks, newestAuditBlock } from "./audit-blocks.ts";
+import { getAuditBlock, listAuditBlocks, newestAuditBlock, unsealedAudit } from "./audit-blocks.ts";
 import { broadcastMessage } from "./broadcast-message.ts";
 import { cancelTask } from "./cancel-task.ts";
 import { findChannelAccess, shareChannel } from "./channel-access.ts";
@@ -122,6 +122,7 @@ function auditVerbs(connection: Connection) {
     listAuditBlocks: (query) => listAuditBlocks(connection, query),
     getAuditBlock: (blockNo) => getAuditBlock(connection, blockNo),
     newestAuditBlock: () => newestAuditBlock(connection),
+    unsealedAudit: () => unsealedAudit(connection),
   } satisfies Partial<Store>;
 }
 

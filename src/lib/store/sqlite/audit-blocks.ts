@@ -1,8 +1,10 @@
 import {
   AUDIT_BLOCK_MAX_ENTRIES,
+  AUDIT_UNSEALED_MAX,
   type AuditBlock,
   type AuditBlockContents,
   type ListAuditBlocksQuery,
+  type UnsealedAudit,
 } from "../../security/audit.ts";
 import { AUDIT_COLUMNS, type AuditRow } from "../audit-reading.ts";
 import {
@@ -12,8 +14,10 @@ import {
   type MemberRow,
   readBlock,
   readContents,
+  readUnsealed,
   type SealedBlock,
   sealBlock,
+  type UnsealedRow,
 } from "../audit-sealing.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
@@ -110,6 +114,15 @@ export function getAuditBlock(transaction: Transaction, blockNo: number): AuditB
 export function newestAuditBlock(transaction: Transaction): AuditBlock | undefined {
   const row = transaction.get<BlockRow>(NEWEST);
   return row === undefined ? undefined : readBlock(row);
+}
+
+const COUNT_UNSEALED = `SELECT count(*) AS count, (SELECT at FROM audit_entries WHERE entry_no > ?1 ORDER BY entry_no LIMIT 1) AS oldest_at
+  FROM (SELECT 1 FROM audit_entries WHERE entry_no > ?1 LIMIT ${AUDIT_UNSEALED_MAX})`;
+
+/** What no block holds yet: whatever is above the floor of the newest. */
+export function unsealedAudit(transaction: Transaction): UnsealedAudit {
+  const floor = transaction.get<BlockRow>(NEWEST)?.floor_no ?? Number.MIN_SAFE_INTEGER;
+  return readUnsealed(transaction.get<UnsealedRow>(COUNT_UNSEALED, floor) ?? { count: 0, oldest_at: null });
 }
 
 /** The oldest block that still has its entries, unless it is the newest of all. */

@@ -4,7 +4,7 @@ import type { Store, StoreSettings } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
 import { previewAssignment } from "./assignment.ts";
 import { listAudit, recordAudit } from "./audit.ts";
-import { getAuditBlock, listAuditBlocks, newestAuditBlock } from "./audit-blocks.ts";
+import { getAuditBlock, listAuditBlocks, newestAuditBlock, unsealedAudit } from "./audit-blocks.ts";
 import { broadcastMessage } from "./broadcast-message.ts";
 import { cancelTask } from "./cancel-task.ts";
 import { findChannelAccess, shareChannel } from "./channel-access.ts";
@@ -109,6 +109,7 @@ function auditVerbs(connection: Connection) {
     listAuditBlocks: (query) => connection.read((tx) => listAuditBlocks(tx, query)),
     getAuditBlock: (blockNo) => connection.read((tx) => getAuditBlock(tx, blockNo)),
     newestAuditBlock: () => connection.read(newestAuditBlock),
+    unsealedAudit: () => connection.read(unsealedAudit),
   } satisfies Partial<Store>;
 }
 
