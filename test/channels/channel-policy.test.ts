@@ -169,6 +169,15 @@ describe("making a channel", () => {
     expect(await caught(as("other", () => here.channels.create(again)))).toBe("ID_TAKEN");
   });
 
+  it("is shown to a maker that repeats it only while it may read it", async () => {
+    const request = { name: "jobs", kind: "broadcast" as const, members: ["ann"], grants: [] };
+    await as("lead", () => here.channels.create(request));
+    await as("chief", () => there.channels.putGrant("jobs", { agentId: "lead" }));
+    expect(await caught(as("lead", () => here.channels.create(request)))).toBe("CHANNEL_FORBIDDEN");
+    await as("chief", () => there.channels.putGrant("jobs", { agentId: "lead", read: true }));
+    expect((await as("lead", () => here.channels.create(request))).created).toBe(false);
+  });
+
   it("needs a registered maker, unless that is an admin", async () => {
     const make = (actor: string, role: AgentRole) =>
       caught(

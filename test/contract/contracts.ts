@@ -18,6 +18,7 @@ import { deliverableContract } from "./deliverable.ts";
 import { dependenciesContract } from "./dependencies.ts";
 import { encryptionContract } from "./encryption.ts";
 import { expiryContract } from "./expiry.ts";
+import { freedNamesContract } from "./freed-names.ts";
 import { handoutsContract } from "./handouts.ts";
 import { heartbeatsContract } from "./heartbeats.ts";
 import { mailboxSharesContract } from "./mailbox-shares.ts";
@@ -68,6 +69,7 @@ export const contracts = [
   capabilitySetsContract,
   assignmentMessagesContract,
   expiryContract,
+  freedNamesContract,
   dependenciesContract,
   cancellationContract,
   auditContract,

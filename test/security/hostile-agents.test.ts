@@ -385,4 +385,10 @@ describe("what is not one's own", () => {
     expect(shown).toContain(messageId);
     expect(shown).not.toContain("do-not-show");
   });
+
+  it("nor confirmed by a filter", async () => {
+    const { client } = observer;
+    expect(await codeOf(client.listDeadLetters({ reason: "a guess" }))).toBe("FORBIDDEN");
+    expect(await codeOf(client.listDeadLetters({ receiver: "victim" }))).toBe("accepted");
+  });
 });

@@ -29,24 +29,31 @@ export class ChannelRegistry {
   }
 
   /**
-   * Makes a channel; whoever makes it may do everything with it. The same again by the same caller: the channel as it is now.
+   * Makes a channel; whoever makes it may do everything with it. The same again by the same caller: the channel as it is now, if
+   * the caller may still read it.
    *
-   * @throws INVALID_REQUEST, ID_TAKEN, AGENT_NOT_FOUND, AGENT_DEREGISTERED
+   * @throws INVALID_REQUEST, ID_TAKEN, AGENT_NOT_FOUND, AGENT_DEREGISTERED; CHANNEL_FORBIDDEN for a repeat
    * @example
    * await channels.create({ name: "builds", kind: "work_queue", members: ["b-1", "b-2"], grants: [{ role: "worker", post: true }] });
    */
   async create(input: CreateChannelInput): Promise<{ channel: ChannelDetails; created: boolean }> {
     const request = canonical(parse(createChannelSchema, input));
     const { actor, role, credential } = currentCall();
-    return this.#changing(() =>
-      this.#store.createChannel({
+    return this.#changing(async () => {
+      const reply = await this.#store.createChannel({
         ...request,
         creator: actor,
         // An admin may do everything anyway, and need not be an agent; where nobody proves anything, nobody need be.
         creatorMustBeRegistered: credential !== "none" && role !== "admin",
         requestHash: requestHash(request),
-      }),
-    );
+      });
+      // Who made it may have lost its grant since, or be another agent under a name that was free in between.
+      if (!reply.created) {
+        this.#policy.forget();
+        await this.#policy.require(request.name, "read");
+      }
+      return reply;
+    });
   }
 
   /** By name: what the caller may read. @throws INVALID_REQUEST for a cursor of other filters */

@@ -1,6 +1,7 @@
 import type { AgentRole } from "../agents/agent.ts";
 import { AgentCommunicationError } from "../errors.ts";
 import type { Caller } from "./caller.ts";
+import { isWithheld } from "./withhold.ts";
 
 /**
  * Who may call a route, declared beside it in the route table. What is not declared is refused, and one function decides:
@@ -76,6 +77,15 @@ export function reachOf(allow: Allow<never>, caller: Caller): Reach {
   }
 }
 
+/** A filter on what is withheld would confirm a guess of it. @throws FORBIDDEN */
+function refuseWithheldFilters(query: unknown): void {
+  if (typeof query !== "object" || query === null) return;
+  for (const [name, value] of Object.entries(query)) {
+    if (value === undefined || !isWithheld(name)) continue;
+    throw new AgentCommunicationError("FORBIDDEN", `You are not shown ${name}, so you cannot filter by it.`);
+  }
+}
+
 /**
  * Decides whether the caller may do what the request asks. Everything that may be done over HTTP comes through here.
  *
@@ -90,6 +100,7 @@ export async function authorise<Needs>(
   needs: Needs,
 ): Promise<{ reach: Reach; parts: RequestParts }> {
   const reach = reachOf(allow, caller);
+  if (reach === "without contents") refuseWithheldFilters(parts.query);
   if (reach !== "own" || allow === ANYONE || caller.kind !== "agent") return { reach, parts };
   // A reach of `own` without a rule is a mistake in the table, which a test finds; here it refuses.
   if (allow.own === undefined) throw new AgentCommunicationError("FORBIDDEN", "Nothing here is yours.");

@@ -16,6 +16,11 @@ const IN_PLACE: ReadonlyMap<string, unknown> = new Map<string, unknown>([
   ["metadata", undefined],
 ]);
 
+/** True for a field that a reader without contents is not shown. */
+export function isWithheld(name: string): boolean {
+  return IN_PLACE.has(name);
+}
+
 /**
  * The reply without contents. Values are not looked into, so nothing inside a payload can hide from this.
  *

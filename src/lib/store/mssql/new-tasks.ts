@@ -71,21 +71,22 @@ export const TASKS_PER_NUMBER = 4_096;
  * The task that the same request created before: by its key first, which names the caller's intent; archived ones count. A
  * task is in one of the two tables in every state that a statement can see.
  */
-const KNOWN = `OUTER APPLY (SELECT TOP (1) f.task_id, f.supervisor_id, f.request_hash, f.operation_id FROM (
-    SELECT 1 AS place, t.task_id, a.agent_id AS supervisor_id, t.request_hash, t.operation_id
+const KNOWN = `OUTER APPLY (SELECT TOP (1) f.task_id, f.supervisor_id, f.request_hash, f.operation_id, f.ended_at FROM (
+    SELECT 1 AS place, t.task_id, a.agent_id AS supervisor_id, t.request_hash, t.operation_id, CAST(NULL AS bigint) AS ended_at
     FROM dbo.tasks AS t JOIN dbo.agents AS a ON a.agent_no = t.supervisor_no
     WHERE t.idempotency_key = j.idempotency_key ${BIN2} AND t.idempotency_key IS NOT NULL
-    UNION ALL SELECT 2, r.task_id, r.supervisor_id, r.request_hash, NULL
+    UNION ALL SELECT 2, r.task_id, r.supervisor_id, r.request_hash, NULL, r.ended_at
     FROM dbo.task_archive AS r WHERE r.idempotency_key = j.idempotency_key ${BIN2} AND r.idempotency_key IS NOT NULL
-    UNION ALL SELECT 3, t.task_id, a.agent_id, t.request_hash, t.operation_id
+    UNION ALL SELECT 3, t.task_id, a.agent_id, t.request_hash, t.operation_id, NULL
     FROM dbo.tasks AS t JOIN dbo.agents AS a ON a.agent_no = t.supervisor_no WHERE t.task_id = j.task_id ${BIN2}
-    UNION ALL SELECT 4, r.task_id, r.supervisor_id, r.request_hash, NULL
+    UNION ALL SELECT 4, r.task_id, r.supervisor_id, r.request_hash, NULL, r.ended_at
     FROM dbo.task_archive AS r WHERE r.task_id = j.task_id ${BIN2}) AS f ORDER BY f.place) AS k`;
 
-/** The first reason that applies, in the order of the embedded store; a repeat needs nothing else that it names. */
+/** The first reason that applies, in the order of the embedded store; a repeat needs nothing else that it names. Who was registered
+ * after a task had ended did not create it: the name was free in between. */
 const CODE = `CASE WHEN s.agent_no IS NULL THEN 'AGENT_NOT_FOUND' WHEN s.status = 'deregistered' THEN 'AGENT_DEREGISTERED'
     WHEN s.role NOT IN ('supervisor', 'admin') THEN 'FORBIDDEN'
-    WHEN k.supervisor_id <> s.agent_id THEN 'ID_TAKEN'
+    WHEN k.supervisor_id <> s.agent_id OR s.registered_at > k.ended_at THEN 'ID_TAKEN'
     WHEN k.request_hash <> j.request_hash ${BIN2} THEN 'IDEMPOTENCY_MISMATCH'
     WHEN k.task_id IS NULL AND j.assign_to IS NOT NULL AND (w.agent_no IS NULL OR w.status = 'deregistered') THEN 'AGENT_NOT_FOUND'
     END`;

@@ -51,9 +51,9 @@ export function readCalls({ short = {}, long = {} }: Fields, outcomes: readonly 
 INSERT INTO @calls (item, task_id, code, answer, task_no, status, agent_no, attempt, cancel_requested, deadline_at, assigned_at,
   available_at, retries_used, max_retries, actor, inactive${columns})
 SELECT i.item, i.task_id, CASE${repeats ? "\n  WHEN p.answer IS NOT NULL THEN NULL" : ""}
-  WHEN t.task_no IS NULL AND NOT EXISTS (SELECT 1 FROM dbo.task_archive AS z WHERE z.task_id = i.task_id) THEN 'TASK_NOT_FOUND'
   WHEN a.agent_no IS NULL THEN 'AGENT_NOT_FOUND'
   WHEN a.status = 'deregistered' THEN 'AGENT_DEREGISTERED'
+  WHEN t.task_no IS NULL AND NOT EXISTS (SELECT 1 FROM dbo.task_archive AS z WHERE z.task_id = i.task_id) THEN 'TASK_NOT_FOUND'
   WHEN t.task_no IS NULL OR t.status NOT IN ('assigned', 'running') OR t.attempt <> i.attempt OR t.agent_no <> a.agent_no
     THEN 'LEASE_LOST' END,
   ${repeats ? "p.answer" : "NULL"}, t.task_no, t.status, a.agent_no, i.attempt, t.cancel_requested, t.deadline_at, t.assigned_at, t.available_at,

@@ -100,7 +100,8 @@ ${RENEW_HEARTBEATS}END;
 INSERT INTO @freed (agent_no) SELECT DISTINCT c.agent_no FROM @calls AS c WHERE c.code IS NULL AND c.agent_no IS NOT NULL;
 SET @handOutLimit = ${HANDOUTS_PER_CALL} * (SELECT COUNT(*) FROM @calls AS c WHERE c.code IS NULL);
 ${HAND_OUT}SELECT c.item, c.code, NULL AS subject, c.inactive, c.answer, e.becomes, c.cancel_requested,
-  (SELECT z.assignments FROM dbo.task_archive AS z WHERE c.task_no IS NULL AND z.task_id = c.task_id) AS archived
+  (SELECT z.assignments FROM dbo.task_archive AS z JOIN dbo.agents AS w ON w.agent_no = c.agent_no
+    WHERE c.task_no IS NULL AND z.task_id = c.task_id AND w.status <> 'deregistered' AND w.registered_at <= z.ended_at) AS archived
 FROM @calls AS c LEFT JOIN @endings AS e ON e.task_no = c.task_no AND ${ACCEPTED};
 ${SELECT_DELIVERABLE}`;
 }
@@ -169,7 +170,7 @@ function decodeEnded(
   });
 }
 
-/** What the first call was answered; in the archive, too. */
+/** What the first call was answered; in the archive, too, unless the caller was registered after the end. */
 function storedAnswer(row: EndedRow, caller: TaskCaller, outcomes: readonly string[]): StoredAnswer | undefined {
   if (row.answer !== null) return JSON.parse(row.answer);
   if (row.archived === null) return undefined;

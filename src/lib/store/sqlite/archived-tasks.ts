@@ -39,12 +39,20 @@ export function statusOfArchived(transaction: Transaction, taskId: string): Fina
   return transaction.get<{ status: FinalStatus }>("SELECT status FROM task_archive WHERE task_id = ?", taskId)?.status;
 }
 
-/** How the last attempt of an archived task ended, if the caller was its agent; undefined when the task is not archived. */
+const ANSWERED = `SELECT z.assignments, EXISTS (SELECT 1 FROM agents a WHERE a.agent_id = ?2 AND a.status <> 'deregistered'
+    AND a.registered_at <= z.ended_at) AS answers
+  FROM task_archive z WHERE z.task_id = ?1`;
+
+/**
+ * How the last attempt of an archived task ended, if the caller was its agent; undefined when the task is not archived. An agent
+ * that was registered after the end has the name of another that is gone.
+ */
 export function answerOfArchived(
   transaction: Transaction,
   taskId: string,
   caller: { agentId: string; attempt: number },
 ): ArchivedAnswer | undefined {
-  const row = transaction.get<{ assignments: string }>(ASSIGNMENTS, taskId);
-  return row && answerOf(row.assignments, caller);
+  const row = transaction.get<{ assignments: string; answers: number }>(ANSWERED, taskId, caller.agentId);
+  if (row === undefined) return undefined;
+  return row.answers === 1 ? answerOf(row.assignments, caller) : { outcome: null, answer: undefined };
 }

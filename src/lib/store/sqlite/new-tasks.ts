@@ -32,7 +32,7 @@ export function checkNewTask(transaction: Transaction, task: NewTask): CheckedTa
   if (supervisor.role !== "supervisor" && supervisor.role !== "admin") {
     throw mayNotAssign(task, supervisor.role);
   }
-  const repeatOf = findRepeat(transaction, task);
+  const repeatOf = findRepeat(transaction, task, supervisor);
   if (repeatOf !== undefined) return { supervisor, repeatOf, assignTo: undefined, dependencies: [] };
   const assignTo = task.assignTo === undefined ? undefined : requireAssignee(transaction, task.assignTo);
   return { supervisor, repeatOf, assignTo, dependencies: findDependencies(transaction, task) };
@@ -48,11 +48,13 @@ interface Known {
   task_id: string;
   supervisor_id: string;
   request_hash: string;
+  /** Of an archived task. */
+  ended_at: number | null;
 }
 
-const KEPT = `SELECT t.task_id, a.agent_id AS supervisor_id, t.request_hash
+const KEPT = `SELECT t.task_id, a.agent_id AS supervisor_id, t.request_hash, NULL AS ended_at
   FROM tasks t CROSS JOIN agents a ON a.agent_no = t.supervisor_no`;
-const ARCHIVED = "SELECT task_id, supervisor_id, request_hash FROM task_archive";
+const ARCHIVED = "SELECT task_id, supervisor_id, request_hash, ended_at FROM task_archive";
 
 function findKnown(transaction: Transaction, task: NewTask): Known | undefined {
   const { idempotencyKey: key, taskId } = task;
@@ -68,10 +70,12 @@ function findKnown(transaction: Transaction, task: NewTask): Known | undefined {
   );
 }
 
-function findRepeat(transaction: Transaction, task: NewTask): string | undefined {
+/** A name that was free in between is another agent's now: who was registered after the task had ended did not create it. */
+function findRepeat(transaction: Transaction, task: NewTask, supervisor: AgentRow): string | undefined {
   const known = findKnown(transaction, task);
   if (known === undefined) return undefined;
-  if (known.supervisor_id !== task.supervisor) throw taskIdTaken(task);
+  const later = known.ended_at !== null && supervisor.registered_at > known.ended_at;
+  if (later || known.supervisor_id !== task.supervisor) throw taskIdTaken(task);
   if (known.request_hash !== task.requestHash) throw taskMismatch(task, known.request_hash);
   return known.task_id;
 }

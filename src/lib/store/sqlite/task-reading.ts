@@ -90,10 +90,17 @@ export function isSensitiveTask(transaction: Transaction, taskId: string): boole
   return row && row.sensitive === 1;
 }
 
+/**
+ * The archive knows agents by name alone. A name that maintenance has freed may have been given again: who was registered after a
+ * task had ended is not the agent of that task.
+ */
 const OWNERS = `SELECT (SELECT agent_id FROM agents WHERE agent_no = t.supervisor_no) AS supervisor,
     (SELECT agent_id FROM agents WHERE agent_no = t.agent_no AND t.status <> 'pending') AS worker
   FROM tasks t WHERE t.task_id = ?1
-  UNION ALL SELECT supervisor_id, json_extract(task, '$.assignedTo') FROM task_archive WHERE task_id = ?1`;
+  UNION ALL SELECT
+    (SELECT agent_id FROM agents WHERE agent_id = z.supervisor_id AND registered_at <= z.ended_at),
+    (SELECT agent_id FROM agents WHERE agent_id = json_extract(z.task, '$.assignedTo') AND registered_at <= z.ended_at)
+  FROM task_archive z WHERE z.task_id = ?1`;
 /** Walks what the agent has in hand: as many tasks as it takes at once, and what each of them depends on. */
 const NEEDED = `SELECT EXISTS (SELECT 1 FROM tasks t INDEXED BY tasks_live JOIN task_dependencies d USING (task_no)
   WHERE t.agent_no = (SELECT agent_no FROM agents WHERE agent_id = ?) AND t.status IN ('assigned', 'running')
@@ -101,7 +108,7 @@ const NEEDED = `SELECT EXISTS (SELECT 1 FROM tasks t INDEXED BY tasks_live JOIN 
 
 /** What a task, archived ones included, is to an agent. */
 export function relationToTask(transaction: Transaction, agentId: string, taskId: string): TaskRelation | undefined {
-  const owners = transaction.get<{ supervisor: string; worker: string | null }>(OWNERS, taskId);
+  const owners = transaction.get<{ supervisor: string | null; worker: string | null }>(OWNERS, taskId);
   if (owners === undefined) return undefined;
   if (owners.supervisor === agentId) return "assigned_by";
   if (owners.worker === agentId) return "assigned_to";

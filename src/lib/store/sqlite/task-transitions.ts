@@ -24,15 +24,19 @@ import type { Transaction } from "./transaction.ts";
 
 /** What the agent that holds a task does with it. The attempt is the fencing number: any other is LEASE_LOST. */
 
-/** The task and its holder. @throws TASK_NOT_FOUND, AGENT_NOT_FOUND, AGENT_DEREGISTERED, LEASE_LOST */
+/**
+ * The task and its holder. The caller is looked at first: one that may not call is not told which tasks are there.
+ *
+ * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, TASK_NOT_FOUND, LEASE_LOST
+ */
 function requireHeld(
   transaction: Transaction,
   taskId: string,
   caller: TaskCaller,
 ): { task: LiveTask; agent: AgentRow } {
+  const agent = requireRegistered(transaction, caller.agentId);
   const task = findTask(transaction, taskId);
   if (task === undefined && answerOfArchived(transaction, taskId, caller) === undefined) throw taskNotFound(taskId);
-  const agent = requireRegistered(transaction, caller.agentId);
   if (task === undefined || !holds(task, agent, caller)) throw leaseLost(taskId, caller);
   return { task, agent };
 }
