@@ -42,6 +42,22 @@ function blocksAreSealed(open: StoreFactory): void {
     });
   });
 
+  it("leave out what has not waited, which is counted", async () => {
+    await withStore(open, {}, async (scene) => {
+      expect(await scene.store.unsealedAudit()).toEqual({ count: 0 });
+      await scene.agent();
+      await scene.agent();
+      const entries = await auditOf(scene, {});
+      const times = entries.map(({ at }) => at);
+      expect(await scene.store.unsealedAudit()).toEqual({ count: 2, oldestAt: times.sort()[0] });
+      scene.advance(2 * MINUTE);
+      await scene.store.sweep();
+      expect(await scene.store.unsealedAudit()).toEqual({ count: 0 });
+      await scene.agent();
+      expect((await scene.store.unsealedAudit()).count).toBe(1);
+    });
+  });
+
   it("hold every entry that has waited, once, each with the hash of the one before", async () => {
     await withStore(open, {}, async (scene) => {
       await scene.agent();
