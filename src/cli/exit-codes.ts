@@ -71,5 +71,7 @@ export function describeError(error: unknown): string {
   );
   const said = printable(error.message);
   if (isUnreachable(error)) return `error: ${said}\nIs the service running (npm start)? Is --url right?`;
-  return [`error: ${printable(error.code)}: ${said}`, ...fields].join("\n");
+  const { retryAfterSeconds } = error;
+  const later = retryAfterSeconds === undefined ? [] : [`Try again in ${Math.ceil(retryAfterSeconds)} s.`];
+  return [`error: ${printable(error.code)}: ${said}`, ...fields, ...later].join("\n");
 }

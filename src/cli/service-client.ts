@@ -12,6 +12,8 @@ import { readText } from "./options.ts";
 const RETRY_BUDGET_MILLISECONDS = 15_000;
 /** Where nothing listens, a service that is just being started is waited for, and no longer. */
 const REFUSED_BUDGET_MILLISECONDS = 3_000;
+/** A limit is a matter of seconds (30 wrong credentials a minute: 2 s each), and the person is told how many. */
+const THROTTLED_BUDGET_MILLISECONDS = 60_000;
 
 async function readPem(terminal: Terminal, variable: string): Promise<string | undefined> {
   const path = terminal.environment[variable];
@@ -31,6 +33,11 @@ async function fetchOf(terminal: Terminal): Promise<Fetch | undefined> {
   return tlsFetch({ certificate, key, authority });
 }
 
+function waitLine(status: number, milliseconds: number): string {
+  const why = status === 429 ? "The service takes no more of these now" : "The service is not available now";
+  return `${why}; trying again in ${Math.max(1, Math.round(milliseconds / 1_000))} s.\n`;
+}
+
 /** @throws UsageError for files that cannot be read */
 export async function serviceClient(baseUrl: string, terminal: Terminal): Promise<AgentClient> {
   const {
@@ -46,6 +53,8 @@ export async function serviceClient(baseUrl: string, terminal: Terminal): Promis
     fetch: await fetchOf(terminal),
     retryBudgetMilliseconds: RETRY_BUDGET_MILLISECONDS,
     refusedBudgetMilliseconds: REFUSED_BUDGET_MILLISECONDS,
+    throttledBudgetMilliseconds: THROTTLED_BUDGET_MILLISECONDS,
+    onWait: ({ status, milliseconds }) => terminal.writeError(waitLine(status, milliseconds)),
   });
 }
 

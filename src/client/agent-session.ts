@@ -17,6 +17,8 @@ export interface SessionHooks {
   onHeartbeat?(reply: HeartbeatReply, askedAt: number): void;
   /** All that was leased or assigned before is lost; the session registers again by itself. */
   onDeregistered?(): void;
+  /** The service goes on saying that the credential is not valid: the session has nothing more to do. Must not throw. */
+  onRefused?(error: unknown): void;
   /** A call failed for now; the session goes on. Must not throw. */
   onError(error: unknown, during: "register" | "heartbeat" | "receive" | "token"): void;
 }
@@ -28,6 +30,12 @@ const SHORT_POLL_SECONDS = 0.2;
 const EARLY_MILLISECONDS = 500;
 /** Long enough for a slow start of a handler, short enough that another process soon gets what a crash left. */
 const LEASE_SECONDS = 30;
+/**
+ * A credential is refused for good when nothing but 401 has been answered so many times, for so long: a service may use for 5 s
+ * what it read of it, and a token that is being renewed may be shown once after it has ended.
+ */
+const REFUSALS_FOR_GOOD = 3;
+const REFUSED_FOR_GOOD_MILLISECONDS = 6_000;
 /** However long a service, or something in front of it, asks to be left alone. */
 const LONGEST_SILENCE_MILLISECONDS = 300_000;
 /** A heartbeat is repeated for as long as the next one is away, and this long at least: a try takes a third of it. */
@@ -54,6 +62,9 @@ export class AgentSession {
   #registration = 0;
   #registering: Promise<void> | undefined;
   #loops: Promise<unknown> = Promise.resolve();
+  /** Of the credential, since it was last taken. */
+  #refusals = 0;
+  #refusedSince = 0;
 
   constructor(client: AgentClient, agent: RegisterAgentInput, hooks: SessionHooks) {
     this.#client = client;
@@ -80,6 +91,7 @@ export class AgentSession {
       signal: this.#stop.signal,
       retryBudgetMilliseconds: Math.max(this.#intervalMilliseconds, SHORTEST_BEAT_BUDGET_MILLISECONDS),
     });
+    this.#refusals = 0;
     const reply = checkedHeartbeat(beaten);
     this.#intervalMilliseconds = reply.heartbeatIntervalSeconds * 1_000;
     this.#hooks.onHeartbeat?.(reply, askedAt);
@@ -137,6 +149,7 @@ export class AgentSession {
           },
           { signal: this.#poll.signal },
         );
+        this.#refusals = 0;
         const messages = checkedMessages(reply);
         claimId = this.#client.newId();
         failures = 0;
@@ -172,6 +185,13 @@ export class AgentSession {
   /** @param registration the one that the failed call was made under: if there is a newer one, nothing is to be done */
   async #recover(error: unknown, during: "heartbeat" | "receive", registration: number): Promise<void> {
     if (this.#stop.signal.aborted) return;
+    if (isAgentCommunicationError(error, "UNAUTHENTICATED") && this.#isForGood()) {
+      // Asking on would only count as further wrong credentials of this address.
+      this.#stop.abort();
+      this.#poll.abort();
+      this.#hooks.onRefused?.(error);
+      return;
+    }
     const gone =
       isAgentCommunicationError(error, "AGENT_DEREGISTERED") || isAgentCommunicationError(error, "AGENT_NOT_FOUND");
     if (!gone) {
@@ -184,6 +204,12 @@ export class AgentSession {
       this.#registering = undefined;
     });
     await this.#registering;
+  }
+
+  #isForGood(): boolean {
+    if (this.#refusals === 0) this.#refusedSince = this.elapsed();
+    this.#refusals += 1;
+    return this.#refusals >= REFUSALS_FOR_GOOD && this.elapsed() - this.#refusedSince >= REFUSED_FOR_GOOD_MILLISECONDS;
   }
 
   async #registerAgain(): Promise<void> {

@@ -12,7 +12,7 @@ import { adviceOn, needsIdempotencyKey, requestIdsOf, withRequestIds } from "./r
 import { isRepeatable } from "./retry-policy.ts";
 import type { InputOf, ReplyOf, RouteKey } from "./route-types.ts";
 import { traceparentToSend } from "./tracing.ts";
-import { Transport, type WireAnswer, type WireRequest } from "./transport.ts";
+import { type AskedWait, Transport, type WireAnswer, type WireRequest } from "./transport.ts";
 import { isUnreachable } from "./transport-errors.ts";
 
 /** How a client reaches its switchboard. */
@@ -38,6 +38,10 @@ export interface AgentClientOptions {
   retryBudgetMilliseconds?: number | undefined;
   /** Instead of the budget, where nothing listens at the address. Default: the budget. */
   refusedBudgetMilliseconds?: number | undefined;
+  /** Instead of the budget, where the service says that the caller asks too much (429). Default: the budget. */
+  throttledBudgetMilliseconds?: number | undefined;
+  /** Told before each wait that the service has asked for by Retry-After, for a person who waits. Must not throw. */
+  onWait?: ((wait: AskedWait) => void) | undefined;
   /**
    * How long one try may take, beside the wait of a long poll. Default 30,000. A try that may be repeated takes at most a
    * third of the retry budget: on a connection that is dead without saying so, that leaves time for two more.
@@ -237,6 +241,8 @@ export class RouteCaller {
       // A long poll that was lost at the end of its wait is tried again, too.
       budgetMilliseconds: budget > 0 ? budget + wait : 0,
       refusedBudgetMilliseconds: this.#options.refusedBudgetMilliseconds ?? Number.POSITIVE_INFINITY,
+      throttledBudgetMilliseconds: this.#options.throttledBudgetMilliseconds ?? (budget > 0 ? budget + wait : 0),
+      onWait: this.#options.onWait,
     };
   }
 

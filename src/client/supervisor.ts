@@ -107,6 +107,12 @@ export class Supervisor {
       {
         wanted: () => this.#wanted(),
         onMessage: (message) => this.#take(message),
+        onRefused: (error) => {
+          this.#report(error, "credential refused");
+          // Those who wait are told why.
+          this.#stopped.abort(error);
+          void this.stop({ graceMilliseconds: 0 });
+        },
         onError: (error, during) => this.#report(error, during),
       },
     );

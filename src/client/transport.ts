@@ -31,7 +31,18 @@ export interface WireRequest {
   budgetMilliseconds: number;
   /** Instead of the budget, where nothing listens at the address. */
   refusedBudgetMilliseconds: number;
+  /** Instead of the budget, where the service says that the caller asks too much (429). */
+  throttledBudgetMilliseconds: number;
+  /** Told before each wait that the service has asked for; must not throw. */
+  onWait: ((wait: AskedWait) => void) | undefined;
   signal: AbortSignal | undefined;
+}
+
+/** A wait that the service has asked for by Retry-After, before the request is tried again. */
+export interface AskedWait {
+  /** 429 or 503. */
+  status: number;
+  milliseconds: number;
 }
 
 export interface WireAnswer {
@@ -61,7 +72,8 @@ function mayRepeat(request: WireRequest, outcome: Outcome): boolean {
 }
 
 function budgetOf(request: WireRequest, outcome: Outcome): number {
-  const { budgetMilliseconds, refusedBudgetMilliseconds } = request;
+  const { budgetMilliseconds, refusedBudgetMilliseconds, throttledBudgetMilliseconds } = request;
+  if ("answer" in outcome && outcome.answer.status === 429) return throttledBudgetMilliseconds;
   const refused = "lost" in outcome && isRefused(outcome.lost);
   return refused ? Math.min(budgetMilliseconds, refusedBudgetMilliseconds) : budgetMilliseconds;
 }
@@ -109,6 +121,9 @@ export class Transport {
       spent += wait;
       const again = mayRepeat(request, outcome) && tries < MAX_TRIES && spent <= budgetOf(request, outcome);
       if (!again) return conclude(request, outcome);
+      if (retryAfter !== undefined && "answer" in outcome) {
+        request.onWait?.({ status: outcome.answer.status, milliseconds: wait });
+      }
       await this.#clock.sleep(wait, request.signal);
     }
   }

@@ -43,6 +43,8 @@ export type WorkerEvent =
   | { type: "task_started" | "task_completed" | "task_lost" | "task_cancel_requested"; taskId: string; attempt: number }
   | { type: "task_failed"; taskId: string; attempt: number; error: string; retryable: boolean }
   | { type: "task_unreported"; taskId: string; attempt: number; error: unknown }
+  /** The service goes on refusing the credential (401): the worker stops by itself, and `stopped` follows. */
+  | { type: "credential_refused"; error: unknown }
   | { type: "log"; taskId: string; line: string }
   | { type: "error"; during: string; error: unknown };
 

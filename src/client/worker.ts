@@ -84,6 +84,11 @@ export class Worker {
         onMessage: (message) => this.#take(message),
         onHeartbeat: (reply, askedAt) => this.#compare(reply, askedAt),
         onDeregistered: () => this.#loseAll(),
+        onRefused: (error) => {
+          this.#emit({ type: "credential_refused", error });
+          // Nothing that a handler does could be reported any more.
+          void this.stop({ graceMilliseconds: 0 });
+        },
         onError: (error, during) => this.#emit({ type: "error", during, error }),
       },
     );
