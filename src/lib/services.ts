@@ -4,6 +4,7 @@ import { ChannelRegistry } from "./channels/channel-registry.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { openGate } from "./http/caller-guard.ts";
+import { Turns } from "./http/turns.ts";
 import { type Log, lineLog } from "./log.ts";
 import { DeadLetterOffice } from "./messages/dead-letter-office.ts";
 import { MessageQueueManager } from "./messages/message-queue-manager.ts";
@@ -30,6 +31,8 @@ export interface Services {
   clock: Clock;
   store: Store;
   gate: Gate;
+  /** In which order long bodies are read. */
+  turns: Turns;
   registry: AgentRegistry;
   credentials: CredentialRegistry;
   messages: MessageQueueManager;
@@ -93,6 +96,7 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
     store,
     telemetry,
     gate,
+    turns: new Turns(),
     registry: new AgentRegistry({ store, heartbeatIntervalSeconds: config.heartbeatIntervalSeconds, agentChanged }),
     credentials,
     messages: new MessageQueueManager({ store, clock, encryption, schemas, policy }),

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { AgentCommunicationError } from "../lib/errors.ts";
 import { bodyTooLarge } from "../lib/http/request-input.ts";
+import type { BodyMemory } from "./body-memory.ts";
 
 /**
  * How much of a body that is too long is still read and thrown away before it is refused: who answers while the rest
@@ -15,6 +16,7 @@ const DRAIN_MAX_BYTES = 16 * 1024 * 1024;
 export function readBody(
   stream: IncomingMessage,
   limit: number,
+  memory: BodyMemory,
   done: (error: Error | null, body?: Buffer) => void,
 ): void {
   const drainTo = limit + DRAIN_MAX_BYTES;
@@ -27,16 +29,37 @@ export function readBody(
   const chunks: Buffer[] = [];
   let bytes = 0;
   let finished = false;
+  /** Bytes that `chunks` holds; those of a body that is handed on are given back by who has handled it. */
+  let held = 0;
   const finish = (error: Error | null, body?: Buffer) => {
     if (finished) return;
     finished = true;
+    if (error !== null) {
+      chunks.length = 0;
+      memory.release(held);
+    }
     done(error, body);
+  };
+  const keep = (chunk: Buffer) => {
+    try {
+      memory.take(chunk.length);
+    } catch (error) {
+      // The rest is read and thrown away, so that the caller gets to see the refusal.
+      finish(error instanceof Error ? error : new Error("no room"));
+      return;
+    }
+    held += chunk.length;
+    chunks.push(chunk);
   };
   stream.on("data", (chunk: Buffer) => {
     if (finished) return;
     bytes += chunk.length;
-    if (bytes <= limit) chunks.push(chunk);
-    else chunks.length = 0;
+    if (bytes <= limit) keep(chunk);
+    else {
+      chunks.length = 0;
+      memory.release(held);
+      held = 0;
+    }
     if (bytes > drainTo) finish(bodyTooLarge(limit));
   });
   stream.on("end", () => {

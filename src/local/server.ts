@@ -17,6 +17,7 @@ import type { Log } from "../lib/log.ts";
 import type { Caller } from "../lib/security/caller.ts";
 import type { Services } from "../lib/services.ts";
 import { approachOf, headerReader } from "./approach.ts";
+import { BodyMemory } from "./body-memory.ts";
 import { readBody } from "./body-reader.ts";
 import { answerBrokenHttp } from "./broken-http.ts";
 import { CallerSignals } from "./caller-signals.ts";
@@ -185,10 +186,16 @@ export async function startServer(services: Services, routes: readonly Route[], 
   const app = createApp((listener) => createNodeServer(listener, files, silent, connections, log), connections);
   if (tls !== undefined) app.addHook("onSend", async (_request, reply) => void reply.headers(TLS_HEADERS));
   const signals = new CallerSignals();
+  const memory = new BodyMemory();
   // Every body reaches our own reader, whatever its type says.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (request, payload: IncomingMessage, done) => {
-    readBody(payload, request.routeOptions.bodyLimit, done);
+    readBody(payload, request.routeOptions.bodyLimit, memory, done);
+  });
+  // However it was answered, also where no route has read it.
+  app.addHook("onResponse", (request, _reply, done) => {
+    if (request.body instanceof Buffer) memory.release(request.body.length);
+    done();
   });
   app.setErrorHandler((error, request, reply) => {
     send(reply, replyWithError(asOurs(error), routeOf(request), log, services.telemetry), connections);

@@ -24,8 +24,8 @@ function named(parts: RequestParts): string {
 /** The verified agent where there is one; otherwise whom the request names, unless that is somebody else. */
 export function callContextOf(caller: Caller, parts: RequestParts, namesOthers = false): CallContext {
   if (caller.kind === "agent") {
-    const { agentId, role, credential } = caller;
-    return { actor: agentId, role, credential };
+    const { agentId, role, credential, credentialId } = caller;
+    return { actor: agentId, role, credential, credentialId };
   }
   return { actor: namesOthers ? UNNAMED_ACTOR : named(parts), credential: "none" };
 }

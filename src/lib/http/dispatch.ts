@@ -1,3 +1,4 @@
+import { stopwatch } from "../clock.ts";
 import { AgentCommunicationError } from "../errors.ts";
 import { errorFields, type Log } from "../log.ts";
 import { ANYONE, authorise, type Reach, type RequestParts, reachOf } from "../security/access.ts";
@@ -12,6 +13,7 @@ import { callContextOf } from "./call-context-of.ts";
 import { observedRequest } from "./observed-request.ts";
 import { allowedMethods } from "./path-matching.ts";
 import { asPublicError, COMMON_HEADERS, problemReply, type RawReply } from "./problem.ts";
+import { extraCost } from "./request-cost.ts";
 import { parseInput, type RawRequest } from "./request-input.ts";
 import type { Reply, Route } from "./route.ts";
 
@@ -84,8 +86,42 @@ async function serveOrRefuse(
 async function serve(services: Services, route: Route, raw: RawRequest, shown: Caller): Promise<RawReply> {
   // Before the body is parsed: what a role may not do at all, it is not told how to do.
   reachOf(route.allow, shown);
+  const bytes = raw.body?.length ?? 0;
+  const turn = services.turns.next(bytes);
+  if (turn !== undefined) await turn;
+  const cost = { milliseconds: 0 };
+  try {
+    return await handle(services, route, shown, parsedAtCost(route, raw, cost), raw, cost);
+  } finally {
+    const extra = extraCost(bytes, cost.milliseconds);
+    if (extra > 0) services.gate.charge?.(shown, extra);
+  }
+}
+
+/** Milliseconds of the processor that parsing and checking have taken. */
+interface Cost {
+  milliseconds: number;
+}
+
+function parsedAtCost(route: Route, raw: RawRequest, cost: Cost): RequestParts {
+  const elapsed = stopwatch();
+  try {
+    return parseInput(route, raw);
+  } finally {
+    cost.milliseconds += elapsed();
+  }
+}
+
+async function handle(
+  services: Services,
+  route: Route,
+  shown: Caller,
+  parsed: RequestParts,
+  raw: RawRequest,
+  cost: Cost,
+): Promise<RawReply> {
   const caller = route.changesRights === true ? await asOfNow(shown) : shown;
-  const { reach, parts } = await authorise(route.allow, caller, parseInput(route, raw), services);
+  const { reach, parts } = await authorise(route.allow, caller, parsed, services);
   // One object literal with a getter: the signal costs nothing unless a handler waits.
   const input = {
     params: parts.params,
@@ -98,6 +134,9 @@ async function serve(services: Services, route: Route, raw: RawRequest, shown: C
     },
   };
   const context = callContextOf(caller, parts, route.namesOthers);
+  context.spend = (milliseconds) => {
+    cost.milliseconds += milliseconds;
+  };
   if (caller.kind === "agent") context.confirm = () => confirmStill(services, route, caller, context, { reach, parts });
   if (reach !== "without contents") return write(await actingAs(context, () => route.handler(services, input)));
   const reply = await actingAs({ ...context, withoutContents: true }, () => route.handler(services, input));

@@ -4,6 +4,7 @@ import { AgentCommunicationError } from "../errors.ts";
 import { changedNumbers } from "../json-numbers.ts";
 import { REQUEST_MAX_BYTES } from "../limits.ts";
 import { parseOnce } from "../parse.ts";
+import { shapeProblem } from "./json-shape.ts";
 import type { Route } from "./route.ts";
 
 /** What a host hands to the pipeline: a request as it came, nothing checked. */
@@ -47,6 +48,7 @@ export function readJson(route: Route, raw: RawRequest): unknown {
     const detail = "Send the body as Content-Type: application/json in UTF-8, without a Content-Encoding.";
     throw new AgentCommunicationError("UNSUPPORTED_MEDIA_TYPE", detail);
   }
+  refuseDearShape(bytes);
   if (!isUtf8(bytes)) throw new AgentCommunicationError("INVALID_REQUEST", "The body is not valid UTF-8.");
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
   let value: unknown;
@@ -58,6 +60,15 @@ export function readJson(route: Route, raw: RawRequest): unknown {
   }
   refuseChangedNumbers(text);
   return value;
+}
+
+/** @throws INVALID_REQUEST before a text is parsed that would hold everybody up */
+function refuseDearShape(bytes: Uint8Array): void {
+  const message = shapeProblem(bytes);
+  if (message === undefined) return;
+  throw new AgentCommunicationError("INVALID_REQUEST", `The body is invalid: it ${message}.`, {
+    errors: [{ path: "", message }],
+  });
 }
 
 /** @throws INVALID_REQUEST when the text has numbers that reading has changed */

@@ -4,6 +4,7 @@ import type { Claim, Store } from "../store/store.ts";
 import { MailboxWaiters } from "./mailbox-waiters.ts";
 import type { LeasedMessage } from "./message.ts";
 import type { MessageContents } from "./message-contents.ts";
+import { Polls } from "./polls.ts";
 
 /** Messages that a receive passes over because the key for them cannot be had, before it says so. */
 const UNREAD_MAX = 200;
@@ -20,6 +21,7 @@ export class MailboxReceiver {
   readonly #contents: MessageContents;
   readonly #waiters: MailboxWaiters;
   readonly #clock: Clock;
+  readonly #polls = new Polls();
 
   constructor(store: Store, clock: Clock, contents: MessageContents) {
     this.#store = store;
@@ -35,7 +37,7 @@ export class MailboxReceiver {
    *
    * @param mailbox an agent's id, or `#` and the name of a channel
    * @param admit asked before each claim; it throws when the caller may not receive any more
-   * @throws KEY_UNAVAILABLE, when there is nothing but what it cannot decrypt now; and what the store throws
+   * @throws RATE_LIMITED when the credential has too many long polls already; KEY_UNAVAILABLE, when there is nothing but what it cannot decrypt now; and what the store throws
    */
   async receive(
     mailbox: string,
@@ -44,6 +46,20 @@ export class MailboxReceiver {
     admit?: () => Promise<unknown>,
   ): Promise<LeasedMessage[]> {
     if (waitSeconds === 0) return await this.#claim(claim, admit);
+    const leave = this.#polls.enter(currentCall().credentialId);
+    try {
+      return await this.#wait(mailbox, claim, { waitSeconds, signal }, admit);
+    } finally {
+      leave();
+    }
+  }
+
+  async #wait(
+    mailbox: string,
+    claim: Claim,
+    { waitSeconds, signal }: Patience,
+    admit: (() => Promise<unknown>) | undefined,
+  ): Promise<LeasedMessage[]> {
     const end = this.#clock.monotonic() + waitSeconds * 1_000;
     // Listening before looking: what arrives in between is not missed.
     const waiter = this.#waiters.listen(mailbox, signal);

@@ -1,5 +1,7 @@
+import { stopwatch } from "../clock.ts";
 import { AgentCommunicationError, type FieldError } from "../errors.ts";
 import type { JsonValue } from "../json.ts";
+import { currentCall } from "../security/call-context.ts";
 import { withinTime } from "../within-time.ts";
 import type { PayloadCheck } from "./compile-schema.ts";
 import { BadSchema } from "./json-schema/bad-schema.ts";
@@ -10,7 +12,9 @@ import type { MessageTypeDefinition } from "./message.ts";
 /** Compiled checks kept at most, and characters of their schemas (up to 40 bytes each, measured); beyond it the cache starts anew. */
 const CACHED_MAX = 500;
 const CACHED_MAX_CHARACTERS = 1_048_576;
-const VALIDATE_MILLISECONDS = 250;
+const VALIDATE_MILLISECONDS = 100;
+/** A check that took longer is followed by a turn of the others. */
+const TURN_MILLISECONDS = 2;
 
 /**
  * What can make a check cost more than schema times payload: references (recursion, exponential alternatives), regular
@@ -54,7 +58,10 @@ export class PayloadSchemas {
   /** @throws SCHEMA_MISMATCH naming the places, never their values */
   async validate(definition: MessageTypeDefinition, payload: JsonValue): Promise<void> {
     const { check, watched } = await this.#check(definition);
-    const errors = problems(definition.type, watched || isLarge(payload), () => check(payload));
+    const elapsed = stopwatch();
+    const errors = await problemsInTurn(elapsed, () =>
+      problems(definition.type, watched || isLarge(payload), () => check(payload)),
+    );
     if (errors.length === 0) return;
     const detail = `The payload breaks the schema of ${definition.type}: ${errors[0]?.path} ${errors[0]?.message}`;
     throw new AgentCommunicationError("SCHEMA_MISMATCH", detail, { errors });
@@ -73,6 +80,20 @@ export class PayloadSchemas {
     this.#compiled.set(definition.type, compiled);
     this.#characters += text.length;
     return compiled;
+  }
+}
+
+/** Who sends a batch of payloads that are dear to check lets others have their turn between two of them, and is charged for each. */
+async function problemsInTurn(
+  elapsed: () => number,
+  check: () => readonly FieldError[],
+): Promise<readonly FieldError[]> {
+  try {
+    return check();
+  } finally {
+    const milliseconds = elapsed();
+    currentCall().spend?.(milliseconds);
+    if (milliseconds > TURN_MILLISECONDS) await new Promise((resolve) => setImmediate(resolve));
   }
 }
 

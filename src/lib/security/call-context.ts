@@ -23,6 +23,10 @@ export interface CallContext {
   /** The verified role; absent where nobody proves anything. */
   role?: AgentRole | undefined;
   credential: CredentialKind;
+  /** Which credential it was; absent where nobody proves anything. */
+  credentialId?: string | undefined;
+  /** Notes milliseconds of the processor that a check has taken, for which the caller is charged. */
+  spend?: ((milliseconds: number) => void) | undefined;
   /** True for a reader who is not shown contents: then nothing is decrypted either, and no key is needed. */
   withoutContents?: boolean;
   /** Asks again whether the caller may do this, before a call that has waited goes on; its role is the new one then. @throws when it may not */

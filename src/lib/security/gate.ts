@@ -28,6 +28,13 @@ export interface Gate {
    * @throws UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED, INVALID_REQUEST, STORE_UNAVAILABLE, IDENTITY_UNAVAILABLE
    */
   admit(approach: Approach, needed: boolean): Caller | Promise<Caller>;
+  /**
+   * Takes what a request has cost beyond an ordinary one (request-cost.ts) off what its credential may ask. That request is carried
+   * out; the next ones wait. Of the credential alone: others of the same source have not caused it.
+   *
+   * @param cost in ordinary requests
+   */
+  charge?(caller: Caller, cost: number): void;
   /** Told of each registration and deregistration of this process: what was read of the agent before counts no more. */
   agentChanged?(agentId: string): void;
 }

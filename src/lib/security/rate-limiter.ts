@@ -59,6 +59,14 @@ export class RateLimiter {
     return missing <= 0 ? 0 : missing / this.#options.perSecond;
   }
 
+  /** Takes so many tokens at once for what has been done already; those that are missing have to come back first. */
+  charge(key: string, tokens: number): void {
+    if (this.#options.perSecond === 0) return;
+    const bucket = this.#filled(key);
+    bucket.tokens -= tokens;
+    this.#remember(key, bucket);
+  }
+
   /** As `take`, and takes nothing: for what is counted only once it has gone wrong. */
   wait(key: string): number {
     if (this.#options.perSecond === 0 || !this.#buckets.has(key)) return 0;

@@ -83,6 +83,10 @@ export class RequiredGate implements Gate {
     return this.#letIn(caller, shown, approach, source);
   }
 
+  charge(caller: Caller, cost: number): void {
+    if (caller.kind === "agent" || caller.kind === "enrolment") this.#credentials.charge(caller.credentialId, cost);
+  }
+
   /** The one credential of the request; undefined where none is needed. */
   #shown(approach: Approach, needed: boolean, source: string): PresentedCredential | undefined {
     const from = this.#parts.security.clientCertificates?.from;
