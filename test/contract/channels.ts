@@ -203,6 +203,16 @@ function grants(open: StoreFactory): void {
       expect(await given()).toEqual([{ agentId, ...NONE, post: true }]);
       await put({ read: true, manage: true });
       expect(await given()).toEqual([{ agentId, ...NONE, read: true, manage: true }]);
+      // Each right alone is taken away, and given again.
+      for (const right of ["post", "read", "manage"] as const) {
+        await put(ALL);
+        await put({ ...ALL, [right]: false });
+        expect(await given()).toEqual([{ agentId, ...ALL, [right]: false }]);
+        const access = await scene.store.findChannelAccess(name, { agentId, role: "worker" });
+        expect(access?.[right]).toBe(false);
+        await put(ALL);
+        expect(await given()).toEqual([{ agentId, ...ALL }]);
+      }
       await scene.store.putChannelGrant(name, { role: "supervisor", ...ALL });
       expect(await given()).toHaveLength(2);
       await put({});

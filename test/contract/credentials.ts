@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
 import { newId } from "../../src/lib/ids.ts";
 import { actingAs } from "../../src/lib/security/call-context.ts";
@@ -12,6 +13,7 @@ export function credentialsContract(open: StoreFactory): void {
     const stage = useStore(open);
     findingAndIssuing(() => stage.scene());
     bindings(() => stage.scene());
+    rebinding(() => stage.scene());
     listing(() => stage.scene());
     revoking(() => stage.scene());
     using(() => stage.scene());
@@ -206,6 +208,44 @@ function bindings(open: () => Scene): void {
       const upper = await scene.store.findCredential({ thumbprint: other, subject: subject.toUpperCase() });
       expect(upper).toBeUndefined();
     });
+  });
+}
+
+function rebinding(open: () => Scene): void {
+  it("a revoked binding does not hide the new one of the same certificate or principal", async () => {
+    const scene = open();
+    const [before, after] = [await scene.worker(), await scene.worker()];
+    const [print, spare] = [lowerHex(scene.tag), lowerHex(`${scene.tag}c`)];
+    const [subject, objectId] = [`CN=again ${scene.tag}`, randomUUID()];
+    const id = () => newId(scene.store.now());
+    const certificate = { kind: "certificate" } as const;
+    const bindings = [
+      {
+        lookup: { thumbprint: print, subject: `CN=none ${scene.tag}` },
+        bind: (agentId: string) =>
+          scene.store.issueCredential({ ...certificate, credentialId: id(), agentId, thumbprint: print }),
+      },
+      {
+        lookup: { thumbprint: spare, subject },
+        bind: (agentId: string) =>
+          scene.store.issueCredential({ ...certificate, credentialId: id(), agentId, subject }),
+      },
+      {
+        lookup: { objectId },
+        bind: (agentId: string) =>
+          scene.store.issueCredential({ kind: "principal", credentialId: id(), objectId, agentIds: [agentId] }),
+      },
+    ];
+    for (const { lookup, bind } of bindings) {
+      const old = await bind(before);
+      await scene.store.revokeCredential(old.credentialId);
+      expect(await scene.store.findCredential(lookup)).toBeUndefined();
+      const fresh = await bind(after);
+      expect((await scene.store.findCredential(lookup))?.credential.credentialId).toBe(fresh.credentialId);
+      // Revoking the old one again takes nothing from the new one.
+      await scene.store.revokeCredential(old.credentialId);
+      expect((await scene.store.findCredential(lookup))?.credential.credentialId).toBe(fresh.credentialId);
+    }
   });
 }
 

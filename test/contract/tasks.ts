@@ -314,6 +314,22 @@ export function tasksContract(open: StoreFactory): void {
         expect(await scene.results(supervisor, held.taskId)).toHaveLength(1);
       });
 
+      it("by another agent are LEASE_LOST, in whatever way the attempt ended, and learn nothing of it", async () => {
+        const { scene, supervisor, worker } = await team(2);
+        for (const end of ["complete", "fail"] as const) {
+          const held = await scene.assign(supervisor);
+          expect(held.agentId).toBe(worker);
+          const other = await scene.agent("worker");
+          if (end === "complete") await scene.complete(held, { n: 1 });
+          else await scene.fail(held, { retryable: false });
+          for (const agentId of [other, supervisor]) {
+            const foreign = { ...held, agentId };
+            expect(await caught(scene.complete(foreign, { n: 1 }))).toBe("LEASE_LOST");
+            expect(await caught(scene.fail(foreign, { retryable: false }))).toBe("LEASE_LOST");
+          }
+        }
+      });
+
       it("of a final failure get the first answer and change nothing", async () => {
         const { scene, supervisor } = await team();
         const held = await scene.assign(supervisor);

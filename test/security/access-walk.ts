@@ -100,6 +100,27 @@ export function accessWalk(open: StoreFactory): void {
     expect(entries.reduce((sum, { detail }) => sum + Number(detail.count), 0)).toBe(3);
   });
 
+  it("an observer sees neither what tasks have resulted in nor why they failed", async () => {
+    const here = world();
+    const observer = agentCaller(await here.agent("observer"));
+    const admin = agentCaller(await here.agent("admin"));
+    for (const end of ["complete", "fail"] as const) {
+      const worker = await here.agent("worker");
+      const taskId = await here.endedTaskOf(worker, end);
+      const { supervisor } = await here.services.coordinator.get(taskId);
+      const shown = { read: 0 };
+      for (const route of TABLE.filter(({ key }) => key.startsWith("GET /tasks"))) {
+        const asked = route.key.includes("{taskId}") ? { params: { taskId } } : { query: { supervisor } };
+        const reply = await ask(here, route, observer, asked);
+        expect([route.key, codeOf(reply), reply.text.includes(MARK)]).toEqual([route.key, "accepted", false]);
+        expect(JSON.parse(reply.text)).not.toEqual({ tasks: [], nextCursor: null });
+        if ((await ask(here, route, admin, asked)).text.includes(MARK)) shown.read += 1;
+      }
+      // What is withheld is there.
+      expect(shown.read).toBeGreaterThanOrEqual(2);
+    }
+  });
+
   it("a worker reads what the task in its hands depends on, and only while it has it", async () => {
     const here = world();
     const { coordinator } = here.services;

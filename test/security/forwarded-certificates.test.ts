@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { type Issued, TestAuthority } from "../support/certificates.ts";
 import { bearer, type GuardedHost, startGuardedHost } from "../support/guarded-host.ts";
+import { until } from "../support/poll.ts";
 
 /** Certificates that a platform forwards in X-ARR-ClientCert, under AGENT_CLIENT_CERTIFICATES=platform. */
 
@@ -54,6 +55,32 @@ describe("a forwarded certificate", () => {
       await host.issue({ kind: "certificate", agentId, thumbprint });
       expect([index, (await ask(agentId, der)).status]).toEqual([index, 401]);
     }
+  });
+
+  it("whose binding is revoked while a poll waits gets nothing from it", async () => {
+    const { agentId } = await host.agent();
+    const certificate = await client();
+    const { credentialId } = await host.issue({ kind: "certificate", agentId, thumbprint: certificate.thumbprint });
+    const { store } = host.services;
+    const { claimMessages } = store;
+    let claims = 0;
+    store.claimMessages = async (claim) => {
+      const claimed = await claimMessages(claim);
+      claims += 1;
+      return claimed;
+    };
+    const poll = host.ask("POST", `/agents/${agentId}/messages/receive`, {
+      headers: { "x-arr-clientcert": certificate.der },
+      body: { waitSeconds: 20 },
+    });
+    await until("the poll has looked, and waits", () => claims === 1);
+    await host.services.credentials.revoke(credentialId);
+    const sender = await host.agent("admin");
+    const message = { sender: sender.agentId, receiver: agentId, type: "query", payload: { secret: 1 } };
+    expect((await host.ask("POST", "/messages", { headers: bearer(sender.token), body: message })).status).toBe(202);
+    const answer = await poll;
+    store.claimMessages = claimMessages;
+    expect([answer.status, answer.text.includes("secret"), claims]).toEqual([401, false, 1]);
   });
 
   it("must be there once, and alone", async () => {

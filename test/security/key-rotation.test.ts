@@ -12,10 +12,17 @@ import { EncryptedServices } from "../support/encrypted-services.ts";
 /** A clock on which every look at it takes a second: a rotation is late after a few steps. */
 class SlowClock extends OffsetClock {
   slow = false;
+  #looks = 0;
 
   override now(): number {
     if (this.slow) this.offset += 1_000;
     return super.now();
+  }
+
+  override monotonic(): number {
+    if (this.slow) this.#looks += 1;
+    // A call looks once for each step, and has 5 s.
+    return super.monotonic() + 3_000 * this.#looks;
   }
 }
 
@@ -202,6 +209,20 @@ describe("a rotation", () => {
       expect(await caught(under.services.keyRotation.rotate({ cursor }))).toBe("INVALID_REQUEST");
     },
   );
+});
+
+describe("a rotation in a process that knows an older version", () => {
+  it("goes by the newest, which another process has made meanwhile, and leaves nothing behind", async () => {
+    await fill();
+    const { keyRotation } = under.services;
+    const first = await keyRotation.rotate({});
+    const { version } = await new KeyFile(under.keyFile, clock).add();
+    const second = await keyRotation.rotate({});
+    expect([second.keyVersion, second.left]).toEqual([version, 0]);
+    expect(first.keyVersion).not.toBe(version);
+    expect(new Set(versions())).toEqual(new Set([version]));
+    await expectReadable();
+  });
 });
 
 describe("the daily upkeep", () => {

@@ -109,6 +109,20 @@ export class World {
     return taskId;
   }
 
+  /** A task that has ended, its contents only in its result or error. */
+  async endedTaskOf(worker: Owner, end: "complete" | "fail"): Promise<string> {
+    const supervisor = await this.agent("supervisor");
+    const { taskId } = await this.services.coordinator.assign({
+      supervisor: supervisor.agentId,
+      assignTo: worker.agentId,
+      taskType: "walk",
+    });
+    const call = { agentId: worker.agentId, attempt: 1 };
+    if (end === "complete") await this.services.coordinator.complete(taskId, { ...call, result: { MARK } });
+    else await this.services.coordinator.fail(taskId, { ...call, error: MARK, retryable: false });
+    return taskId;
+  }
+
   /** A work queue on which the owner has every right, with a message in it. */
   async channelOf(owner: Owner): Promise<string> {
     const name = this.id("channel");

@@ -58,6 +58,31 @@ export function badInput(api: () => Api): void {
       expectProblem(await post(Buffer.from([0xff, 0xfe, 0x7b, 0x00, 0x7d, 0x00])), "INVALID_REQUEST");
     });
 
+    it("refuses bytes inside a string that are no UTF-8, and says so; what a reader would make of them is another value", async () => {
+      const agentId = api().id("agent");
+      const body = (bytes: readonly number[]) =>
+        Buffer.concat([
+          Buffer.from(`{"agentId":"${agentId}","role":"worker","metadata":{"name":"`),
+          Buffer.from(bytes),
+          Buffer.from('"}}'),
+        ]);
+      // Alone, cut off, too long for its character, half of a surrogate pair, beyond U+10FFFF.
+      for (const bytes of [
+        [0xff],
+        [0x80],
+        [0xc3],
+        [0xe2, 0x82],
+        [0xc0, 0xaf],
+        [0xed, 0xa0, 0x80],
+        [0xf4, 0x90, 0x80, 0x80],
+      ]) {
+        const answer = await post(body(bytes));
+        expectProblem(answer, "INVALID_REQUEST");
+        expect(JSON.stringify(answer)).toContain("UTF-8");
+      }
+      expect((await post(body([0xc3, 0xa4]))).status).toBe(201);
+    });
+
     it("asks for application/json", async () => {
       const raw = JSON.stringify({ agentId: api().id("agent"), role: "worker" });
       for (const type of [
