@@ -63,6 +63,8 @@ export const DEPENDENTS_PER_CALL = 100;
 export const HANDOUTS_PER_CALL = 10;
 /** Tasks that one transaction takes back from agents that left or fell silent: each writes about ten rows. */
 export const RELEASES_PER_TRANSACTION = 100;
+/** Messages that join their ordering keys in one transaction: each is written anew, with an entry in every index. */
+export const JOINS_PER_TRANSACTION = 200;
 /** Times within an hour that a task is given back by agents that leave before each further one uses a retry. */
 export const FREE_RELEASES_PER_HOUR = 20;
 /** A heartbeat counts waiting messages up to this many. */

@@ -324,7 +324,17 @@ export class SupervisorActor extends Actor {
         return true;
       };
       const accepted = await this.ask(send, "AGENT_NOT_FOUND");
-      if (accepted !== undefined) ledger.acknowledged.add(message.messageId);
+      if (accepted === undefined) return;
+      ledger.acknowledged.add(message.messageId);
+      if (receiver !== `#${news}` && random.chance(0.15)) this.todo.push(this.withdraw(message.messageId));
+    };
+  }
+
+  private withdraw(messageId: string): Job {
+    return async () => {
+      const { scene, ledger } = this.world;
+      const reply = await this.ask(() => scene.store.withdrawMessage(messageId), "LEASE_LOST");
+      if (reply?.status === "expired") ledger.withdrawn.set(messageId, (await scene.read(messageId)).attempt);
     };
   }
 

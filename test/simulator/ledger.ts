@@ -14,6 +14,8 @@ interface Delivery {
 export class Ledger {
   /** Messages whose send was acknowledged. */
   readonly acknowledged = new Set<string>();
+  /** Messages that their sender has taken back, with the attempt in which they were. */
+  readonly withdrawn = new Map<string, number>();
   readonly #deliveries = new Map<string, Delivery>();
   /** Per post: the copy of each member that has got it. */
   readonly #copies = new Map<string, Map<string, string>>();
@@ -26,6 +28,8 @@ export class Ledger {
     const { agentId, claimId, now, firstTryAt } = by;
     const { messageId, attempt } = message;
     const before = this.#deliveries.get(messageId);
+    if (attempt > (this.withdrawn.get(messageId) ?? attempt))
+      throw new Error(`${messageId} came after it was withdrawn`);
     const owner = message.holder ?? message.receiver;
     if (owner !== agentId) throw new Error(`${messageId} went to ${agentId}, not ${owner}`);
     if (message.postId !== undefined) this.#copy(message.postId, message);

@@ -1,4 +1,5 @@
 import { newId } from "../../ids.ts";
+import { JOINS_PER_TRANSACTION } from "../../limits.ts";
 import { mailboxOf } from "../channel-reading.ts";
 import { asLeased, rankOf } from "../message-reading.ts";
 import { type AgentRefusalCode, agentRefusal, channelNotFound } from "../refusals.ts";
@@ -38,8 +39,8 @@ import {
 } from "./transaction.ts";
 
 /**
- * Ended leases, expired messages, and messages that join their ordering keys, that one claim works off before it answers; the
- * caller is told when there are more.
+ * Ended leases and expired messages that one claim works off before it answers, beside JOINS_PER_TRANSACTION that join their
+ * ordering keys; the caller is told when there are more.
  */
 const UPKEEP_MAX = 500;
 /** Claims in one batch: each may bring a megabyte of messages. */
@@ -169,7 +170,7 @@ const workOff = (
 DECLARE @takenBack int, @expired int = 0, @met int = 1, @joinedNow int;
 INSERT INTO @joining (arrival, receiver_no, ordering_key, held)
 SELECT o.arrival, o.receiver_no, o.ordering_key, 0
-FROM @claims AS c CROSS APPLY (${joiningOf("c.agent_no", String(UPKEEP_MAX))}) AS o
+FROM @claims AS c CROSS APPLY (${joiningOf("c.agent_no", String(JOINS_PER_TRANSACTION))}) AS o
 WHERE c.overdue = 1 ORDER BY o.available_at, o.arrival;
 SET @joinedNow = @@ROWCOUNT;
 IF @joinedNow > 0
@@ -201,7 +202,7 @@ const thorough = (
   from: Source,
   typed: boolean,
 ): string => `${PROLOGUE}${read(from)}${workOff(typed)}${lease(from, typed, "c.ready = 1")}${beat(from)}SELECT c.item, c.code, c.inactive, 0 AS upkeep,
-  CASE WHEN @takenBack = ${UPKEEP_MAX} OR @joinedNow = ${UPKEEP_MAX} OR @expired >= ${UPKEEP_MAX} THEN 1 ELSE 0 END AS unfinished FROM @claims AS c;
+  CASE WHEN @takenBack = ${UPKEEP_MAX} OR @joinedNow = ${JOINS_PER_TRANSACTION} OR @expired >= ${UPKEEP_MAX} THEN 1 ELSE 0 END AS unfinished FROM @claims AS c;
 ${SELECT_DELIVERABLE}${messagesOf(from)}`;
 
 interface ClaimRow {

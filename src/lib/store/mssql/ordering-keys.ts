@@ -1,4 +1,4 @@
-import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import { JOINS_PER_TRANSACTION, MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
 import type { Walked } from "../upkeep-runs.ts";
 import type { Connection } from "./connection.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
@@ -133,16 +133,16 @@ const JOIN_DUE_MESSAGES = upkeepStep<{ after: number }, { done: number; next: nu
   sql: sqlText(
     "join-due-messages",
     `${PROLOGUE}${DECLARE_JOINING}DECLARE @after int = JSON_VALUE(@items, '$[0].after'), @next int, @probed int = 0, @due int = 0;
-WHILE @probed < ${MAINTENANCE_BATCH_ROWS} AND @due < ${MAINTENANCE_BATCH_ROWS}
+WHILE @probed < ${MAINTENANCE_BATCH_ROWS} AND @due < ${JOINS_PER_TRANSACTION}
 BEGIN
   SET @next = (SELECT MIN(m.receiver_no) FROM dbo.messages AS m WHERE m.joined = 0 AND m.status = 'queued' AND m.receiver_no > @after);
   IF @next IS NULL BREAK;
   INSERT INTO @joining (arrival, receiver_no, ordering_key, held)
-  SELECT o.arrival, o.receiver_no, o.ordering_key, 0 FROM (${joiningOf("@next", `${MAINTENANCE_BATCH_ROWS} - @due`)}) AS o
+  SELECT o.arrival, o.receiver_no, o.ordering_key, 0 FROM (${joiningOf("@next", `${JOINS_PER_TRANSACTION} - @due`)}) AS o
   ORDER BY o.available_at, o.arrival;
   SET @due = @due + @@ROWCOUNT;
   SET @probed = @probed + 1;
-  IF @due < ${MAINTENANCE_BATCH_ROWS} SET @after = @next;
+  IF @due < ${JOINS_PER_TRANSACTION} SET @after = @next;
 END;
 SET @after = CASE WHEN @next IS NOT NULL THEN @after END;
 ${endIf("@due = 0", "0 AS done, @after AS next")}

@@ -1,4 +1,4 @@
-import { RECEIVE_MAX_MESSAGES } from "../../limits.ts";
+import { JOINS_PER_TRANSACTION, RECEIVE_MAX_MESSAGES } from "../../limits.ts";
 import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
 import { rankOf } from "../message-reading.ts";
 import type { Claim, Claimed, StoredLeasedMessage } from "../store.ts";
@@ -20,8 +20,8 @@ import { joinKeys } from "./ordering-keys.ts";
 import type { Transaction } from "./transaction.ts";
 
 /**
- * Ended leases, expired messages, and messages that join their ordering keys, that one claim works off before it answers; the
- * caller is told when there are more.
+ * Ended leases and expired messages that one claim works off before it answers, beside JOINS_PER_TRANSACTION that join their
+ * ordering keys; the caller is told when there are more.
  */
 const UPKEEP_MAX = 500;
 
@@ -41,10 +41,10 @@ export function claimMessages(transaction: Transaction, claim: Claim): Claimed {
     if (repeated.length > 0) return { messages: repeated, unfinished: false };
   }
   const takenBack = takeBackEndedLeases(transaction, mailbox.agent_no);
-  const joined = joinKeys(transaction, mailbox.agent_no, UPKEEP_MAX);
+  const joined = joinKeys(transaction, mailbox.agent_no, JOINS_PER_TRANSACTION);
   const walk = new Walk(transaction, mailbox, claim);
   walk.fill();
-  const unfinished = takenBack === UPKEEP_MAX || joined === UPKEEP_MAX || walk.expired >= UPKEEP_MAX;
+  const unfinished = takenBack === UPKEEP_MAX || joined === JOINS_PER_TRANSACTION || walk.expired >= UPKEEP_MAX;
   return { messages: walk.leased, unfinished: unfinished && walk.leased.length < claim.maxMessages };
 }
 

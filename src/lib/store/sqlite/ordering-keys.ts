@@ -1,4 +1,4 @@
-import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import { JOINS_PER_TRANSACTION, MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
 import type { Walked } from "../upkeep-runs.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -82,7 +82,7 @@ export function joinDueMessages(transaction: Transaction, after: number): Walked
   for (let probed = 0; probed < MAINTENANCE_BATCH_ROWS; probed += 1) {
     const next = transaction.get<{ receiver_no: number | null }>(NEXT_RECEIVER, receiverNo)?.receiver_no;
     if (next === null || next === undefined) return { done, next: undefined };
-    const left = MAINTENANCE_BATCH_ROWS - done;
+    const left = JOINS_PER_TRANSACTION - done;
     const joined = joinKeys(transaction, next, left);
     done += joined;
     // A mailbox that fills the transaction is visited again.
