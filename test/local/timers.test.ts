@@ -10,6 +10,7 @@ import { createServices, type Services } from "../../src/lib/services.ts";
 import { openStore } from "../../src/lib/store/open-store.ts";
 import { LocalTimers } from "../../src/local/timers.ts";
 import { temporaryFolder } from "../http/local-host.ts";
+import { until } from "../support/poll.ts";
 
 /** A clock whose timers fire when the test says so. */
 class HandClock extends OffsetClock {
@@ -183,7 +184,7 @@ describe("a maintenance that was missed", () => {
       lineLog((line) => lines.push(JSON.parse(line))),
     );
     localTimers.start(maintenance);
-    while (localTimers.running > 0) await turn();
+    await until("the timer has made up its mind", async () => localTimers.running === 0);
   };
 
   beforeEach(async () => {
