@@ -183,10 +183,14 @@ export class TaskWatch {
     const active = this.agents.filter((agent) => agent.status === "active");
     expect(activeAgents).toBe(active.length);
     const registry = await this.scene.store.registryStatistics();
-    const loads = active
-      .filter((agent) => agent.role === "worker" && agent.maxConcurrentTasks > 0)
-      .map((agent) => agent.activeTasks / agent.maxConcurrentTasks);
-    const mean = loads.length === 0 ? 0 : loads.reduce((sum, load) => sum + load, 0) / loads.length;
+    const working = active.filter((agent) => agent.role === "worker" && agent.maxConcurrentTasks > 0);
+    // As one pool for each capacity: a capacity lowered below what its workers hold counts as full, no more.
+    const pools = [...new Set(working.map((agent) => agent.maxConcurrentTasks))].map((capacity) => {
+      const pool = working.filter((agent) => agent.maxConcurrentTasks === capacity);
+      const held = pool.reduce((sum, agent) => sum + agent.activeTasks, 0);
+      return Math.min(held / capacity, pool.length);
+    });
+    const mean = working.length === 0 ? 0 : pools.reduce((sum, load) => sum + load, 0) / working.length;
     expect(registry.averageLoad).toBeCloseTo(mean, 9);
   }
 
