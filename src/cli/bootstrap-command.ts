@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Agent } from "../lib/agents/agent.ts";
+import type { Agent, RegisterAgent } from "../lib/agents/agent.ts";
 import { AgentRegistry } from "../lib/agents/agent-registry.ts";
 import { isAgentCommunicationError } from "../lib/errors.ts";
 import { parse } from "../lib/parse.ts";
@@ -75,14 +75,16 @@ async function bootstrap(terminal: Terminal, options: BootstrapOptions): Promise
   const registry = new AgentRegistry({ store, heartbeatIntervalSeconds: config.heartbeatIntervalSeconds });
   const credentials = new CredentialRegistry({ store });
   try {
-    const { agentId, label, expiresInDays } = options;
+    const { agentId, label, expiresInDays, again = false } = options;
     const expiresInSeconds = daysToSeconds(expiresInDays);
     // A bad option is refused before there is an admin.
-    const token = parse(issueCredentialSchema, { kind: "token", agentId, label, expiresInSeconds }, "command line");
-    const earlier = await liveOfAdmins(registry, credentials, store.now());
-    if (options.again !== true) refuseSecondAdmin(earlier);
-    await makeAdmin(registry, agentId);
-    const { credential, secret = "" } = await credentials.issue(token);
+    parse(issueCredentialSchema, { kind: "token", agentId, label, expiresInSeconds }, "command line");
+    const admin = await adminToBe(registry, agentId);
+    const { credential, secret = "" } = await credentials
+      .issueToFirstAdmin(admin, { label, expiresInSeconds }, again)
+      .catch((error: unknown) => refuseSecondAdmin(error, registry, credentials, store.now()));
+    const live = await liveOfAdmins(registry, credentials, store.now());
+    const earlier = live.filter(({ credentialId }) => credentialId !== credential.credentialId);
     return { agentId, credential, secret, earlier };
   } catch (error) {
     throw databaseError(
@@ -94,18 +96,13 @@ async function bootstrap(terminal: Terminal, options: BootstrapOptions): Promise
   }
 }
 
-/** An admin that is there stays what it is, and comes back if it was deregistered. @throws Error when another role has the id */
-async function makeAdmin(registry: AgentRegistry, agentId: string): Promise<void> {
+/** An admin that is there keeps what it has, and comes back if it was deregistered. @throws Error when another role has the id */
+async function adminToBe(registry: AgentRegistry, agentId: string): Promise<Omit<RegisterAgent, "role">> {
   const known = await find(registry, agentId);
-  if (known === undefined) {
-    await registry.register({ agentId, role: "admin", maxConcurrentTasks: 0 });
-    return;
-  }
-  const { role, status, capabilities, maxConcurrentTasks, metadata } = known;
+  if (known === undefined) return { agentId, capabilities: [], maxConcurrentTasks: 0 };
+  const { role, capabilities, maxConcurrentTasks, metadata } = known;
   if (role !== "admin") throw new Error(`${agentId} is a ${role}: choose another --agent-id`);
-  if (status === "deregistered") {
-    await registry.register({ agentId, role, capabilities, maxConcurrentTasks, metadata });
-  }
+  return { agentId, capabilities, maxConcurrentTasks, metadata };
 }
 
 async function find(registry: AgentRegistry, agentId: string): Promise<Agent | undefined> {
@@ -117,9 +114,16 @@ async function find(registry: AgentRegistry, agentId: string): Promise<Agent | u
   }
 }
 
-/** @throws Error naming an admin with a valid credential: from then on admins make admins */
-function refuseSecondAdmin([first]: readonly AdminCredential[]): void {
-  if (first === undefined) return;
+/** Names the admin that was there first. @throws Error always: from then on admins make admins */
+async function refuseSecondAdmin(
+  error: unknown,
+  registry: AgentRegistry,
+  credentials: CredentialRegistry,
+  now: number,
+): Promise<never> {
+  if (!isAgentCommunicationError(error, "FORBIDDEN")) throw error;
+  const [first] = await liveOfAdmins(registry, credentials, now);
+  if (first === undefined) throw error;
   throw new Error(
     `the admin ${first.agentId} has a valid credential already; with --again another token is made all the same`,
   );

@@ -89,6 +89,21 @@ describe("bootstrap", () => {
     for (const token of [first, again]) expect(await verified(database, token)).toMatchObject({ agentId: "admin" });
   });
 
+  it("makes one admin when it runs several times at once", async () => {
+    const ids = ["root-1", "root-2", "root-3"];
+    const runs = await Promise.all(ids.map((agentId) => bootstrap(["--agent-id", agentId])));
+    expect(runs.map(({ code }) => code).sort()).toEqual([0, 1, 1]);
+    const made = ids[runs.findIndex(({ code }) => code === 0)];
+    for (const { code, out, error } of runs) {
+      if (code === 0) continue;
+      expect([out, error]).toEqual(["", expect.stringMatching(`^error: the admin ${made} has a valid .*--again.*\n$`)]);
+    }
+    const store = openSqliteStore({ file: database, settings: CALM_SETTINGS, clock: systemClock });
+    expect((await store.listAgents({ limit: 9 })).items.map(({ agentId }) => agentId)).toEqual([made]);
+    expect((await store.listCredentials({ limit: 9 })).items).toHaveLength(1);
+    await store.close();
+  });
+
   it("is not refused once that has ended", async () => {
     const store = openSqliteStore({ file: database, settings: CALM_SETTINGS, clock: systemClock });
     const first = secretIn(await bootstrap(), TOKEN);

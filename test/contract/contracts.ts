@@ -18,6 +18,7 @@ import { deliverableContract } from "./deliverable.ts";
 import { dependenciesContract } from "./dependencies.ts";
 import { encryptionContract } from "./encryption.ts";
 import { expiryContract } from "./expiry.ts";
+import { firstAdminContract } from "./first-admin.ts";
 import { freedNamesContract } from "./freed-names.ts";
 import { handoutsContract } from "./handouts.ts";
 import { heartbeatsContract } from "./heartbeats.ts";
@@ -45,6 +46,7 @@ export const contracts = [
   credentialsContract,
   credentialRenewalContract,
   registrationAuthorityContract,
+  firstAdminContract,
   heartbeatsContract,
   sendingContract,
   sendersContract,

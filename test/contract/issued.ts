@@ -1,6 +1,12 @@
 import { newId } from "../../src/lib/ids.ts";
 import { type NewSecret, newSecret } from "../../src/lib/security/token.ts";
-import type { EnrolmentAuthority, FoundCredential, NewCredential, Store } from "../../src/lib/store/store.ts";
+import type {
+  EnrolmentAuthority,
+  FirstAdminAuthority,
+  FoundCredential,
+  NewCredential,
+  Store,
+} from "../../src/lib/store/store.ts";
 
 /** Credentials as the domain hands them to the store: with an id that was made before, and the hash of their secret. */
 
@@ -46,6 +52,13 @@ export function enrolling(store: Store, key: Issued, idempotencyKey?: string): E
   const credentialId = newId(store.now());
   const { secretHash } = newSecret("token", credentialId);
   return { kind: "enrolment", credentialId: key.credentialId, token: { credentialId, secretHash }, idempotencyKey };
+}
+
+/** The authority of whoever has the database: the first admin, or one more. */
+export function bootstrapping(store: Store, again: boolean): FirstAdminAuthority {
+  const credentialId = newId(store.now());
+  const { secretHash } = newSecret("token", credentialId);
+  return { kind: "first_admin", token: { credentialId, secretHash, label: "first ✓" }, again };
 }
 
 /** What the store has under an id. Fails when there is nothing. */

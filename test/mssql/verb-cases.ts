@@ -1,7 +1,7 @@
 import { newId } from "../../src/lib/ids.ts";
 import type { AuditBlock } from "../../src/lib/security/audit.ts";
 import type { Store } from "../../src/lib/store/store.ts";
-import { enrolling, issueKey, issueToken } from "../contract/issued.ts";
+import { bootstrapping, enrolling, issueKey, issueToken } from "../contract/issued.ts";
 import { DAY, HOUR, MINUTE, type Scene, SECOND } from "../contract/support.ts";
 
 /** Every verb of the store that asks the server, each as one call on a scene that was made for it. */
@@ -186,6 +186,12 @@ const more = {
         scene.store.registerAgent(agent(scene.id("enrolled")), enrolling(scene.store, key, scene.id("key")));
       await register();
       return register;
+    },
+  },
+  "registerAgent of a first admin": {
+    async arrange(scene: Scene) {
+      const authority = bootstrapping(scene.store, true);
+      return () => scene.store.registerAgent({ ...agent(scene.id("first")), role: "admin" }, authority);
     },
   },
   "registerAgent of its own": {

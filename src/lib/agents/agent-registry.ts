@@ -20,7 +20,7 @@ import {
 
 /** Under whose authority an agent registers: its own credential, a principal bound to it, or an enrolment key. */
 export type Applicant =
-  | Exclude<RegistrationAuthority, { kind: "enrolment" }>
+  | Exclude<RegistrationAuthority, { kind: "enrolment" | "first_admin" }>
   | {
       kind: "enrolment";
       /** Of the enrolment key. */

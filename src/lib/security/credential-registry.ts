@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Agent, AgentRole, AgentStatus } from "../agents/agent.ts";
+import type { Agent, AgentRole, AgentStatus, RegisterAgent } from "../agents/agent.ts";
 import { AgentCommunicationError } from "../errors.ts";
 import { newId } from "../ids.ts";
 import { parse } from "../parse.ts";
@@ -78,6 +78,29 @@ export class CredentialRegistry {
     // A look-up of it may have found nothing a moment ago.
     if (secret === undefined) this.#cache.forget();
     return { credential, ...(secret !== undefined && { secret: secret.text }) };
+  }
+
+  /**
+   * The first admin with its token, in one transaction: of several calls at once, in whatever processes, one makes it. For those
+   * that have the database itself; nothing that is served comes here.
+   *
+   * @param agent new, or an admin that is there, with what it is to have
+   * @param again also while an admin has a valid credential
+   * @throws INVALID_REQUEST; FORBIDDEN: an admin has a valid credential, or the agent has another role
+   */
+  async issueToFirstAdmin(
+    agent: Omit<RegisterAgent, "role">,
+    token: { label?: string | undefined; expiresInSeconds?: number | undefined },
+    again: boolean,
+  ): Promise<IssueCredentialReply> {
+    const issue = parse(issueCredentialSchema, { ...token, kind: "token", agentId: agent.agentId });
+    const credentialId = newId(this.#store.now());
+    const { text, secretHash } = newSecret("token", credentialId);
+    const { label, expiresInMilliseconds } = toStored(issue, credentialId, secretHash);
+    const stored = { credentialId, secretHash, label, expiresInMilliseconds };
+    const authority = { kind: "first_admin", token: stored, again } as const;
+    await this.#store.registerAgent({ ...agent, role: "admin" }, authority);
+    return { credential: await this.get(credentialId), secret: text };
   }
 
   /** An admin who is away for long must not find everybody locked out. @throws INVALID_REQUEST */

@@ -46,7 +46,23 @@ export type RegistrationAuthority =
   | { kind: "own" }
   /** A principal that is bound to the id: creates it with one of its roles, or updates it, keeping its role. */
   | { kind: "applicant"; roles: readonly AgentRole[] }
+  | FirstAdminAuthority
   | EnrolmentAuthority;
+
+/**
+ * Access to the database itself: makes the first admin and its token in one transaction, so that of several at once one does it.
+ * Refused while an admin has a valid credential, unless `again`. An admin that is there is updated as asked.
+ */
+export interface FirstAdminAuthority {
+  kind: "first_admin";
+  token: {
+    credentialId: string;
+    secretHash: string;
+    label?: string | undefined;
+    expiresInMilliseconds?: number | undefined;
+  };
+  again: boolean;
+}
 
 /**
  * An enrolment key: creates new ids only, takes one of its uses, and issues a token in the same transaction. Until that token

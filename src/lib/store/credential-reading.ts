@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { type AgentRole, type AgentStatus, agentRoleSchema } from "../agents/agent.ts";
 import { AgentCommunicationError } from "../errors.ts";
-import type { Credential, IssuedKind } from "../security/credential.ts";
-import { iso } from "./instants.ts";
+import { CREDENTIAL_USE_MILLISECONDS, type Credential, type IssuedKind } from "../security/credential.ts";
+import { DAY_MILLISECONDS, iso } from "./instants.ts";
 import type { FoundCredential, NewCredential } from "./store.ts";
 
 /** How the stored columns of a credential read, on both engines, and what a new one is stored as. */
@@ -41,6 +41,18 @@ export interface StoredCredential {
 export const CREDENTIAL_COLUMNS = `c.credential_no, c.credential_id, c.kind, c.secret_hash, c.label, c.created_at, c.created_by,
   c.expires_at, c.revoked_at, c.last_used_at, c.roles, c.agent_id_prefix, c.max_uses, c.uses_left, c.subject, c.thumbprint,
   c.agent_ids, c.enrolled_by, c.capabilities, c.max_concurrent_tasks, c.idle_days, c.token_days, c.renews, a.agent_id, a.role, a.status`;
+
+/**
+ * True in SQL for a credential of an agent that is valid at `now`, of a row `c`: as endOf() says.
+ *
+ * @param now how the statement writes the time, in milliseconds
+ */
+export function isInForce(now: string): string {
+  const lastUse = "COALESCE(c.last_used_at, c.created_at)";
+  const idle = `CAST(c.idle_days AS bigint) * ${DAY_MILLISECONDS} + ${CREDENTIAL_USE_MILLISECONDS}`;
+  return `c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > ${now})
+    AND (c.idle_days IS NULL OR ${lastUse} + ${idle} > ${now})`;
+}
 
 const rolesSchema = z.array(agentRoleSchema);
 const textsSchema = z.array(z.string());

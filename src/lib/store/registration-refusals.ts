@@ -17,6 +17,8 @@ export type RegistrationRefusal =
   | "ROLE_NOT_GIVEN"
   /** The enrolment key does not give ids that begin so. */
   | "PREFIX_NOT_GIVEN"
+  /** `first_admin`: an admin has a valid credential. */
+  | "ADMIN_EXISTS"
   | "ID_TAKEN"
   | "IDEMPOTENCY_MISMATCH";
 
@@ -33,6 +35,8 @@ export function registrationRefusal(refusal: RegistrationRefusal, { agentId, rol
       return new AgentCommunicationError("FORBIDDEN", `This enrolment key does not register agents of role ${role}.`);
     case "PREFIX_NOT_GIVEN":
       return new AgentCommunicationError("FORBIDDEN", `This enrolment key does not register ids like ${agentId}.`);
+    case "ADMIN_EXISTS":
+      return new AgentCommunicationError("FORBIDDEN", "An admin has a valid credential already.");
     case "ID_TAKEN":
       return new AgentCommunicationError("ID_TAKEN", `The id ${agentId} is in use; choose another.`);
     case "IDEMPOTENCY_MISMATCH": {

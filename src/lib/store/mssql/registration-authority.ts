@@ -1,9 +1,12 @@
 import type { RegisterAgent } from "../../agents/agent.ts";
 import type { JsonValue } from "../../json.ts";
+import { actorOf } from "../../security/call-context.ts";
+import { isInForce } from "../credential-reading.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
 import { refuseOtherRoles } from "../registration-refusals.ts";
 import type { RegistrationAuthority } from "../store.ts";
 import { detailOf, recordRows } from "./audit.ts";
+import { itemText, plainText } from "./item-text.ts";
 import { BIN2, BY_KEY, HASH, ID, LOSE_RACE, READ_TIME, raceUnless, WORD } from "./transaction.ts";
 
 /**
@@ -16,6 +19,13 @@ export function encodeAuthority(agent: RegisterAgent, authority: RegistrationAut
   refuseOtherRoles(agent, authority);
   if (authority === undefined) return null;
   const { kind } = authority;
+  if (kind === "first_admin") {
+    const { credentialId, secretHash, label, expiresInMilliseconds = null } = authority.token;
+    const labelText = label === undefined ? null : itemText(label);
+    const again = authority.again ? 1 : 0;
+    const token = { tokenId: credentialId, secretHash, label: labelText, expiresIn: expiresInMilliseconds };
+    return { kind, ...token, again, issuer: actorOf() };
+  }
   if (kind !== "enrolment") return { kind };
   const { credentialId, token, idempotencyKey = null } = authority;
   return {
@@ -36,15 +46,22 @@ export const DECLARE_AUTHORITIES = `DECLARE @authorities TABLE (item int NOT NUL
   secret_hash ${HASH} NULL, request ${HASH} NULL, key_no int NULL, uses_left int NULL, token_days int NULL,
   gives_role bit NOT NULL DEFAULT 0, gives_id bit NOT NULL DEFAULT 0, replaced_no int NULL, replaced_id ${ID} NULL,
   replaced_agent_no int NULL, untouched bit NOT NULL DEFAULT 0, done bit NOT NULL DEFAULT 0, takes bit NOT NULL DEFAULT 0,
+  label nvarchar(128) NULL, expires_in bigint NULL, again bit NULL, issuer ${ID} NULL,
   refusal ${WORD} NULL);
 `;
 
+/** That an admin has a valid credential. */
+const LIVE_ADMIN = `EXISTS (SELECT 1 FROM dbo.agents AS a JOIN dbo.credentials AS c ON c.agent_no = a.agent_no AND c.agent_no IS NOT NULL
+    WHERE a.role = 'admin' AND ${isInForce("@now")})`;
+
 const READ_AUTHORITIES = `INSERT INTO @authorities (item, kind, agent_id, role, agent_no, was_role, was_status, key_id, token_id, secret_hash,
-  request)
-SELECT j.item, j.kind, j.agent_id, j.role, a.agent_no, a.role, a.status, j.key_id, j.token_id, j.secret_hash, j.request
+  request, label, expires_in, again, issuer)
+SELECT j.item, j.kind, j.agent_id, j.role, a.agent_no, a.role, a.status, j.key_id, j.token_id, j.secret_hash, j.request,
+  ${plainText("j.label")}, j.expires_in, j.again, j.issuer
 FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId', role varchar(24) '$.role', kind varchar(24) '$.authority.kind',
   key_id varchar(36) '$.authority.keyId', token_id varchar(36) '$.authority.tokenId', secret_hash varchar(43) '$.authority.secretHash',
-  request varchar(64) '$.authority.request') AS j
+  request varchar(64) '$.authority.request', label nvarchar(128) '$.authority.label', expires_in bigint '$.authority.expiresIn',
+  again bit '$.authority.again', issuer varchar(128) '$.authority.issuer') AS j
 LEFT JOIN dbo.agents AS a ON a.agent_id = j.agent_id ${BIN2}
 WHERE j.kind IS NOT NULL;
 UPDATE x SET key_no = k.credential_no, uses_left = k.uses_left, token_days = k.token_days,
@@ -63,7 +80,9 @@ UPDATE x SET done = 1 FROM @authorities AS x JOIN dbo.credentials AS t ON t.cred
 const DECIDE = `UPDATE x SET refusal = CASE
   WHEN x.done = 1 THEN NULL
   WHEN x.kind <> 'enrolment' THEN CASE WHEN x.kind = 'own' AND x.agent_no IS NULL THEN 'AGENT_NOT_FOUND'
-    WHEN x.was_role <> x.role THEN 'ROLE_CHANGE' END
+    WHEN x.was_role <> x.role THEN 'ROLE_CHANGE'
+    WHEN x.kind = 'first_admin' AND x.again = 0 AND (${LIVE_ADMIN} OR EXISTS (
+      SELECT 1 FROM @authorities AS y WHERE y.kind = 'first_admin' AND y.item < x.item)) THEN 'ADMIN_EXISTS' END
   WHEN x.key_no IS NULL THEN 'UNAUTHENTICATED'
   WHEN x.replaced_no IS NOT NULL THEN CASE
     WHEN x.agent_no IS NULL OR x.replaced_agent_no <> x.agent_no OR x.was_role <> x.role THEN 'IDEMPOTENCY_MISMATCH'
@@ -93,6 +112,35 @@ export const CHECK_AUTHORISED = `IF EXISTS (SELECT 1 FROM @registering AS r JOIN
   LEFT JOIN @status_changes AS s ON s.agent_no = r.agent_no
   WHERE COALESCE(x.agent_no, 0) <> COALESCE(r.agent_no, 0) OR s.was_role <> x.was_role OR s.was_status <> x.was_status)
 ${LOSE_RACE}`;
+
+/**
+ * First thing inside the transaction: one maker of a first admin at a time, to the end of its transaction, and who comes second loses
+ * the race and is refused when it reads again.
+ */
+export const LOCK_FIRST_ADMIN = `IF EXISTS (SELECT 1 FROM @authorities AS x WHERE x.kind = 'first_admin' AND x.refusal IS NULL AND x.done = 0)
+BEGIN
+  DECLARE @firstAdminLock int;
+  EXEC @firstAdminLock = sp_getapplock @Resource = N'first admin', @LockMode = N'Exclusive', @LockOwner = N'Transaction', @LockTimeout = 5000;
+  IF @firstAdminLock < 0
+${LOSE_RACE}  ${READ_TIME}  IF ${LIVE_ADMIN} AND EXISTS (SELECT 1 FROM @authorities AS x
+    WHERE x.kind = 'first_admin' AND x.refusal IS NULL AND x.done = 0 AND x.again = 0)
+${LOSE_RACE}END;
+`;
+
+/** The tokens of first admins. */
+const WRITE_FIRST_TOKENS = `INSERT INTO dbo.credentials (credential_id, kind, agent_no, secret_hash, label, created_at, created_by, expires_at)
+SELECT x.token_id, 'token', r.agent_no, x.secret_hash, x.label, @now, x.issuer, @now + x.expires_in
+FROM @authorities AS x JOIN @registering AS r ON r.item = x.item
+WHERE x.kind = 'first_admin' AND x.done = 0 AND x.refusal IS NULL ORDER BY x.item;
+${recordRows({
+  actor: "x.issuer",
+  action: "'credential.issued'",
+  subjectKind: "'credential'",
+  subjectId: "x.token_id",
+  detail: detailOf({ kind: { word: "'token'" }, agentId: { word: "r.agent_id" } }),
+  from: `FROM @authorities AS x JOIN @registering AS r ON r.item = x.item
+WHERE x.kind = 'first_admin' AND x.done = 0 AND x.refusal IS NULL ORDER BY x.item`,
+})}`;
 
 /**
  * Inside the transaction, after the rows of the agents: the uses of the keys, then tokens that are replaced, then new
@@ -128,4 +176,4 @@ ${recordRows({
   }),
   from: `FROM @authorities AS x JOIN @registering AS r ON r.item = x.item
 WHERE x.kind = 'enrolment' AND x.done = 0 ORDER BY x.item`,
-})}`;
+})}${WRITE_FIRST_TOKENS}`;

@@ -22,6 +22,7 @@ import {
 import { audit } from "./audit.ts";
 import { capabilitiesOfSet, dropSetIfUnused, internCapabilitySet, setsThatMeet } from "./capability-sets.ts";
 import type { Connection } from "./connection.ts";
+import { issueCredential } from "./credentials.ts";
 import { handOutToAgent } from "./hand-out.ts";
 import { authoriseRegistration, writeEnrolment } from "./registration-authority.ts";
 import { releaseTasks } from "./release-tasks.ts";
@@ -56,6 +57,9 @@ export function registerAgent(
     if (oldSetNo !== setNo) dropSetIfUnused(transaction, oldSetNo);
   }
   if (enrolment !== undefined) writeEnrolment(transaction, agent, enrolment, actor);
+  if (authority?.kind === "first_admin") {
+    issueCredential(transaction, { kind: "token", agentId: agent.agent_id, ...authority.token });
+  }
   if (hasFreeSlot(agent)) handOutToAgent(transaction, agent);
   // Who repeats an enrolment has not had the answer to the first one: it reads as that did.
   const created = known === undefined || enrolment !== undefined;

@@ -1,5 +1,5 @@
 import type { RegisterAgent } from "../../agents/agent.ts";
-import { readRoles } from "../credential-reading.ts";
+import { isInForce, readRoles } from "../credential-reading.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
 import { type RegistrationRefusal, refuseOtherRoles, registrationRefusal } from "../registration-refusals.ts";
 import type { EnrolmentAuthority, RegistrationAuthority } from "../store.ts";
@@ -36,6 +36,9 @@ const KEY = `SELECT credential_no, roles, agent_id_prefix, uses_left FROM creden
 const ISSUED = `SELECT credential_no, agent_no, last_used_at, revoked_at FROM credentials
   WHERE enrolled_by = ? AND enrolment_request = ?`;
 
+const LIVE_ADMIN = `SELECT 1 FROM agents a JOIN credentials c ON c.agent_no = a.agent_no
+  WHERE a.role = 'admin' AND ${isInForce("?1")} LIMIT 1`;
+
 /**
  * Decides; nothing is written here. @param known the agent, if it is there
  * @returns what writeEnrolment has to write; undefined but for an enrolment
@@ -55,6 +58,8 @@ export function authoriseRegistration(
   if (authority.kind !== "enrolment") {
     if (authority.kind === "own" && known === undefined) refuse("AGENT_NOT_FOUND");
     if (known !== undefined && known.role !== input.role) refuse("ROLE_CHANGE");
+    const first = authority.kind === "first_admin" && !authority.again;
+    if (first && transaction.get(LIVE_ADMIN, transaction.now) !== undefined) refuse("ADMIN_EXISTS");
     return undefined;
   }
   const key = transaction.get<KeyRow>(KEY, authority.credentialId, transaction.now);
