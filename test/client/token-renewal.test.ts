@@ -18,6 +18,7 @@ let host: RequiredProcess;
 let folder = "";
 let file = "";
 let counter = 0;
+const started: Worker[] = [];
 
 beforeAll(async () => {
   host = await startRequiredProcess();
@@ -28,7 +29,11 @@ beforeEach(async () => {
   file = join(folder, "token");
   counter += 1;
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
+afterEach(async () => {
+  // Those of a test that failed, too.
+  await Promise.all(started.splice(0).map((worker) => worker.stop()));
+  await rm(folder, { recursive: true, force: true });
+});
 
 const clientOf = (options: Partial<AgentClientOptions>) => new AgentClient({ baseUrl: host.baseUrl, ...options });
 const kept = async () => (await readFile(file, "utf8")).trim();
@@ -37,13 +42,15 @@ const idIn = (token: string) => token.slice(4, 40);
 /** A worker whose errors about its token are collected. */
 function workerOf(options: Partial<AgentClientOptions>, agentId = `w-${counter}`) {
   const errors: unknown[] = [];
+  const client = clientOf(options);
   const worker = new Worker({
-    client: clientOf(options),
+    client,
     agentId,
     handle: async () => null,
     onEvent: (event) => event.type === "error" && event.during === "token" && errors.push(event.error),
   });
-  return { worker, errors, agentId };
+  started.push(worker);
+  return { worker, client, errors, agentId };
 }
 
 async function enrolmentKey(maxUses = 1): Promise<string> {
@@ -182,14 +189,38 @@ describe("a token at two thirds of its life", () => {
     // A name that leaves no room for that of the temporary file, whose rename replaces it.
     const long = join(folder, "t".repeat(240));
     await writeFile(long, old);
-    const { worker, errors, agentId } = workerOf({ tokenFile: long });
+    const { worker, client, errors, agentId } = workerOf({ tokenFile: long });
     await worker.start();
     await eventually(async () => errors.length > 0);
     expect(String(errors[0])).toContain("ENAMETOOLONG");
+    // What it shows after that is still the old one: the first use of another would end it.
+    await client.heartbeat(agentId);
     expect(await isRevoked(agentId, old)).toBe(false);
     expect(await readFile(long, "utf8")).toBe(old);
     expect((await clientOf({ tokenFile: long }).heartbeat(agentId)).status).toBe("active");
     await worker.stop();
+  });
+
+  it("does not end a long poll that began with the old one", async () => {
+    const { agentId, token: old } = await host.agent(`w-${counter}`);
+    let sent: () => void = () => {};
+    const asked = new Promise<void>((resolve) => {
+      sent = resolve;
+    });
+    const telling = (url: string, init: FetchRequest): Promise<FetchAnswer> => {
+      if (url.endsWith("/receive")) sent();
+      return fetch(url, init);
+    };
+    const client = clientOf({ token: old, fetch: telling });
+    const poll = client.receiveMessages(agentId, { waitSeconds: 10 });
+    await asked;
+    const { token } = await client.renewToken(agentId);
+    await client.ownToken.adopt(token);
+    await client.heartbeat(agentId);
+    await host.admin.registerAgent({ agentId: "admin", role: "admin", maxConcurrentTasks: 0 });
+    await host.admin.sendMessage({ sender: "admin", receiver: agentId, type: "query", payload: counter });
+    expect((await poll).messages.map(({ payload }) => payload)).toEqual([counter]);
+    expect(await isRevoked(agentId, old)).toBe(true);
   });
 
   it("of seconds is renewed again and again while the worker runs", async () => {
