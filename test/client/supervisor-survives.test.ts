@@ -1,0 +1,82 @@
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { AgentClient, Supervisor, type SupervisorOptions } from "../../src/client/index.ts";
+import { until } from "../support/poll.ts";
+import { handOut, type Switchboard, send, startSwitchboard } from "./scripted-switchboard.ts";
+
+describe("a supervisor and what its user's code does", () => {
+  let switchboard: Switchboard;
+  let supervisor: Supervisor;
+  beforeEach(async () => {
+    switchboard = await startSwitchboard();
+    switchboard.on("/tasks/t", (_asked, response) => send(response, { taskId: "t", status: "running", attempt: 1 }));
+  });
+  afterEach(async () => {
+    await supervisor.stop({ graceMilliseconds: 0 });
+    await switchboard.close();
+  });
+
+  async function start(options: Partial<SupervisorOptions>): Promise<Supervisor> {
+    const client = new AgentClient({ baseUrl: switchboard.baseUrl });
+    supervisor = new Supervisor({ client, agentId: "s", ...options });
+    await supervisor.start();
+    return supervisor;
+  }
+  const result = {
+    messageId: "m",
+    sender: "system",
+    senderRole: "system",
+    senderCredential: "system",
+    type: "task_result",
+    attempt: 1,
+    payload: { taskId: "t", taskType: "a", status: "completed", attempt: 1, result: 1 },
+  };
+
+  it("delivers a result although onResult and onError throw", async () => {
+    const told: string[] = [];
+    await start({
+      onResult: () => Promise.reject(new Error("no")),
+      onError: (_error, during) => {
+        told.push(during);
+        throw new Error("nor that");
+      },
+    });
+    const waiting = supervisor.waitFor("t");
+    handOut(switchboard, result);
+    expect(await waiting).toMatchObject({ taskId: "t", result: 1 });
+    await until("told", () => told.includes("result"));
+  });
+
+  it("stops although a message handler never ends, and rejects what waits at once", async () => {
+    const reasons: unknown[] = [];
+    const handling = Promise.withResolvers<void>();
+    handOut(switchboard, { messageId: "m", sender: "x", type: "query", attempt: 1, payload: null });
+    await start({
+      onMessage: async (_message, { signal }) => {
+        handling.resolve();
+        signal.addEventListener("abort", () => reasons.push(signal.reason.why));
+        await supervisor.waitFor("t").catch((error: Error) => reasons.push(error.name));
+        await new Promise(() => undefined);
+      },
+    });
+    await handling.promise;
+    await until("asked", () => switchboard.to("/tasks/t").length > 0);
+    await supervisor.stop({ graceMilliseconds: 10 });
+    expect(reasons).toEqual(["AbortError", "stopping"]);
+  });
+
+  it("waits for many tasks with one signal without a warning", async () => {
+    const warnings: string[] = [];
+    const note = (warning: Error) => warnings.push(warning.name);
+    process.on("warning", note);
+    await start({});
+    const controller = new AbortController();
+    const ids = Array.from({ length: 25 }, (_, index) => `t-${index}`);
+    const all = supervisor.waitForAll(ids, { signal: controller.signal });
+    await new Promise((resolve) => setImmediate(resolve));
+    const reason = new Error("enough");
+    controller.abort(reason);
+    await expect(all).rejects.toBe(reason);
+    process.removeListener("warning", note);
+    expect(warnings).toEqual([]);
+  });
+});
