@@ -54,6 +54,8 @@ export class MessageRunner {
   readonly #running = new Map<Promise<void>, AbortController>();
   /** No settlement is tried again after this. */
   readonly #stopping = new AbortController();
+  /** No handler is waited for, and no lease renewed, after this. */
+  readonly #givenUp = new AbortController();
 
   constructor(options: MessageRunnerOptions) {
     this.#options = options;
@@ -85,6 +87,14 @@ export class MessageRunner {
   abort(): void {
     this.#stopping.abort();
     for (const controller of this.#running.values()) controller.abort(new HandlerAborted("stopping"));
+  }
+
+  /**
+   * Waits for no handler any longer: the leases of those that go on are not renewed, so that their messages come back, and nothing
+   * of theirs keeps the process alive.
+   */
+  giveUp(): void {
+    this.#givenUp.abort();
   }
 
   async #traced(message: LeasedMessage, run: Run): Promise<void> {
@@ -124,14 +134,16 @@ export class MessageRunner {
     const { handle, lostHandlerMilliseconds } = this.#options;
     return new Promise((resolve) => {
       let cancel: () => void = () => undefined;
-      const leave = onAbort(run.lost.signal, () => {
-        cancel = this.#clock.after(lostHandlerMilliseconds, () => resolve("lost"));
-      });
       const end = (handled: Handled) => {
         leave();
+        leaveGivenUp();
         cancel();
         resolve(handled);
       };
+      const leave = onAbort(run.lost.signal, () => {
+        cancel = this.#clock.after(lostHandlerMilliseconds, () => end("lost"));
+      });
+      const leaveGivenUp = onAbort(this.#givenUp.signal, () => resolve("lost"));
       // A copy: what a handler does to its argument must not change what is settled.
       const work = async () => handle({ ...message }, { signal: run.controller.signal, traceparent });
       work().then(

@@ -137,6 +137,7 @@ export class Supervisor {
     await this.#handlersEnd(graceMilliseconds);
     this.#messages?.abort();
     await this.#handlersEnd(ABORTED_HANDLER_MILLISECONDS);
+    this.#messages?.giveUp();
     await Promise.all([this.#polling, ...this.#settling]);
   }
 

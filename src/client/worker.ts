@@ -291,6 +291,7 @@ export class Worker {
       await this.#within(GIVE_BACK_MILLISECONDS, () => this.#slots.idle());
     }
     for (const run of this.#slots.runs()) run.giveUp();
+    this.#messages?.giveUp();
     await this.#session.stop();
     this.#emit({ type: "stopped" });
   }

@@ -1,6 +1,7 @@
 import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { AgentClient, Supervisor, type SupervisorOptions } from "../../src/client/index.ts";
+import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import { until } from "../support/poll.ts";
 import { handOut, type Switchboard, send, startSwitchboard } from "./scripted-switchboard.ts";
 
@@ -17,7 +18,9 @@ describe("a supervisor and what its user's code does", () => {
   });
 
   async function start(options: Partial<SupervisorOptions>): Promise<Supervisor> {
-    const client = new AgentClient({ baseUrl: switchboard.baseUrl });
+    // A hundredth of every wait: a lease is renewed every 150 ms.
+    const sleep: Clock["sleep"] = (milliseconds, signal) => systemClock.sleep(milliseconds / 100, signal);
+    const client = new AgentClient({ baseUrl: switchboard.baseUrl, clock: { ...systemClock, sleep } });
     supervisor = new Supervisor({ client, agentId: "s", ...options });
     await supervisor.start();
     return supervisor;
@@ -61,8 +64,13 @@ describe("a supervisor and what its user's code does", () => {
     });
     await handling.promise;
     await until("asked", () => switchboard.to("/tasks/t").length > 0);
+    await until("renewed", () => switchboard.to("/renew").length > 0);
     await supervisor.stop({ graceMilliseconds: 10 });
     expect(reasons).toEqual(["AbortError", "stopping"]);
+    // The lease of what goes on is not kept for ever: three renewals would be due in this time.
+    const renewed = switchboard.to("/renew").length;
+    await systemClock.sleep(500);
+    expect(switchboard.to("/renew")).toHaveLength(renewed);
   });
 
   it("waits for many tasks with one listener on one signal", async () => {
