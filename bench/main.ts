@@ -3,13 +3,13 @@ import { helpIfAsked } from "../scripts/help.ts";
 import { benchInProcess } from "./in-process.ts";
 
 /**
- * `npm run bench [-- --rounds 5] [-- --only in-process,http,scale]`: rates and ratios, measured in one run on this machine,
+ * `npm run bench [-- --rounds 5] [-- --only in-process,http,asking,scale]`: rates and ratios, measured in one run on this machine,
  * with everything durable (WAL, synchronous = FULL). `-- --store sql` measures the Azure SQL store instead, on the server that
  * AZURE_SQL_* name (bench/sql/main.ts). Nothing here asserts.
  */
 
 helpIfAsked(`
-npm run bench [-- --rounds 5] [--only in-process,http,scale]     rates and ratios of the embedded store
+npm run bench [-- --rounds 5] [--only in-process,http,asking,scale]     rates and ratios of the embedded store
 npm run bench -- --store sql [--only pairs,callers,flat]         the same of Azure SQL, on the server that AZURE_SQL_* name`);
 
 const options = new Map<string, string>();
@@ -30,5 +30,6 @@ if (options.get("--store") === "sql") {
 } else {
   if (only.includes("in-process")) await benchInProcess(rounds);
   if (only.includes("http")) await (await import("./http.ts")).benchHttp(rounds);
+  if (only.includes("asking")) await (await import("./http.ts")).benchAsking(rounds);
   if (only.includes("scale")) await (await import("./scale.ts")).benchScale(rounds);
 }

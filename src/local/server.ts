@@ -98,9 +98,22 @@ class Admissions {
     this.#services = services;
   }
 
-  /** @throws what the gate refuses with */
-  async admit(request: FastifyRequest, route: Route | undefined): Promise<void> {
-    this.#callers.set(request, await this.#services.gate.admit(approachOf(request.raw), needsCredential(route)));
+  /** Calls `done` at once where the gate knows at once, as nearly always: a turn of the event loop costs each request 1 to 2 µs. */
+  admit(request: FastifyRequest, route: Route | undefined, done: (error?: Error) => void): void {
+    const refuse = (error: unknown) => done(error instanceof Error ? error : new Error("refused", { cause: error }));
+    const letIn = (caller: Caller) => {
+      this.#callers.set(request, caller);
+      done();
+    };
+    let caller: Caller | Promise<Caller>;
+    try {
+      caller = this.#services.gate.admit(approachOf(request.raw), needsCredential(route));
+    } catch (error) {
+      refuse(error);
+      return;
+    }
+    if (caller instanceof Promise) void caller.then(letIn, refuse);
+    else letIn(caller);
   }
 
   callerOf(request: FastifyRequest): Caller {
@@ -124,7 +137,7 @@ function addRoute(app: FastifyInstance, route: Route, serving: Serving): void {
     method: methodsOf(route),
     url,
     bodyLimit: route.maxBodyBytes ?? REQUEST_MAX_BYTES,
-    onRequest: (request) => admissions.admit(request, route),
+    onRequest: (request, _reply, done) => admissions.admit(request, route, done),
     handler: async (request, reply) => {
       const raw = rawRequest(request, reply, signals);
       return send(reply, await dispatch(services, route, raw, admissions.callerOf(request), log), connections);
@@ -201,8 +214,9 @@ export async function startServer(services: Services, routes: readonly Route[], 
     send(reply, replyWithError(asOurs(error), routeOf(request), log, services.telemetry), connections);
   });
   const admissions = new Admissions(services);
-  app.addHook("onRequest", async (request) => {
-    if (request.is404) await admissions.admit(request, undefined);
+  app.addHook("onRequest", (request, _reply, done) => {
+    if (request.is404) admissions.admit(request, undefined, done);
+    else done();
   });
   app.setNotFoundHandler((request, reply) => {
     send(reply, dispatchUnknown(routes, request.method, pathOnly(request.raw.url ?? "")), connections);
