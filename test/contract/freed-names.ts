@@ -67,6 +67,40 @@ export function freedNamesContract(open: StoreFactory): void {
     });
   });
 
+  describe("the name of an agent that held messages of a work queue", () => {
+    it("is not free while one of them names it: neither an ended one, nor one that waits for another try", async () => {
+      await withStore(open, { ...SHORT, messageRetentionDays: 5 }, async (scene) => {
+        const [sender, a, b] = [await scene.agent(), await scene.agent(), await scene.agent()];
+        const channel = await scene.channel("work_queue", { members: [a, b] });
+        for (const _ of [1, 2]) await scene.send(sender, `#${channel}`);
+        const done = await scene.receiveOne(a, { channel });
+        expect(await scene.settle(a, done, "complete")).toBe("completed");
+        const waiting = await scene.receiveOne(a, { channel });
+        expect(await scene.settle(a, waiting, "retry", { delayMilliseconds: 9 * DAY })).toBe("queued");
+        await scene.store.deregisterAgent(a);
+        /** So many days later. @returns whether the name is free */
+        const isFree = async (days: number) => {
+          await scene.pass(days * DAY + HOUR);
+          await scene.store.maintain();
+          return (await caught(scene.store.getAgent(a))) === "AGENT_NOT_FOUND";
+        };
+        expect(await isFree(3)).toBe(false);
+        expect(await isFree(4)).toBe(false);
+        expect(await caught(scene.read(done.messageId))).toBe("MESSAGE_NOT_FOUND");
+        await scene.pass(3 * DAY);
+        const again = await scene.receiveOne(b, { channel });
+        expect(again).toMatchObject({ messageId: waiting.messageId, attempt: 2, holder: b });
+        expect(await isFree(0)).toBe(true);
+        await scene.register({ role: "observer", agentId: a });
+        for (const attempt of [1, 2]) {
+          expect(await scene.settle(a, { ...again, attempt }, "complete")).toBe("lease_lost");
+          expect(await scene.settle(a, { ...again, attempt }, "retry")).toBe("lease_lost");
+        }
+        expect(await scene.store.relationToMessage(a, again.messageId)).toBeUndefined();
+      });
+    });
+  });
+
   describe("an agent that may not call", () => {
     it("is told nothing of which tasks are there", async () => {
       await withStore(open, {}, async (scene) => {

@@ -124,9 +124,13 @@ export async function deleteEndedCredentials(connection: Connection, after: numb
   return { done, next: next ?? undefined };
 }
 
-/** Every reference to an agent has an index, so each probe is a seek. */
+/**
+ * Every reference to an agent has an index, so each probe is a seek. Holders of messages of work queues are named by their ids: a name
+ * that were free while a message names it would make its next bearer the holder.
+ */
 const NAMED = `EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.sender_no = a.agent_no)
   OR EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.receiver_no = a.agent_no)
+  OR EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.holder = a.agent_id AND m.holder IS NOT NULL)
   OR EXISTS (SELECT 1 FROM dbo.tasks AS t WHERE t.supervisor_no = a.agent_no)
   OR EXISTS (SELECT 1 FROM dbo.tasks AS t WHERE t.agent_no = a.agent_no)
   OR EXISTS (SELECT 1 FROM dbo.tasks AS t WHERE t.assign_to_no = a.agent_no)

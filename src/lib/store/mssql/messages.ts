@@ -25,17 +25,16 @@ export async function getMessage(connection: Connection, messageId: string): Pro
   return readMessage(row);
 }
 
-/** The holder is known by name alone, which may be another agent's now: that one was registered later than the lease. */
+/** The holder is known by name alone, which is free for another agent only when no message names it any more (deleteGone). */
 const RELATION = lookUp<{ agentId: string; messageId: string }, MessageRelation>({
   name: "relation-to-message",
   sql: sqlText(
     "relation-to-message",
-    `SELECT i.item, CASE i.agent_id ${BIN2} WHEN s.agent_id THEN 'sent_by' WHEN r.agent_id THEN 'sent_to' WHEN h.agent_id THEN 'leased_by' END AS value
+    `SELECT i.item, CASE i.agent_id ${BIN2} WHEN s.agent_id THEN 'sent_by' WHEN r.agent_id THEN 'sent_to' WHEN m.holder THEN 'leased_by' END AS value
 FROM OPENJSON(@items) WITH (item int, agent_id varchar(128), message_id varchar(128)) AS i
 LEFT JOIN dbo.messages AS m ON m.message_id = i.message_id ${BIN2}
 LEFT JOIN dbo.agents AS s ON s.agent_no = m.sender_no
 LEFT JOIN dbo.agents AS r ON r.agent_no = m.receiver_no
-LEFT JOIN dbo.agents AS h ON h.agent_id = m.holder AND h.registered_at <= COALESCE(m.ended_at, m.lease_expires_at, m.available_at)
 ${BY_KEY};
 `,
   ),

@@ -84,9 +84,13 @@ export function deleteEndedCredentials(transaction: Transaction, after: number):
 const LONG_GONE = `SELECT agent_no, agent_id FROM agents INDEXED BY agents_gone
   WHERE status = 'deregistered' AND status_changed_at <= ? AND agent_no > ? ORDER BY agent_no LIMIT ?`;
 
-/** Every reference to an agent has an index, so each probe is a seek. */
+/**
+ * Every reference to an agent has an index, so each probe is a seek. Holders of messages of work queues are named by their ids: a name
+ * that were free while a message names it would make its next bearer the holder.
+ */
 const NAMED = `SELECT 1 WHERE EXISTS (SELECT 1 FROM messages WHERE sender_no = ?1)
   OR EXISTS (SELECT 1 FROM messages WHERE receiver_no = ?1)
+  OR EXISTS (SELECT 1 FROM messages WHERE holder = ?2)
   OR EXISTS (SELECT 1 FROM tasks WHERE supervisor_no = ?1)
   OR EXISTS (SELECT 1 FROM tasks WHERE agent_no = ?1)
   OR EXISTS (SELECT 1 FROM tasks WHERE assign_to_no = ?1)
@@ -108,7 +112,7 @@ export function deleteGone(transaction: Transaction, after: number): Walked {
   );
   let done = 0;
   for (const { agent_no: agentNo, agent_id: agentId } of agents) {
-    if (transaction.get(NAMED, agentNo) !== undefined) continue;
+    if (transaction.get(NAMED, agentNo, agentId) !== undefined) continue;
     leaveChannels(transaction, agentNo, agentId);
     transaction.run("DELETE FROM agents WHERE agent_no = ?", agentNo);
     if (channelOf(agentId) !== undefined) continue;

@@ -17,11 +17,9 @@ export function getMessage(transaction: Transaction, messageId: string): StoredM
   return readMessage(transaction, row);
 }
 
-/** The holder is known by name alone, which may be another agent's now: that one was registered later than the lease. */
+/** The holder is known by name alone, which is free for another agent only when no message names it any more (deleteGone). */
 const PARTIES = `SELECT (SELECT agent_id FROM agents WHERE agent_no = m.sender_no) AS sender,
-    (SELECT agent_id FROM agents WHERE agent_no = m.receiver_no) AS receiver,
-    (SELECT agent_id FROM agents WHERE agent_id = m.holder
-      AND registered_at <= coalesce(m.ended_at, m.lease_expires_at, m.available_at)) AS holder
+    (SELECT agent_id FROM agents WHERE agent_no = m.receiver_no) AS receiver, m.holder
   FROM messages m WHERE m.message_id = ?`;
 
 /** What a message is to an agent. */
