@@ -10,6 +10,7 @@ import { benchInProcess } from "./in-process.ts";
 
 helpIfAsked(`
 npm run bench [-- --rounds 5] [--only in-process,http,asking,scale]     rates and ratios of the embedded store
+npm run bench -- --hostile 20 [--only "all at once"]             an honest agent beside 64 hostile ones, so many seconds for each kind
 npm run bench -- --store sql [--only pairs,callers,flat]         the same of Azure SQL, on the server that AZURE_SQL_* name`);
 
 const options = new Map<string, string>();
@@ -22,7 +23,10 @@ const only = options.get("--only")?.split(",") ?? ["in-process", "http", "scale"
 console.log(
   `Node ${process.version}, SQLite ${process.versions.sqlite}, ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
 );
-if (options.get("--store") === "sql") {
+if (options.has("--hostile")) {
+  const { benchHostile } = await import("./hostile/main.ts");
+  await benchHostile(Number(options.get("--hostile")) || 20, options.get("--only")?.split(";"));
+} else if (options.get("--store") === "sql") {
   const { benchSql } = await import("./sql/main.ts");
   const asked = options.get("--only")?.split(",") ?? ["pairs", "callers", "flat"];
   const messages = Number(options.get("--messages") ?? 1_000_000);

@@ -13,6 +13,8 @@ export interface RequiredProcess {
   database: string;
   adminToken: string;
   admin: AgentClient;
+  /** Of the process. */
+  pid: number | undefined;
   /** Everything it printed. */
   output(): string;
   /** A client with this token. Nothing is repeated, so that every answer is seen. */
@@ -44,6 +46,7 @@ export async function startRequiredProcess(
     database,
     adminToken,
     admin,
+    pid: host.process.pid,
     output: host.output,
     client,
     async agent(agentId, role = "worker") {

@@ -1,0 +1,146 @@
+import { connect } from "node:net";
+
+/** What hostile callers do, each until it is told to stop. All of it is what one caller can do with what it has. */
+
+/** The server that is attacked. */
+export interface Target {
+  host: string;
+  port: number;
+  /** Without a trailing slash, with /api. */
+  url: string;
+}
+
+/** One hostile caller: an agent with a valid token of its own, or a stranger that does not use it. */
+export interface Attacker {
+  agentId: string;
+  token: string;
+}
+
+export type Attack = (target: Target, attacker: Attacker, signal: AbortSignal) => Promise<void>;
+
+const MEBIBYTE = 1024 * 1024;
+/** A caller that is told to wait, waits a little: a hostile one does not wait for what Retry-After says. */
+const IMPATIENCE_MILLISECONDS = 5;
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+async function post(target: Target, { token }: Attacker, path: string, body: string | Buffer): Promise<number> {
+  try {
+    const reply = await fetch(`${target.url}${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+      body: typeof body === "string" ? body : new Uint8Array(body),
+    });
+    await reply.arrayBuffer();
+    return reply.status;
+  } catch {
+    return 0;
+  }
+}
+
+/** Sends the same body again and again. */
+function repeated(path: (attacker: Attacker) => string, body: (attacker: Attacker) => string): Attack {
+  return async (target, attacker, signal) => {
+    const [where, what] = [path(attacker), Buffer.from(body(attacker))];
+    while (!signal.aborted) {
+      const status = await post(target, attacker, where, what);
+      if (status === 429 || status === 0) await pause(IMPATIENCE_MILLISECONDS);
+    }
+  };
+}
+
+/** Opens connections, writes to each, and never reads. */
+function unread(connections: number, write: (attacker: Attacker) => string): Attack {
+  return async ({ host, port }, attacker, signal) => {
+    const text = write(attacker);
+    const open = new Set<ReturnType<typeof connect>>();
+    while (!signal.aborted) {
+      while (open.size < connections) {
+        const socket = connect(port, host, () => socket.write(text));
+        socket.pause();
+        open.add(socket);
+        socket.on("error", () => {});
+        socket.on("close", () => open.delete(socket));
+      }
+      await pause(100);
+    }
+    for (const socket of open) socket.destroy();
+  };
+}
+
+const message = (attacker: Attacker, payload: unknown, type = "query") => ({
+  sender: attacker.agentId,
+  receiver: attacker.agentId,
+  type,
+  payload,
+});
+
+const get = (path: string, token?: string) =>
+  `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${token === undefined ? "" : `Authorization: Bearer ${token}\r\n`}\r\n`;
+
+/** Every kind, by the name that the table prints. */
+export const KINDS: Readonly<Record<string, Attack>> = {
+  "4 MB of [": repeated(
+    () => "/messages/batch",
+    () => "[".repeat(4 * MEBIBYTE - 16),
+  ),
+  "400,000 unknown keys": repeated(
+    () => "/messages/batch",
+    () => `{${Array.from({ length: 340_000 }, (_, n) => `"k${n}":1`).join(",")}}`,
+  ),
+  "payloads dear to a pattern": repeated(
+    () => "/messages",
+    (attacker) => JSON.stringify(message(attacker, `${"a".repeat(60)}!`, "dear.pattern")),
+  ),
+  "payloads dear to a schema": repeated(
+    () => "/messages",
+    (attacker) =>
+      JSON.stringify(
+        message(
+          attacker,
+          Array.from({ length: 2_000 }, (_, n) => ({ n })),
+          "dear.items",
+        ),
+      ),
+  ),
+  "broadcasts to 999": repeated(
+    () => "/messages",
+    ({ agentId }) =>
+      JSON.stringify({ sender: agentId, receiver: "#crowd", type: "notification", payload: "x".repeat(100) }),
+  ),
+  "batches of 3.75 MB": repeated(
+    () => "/messages/batch",
+    (attacker) =>
+      JSON.stringify({ messages: Array.from({ length: 15 }, () => message(attacker, "x".repeat(250 * 1024))) }),
+  ),
+  "batches of 1,700,000 numbers": repeated(
+    () => "/messages/batch",
+    (attacker) =>
+      JSON.stringify({ messages: Array.from({ length: 14 }, () => message(attacker, Array(120_000).fill(1))) }),
+  ),
+  "openapi.json, pipelined and unread": unread(50, () => get("/api/openapi.json").repeat(10)),
+  "large peeks, unread": unread(20, ({ agentId, token }) =>
+    get(`/api/agents/${agentId}/messages?limit=200`, token).repeat(10),
+  ),
+  "wrong tokens": repeated(
+    () => "/messages",
+    () => "{}",
+  ),
+  "silent connections": unread(500, () => "GET /api/health HTTP/1.1\r\nHost: loc"),
+  "bodies that never end": unread(
+    100,
+    ({ token }) =>
+      `POST /api/messages/batch HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: 4000000\r\n\r\n${"x".repeat(60_000)}`,
+  ),
+  "long polls": async (target, attacker, signal) => {
+    const body = JSON.stringify({ waitSeconds: 20, types: ["never"] });
+    const lane = async () => {
+      while (!signal.aborted) {
+        if ((await post(target, attacker, `/agents/${attacker.agentId}/messages/receive`, body)) !== 200) {
+          await pause(IMPATIENCE_MILLISECONDS);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: 250 }, lane));
+  },
+};
