@@ -99,11 +99,13 @@ function approachOf(request: HttpRequest): Approach {
 async function rawRequest(request: HttpRequest): Promise<RawRequest> {
   refuseLostBody(request);
   const { search } = new URL(request.url);
+  const body = request.body === null ? undefined : new Uint8Array(await request.arrayBuffer());
   return {
     params: request.params,
     query: search.slice(1),
     header: headerReader(request),
-    body: request.body === null ? undefined : new Uint8Array(await request.arrayBuffer()),
+    bytes: body?.length ?? 0,
+    body,
     // The platform does not say when a caller has gone.
     signal: () => stopping.signal,
   };

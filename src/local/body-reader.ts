@@ -9,6 +9,25 @@ import type { BodyMemory } from "./body-memory.ts";
  */
 const DRAIN_MAX_BYTES = 16 * 1024 * 1024;
 
+/** A body as it has arrived. Many long ones can arrive in one round of the event loop: each is put together in its turn. */
+export class ArrivedBody {
+  readonly bytes: number;
+  readonly #chunks: Buffer[];
+
+  constructor(chunks: Buffer[], bytes: number) {
+    this.#chunks = chunks;
+    this.bytes = bytes;
+  }
+
+  whole(): Buffer {
+    const [only] = this.#chunks;
+    if (this.#chunks.length === 1 && only !== undefined) return only;
+    const whole = Buffer.concat(this.#chunks, this.bytes);
+    this.#chunks.splice(0, this.#chunks.length, whole);
+    return whole;
+  }
+}
+
 /**
  * Reads a body of at most `limit` bytes. A longer one is refused when it has arrived, or at once when it is longer by far
  * (how long arriving may take is bounded by the server's request timeout).
@@ -17,7 +36,7 @@ export function readBody(
   stream: IncomingMessage,
   limit: number,
   memory: BodyMemory,
-  done: (error: Error | null, body?: Buffer) => void,
+  done: (error: Error | null, body?: ArrivedBody) => void,
 ): void {
   const drainTo = limit + DRAIN_MAX_BYTES;
   const announced = Number(stream.headers["content-length"] ?? 0);
@@ -31,7 +50,7 @@ export function readBody(
   let finished = false;
   /** Bytes that `chunks` holds; those of a body that is handed on are given back by who has handled it. */
   let held = 0;
-  const finish = (error: Error | null, body?: Buffer) => {
+  const finish = (error: Error | null, body?: ArrivedBody) => {
     if (finished) return;
     finished = true;
     if (error !== null) {
@@ -64,8 +83,7 @@ export function readBody(
   });
   stream.on("end", () => {
     if (bytes > limit) return finish(bodyTooLarge(limit));
-    const only = chunks[0];
-    finish(null, chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, bytes));
+    finish(null, new ArrivedBody(chunks, bytes));
   });
   // The caller hung up, or was too slow: nothing went wrong on our side.
   stream.on("error", (cause) => {

@@ -18,7 +18,7 @@ import type { Caller } from "../lib/security/caller.ts";
 import type { Services } from "../lib/services.ts";
 import { approachOf, headerReader } from "./approach.ts";
 import { BodyMemory } from "./body-memory.ts";
-import { readBody } from "./body-reader.ts";
+import { ArrivedBody, readBody } from "./body-reader.ts";
 import { answerBrokenHttp } from "./broken-http.ts";
 import { CallerSignals } from "./caller-signals.ts";
 import { Connections } from "./connections.ts";
@@ -63,7 +63,10 @@ function rawRequest(
     params,
     query: queryOf(raw.url ?? ""),
     header: headerReader(raw),
-    body: body instanceof Buffer ? body : undefined,
+    bytes: body instanceof ArrivedBody ? body.bytes : 0,
+    get body() {
+      return body instanceof ArrivedBody ? body.whole() : undefined;
+    },
     signal: () => signals.of(reply.raw),
   };
 }
@@ -207,7 +210,7 @@ export async function startServer(services: Services, routes: readonly Route[], 
   });
   // However it was answered, also where no route has read it.
   app.addHook("onResponse", (request, _reply, done) => {
-    if (request.body instanceof Buffer) memory.release(request.body.length);
+    if (request.body instanceof ArrivedBody) memory.release(request.body.bytes);
     done();
   });
   app.setErrorHandler((error, request, reply) => {

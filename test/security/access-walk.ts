@@ -32,11 +32,13 @@ async function ask(
     throw new Error(`${route.key}: ${line}`);
   });
   const headers: Record<string, string> = { "content-type": "application/json" };
+  const encoded = body === undefined ? undefined : new TextEncoder().encode(JSON.stringify(body));
   const raw = {
     params,
     query: new URLSearchParams(query).toString(),
     header: (name: string) => headers[name],
-    body: body === undefined ? undefined : new TextEncoder().encode(JSON.stringify(body)),
+    bytes: encoded?.length ?? 0,
+    body: encoded,
     signal: () => new AbortController().signal,
   };
   return dispatch(world.services, route, raw, caller, log);

@@ -61,6 +61,7 @@ async function observed(key: string, params: Record<string, string>): Promise<un
     params,
     query: "",
     header: () => undefined,
+    bytes: 0,
     body: undefined,
     signal: () => new AbortController().signal,
   };

@@ -86,21 +86,26 @@ async function serveOrRefuse(
 async function serve(services: Services, route: Route, raw: RawRequest, shown: Caller): Promise<RawReply> {
   // Before the body is parsed: what a role may not do at all, it is not told how to do.
   reachOf(route.allow, shown);
-  const bytes = raw.body?.length ?? 0;
-  const turn = services.turns.next(bytes);
+  const { bytes } = raw;
+  const turn = services.turns.next(bytes, services.gate.isDear?.(shown));
   if (turn !== undefined) await turn;
-  const cost = { milliseconds: 0 };
+  const cost = { milliseconds: 0, bytes };
   try {
-    return await handle(services, route, shown, parsedAtCost(route, raw, cost), raw, cost);
+    const reply = await handle(services, route, shown, parsedAtCost(route, raw, cost), raw, cost);
+    cost.bytes += reply.text.length;
+    return reply;
   } finally {
-    const extra = extraCost(bytes, cost.milliseconds);
+    const extra = extraCost(cost.bytes, cost.milliseconds);
     if (extra > 0) services.gate.charge?.(shown, extra);
   }
 }
 
-/** Milliseconds of the processor that parsing and checking have taken. */
+/** What a request takes. */
 interface Cost {
+  /** Of the processor, for parsing and checking. */
   milliseconds: number;
+  /** Of the body, and of the reply. */
+  bytes: number;
 }
 
 function parsedAtCost(route: Route, raw: RawRequest, cost: Cost): RequestParts {
@@ -134,6 +139,7 @@ async function handle(
     },
   };
   const context = callContextOf(caller, parts, route.namesOthers);
+  context.bytes = raw.bytes;
   context.spend = (milliseconds) => {
     cost.milliseconds += milliseconds;
   };

@@ -3,13 +3,13 @@
  * dear to check, takes as much of the process as many small ones. Waiting costs nothing.
  */
 
-/** An ordinary request has at most so many bytes … */
+/** An ordinary request and its reply have at most so many bytes … */
 const ORDINARY_BYTES = 64 * 1024;
 /** … and takes at most so long to be parsed and checked. */
 const ORDINARY_MILLISECONDS = 4;
 
 /**
- * @param bytes of the body
+ * @param bytes of the body and of the reply
  * @param milliseconds of the processor, for parsing and checking
  * @returns 0 for an ordinary request
  * @example

@@ -15,8 +15,10 @@ export interface RawRequest {
   query: string;
   /** The value of a header by its lower-case name. */
   header(name: string): string | undefined;
-  /** Undefined or empty: no body. */
-  body: Uint8Array | undefined;
+  /** Length of the body; 0: there is none. */
+  bytes: number;
+  /** Undefined or empty: no body. Put together when it is asked for, once. */
+  readonly body: Uint8Array | undefined;
   /** Aborts when the caller has gone or the host stops. Made when first asked for. */
   signal(): AbortSignal;
 }

@@ -1,18 +1,21 @@
 import { AgentCommunicationError } from "../errors.ts";
 
 /**
- * Bodies that take long to read are read one in each turn of the event loop, so that whatever else has arrived is served in between:
- * of 64 callers with 4 MB each, a heartbeat waits for one and not for all.
+ * What takes long is done one by one, with some rounds of the event loop between: whatever else has arrived is served meanwhile, and
+ * of 64 callers with 4 MB each, a heartbeat waits for one and not for all. Long bodies take turns, and so do all requests of callers
+ * whose last ones were dear (request-cost.ts). On an idle process the rounds pass at once.
  */
 
 /** From here on reading a body takes about 1 ms. */
 export const LONG_BODY_BYTES = 64 * 1024;
+/** A request needs as many to be read, carried out, committed and answered. */
+const ROUNDS_BETWEEN = 4;
 /** Bytes of bodies that wait for their turn at most. */
 const WAITING_MAX_BYTES = 64 * 1024 * 1024;
 
 export class Turns {
   readonly #maxBytes: number;
-  #waiting: { bytes: number; go: () => void }[] = [];
+  readonly #waiting: { bytes: number; go: () => void }[] = [];
   #bytes = 0;
   #running = false;
 
@@ -21,12 +24,14 @@ export class Turns {
   }
 
   /**
-   * Resolves when it is the turn of a body of so many bytes; undefined when it needs none.
+   * Resolves when it is the turn of a request; undefined when it needs none.
    *
+   * @param bytes of its body
+   * @param dear whether its caller has to take turns in any case
    * @throws RATE_LIMITED when too much waits already
    */
-  next(bytes: number): Promise<void> | undefined {
-    if (bytes < LONG_BODY_BYTES) return undefined;
+  next(bytes: number, dear = false): Promise<void> | undefined {
+    if (bytes < LONG_BODY_BYTES && !dear) return undefined;
     if (this.#bytes + bytes > this.#maxBytes) {
       throw new AgentCommunicationError("RATE_LIMITED", "Too many long bodies wait to be read; try again.", {
         retryAfterSeconds: 1,
@@ -35,21 +40,17 @@ export class Turns {
     this.#bytes += bytes;
     return new Promise((resolve) => {
       this.#waiting.push({ bytes, go: resolve });
-      this.#run();
+      if (!this.#running) void this.#run();
     });
   }
 
-  #run(): void {
-    if (this.#running) return;
+  async #run(): Promise<void> {
     this.#running = true;
-    setImmediate(() => {
-      this.#running = false;
-      const [first, ...rest] = this.#waiting;
-      if (first === undefined) return;
-      this.#waiting = rest;
+    for (let first = this.#waiting.shift(); first !== undefined; first = this.#waiting.shift()) {
+      for (let round = 0; round < ROUNDS_BETWEEN; round += 1) await new Promise((resolve) => setImmediate(resolve));
       this.#bytes -= first.bytes;
       first.go();
-      if (rest.length > 0) this.#run();
-    });
+    }
+    this.#running = false;
   }
 }

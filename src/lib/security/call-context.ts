@@ -25,6 +25,8 @@ export interface CallContext {
   credential: CredentialKind;
   /** Which credential it was; absent where nobody proves anything. */
   credentialId?: string | undefined;
+  /** Length of its request, where there is one. */
+  bytes?: number | undefined;
   /** Notes milliseconds of the processor that a check has taken, for which the caller is charged. */
   spend?: ((milliseconds: number) => void) | undefined;
   /** True for a reader who is not shown contents: then nothing is decrypted either, and no key is needed. */

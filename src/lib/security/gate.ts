@@ -35,6 +35,8 @@ export interface Gate {
    * @param cost in ordinary requests
    */
   charge?(caller: Caller, cost: number): void;
+  /** Whether the caller was charged within the last seconds: its requests then take turns with others of that kind (turns.ts). */
+  isDear?(caller: Caller): boolean;
   /** Told of each registration and deregistration of this process: what was read of the agent before counts no more. */
   agentChanged?(agentId: string): void;
 }

@@ -16,6 +16,11 @@ const ANONYMOUS: AnonymousCaller = { kind: "anonymous" };
 const BURST_SECONDS = 2;
 const SECONDS_PER_MINUTE = 60;
 
+/** How long the requests of a caller take turns after a dear one. */
+const DEAR_MILLISECONDS = 5_000;
+/** Credentials remembered for that at most. */
+const DEAR_MAX = 10_000;
+
 /** At least one: a rate below one a second lets one through now and then, not none. */
 function burstOf(perSecond: number): number {
   return Math.max(1, BURST_SECONDS * perSecond);
@@ -55,6 +60,8 @@ export class RequiredGate implements Gate {
   /** One token for each wrong use of a credential that is known. */
   readonly #guesses: RateLimiter;
   readonly #credentials: RateLimiter;
+  /** Until when the requests of a credential take turns. */
+  readonly #dear = new Map<string, number>();
 
   constructor(parts: GateParts & { refusals: RefusalCounter }) {
     this.#parts = parts;
@@ -84,7 +91,19 @@ export class RequiredGate implements Gate {
   }
 
   charge(caller: Caller, cost: number): void {
-    if (caller.kind === "agent" || caller.kind === "enrolment") this.#credentials.charge(caller.credentialId, cost);
+    if (caller.kind !== "agent" && caller.kind !== "enrolment") return;
+    this.#credentials.charge(caller.credentialId, cost);
+    if (this.#dear.size >= DEAR_MAX) this.#dear.clear();
+    this.#dear.set(caller.credentialId, this.#parts.clock.monotonic() + DEAR_MILLISECONDS);
+  }
+
+  isDear(caller: Caller): boolean {
+    if (this.#dear.size === 0 || (caller.kind !== "agent" && caller.kind !== "enrolment")) return false;
+    const until = this.#dear.get(caller.credentialId);
+    if (until === undefined) return false;
+    if (until > this.#parts.clock.monotonic()) return true;
+    this.#dear.delete(caller.credentialId);
+    return false;
   }
 
   /** The one credential of the request; undefined where none is needed. */

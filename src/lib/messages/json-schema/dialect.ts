@@ -12,6 +12,7 @@ import {
 } from "@hyperjump/json-schema/experimental";
 import { value as instanceValue, typeOf } from "@hyperjump/json-schema/instance/experimental";
 import { BadSchema } from "./bad-schema.ts";
+import { isDearPattern } from "./dear-pattern.ts";
 import { isMultipleOf } from "./multiple-of.ts";
 import { textKeywords } from "./plain-values.ts";
 
@@ -34,14 +35,18 @@ const multipleOf: Keyword<number> = {
     typeOf(instance) !== "number" || isMultipleOf(instanceValue<number>(instance), divisor),
 };
 
-/** A keyword of regular expressions whose errors say where they are, in our words. */
-function naming(id: string): Keyword<unknown> {
+/** A keyword of regular expressions whose errors say where they are, in our words; dear ones are refused. */
+function naming(id: string, patternsOf: (value: unknown) => readonly string[]): Keyword<unknown> {
   const keyword = getKeyword<unknown>(id);
   return {
     ...keyword,
     async compile(schema, ast, parent) {
       try {
-        return await keyword.compile(schema, ast, parent);
+        const compiled = await keyword.compile(schema, ast, parent);
+        if (patternsOf(value(schema)).some(isDearPattern)) {
+          throw new BadSchema("is a regular expression that takes too long for some texts", schema.cursor);
+        }
+        return compiled;
       } catch (error) {
         if (error instanceof SyntaxError) throw new BadSchema("is not a regular expression", schema.cursor);
         throw error;
@@ -59,8 +64,8 @@ async function prepare(): Promise<void> {
   // What is wrong with a schema is told with its places.
   setMetaSchemaOutputFormat(BASIC);
   addKeyword(multipleOf);
-  addKeyword(naming(`${KEYWORDS}/pattern`));
-  addKeyword(naming(`${KEYWORDS}/patternProperties`));
+  addKeyword(naming(`${KEYWORDS}/pattern`, (pattern) => [String(pattern)]));
+  addKeyword(naming(`${KEYWORDS}/patternProperties`, (patterns) => Object.keys(patterns ?? {})));
   const own = textKeywords(OWN_VOCABULARY);
   addKeyword(own.const);
   addKeyword(own.enum);
