@@ -12,7 +12,11 @@ function read(chunks: readonly number[], limit: number, memory: BodyMemory): Pro
     // A request is a readable stream with headers; nothing else of it is used.
     readBody(stream as unknown as IncomingMessage, limit, memory, (error, body) =>
       resolve(
-        body !== undefined ? `body ${body.whole().length}` : isAgentCommunicationError(error) ? error.code : String(error),
+        body !== undefined
+          ? `body ${body.whole().length}`
+          : isAgentCommunicationError(error)
+            ? error.code
+            : String(error),
       ),
     );
     for (const bytes of chunks) stream.write(Buffer.alloc(bytes));

@@ -35,7 +35,7 @@ export function auditRoutes(api: () => Api): void {
         "GET /audit/blocks/{blockNo}",
         { blockNo: String(digest.blockNo) },
       );
-      expect(block).toMatchObject(digest);
+      expect(block).toMatchObject({ blockNo: digest.blockNo, hash: digest.hash });
       expect(members).toHaveLength(block.entryCount);
       expect(strays).toEqual([]);
       const query = `after=${digest.blockNo - 1}`;
