@@ -40,7 +40,7 @@ interface Heartbeats {
 
 /** Beats on one connection of its own, one after the other, until the signal aborts. */
 async function beat(origin: string, agentId: string, token: string, signal: AbortSignal): Promise<Heartbeats> {
-  const client = new Client(origin, { pipelining: 1 });
+  const client = new Client(origin, { pipelining: 1, localAddress: "127.0.0.2" });
   const result: Heartbeats = { milliseconds: [], failures: 0 };
   while (!signal.aborted) {
     const began = performance.now();
