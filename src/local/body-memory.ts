@@ -1,7 +1,7 @@
 import { AgentCommunicationError } from "../lib/errors.ts";
 
 /** Bytes of bodies that are arriving or being handled: a thousand callers with 4 MB each must not fill the memory. */
-const MAX_BYTES = 128 * 1024 * 1024;
+const MAX_BYTES = 64 * 1024 * 1024;
 
 /** What all bodies together may take. */
 export class BodyMemory {

@@ -15,7 +15,7 @@ import { sourceOfAddress } from "../lib/security/source.ts";
 /** Requests that may wait behind the one that is carried out; the next one is refused, and the connection closed. */
 const PIPELINED_MAX = 16;
 /** Answers that callers have not read yet, in bytes: past it the connections that have not read for longest are closed. */
-const UNREAD_MAX_BYTES = 128 * 1024 * 1024;
+const UNREAD_MAX_BYTES = 64 * 1024 * 1024;
 /** How often a full address is logged: a flood must not fill the log as well. */
 const LOG_MILLISECONDS = 60_000;
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
+import { LONG_REQUEST_BYTES } from "../../src/lib/event-loop.ts";
 import { extraCost } from "../../src/lib/http/request-cost.ts";
-import { LONG_BODY_BYTES, Turns } from "../../src/lib/http/turns.ts";
+import { Turns } from "../../src/lib/http/turns.ts";
 import { Polls } from "../../src/lib/messages/polls.ts";
 
 const MEBIBYTE = 1024 * 1024;
@@ -8,9 +9,9 @@ const MEBIBYTE = 1024 * 1024;
 describe("long bodies", () => {
   it("are read one by one in their order, with rounds for others between; short ones wait for none", async () => {
     const turns = new Turns();
-    expect(turns.next(LONG_BODY_BYTES - 1)).toBeUndefined();
+    expect(turns.next(LONG_REQUEST_BYTES - 1)).toBeUndefined();
     const seen: (number | string)[] = [];
-    const bodies = [1, 2, 3].map((n) => turns.next(LONG_BODY_BYTES)?.then(() => seen.push(n)));
+    const bodies = [1, 2, 3].map((n) => turns.next(LONG_REQUEST_BYTES)?.then(() => seen.push(n)));
     const others = (async () => {
       for (let round = 0; round < 12; round += 1) {
         await new Promise((resolve) => setImmediate(resolve));
@@ -33,7 +34,7 @@ describe("long bodies", () => {
   it("are refused when too much waits, and taken again afterwards", async () => {
     const turns = new Turns(2 * MEBIBYTE);
     const waiting = [turns.next(MEBIBYTE), turns.next(MEBIBYTE)];
-    expect(() => turns.next(LONG_BODY_BYTES)).toThrow(/wait to be read/);
+    expect(() => turns.next(LONG_REQUEST_BYTES)).toThrow(/wait to be read/);
     await Promise.all(waiting);
     await turns.next(2 * MEBIBYTE);
   });

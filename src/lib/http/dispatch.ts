@@ -1,5 +1,6 @@
 import { stopwatch } from "../clock.ts";
 import { AgentCommunicationError } from "../errors.ts";
+import { LONG_REQUEST_BYTES, nextRound } from "../event-loop.ts";
 import { errorFields, type Log } from "../log.ts";
 import { ANYONE, authorise, type Reach, type RequestParts, reachOf } from "../security/access.ts";
 import { actingAs, type CallContext, UNNAMED_ACTOR } from "../security/call-context.ts";
@@ -91,7 +92,9 @@ async function serve(services: Services, route: Route, raw: RawRequest, shown: C
   if (turn !== undefined) await turn;
   const cost = { milliseconds: 0, bytes };
   try {
-    const reply = await handle(services, route, shown, parsedAtCost(route, raw, cost), raw, cost);
+    const parsed = parsedAtCost(route, raw, cost);
+    if (bytes >= LONG_REQUEST_BYTES) await nextRound();
+    const reply = await handle(services, route, shown, parsed, raw, cost);
     cost.bytes += reply.text.length;
     return reply;
   } finally {

@@ -1,4 +1,5 @@
 import { AgentCommunicationError } from "../errors.ts";
+import { LONG_REQUEST_BYTES, nextRound } from "../event-loop.ts";
 
 /**
  * What takes long is done one by one, with some rounds of the event loop between: whatever else has arrived is served meanwhile, and
@@ -6,8 +7,6 @@ import { AgentCommunicationError } from "../errors.ts";
  * whose last ones were dear (request-cost.ts). On an idle process the rounds pass at once.
  */
 
-/** From here on reading a body takes about 1 ms. */
-export const LONG_BODY_BYTES = 64 * 1024;
 /** A request needs as many to be read, carried out, committed and answered. */
 const ROUNDS_BETWEEN = 4;
 /** Bytes of bodies that wait for their turn at most. */
@@ -31,7 +30,7 @@ export class Turns {
    * @throws RATE_LIMITED when too much waits already
    */
   next(bytes: number, dear = false): Promise<void> | undefined {
-    if (bytes < LONG_BODY_BYTES && !dear) return undefined;
+    if (bytes < LONG_REQUEST_BYTES && !dear) return undefined;
     if (this.#bytes + bytes > this.#maxBytes) {
       throw new AgentCommunicationError("RATE_LIMITED", "Too many long bodies wait to be read; try again.", {
         retryAfterSeconds: 1,
@@ -47,7 +46,7 @@ export class Turns {
   async #run(): Promise<void> {
     this.#running = true;
     for (let first = this.#waiting.shift(); first !== undefined; first = this.#waiting.shift()) {
-      for (let round = 0; round < ROUNDS_BETWEEN; round += 1) await new Promise((resolve) => setImmediate(resolve));
+      for (let round = 0; round < ROUNDS_BETWEEN; round += 1) await nextRound();
       this.#bytes -= first.bytes;
       first.go();
     }

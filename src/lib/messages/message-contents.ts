@@ -1,8 +1,10 @@
 import { SYSTEM_SENDER } from "../agents/agent.ts";
 import { AgentCommunicationError } from "../errors.ts";
+import { LONG_REQUEST_BYTES, nextRound } from "../event-loop.ts";
 import { IdempotencyMismatch } from "../idempotency.ts";
 import { newId } from "../ids.ts";
 import type { JsonValue } from "../json.ts";
+import { currentCall } from "../security/call-context.ts";
 import {
   type ContentEncryption,
   type Decrypted,
@@ -56,7 +58,13 @@ export class MessageContents {
     const sensitive = outgoing.some(({ message }) => this.#encryption.covers(message.sensitive));
     // One for all of them, so that the same body hashes the same.
     const key = sensitive ? await this.#encryption.currentKey() : undefined;
-    const messages = outgoing.map((one) => this.#prepare(one, key));
+    const messages: NewMessage[] = [];
+    const long = (currentCall().bytes ?? 0) >= LONG_REQUEST_BYTES;
+    for (const one of outgoing) {
+      // Hashing 250 KB takes a millisecond, and encrypting it as long again.
+      if (long) await nextRound();
+      messages.push(this.#prepare(one, key));
+    }
     try {
       return await deliver(messages);
     } catch (error) {

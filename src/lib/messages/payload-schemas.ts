@@ -1,5 +1,6 @@
 import { stopwatch } from "../clock.ts";
 import { AgentCommunicationError, type FieldError } from "../errors.ts";
+import { nextRound } from "../event-loop.ts";
 import type { JsonValue } from "../json.ts";
 import { currentCall } from "../security/call-context.ts";
 import { withinTime } from "../within-time.ts";
@@ -93,7 +94,7 @@ async function problemsInTurn(
   } finally {
     const milliseconds = elapsed();
     currentCall().spend?.(milliseconds);
-    if (milliseconds > TURN_MILLISECONDS) await new Promise((resolve) => setImmediate(resolve));
+    if (milliseconds > TURN_MILLISECONDS) await nextRound();
   }
 }
 
