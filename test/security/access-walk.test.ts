@@ -6,6 +6,7 @@ import type { Route } from "../../src/lib/http/route.ts";
 import { ANYONE } from "../../src/lib/security/access.ts";
 import { openSqliteUnderTest } from "../contract/sqlite-under-test.ts";
 import { accessWalk } from "./access-walk.ts";
+import { probeWalk } from "./probe-walk.ts";
 
 describe("the route table", () => {
   it("is what docs/access.md says (npm run docs:access)", () => {
@@ -23,3 +24,5 @@ describe("the route table", () => {
 });
 
 describe("walk of routes and roles on the embedded store", () => accessWalk(openSqliteUnderTest));
+
+describe("probes of the routes on the embedded store", () => probeWalk(openSqliteUnderTest));

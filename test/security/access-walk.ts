@@ -18,20 +18,22 @@ const TABLE: readonly Route[] = routes;
 const RELATIONS = ["own", "other", "nobody"] as const;
 type Relation = (typeof RELATIONS)[number];
 
-function agentCaller({ agentId, role }: Owner, credentialId = "walk"): Caller {
+/** An agent that has proved itself. */
+export function agentCaller({ agentId, role }: Owner, credentialId = "walk"): Caller {
   return { kind: "agent", agentId, role, roles: [role], credential: "token", credentialId };
 }
 
-async function ask(
+/** Sends a request to a route, as that caller. */
+export async function ask(
   world: World,
   route: Route,
   caller: Caller,
-  { params = {}, query = {}, body }: Ask,
+  { params = {}, query = {}, body, headers: more }: Ask,
 ): Promise<RawReply> {
   const log = lineLog((line) => {
     throw new Error(`${route.key}: ${line}`);
   });
-  const headers: Record<string, string> = { "content-type": "application/json" };
+  const headers: Record<string, string> = { "content-type": "application/json", ...more };
   const encoded = body === undefined ? undefined : new TextEncoder().encode(JSON.stringify(body));
   const raw = {
     params,
@@ -56,12 +58,13 @@ async function ownerOf(world: World, route: Route, relation: Relation, caller: O
   return relation === "other" ? world.agent(role) : world.ghost(role);
 }
 
-function codeOf(reply: RawReply): string {
+/** The code of a refusal. */
+export function codeOf(reply: RawReply): string {
   return reply.status < 400 ? "accepted" : problemSchema.parse(JSON.parse(reply.text)).code;
 }
 
 /** What the detail says beside ids. */
-function wordsOf(reply: RawReply): string {
+export function wordsOf(reply: RawReply): string {
   const { detail } = problemSchema.parse(JSON.parse(reply.text));
   return detail.replaceAll(/(?:[a-z]+-)?[0-9a-f]{8}-[0-9a-f-]{27}/g, "<id>");
 }

@@ -28,6 +28,8 @@ export interface Ask {
   params?: Record<string, string>;
   query?: Record<string, string>;
   body?: unknown;
+  /** By their lower-case names. */
+  headers?: Record<string, string> | undefined;
 }
 
 export class World {
