@@ -155,7 +155,8 @@ export class Generator {
       return random.pick(agents);
     if (/^messageIds?$/.test(name)) return this.#oldOrNew(messages);
     if (/^(?:taskId|parentTaskId|dependsOn)$/.test(name)) return this.#oldOrNew(tasks);
-    if (name === "type" || name === "types") return random.pick(["notification", "query", "fuzz.type", "task_result"]);
+    if (name === "type") return random.pick(["notification", "query", "fuzz.type", "task_update"]);
+    if (name === "types") return random.pick(["notification", "query", "fuzz.type", "task_result"]);
     if (/apabilit/.test(name)) return random.pick(["python", "react", "c++", "python@3.12"]);
     return random.pick(["work", "key-1", "key-2", "x.y:z"]);
   }
