@@ -202,8 +202,16 @@ describe("paths", () => {
 });
 
 describe("afterwards", () => {
-  it("the process serves on, and has printed nothing", async () => {
+  it("the process serves on, and has printed nothing but which source showed wrong credentials", async () => {
     expect((await host.admin.health()).status).toBe("healthy");
-    expect(host.output().trim().split("\n")).toHaveLength(1);
+    const [first, ...lines] = host.output().trim().split("\n");
+    expect(first).toContain("listens on");
+    expect(lines.length).toBeLessThan(5);
+    for (const line of lines) {
+      const { level, event, code, source, ...rest } = JSON.parse(line);
+      expect([level, event, source]).toEqual(["info", "credential refused", "127.0.0.1"]);
+      expect(["UNAUTHENTICATED", "FORBIDDEN", "RATE_LIMITED", "INVALID_REQUEST"]).toContain(code);
+      expect(Object.keys(rest).filter((name) => name !== "credentialId")).toEqual([]);
+    }
   });
 });
