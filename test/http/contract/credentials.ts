@@ -45,6 +45,15 @@ export function credentialRoutes(api: () => Api): void {
       expect(certificate).toEqual({ credential: expect.objectContaining({ agentId, thumbprint }) });
     });
 
+    it("tell a request that shows no token that they are about one", async () => {
+      const agentId = await api().register();
+      const answers = [
+        await api().call("GET /token"),
+        await api().call("POST /agents/{agentId}/token", { agentId }, { body: {} }),
+      ];
+      for (const answer of answers) expect(expectProblem(answer, "FORBIDDEN").detail).toContain("shows none");
+    });
+
     it("lists in pages, the newest first", async () => {
       const agentId = await api().register();
       const ids: string[] = [];
