@@ -25,6 +25,8 @@ export const SETTLE_MAX = 100;
 export const RECEIVE_MAX_MESSAGES = 50;
 export const RECEIVE_MAX_TYPES = 10;
 export const RECEIVE_DEFAULT_BYTES = 1024 * 1024;
+/** Payload that one receive may ask for: 50 messages of 256 KiB would be 12.5 MiB in one reply. */
+export const RECEIVE_MAX_BYTES = 4 * 1024 * 1024;
 export const WAIT_MAX_SECONDS = 20;
 export const LEASE_DEFAULT_SECONDS = 60;
 export const LEASE_MAX_SECONDS = 43_200;

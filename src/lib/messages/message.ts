@@ -8,9 +8,9 @@ import {
   LEASE_DEFAULT_SECONDS,
   MESSAGE_TYPE_MAX_CHARACTERS,
   RECEIVE_DEFAULT_BYTES,
+  RECEIVE_MAX_BYTES,
   RECEIVE_MAX_MESSAGES,
   RECEIVE_MAX_TYPES,
-  REQUEST_MAX_BYTES,
   SETTLE_MAX,
   WAIT_MAX_SECONDS,
 } from "../limits.ts";
@@ -184,11 +184,7 @@ export const receiveMessagesSchema = z.strictObject({
   leaseSeconds: leaseSecondsSchema.default(LEASE_DEFAULT_SECONDS),
   types: z.array(messageTypeSchema).min(1).max(RECEIVE_MAX_TYPES).optional(),
   /** Bytes of payload in one reply, encrypted ones as they are stored; the first message is never held back. */
-  maxBytes: z
-    .int()
-    .min(1)
-    .max(REQUEST_MAX_BYTES * 16)
-    .default(RECEIVE_DEFAULT_BYTES),
+  maxBytes: z.int().min(1).max(RECEIVE_MAX_BYTES).default(RECEIVE_DEFAULT_BYTES),
   /** Repeating a receive with the same claim id first returns what that id already leased. */
   claimId: idSchema.optional(),
 });

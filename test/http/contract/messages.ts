@@ -138,6 +138,18 @@ export function messageRoutes(api: () => Api): void {
       expect(await api().receive(agentId, { waitSeconds: 0.05 })).toEqual([]);
     });
 
+    it("come with at most 4 MiB of payload, and with 1 MiB where the caller names no maxBytes", async () => {
+      const agentId = await api().register();
+      const payload = "x".repeat(256 * 1024 - 2);
+      for (let i = 0; i < 17; i++) await api().message(agentId, agentId, { payload });
+      const more = { body: { maxMessages: 50, maxBytes: 4 * 1024 * 1024 + 1 } };
+      const refused = await api().call("POST /agents/{agentId}/messages/receive", { agentId }, more);
+      expect(expectProblem(refused, "INVALID_REQUEST").errors?.map(({ path }) => path)).toEqual(["maxBytes"]);
+      expect(await api().receive(agentId, { maxMessages: 50, maxBytes: 4 * 1024 * 1024 })).toHaveLength(16);
+      for (let i = 0; i < 4; i++) await api().message(agentId, agentId, { payload });
+      expect(await api().receive(agentId, { maxMessages: 50 })).toHaveLength(4);
+    });
+
     it("of a claim id come again when the answer was lost", async () => {
       const agentId = await api().register();
       const messageId = await api().message(agentId, agentId);
