@@ -42,6 +42,10 @@ export const CHANNEL_MEMBERS_MAX = 1_000;
 export const CHANNEL_GRANTS_MAX = 200;
 /** Payload of a post times the members that it is copied to. */
 export const BROADCAST_MAX_BYTES = 16 * 1024 * 1024;
+/** A reply that lists anything, as JSON; a page that would be larger ends sooner, and the list goes on behind it. */
+export const REPLY_MAX_BYTES = 4 * 1024 * 1024;
+/** What a message in a reply holds beside its payload, at most: its reason, ids, names and times. */
+export const MESSAGE_FIELDS_BYTES = NOTE_MAX_BYTES + 1024;
 export const PAGE_DEFAULT = 50;
 export const PAGE_MAX = 200;
 /** Dead letters that one redrive or purge call may touch. */

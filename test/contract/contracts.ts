@@ -30,6 +30,7 @@ import { pagingContract } from "./paging.ts";
 import { prioritiesContract } from "./priorities.ts";
 import { registrationAuthorityContract } from "./registration-authority.ts";
 import { releasesContract } from "./releases.ts";
+import { replyBytesContract } from "./reply-bytes.ts";
 import { requestsContract } from "./requests.ts";
 import { sendersContract } from "./senders.ts";
 import { sendingContract } from "./sending.ts";
@@ -81,6 +82,7 @@ export const contracts = [
   clockStepsContract,
   maintenanceContract,
   pagingContract,
+  replyBytesContract,
   encryptionContract,
   tracesContract,
 ];

@@ -33,7 +33,7 @@ const SCANS: readonly { table: RegExp; statement: RegExp; reason: string }[] = [
 /** Sorts of no more than a bounded number of rows, each with its reason. */
 const SORTS: readonly { statement: RegExp; reason: string }[] = [
   {
-    statement: /^SELECT \* FROM \(SELECT m\.arrival.* LIMIT \S+\)/,
+    statement: /^SELECT \* FROM \(SELECT arrival.* LIMIT \S+\)/,
     reason: "a merge of streams, each cut at the limit",
   },
   { statement: /^SELECT \* FROM \(SELECT \w+ AS key_version/, reason: "a merge of walks, each cut at 200" },

@@ -4,6 +4,7 @@ import { PRIORITIES } from "../values.ts";
 import { readAttempt, type StoredAttempt } from "./archived-attempts.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { iso } from "./instants.ts";
+import { takePage } from "./reply-bytes.ts";
 import type { Page, Paged, StoredTask } from "./store.ts";
 import { hasEnded, isLive, type TaskEventName, type TaskRow } from "./task-records.ts";
 
@@ -74,22 +75,6 @@ function addOutcome(task: StoredTask, row: TaskRow, parts: TaskParts): void {
   if (parts.result !== null) task.result = JSON.parse(parts.result) as JsonValue;
   if (parts.result_key_version !== null) task.resultKeyVersion = parts.result_key_version;
   if (parts.error !== null) task.error = parts.error;
-}
-
-/** A page of large tasks ends here, so that no reply takes hundreds of megabytes. */
-export const PAGE_MAX_CHARACTERS = 4 * 1_024 * 1_024;
-
-/** The tasks of a page, in order, until it is large enough. */
-export function takePage<Row>(rows: Iterable<Row>, read: (row: Row) => StoredTask): StoredTask[] {
-  const items: StoredTask[] = [];
-  let characters = 0;
-  for (const row of rows) {
-    const task = read(row);
-    characters += JSON.stringify(task).length;
-    if (items.length > 0 && characters > PAGE_MAX_CHARACTERS) break;
-    items.push(task);
-  }
-  return items;
 }
 
 /** A task as the archive keeps it: the document, and beside it what tells which of its values are encrypted. */
@@ -165,8 +150,14 @@ export function archivedHistory(
   cursorAt: (place: number) => string,
 ): Paged<TaskEvent> {
   const end = Math.min(events.length, before - 1);
-  const start = Math.max(0, end - limit);
-  return { items: events.slice(start, end).reverse(), nextCursor: start > 0 ? cursorAt(start + 1) : null };
+  const places = Array.from({ length: end }, (_, behind) => end - behind);
+  const page = places.flatMap((place) => events.slice(place - 1, place).map((event) => ({ place, event })));
+  return takePage(
+    page,
+    limit,
+    ({ event }) => event,
+    (last) => cursorAt(last.place),
+  );
 }
 
 /** The cursor of a history. */
@@ -183,11 +174,5 @@ export function assignmentsAfter(taskId: string, cursor: string | undefined): nu
 
 /** A page of attempts, from the oldest on; `stored`: those after the cursor, one more than the page holds where there are more. */
 export function pageOfAssignments(taskId: string, stored: readonly StoredAttempt[], limit: number): Paged<Assignment> {
-  const shown = stored.slice(0, limit);
-  const last = shown.at(-1);
-  const more = stored.length > limit && last !== undefined;
-  return {
-    items: shown.map(readAttempt),
-    nextCursor: more ? encodeCursor(assignmentFilters(taskId), [last.attempt]) : null,
-  };
+  return takePage(stored, limit, readAttempt, (last) => encodeCursor(assignmentFilters(taskId), [last.attempt]));
 }

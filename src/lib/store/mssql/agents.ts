@@ -4,6 +4,7 @@ import { actorOf } from "../../security/call-context.ts";
 import { BEFORE_AGENTS } from "../agent-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { agentNotFound } from "../refusals.ts";
+import { takePage } from "../reply-bytes.ts";
 import type { Page, Paged } from "../store.ts";
 import {
   AGENT_COLUMNS,
@@ -81,12 +82,7 @@ export async function listAgents(connection: Connection, query: Page & AgentFilt
     ...(capability !== undefined && { capability: id(capability) }),
   });
   const rows = result.rows<AgentRow>(0);
-  const page = rows.slice(0, limit);
-  const last = page.at(-1);
-  return {
-    items: page.map(readAgent),
-    nextCursor: rows.length > limit && last !== undefined ? encodeCursor(filters, [last.agent_id]) : null,
-  };
+  return takePage(rows, limit, readAgent, (last) => encodeCursor(filters, [last.agent_id]));
 }
 
 /** `last`: it holds no more tasks than one transaction takes back. An agent with more drains until then. */

@@ -8,7 +8,7 @@ import { setsThatMeet } from "./capability-sets.ts";
 import type { Connection } from "./connection.ts";
 import { readExplanation } from "./explanations.ts";
 import { CHECK_NEW_TASKS, DECLARE_NEW_TASKS, encodeNewTask, type NewTaskRow, refusalOf } from "./new-tasks.ts";
-import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
+import { ARRIVALS_PER_NUMBER, joinedBytes } from "./system-messages.ts";
 import { sqlText } from "./texts.ts";
 import { COUNT_ACCEPTED, ID, PROLOGUE, raceUnless } from "./transaction.ts";
 
@@ -134,7 +134,8 @@ BEGIN
   SELECT @arrival + p.place, LOWER(CONVERT(varchar(36), NEWID())), p.receiver_no, p.message_type, p.priority, 'queued',
     ${ATTEMPTS_DEFAULT}, ${ATTEMPTS_DEFAULT}, @now, @now, CASE WHEN p.agent_no IS NOT NULL THEN p.task_no END,
     CASE WHEN p.agent_no IS NOT NULL THEN p.attempt END,
-    CASE WHEN p.agent_no IS NULL THEN (SELECT b.traceparent FROM dbo.task_bodies AS b WHERE b.task_no = p.task_no) END, LEN(p.payload)
+    CASE WHEN p.agent_no IS NULL THEN (SELECT b.traceparent FROM dbo.task_bodies AS b WHERE b.task_no = p.task_no) END,
+    LEN(p.payload) + CASE WHEN p.agent_no IS NULL THEN 0 ELSE ${joinedBytes("p.task_no")} END
   FROM ${plan} AS p WHERE p.receiver_no IS NOT NULL;
   INSERT INTO dbo.message_payloads (arrival, payload)
   SELECT @arrival + p.place, p.payload FROM ${plan} AS p WHERE p.receiver_no IS NOT NULL;

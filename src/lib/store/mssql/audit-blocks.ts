@@ -23,6 +23,7 @@ import { AHEAD_MILLISECONDS } from "../clock-steps.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
 import { auditBlockNotFound } from "../refusals.ts";
+import { takePage } from "../reply-bytes.ts";
 import type { Paged } from "../store.ts";
 import type { Step } from "../upkeep-runs.ts";
 import { type Batch, bigint, int } from "./batch.ts";
@@ -138,12 +139,7 @@ export async function listAuditBlocks(connection: Connection, query: ListAuditBl
   const after = Number(decodeCursor(filters, query.cursor)?.[0] ?? query.after);
   const result = await connection.query(LIST, { after: bigint(after), limit: int(limit + 1) });
   const rows = result.rows<BlockRow>(0);
-  const shown = rows.slice(0, limit);
-  const last = shown.at(-1);
-  return {
-    items: shown.map(readBlock),
-    nextCursor: rows.length > limit && last !== undefined ? encodeCursor(filters, [last.block_no]) : null,
-  };
+  return takePage(rows, limit, readBlock, (last) => encodeCursor(filters, [last.block_no]));
 }
 
 /** A member counts only where its block says that its numbers are. */

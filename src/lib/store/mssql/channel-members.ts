@@ -6,6 +6,7 @@ import { channelFull, granteeOf } from "../channel-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { iso } from "../instants.ts";
 import { type AgentRefusalCode, agentRefusal, channelNotFound } from "../refusals.ts";
+import { takePage } from "../reply-bytes.ts";
 import type { Page, Paged } from "../store.ts";
 import { recordRows } from "./audit.ts";
 import { type Batch, id, int, type OutcomeRow, outcomeRows } from "./batch.ts";
@@ -37,12 +38,12 @@ export async function listChannelMembers(
   const result = await connection.query(MEMBERS, { name: id(name), after: id(after), rows: int(page.limit + 1) });
   if (result.rows<{ channel_no: number | null }>(0)[0]?.channel_no == null) throw channelNotFound(name);
   const rows = result.rows<{ agent_id: string; added_at: number }>(1);
-  const shown = rows.slice(0, page.limit);
-  const last = shown.at(-1);
-  return {
-    items: shown.map((row) => ({ agentId: row.agent_id, addedAt: iso(row.added_at) })),
-    nextCursor: rows.length > page.limit && last !== undefined ? encodeCursor(filters, [last.agent_id]) : null,
-  };
+  return takePage(
+    rows,
+    page.limit,
+    (row) => ({ agentId: row.agent_id, addedAt: iso(row.added_at) }),
+    (last) => encodeCursor(filters, [last.agent_id]),
+  );
 }
 
 /** The call and whom it names; in @agents, one row of the agent when it is there: its number, and when it became a member. */

@@ -15,6 +15,7 @@ import {
 } from "../channel-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { type AgentRefusalCode, agentRefusal, channelNotFound } from "../refusals.ts";
+import { takePage } from "../reply-bytes.ts";
 import type { ChannelReader, NewChannel, Page, Paged } from "../store.ts";
 import { detailOf, recordRows } from "./audit.ts";
 import { type Batch, id, int, type OutcomeRow, outcomeRows, word } from "./batch.ts";
@@ -262,12 +263,7 @@ export async function listChannels(
     ...(agentId !== undefined && { agentId: id(agentId), roleGrantee: id(roleGrantee ?? agentId) }),
   });
   const rows = result.rows<ChannelRow>(0);
-  const page = rows.slice(0, limit);
-  const last = page.at(-1);
-  return {
-    items: page.map(readChannel),
-    nextCursor: rows.length > limit && last !== undefined ? encodeCursor(filters, [last.name]) : null,
-  };
+  return takePage(rows, limit, readChannel, (last) => encodeCursor(filters, [last.name]));
 }
 
 /** Under which two names grants are found; without a role both are the agent's. */

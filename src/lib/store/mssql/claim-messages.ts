@@ -1,5 +1,5 @@
 import { newId } from "../../ids.ts";
-import { JOINS_PER_TRANSACTION } from "../../limits.ts";
+import { JOINS_PER_TRANSACTION, MESSAGE_FIELDS_BYTES, REPLY_MAX_BYTES } from "../../limits.ts";
 import { mailboxOf } from "../channel-reading.ts";
 import { asLeased, rankOf } from "../message-reading.ts";
 import { type AgentRefusalCode, agentRefusal, channelNotFound } from "../refusals.ts";
@@ -112,7 +112,8 @@ FROM (SELECT h.arrival, c.item, c.max_messages, c.max_bytes, ROW_NUMBER() OVER (
     MAX(CASE WHEN h.expires_at <= @now THEN 1 ELSE 0 END) OVER (PARTITION BY c.item) AS expired
   ${heads(typed, "c.max_messages", QUEUE_HINTS)}
   WHERE ${ready}) AS r
-WHERE r.nth <= r.max_messages AND (r.nth = 1 OR r.bytes <= r.max_bytes)
+WHERE r.nth <= r.max_messages
+  AND (r.nth = 1 OR (r.bytes <= r.max_bytes AND r.bytes + r.nth * ${MESSAGE_FIELDS_BYTES} <= ${REPLY_MAX_BYTES}))
 ${BY_KEY};
 SET @picked = (SELECT COUNT(*) FROM @heads WHERE expired = 0);
 IF @picked > 0

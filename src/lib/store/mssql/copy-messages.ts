@@ -1,7 +1,7 @@
 import type { CopiedMessage } from "../copy/copied-rows.ts";
 import { copiedTable, JSON_TEXT, readPage, TEXT, writePage } from "./copied-table.ts";
 import { NAME } from "./copy-channels.ts";
-import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
+import { ARRIVALS_PER_NUMBER, joinedBytes } from "./system-messages.ts";
 import { APPLY_COUNTS, DECLARE_COUNTS, HASH, ID, KEY_VERSION, TRACEPARENT, TYPE, WORD } from "./transaction.ts";
 
 /** Open messages as a copy brings them: with their leases, attempts and delays, in their order. */
@@ -73,7 +73,8 @@ SELECT @arrival + r.position, r.message_id, s.agent_no, v.agent_no, r.type, r.pr
   CASE WHEN r.status = 'queued' AND r.ordering_key IS NOT NULL AND (r.joined = 0 OR k.ahead > 0 OR p.place > 1) THEN 1 ELSE 0 END, r.joined,
   r.attempt, r.attempt_limit, r.max_attempts, r.accepted_at, r.available_at, r.expires_at, r.lease_expires_at, r.ended_at,
   r.settlement, r.claim_id, r.reason, r.correlation_id, r.reply_to, r.ordering_key, r.idempotency_key, r.request_hash,
-  r.sender_role, r.sender_credential, r.key_version, r.traceparent, t.task_no, r.task_attempt, r.payload_bytes,
+  r.sender_role, r.sender_credential, r.key_version, r.traceparent, t.task_no, r.task_attempt,
+  r.payload_bytes + CASE WHEN r.type = 'task_assignment' AND t.task_no IS NOT NULL THEN ${joinedBytes("t.task_no")} ELSE 0 END,
   r.channel, r.post_id, r.holder
 FROM @rows AS r JOIN dbo.agents AS v ON v.agent_id = r.receiver_id
 LEFT JOIN dbo.agents AS s ON s.agent_id = r.sender_id

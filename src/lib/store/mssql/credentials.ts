@@ -9,6 +9,7 @@ import {
 } from "../credential-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { agentNotFound } from "../refusals.ts";
+import { takePage } from "../reply-bytes.ts";
 import type { NewCredential, Page, Paged } from "../store.ts";
 import { type Batch, bigint, id, int, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
@@ -158,10 +159,5 @@ export async function listCredentials(
     ...(kind !== undefined && { kind: word(kind) }),
   });
   const rows = result.rows<StoredCredential>(0);
-  const page = rows.slice(0, limit);
-  const last = page.at(-1);
-  return {
-    items: page.map(readStoredCredential),
-    nextCursor: rows.length > limit && last !== undefined ? encodeCursor(filters, [last.credential_no]) : null,
-  };
+  return takePage(rows, limit, readStoredCredential, (last) => encodeCursor(filters, [last.credential_no]));
 }

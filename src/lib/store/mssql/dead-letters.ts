@@ -3,12 +3,19 @@ import { DEAD_LETTER_BATCH_MAX } from "../../limits.ts";
 import type { DeadLetterFilter } from "../../messages/message.ts";
 import { actorOf } from "../../security/call-context.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
+import { takePage } from "../reply-bytes.ts";
 import type { DeadLetterSelection, Page, Paged, StoredMessage } from "../store.ts";
 import { detailOf, recordRows } from "./audit.ts";
 import { type Batch, bigint, id, int, text, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemText, plainText } from "./item-text.ts";
-import { READABLE_COLUMNS, READABLE_TABLES, type ReadableMessageRow, readMessage } from "./message-rows.ts";
+import {
+  fittingMessages,
+  READABLE_COLUMNS,
+  READABLE_TABLES,
+  type ReadableMessageRow,
+  readMessage,
+} from "./message-rows.ts";
 import { joinKeys, joinsLater } from "./ordering-keys.ts";
 import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 import { sqlText } from "./texts.ts";
@@ -32,14 +39,14 @@ const CONDITION = `m.status = 'dead_lettered' AND (@type IS NULL OR m.type = @ty
 function listSql(ofReceiver: boolean) {
   return sqlText(
     `list-dead-letters${ofReceiver ? " of-receiver" : ""}`,
-    `${PROLOGUE}DECLARE @listed TABLE (arrival bigint NOT NULL PRIMARY KEY);
-INSERT INTO @listed (arrival)
-SELECT TOP (@limit) m.arrival FROM dbo.messages AS m
+    `${PROLOGUE}DECLARE @listed TABLE (arrival bigint NOT NULL PRIMARY KEY, ended_at bigint NOT NULL);
+INSERT INTO @listed (arrival, ended_at)
+SELECT TOP (@limit) m.arrival, m.ended_at FROM dbo.messages AS m
 WHERE ${ofReceiver ? "m.receiver_no = (SELECT a.agent_no FROM dbo.agents AS a WHERE a.agent_id = @receiver) AND " : ""}${CONDITION}
   AND m.ended_at <= @endedAt AND (m.ended_at < @endedAt OR m.arrival < @arrival)
 ORDER BY m.ended_at DESC, m.arrival DESC;
-SELECT ${READABLE_COLUMNS}
-FROM @listed AS l JOIN dbo.messages AS m ON m.arrival = l.arrival ${READABLE_TABLES};
+SELECT ${READABLE_COLUMNS}, w.found
+FROM ${fittingMessages("@listed", "v.ended_at DESC, v.arrival DESC")} ${READABLE_TABLES};
 `,
   );
 }
@@ -64,13 +71,16 @@ export async function listDeadLetters(
     limit: int(limit + 1),
   });
   const ended = (row: ReadableMessageRow): number => row.ended_at ?? 0;
-  const rows = result.rows<ReadableMessageRow>(0).sort((a, b) => ended(b) - ended(a) || b.arrival - a.arrival);
-  const shown = rows.slice(0, limit);
-  const last = shown.at(-1);
-  return {
-    items: shown.map(readMessage),
-    nextCursor: rows.length > limit && last !== undefined ? encodeCursor(filters, [ended(last), last.arrival]) : null,
-  };
+  const rows = result
+    .rows<ReadableMessageRow & { found: number }>(0)
+    .sort((a, b) => ended(b) - ended(a) || b.arrival - a.arrival);
+  return takePage(
+    rows,
+    limit,
+    readMessage,
+    (last) => encodeCursor(filters, [ended(last), last.arrival]),
+    rows[0]?.found,
+  );
 }
 
 /**

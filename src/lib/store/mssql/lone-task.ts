@@ -4,7 +4,7 @@ import { isoText, payloadOf } from "./assignment.ts";
 import { SETS_OF_DEMAND, weighAnyone } from "./candidates.ts";
 import { plainJson, plainText } from "./item-text.ts";
 import { TASKS_PER_NUMBER } from "./new-tasks.ts";
-import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
+import { ARRIVALS_PER_NUMBER, joinedBytes } from "./system-messages.ts";
 import { recordTaskEvents } from "./task-rows.ts";
 import { sqlText } from "./texts.ts";
 import { BIN2, COUNT_ACCEPTED, PROLOGUE, raceUnless } from "./transaction.ts";
@@ -72,7 +72,7 @@ const INSERT_ATTEMPT = `INSERT INTO dbo.task_attempts (task_no, attempt, agent_n
     INSERT INTO dbo.messages (arrival, message_id, receiver_no, type, priority, status, attempt_limit, max_attempts,
       accepted_at, available_at, task_no, task_attempt, payload_bytes)
     VALUES (@arrival, LOWER(CONVERT(varchar(36), NEWID())), @chosenNo, 'task_assignment', @priority, 'queued', ${ATTEMPTS_DEFAULT},
-      ${ATTEMPTS_DEFAULT}, @now, @now, @taskNo, 1, LEN(@payload));
+      ${ATTEMPTS_DEFAULT}, @now, @now, @taskNo, 1, LEN(@payload) + ${joinedBytes("@taskNo")});
     INSERT INTO dbo.message_payloads (arrival, payload) VALUES (@arrival, @payload);
 `;
 

@@ -1,4 +1,5 @@
 import type { JsonValue } from "../../json.ts";
+import { REPLY_MAX_BYTES } from "../../limits.ts";
 import type { MessageStatus } from "../../messages/message.ts";
 import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
 import { joinTask, type MessageColumns, readColumns } from "../message-reading.ts";
@@ -40,6 +41,19 @@ LEFT JOIN dbo.task_bodies AS b ON b.task_no = m.task_no AND m.type = 'task_assig
 
 /** The priorities with their head starts: one stream each. */
 export const STREAMS = `(VALUES ${PRIORITIES.map((name, priority) => `(${priority}, ${HEAD_START_MILLISECONDS[name]})`).join(", ")}) AS p (priority, head_start)`;
+
+/**
+ * Of a table with the places of messages (arrival), those in `order` whose predecessors fit into one reply, so one more than fits
+ * when they do not all fit; `found`: how many there are. Characters, not bytes: they are never more.
+ */
+export function fittingMessages(places: string, order: string): string {
+  return `(SELECT v.arrival, COUNT(*) OVER () AS found,
+    SUM(v.characters) OVER (ORDER BY ${order} ROWS UNBOUNDED PRECEDING) - v.characters AS characters_before
+  FROM (SELECT k.*, (DATALENGTH(x.payload) + COALESCE(DATALENGTH(y.parameters) + DATALENGTH(y.description), 0)) / 2 AS characters
+    FROM ${places} AS k JOIN dbo.messages AS n ON n.arrival = k.arrival JOIN dbo.message_payloads AS x ON x.arrival = k.arrival
+    LEFT JOIN dbo.task_bodies AS y ON y.task_no = n.task_no AND n.type = 'task_assignment') AS v) AS w
+JOIN dbo.messages AS m ON m.arrival = w.arrival AND w.characters_before <= ${REPLY_MAX_BYTES}`;
+}
 
 /** The message as it is stored. */
 export function readMessage(row: ReadableMessageRow): StoredMessage {

@@ -1,9 +1,11 @@
 import { newId } from "../../ids.ts";
+import { REPLY_MAX_BYTES } from "../../limits.ts";
 import type { MessageTypeDefinition } from "../../messages/message.ts";
 import { actorOf } from "../../security/call-context.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { iso } from "../instants.ts";
 import { readType, type TypeRow } from "../message-type-reading.ts";
+import { takePage } from "../reply-bytes.ts";
 import type { Page, Paged } from "../store.ts";
 import { detailOf, recordRows } from "./audit.ts";
 import { type Batch, int, word } from "./batch.ts";
@@ -126,20 +128,24 @@ export async function findMessageType(
 
 const LIST = sqlText(
   "list-message-types",
-  "SELECT TOP (@limit) type, [schema], updated_at FROM dbo.message_types WHERE type > @after ORDER BY type;\n",
+  `SELECT s.type, s.[schema], s.updated_at, w.found
+FROM (SELECT k.type, COUNT(*) OVER () AS found,
+    SUM(k.characters) OVER (ORDER BY k.type ROWS UNBOUNDED PRECEDING) - k.characters AS characters_before
+  FROM (SELECT TOP (@limit) t.type, DATALENGTH(t.[schema]) / 2 AS characters FROM dbo.message_types AS t
+    WHERE t.type > @after ORDER BY t.type) AS k) AS w
+JOIN dbo.message_types AS s ON s.type = w.type AND w.characters_before <= ${REPLY_MAX_BYTES}
+ORDER BY s.type;
+`,
 );
 
 /** By type name. */
 export async function listMessageTypes(connection: Connection, page: Page): Promise<Paged<MessageTypeDefinition>> {
   const filters = { list: "message-types" };
   const after = String(decodeCursor(filters, page.cursor)?.[0] ?? "");
-  const rows = (await connection.query(LIST, { after: word(after), limit: int(page.limit + 1) })).rows<TypeRow>(0);
-  const shown = rows.slice(0, page.limit);
-  const last = shown.at(-1);
-  return {
-    items: shown.map(readType),
-    nextCursor: rows.length > page.limit && last !== undefined ? encodeCursor(filters, [last.type]) : null,
-  };
+  const rows = (await connection.query(LIST, { after: word(after), limit: int(page.limit + 1) })).rows<
+    TypeRow & { found: number }
+  >(0);
+  return takePage(rows, page.limit, readType, (last) => encodeCursor(filters, [last.type]), rows[0]?.found);
 }
 
 const DELETE_SQL = sqlText(

@@ -3,10 +3,18 @@ import { PRIORITIES } from "../../values.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { rankOf } from "../message-reading.ts";
 import { agentNotFound, messageNotFound } from "../refusals.ts";
+import { takePage } from "../reply-bytes.ts";
 import type { Page, Paged, StoredMessage } from "../store.ts";
 import { bigint, id, int, lookUp, text } from "./batch.ts";
 import type { Connection } from "./connection.ts";
-import { READABLE_COLUMNS, READABLE_TABLES, type ReadableMessageRow, readMessage, STREAMS } from "./message-rows.ts";
+import {
+  fittingMessages,
+  READABLE_COLUMNS,
+  READABLE_TABLES,
+  type ReadableMessageRow,
+  readMessage,
+  STREAMS,
+} from "./message-rows.ts";
 import { sqlText } from "./texts.ts";
 import { BIN2, BY_KEY, ID, PROLOGUE } from "./transaction.ts";
 
@@ -54,9 +62,9 @@ export function relationToMessage(
 const WAITING = sqlText(
   "peek-messages",
   `${PROLOGUE}DECLARE @agentNo int = (SELECT agent_no FROM dbo.agents WHERE agent_id = @agentId);
-DECLARE @waiting TABLE (arrival bigint NOT NULL PRIMARY KEY);
-INSERT INTO @waiting (arrival)
-SELECT TOP (@limit) h.arrival
+DECLARE @waiting TABLE (arrival bigint NOT NULL PRIMARY KEY, rank bigint NOT NULL);
+INSERT INTO @waiting (arrival, rank)
+SELECT TOP (@limit) h.arrival, h.rank
 FROM ${STREAMS} CROSS JOIN (VALUES (0), (1)) AS g (held)
 CROSS APPLY (SELECT TOP (@limit) m.arrival, m.available_at - p.head_start AS rank FROM dbo.messages AS m
   WHERE m.receiver_no = @agentNo AND m.held = g.held AND m.status = 'queued' AND m.priority = p.priority
@@ -65,8 +73,8 @@ CROSS APPLY (SELECT TOP (@limit) m.arrival, m.available_at - p.head_start AS ran
   ORDER BY m.available_at, m.arrival) AS h
 ORDER BY h.rank, h.arrival;
 SELECT @agentNo AS agent_no;
-SELECT ${READABLE_COLUMNS}
-FROM @waiting AS w JOIN dbo.messages AS m ON m.arrival = w.arrival ${READABLE_TABLES};
+SELECT ${READABLE_COLUMNS}, w.found
+FROM ${fittingMessages("@waiting", "v.rank, v.arrival")} ${READABLE_TABLES};
 `,
 );
 
@@ -84,14 +92,16 @@ export async function peekMessages(connection: Connection, agentId: string, page
   const inputs = { rank: bigint(Number(rank)), arrival: bigint(Number(arrival)), limit: int(page.limit + 1) };
   const result = await connection.query(WAITING, { agentId: id(agentId), ...inputs });
   if (result.rows<{ agent_no: number | null }>(0)[0]?.agent_no == null) throw agentNotFound(agentId);
-  const rows = result.rows<ReadableMessageRow>(1).sort((a, b) => rankOf(a) - rankOf(b) || a.arrival - b.arrival);
-  const shown = rows.slice(0, page.limit);
-  const last = shown.at(-1);
-  return {
-    items: shown.map(readMessage),
-    nextCursor:
-      rows.length > page.limit && last !== undefined ? encodeCursor(filters, [rankOf(last), last.arrival]) : null,
-  };
+  const rows = result
+    .rows<ReadableMessageRow & { found: number }>(1)
+    .sort((a, b) => rankOf(a) - rankOf(b) || a.arrival - b.arrival);
+  return takePage(
+    rows,
+    page.limit,
+    readMessage,
+    (last) => encodeCursor(filters, [rankOf(last), last.arrival]),
+    rows[0]?.found,
+  );
 }
 
 /**

@@ -16,6 +16,15 @@ export const DECLARE_OUTBOX = `DECLARE @outbox TABLE (position int IDENTITY NOT 
 DECLARE @outboxFirst int, @outboxEnd int, @outboxArrival bigint, @outboxWritten int;
 `;
 
+/** At least the bytes of a text in UTF-8. */
+const textBytes = (text: string): string =>
+  `LEN(${text}) * CASE WHEN ${text} ${BIN2} LIKE N'%[^ -~]%' THEN 3 ELSE 1 END`;
+
+/** What an assignment message gets from its task when it is read, in bytes: it counts as payload. */
+export function joinedBytes(taskNo: string): string {
+  return `(SELECT ${textBytes("j.description")} + ${textBytes("j.parameters")} FROM dbo.task_bodies AS j WHERE j.task_no = ${taskNo})`;
+}
+
 /**
  * Puts the messages of @outbox into their mailboxes, in order; left out when the receiver is deregistered. Leaves @outbox
  * empty.
@@ -35,7 +44,7 @@ BEGIN
     accepted_at, available_at, task_no, task_attempt, key_version, traceparent, payload_bytes)
   SELECT @outboxArrival + o.position, LOWER(CONVERT(varchar(36), NEWID())), o.receiver_no, o.type, o.priority, 'queued',
     ${ATTEMPTS_DEFAULT}, ${ATTEMPTS_DEFAULT}, @now, @now, o.task_no, o.task_attempt, o.key_version, o.traceparent,
-    LEN(o.payload) * CASE WHEN o.payload ${BIN2} LIKE N'%[^ -~]%' THEN 3 ELSE 1 END
+    ${textBytes("o.payload")}
   FROM @outbox AS o WHERE o.position < @outboxEnd;
   SET @outboxWritten = @@ROWCOUNT;
   INSERT INTO dbo.message_payloads (arrival, payload)

@@ -1,6 +1,8 @@
+import { REPLY_MAX_BYTES } from "../../limits.ts";
 import type { Assignment, ListTasksQuery, TaskEvent, TaskRelation } from "../../tasks/task.ts";
 import { parseAttempts, type StoredAttempt } from "../archived-attempts.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
+import { takePage } from "../reply-bytes.ts";
 import type { Page, Paged, StoredTask } from "../store.ts";
 import {
   type ArchivedDocument,
@@ -11,10 +13,8 @@ import {
   buildEvent,
   type EventRow,
   historyCursor,
-  PAGE_MAX_CHARACTERS,
   pageOfAssignments,
   readArchived,
-  takePage,
 } from "../task-reading.ts";
 import { taskNotFound } from "../task-records.ts";
 import { parseArchivedEvents } from "./archived-tasks.ts";
@@ -89,7 +89,7 @@ FROM (SELECT k.task_no, COUNT(*) OVER () AS found, SUM(z.characters) OVER (ORDER
     FROM dbo.task_bodies AS x WHERE x.task_no = k.task_no) AS z) AS w
 JOIN dbo.tasks AS t ON t.task_no = w.task_no
 ${READABLE_TABLES}
-WHERE w.characters_before <= ${PAGE_MAX_CHARACTERS}
+WHERE w.characters_before <= ${REPLY_MAX_BYTES}
 ORDER BY t.task_no DESC;
 `;
 }
@@ -111,10 +111,7 @@ export async function listTasks(
   const sql = LISTS.get(given.join("+"));
   if (sql === undefined) throw new Error(`there is no text for the filters ${given.join("+")}`);
   const rows = (await connection.query(sql, inputs)).rows<ReadableTaskRow & { found: number }>(0);
-  const items = takePage(rows.slice(0, limit), readTask);
-  const last = rows[items.length - 1];
-  const more = last !== undefined && last.found > items.length;
-  return { items, nextCursor: more ? encodeCursor(filters, [last.task_no]) : null };
+  return takePage(rows, limit, readTask, (last) => encodeCursor(filters, [last.task_no]), rows[0]?.found);
 }
 
 const SENSITIVE = lookUp<string, number>({
@@ -231,11 +228,13 @@ export async function getTaskHistory(connection: Connection, taskId: string, pag
   const [task] = result.rows<{ task_no: number | null; place: number }>(0);
   if (task === undefined || task.task_no === null) throw taskNotFound(taskId);
   const rows = result.rows<EventRow>(1);
-  const items = rows.slice(0, limit);
-  const last = items.at(-1);
-  const more = rows.length > limit && last !== undefined;
-  const position = more ? [last.event_no, task.place - items.length + 1] : [];
-  return { items: items.map(buildEvent), nextCursor: more ? historyCursor(taskId, position) : null };
+  const places = rows.map((row, behind) => ({ row, place: task.place - behind }));
+  return takePage(
+    places,
+    limit,
+    ({ row }) => buildEvent(row),
+    ({ row, place }) => historyCursor(taskId, [row.event_no, place]),
+  );
 }
 
 const NUMBERS = "(SELECT CAST(j.value AS bigint) AS task_no FROM OPENJSON(@taskNos) AS j) AS k";

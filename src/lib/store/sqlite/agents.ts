@@ -4,6 +4,7 @@ import { actorOf } from "../../security/call-context.ts";
 import { PRIORITIES } from "../../values.ts";
 import { BEFORE_AGENTS, readStoredAgent } from "../agent-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
+import { takePage } from "../reply-bytes.ts";
 import type { Heartbeat, Page, Paged, RegistrationAuthority } from "../store.ts";
 import {
   AGENT_COLUMNS,
@@ -124,12 +125,12 @@ export function listAgents(
   }
   const sql = `SELECT ${AGENT_COLUMNS} FROM agents WHERE ${where.join(" AND ")} ORDER BY agent_id LIMIT ?`;
   const rows = transaction.all<AgentRow>(sql, ...parameters, limit + 1);
-  const page = rows.slice(0, limit);
-  const last = page.at(-1);
-  return {
-    items: page.map((row) => readAgent(transaction, row)),
-    nextCursor: rows.length > limit && last !== undefined ? encodeCursor(filters, [last.agent_id]) : null,
-  };
+  return takePage(
+    rows,
+    limit,
+    (row) => readAgent(transaction, row),
+    (last) => encodeCursor(filters, [last.agent_id]),
+  );
 }
 
 /**

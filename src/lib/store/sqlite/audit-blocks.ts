@@ -22,6 +22,7 @@ import {
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
 import { auditBlockNotFound } from "../refusals.ts";
+import { takePage } from "../reply-bytes.ts";
 import type { Paged } from "../store.ts";
 import type { Step } from "../upkeep-runs.ts";
 import type { Transaction } from "./transaction.ts";
@@ -75,12 +76,7 @@ export function listAuditBlocks(transaction: Transaction, query: ListAuditBlocks
   const after = Number(decodeCursor(filters, query.cursor)?.[0] ?? query.after);
   const sql = `${BLOCKS} WHERE b.block_no > ? ORDER BY b.block_no LIMIT ?`;
   const rows = transaction.all<BlockRow>(sql, after, limit + 1);
-  const shown = rows.slice(0, limit);
-  const last = shown.at(-1);
-  return {
-    items: shown.map(readBlock),
-    nextCursor: rows.length > limit && last !== undefined ? encodeCursor(filters, [last.block_no]) : null,
-  };
+  return takePage(rows, limit, readBlock, (last) => encodeCursor(filters, [last.block_no]));
 }
 
 /** A member counts only where its block says that its numbers are: ?1 block ?2 first ?3 last */

@@ -4,6 +4,7 @@ import { SYSTEM_ACTOR } from "../../security/call-context.ts";
 import { channelFull, granteeOf } from "../channel-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { iso } from "../instants.ts";
+import { takePage } from "../reply-bytes.ts";
 import type { Page, Paged } from "../store.ts";
 import { findAgent, requireRegistered } from "./agent-rows.ts";
 import { recordChannel, requireChannel } from "./channels.ts";
@@ -25,12 +26,12 @@ export function listChannelMembers(transaction: Transaction, name: string, page:
   const filters = { list: "channel-members", name };
   const after = String(decodeCursor(filters, page.cursor)?.[0] ?? "");
   const rows = transaction.all<MemberRow>(MEMBERS, channel.channel_no, after, page.limit + 1);
-  const shown = rows.slice(0, page.limit);
-  const last = shown.at(-1);
-  return {
-    items: shown.map((row) => ({ agentId: row.agent_id, addedAt: iso(row.added_at) })),
-    nextCursor: rows.length > page.limit && last !== undefined ? encodeCursor(filters, [last.agent_id]) : null,
-  };
+  return takePage(
+    rows,
+    page.limit,
+    (row) => ({ agentId: row.agent_id, addedAt: iso(row.added_at) }),
+    (last) => encodeCursor(filters, [last.agent_id]),
+  );
 }
 
 const MEMBER = "SELECT added_at FROM channel_members WHERE channel_no = ? AND agent_no = ?";

@@ -14,6 +14,7 @@ import {
 } from "../channel-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { channelNotFound } from "../refusals.ts";
+import { takePage } from "../reply-bytes.ts";
 import type { ChannelReader, NewChannel, Page, Paged } from "../store.ts";
 import { AGENT_COLUMNS, type AgentRow, findAgent, requireRegistered, writeAgent } from "./agent-rows.ts";
 import { audit } from "./audit.ts";
@@ -198,12 +199,7 @@ export function listChannels(
   }
   const sql = `SELECT ${COLUMNS} FROM channels WHERE ${where.join(" AND ")} ORDER BY name LIMIT ?`;
   const rows = transaction.all<ChannelRow>(sql, ...parameters, limit + 1);
-  const page = rows.slice(0, limit);
-  const last = page.at(-1);
-  return {
-    items: page.map(readChannel),
-    nextCursor: rows.length > limit && last !== undefined ? encodeCursor(filters, [last.name]) : null,
-  };
+  return takePage(rows, limit, readChannel, (last) => encodeCursor(filters, [last.name]));
 }
 
 /** Under which two names grants are found; without a role both are the agent's. */

@@ -1,4 +1,4 @@
-import { JOINS_PER_TRANSACTION, RECEIVE_MAX_MESSAGES } from "../../limits.ts";
+import { JOINS_PER_TRANSACTION, MESSAGE_FIELDS_BYTES, RECEIVE_MAX_MESSAGES, REPLY_MAX_BYTES } from "../../limits.ts";
 import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
 import { rankOf } from "../message-reading.ts";
 import type { Claim, Claimed, StoredLeasedMessage } from "../store.ts";
@@ -10,6 +10,7 @@ import {
   endMessage,
   LIVE_COLUMNS,
   type LiveMessageRow,
+  payloadBytes,
   payloadText,
   READABLE_COLUMNS,
   type ReadableMessageRow,
@@ -179,8 +180,10 @@ class Walk {
       return true;
     }
     const text = payloadText(transaction, row);
-    this.#bytes += Buffer.byteLength(text);
-    if (this.leased.length > 0 && this.#bytes > this.#claim.maxBytes) return false;
+    this.#bytes += payloadBytes(transaction, row, text);
+    const replyBytes = this.#bytes + (this.leased.length + 1) * MESSAGE_FIELDS_BYTES;
+    const full = this.#bytes > this.#claim.maxBytes || replyBytes > REPLY_MAX_BYTES;
+    if (this.leased.length > 0 && full) return false;
     const leaseExpiresAt = transaction.now + Math.ceil(this.#claim.leaseMilliseconds);
     const holder = this.#lease(row.arrival, leaseExpiresAt);
     transaction.count("messages:queued", -1);

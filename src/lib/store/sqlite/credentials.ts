@@ -8,6 +8,7 @@ import {
   type StoredCredential,
 } from "../credential-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
+import { takePage } from "../reply-bytes.ts";
 import type { NewCredential, Page, Paged } from "../store.ts";
 import { findAgent, requireAgent } from "./agent-rows.ts";
 import { audit } from "./audit.ts";
@@ -87,10 +88,5 @@ export function listCredentials(
   if (kind !== undefined) where.push(agentId === undefined ? "c.kind = ?" : "+c.kind = ?") && parameters.push(kind);
   const sql = `${ALL} WHERE ${where.join(" AND ")} ORDER BY c.credential_no DESC LIMIT ?`;
   const rows = transaction.all<StoredCredential>(sql, ...parameters, limit + 1);
-  const page = rows.slice(0, limit);
-  const last = page.at(-1);
-  return {
-    items: page.map(readStoredCredential),
-    nextCursor: rows.length > limit && last !== undefined ? encodeCursor(filters, [last.credential_no]) : null,
-  };
+  return takePage(rows, limit, readStoredCredential, (last) => encodeCursor(filters, [last.credential_no]));
 }

@@ -1,6 +1,7 @@
 import { DEAD_LETTER_BATCH_MAX } from "../../limits.ts";
 import type { DeadLetterFilter } from "../../messages/message.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
+import { takePage } from "../reply-bytes.ts";
 import type { DeadLetterSelection, Page, Paged, StoredMessage } from "../store.ts";
 import { agentByNo, findAgent } from "./agent-rows.ts";
 import { audit } from "./audit.ts";
@@ -49,13 +50,12 @@ export function listDeadLetters(
     WHERE ${where.sql} AND (m.ended_at, m.arrival) < (?, ?) ORDER BY m.ended_at DESC, m.arrival DESC LIMIT ?`;
   const position = [Number(endedAt), Number(arrival), limit + 1];
   const rows = transaction.all<ReadableMessageRow>(sql, ...where.parameters, ...position);
-  const shown = rows.slice(0, limit);
-  const last = shown.at(-1);
-  const more = rows.length > limit && last?.ended_at != null;
-  return {
-    items: shown.map((row) => readMessage(transaction, row)),
-    nextCursor: more ? encodeCursor(filters, [last.ended_at ?? 0, last.arrival]) : null,
-  };
+  return takePage(
+    rows,
+    limit,
+    (row) => readMessage(transaction, row),
+    (last) => encodeCursor(filters, [last.ended_at ?? 0, last.arrival]),
+  );
 }
 
 /** The chosen dead letters, oldest first; ids that are no dead letters are passed over. */

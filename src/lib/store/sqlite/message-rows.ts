@@ -92,6 +92,16 @@ export function payloadText(transaction: Transaction, row: ReadableMessageRow): 
 const OF_TASK = `SELECT b.description, b.parameters, b.key_version, b.traceparent FROM tasks t JOIN task_bodies b USING (task_no)
   WHERE t.task_no = ?`;
 
+const OF_TASK_BYTES = `SELECT length(CAST(description AS BLOB)) + length(CAST(parameters AS BLOB)) AS bytes FROM task_bodies
+  WHERE task_no = ?`;
+
+/** Bytes of the payload as its reader gets it, `text` being what is stored of it. */
+export function payloadBytes(transaction: Transaction, row: ReadableMessageRow, text: string): number {
+  const joined = row.task_no !== null && row.type === "task_assignment";
+  const task = joined ? transaction.get<{ bytes: number }>(OF_TASK_BYTES, row.task_no) : undefined;
+  return Buffer.byteLength(text) + (task?.bytes ?? 0);
+}
+
 /** The payload as its reader gets it; that of an assignment is joined with its task, unless that is in the archive. */
 function readPayload(
   transaction: Transaction,

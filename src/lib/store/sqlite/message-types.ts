@@ -1,6 +1,7 @@
 import type { MessageTypeDefinition } from "../../messages/message.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { readType, type TypeRow } from "../message-type-reading.ts";
+import { takePage } from "../reply-bytes.ts";
 import type { Page, Paged } from "../store.ts";
 import { audit } from "./audit.ts";
 import type { Transaction } from "./transaction.ts";
@@ -43,13 +44,8 @@ export function listMessageTypes(transaction: Transaction, page: Page): Paged<Me
   const filters = { list: "message-types" };
   const after = String(decodeCursor(filters, page.cursor)?.[0] ?? "");
   const sql = "SELECT type, schema, updated_at FROM message_types WHERE type > ? ORDER BY type LIMIT ?";
-  const rows = transaction.all<TypeRow>(sql, after, page.limit + 1);
-  const shown = rows.slice(0, page.limit);
-  const last = shown.at(-1);
-  return {
-    items: shown.map(readType),
-    nextCursor: rows.length > page.limit && last !== undefined ? encodeCursor(filters, [last.type]) : null,
-  };
+  const rows = transaction.each<TypeRow>(sql, after, page.limit + 1);
+  return takePage(rows, page.limit, readType, (last) => encodeCursor(filters, [last.type]));
 }
 
 /** @returns whether it was registered */

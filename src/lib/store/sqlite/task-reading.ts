@@ -1,5 +1,6 @@
 import type { Assignment, ListTasksQuery, TaskEvent, TaskRelation } from "../../tasks/task.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
+import { takePage } from "../reply-bytes.ts";
 import type { Page, Paged, StoredTask } from "../store.ts";
 import {
   type AttemptRow,
@@ -12,7 +13,6 @@ import {
   historyCursor,
   pageOfAssignments,
   type TaskParts,
-  takePage,
 } from "../task-reading.ts";
 import { findAgent } from "./agent-rows.ts";
 import { getArchivedAttempts, getArchivedEvents, getArchivedTask, type StoredAttempt } from "./archived-tasks.ts";
@@ -75,10 +75,12 @@ export function listTasks(
   const condition = where.length > 0 ? `WHERE ${where.join(" AND ")}` : "";
   const sql = `SELECT ${TASK_COLUMNS} FROM tasks ${condition} ORDER BY task_no DESC LIMIT ?`;
   const rows = transaction.all<TaskRow>(sql, ...values, limit + 1);
-  const items = takePage(rows.slice(0, limit), (row) => readTask(transaction, row));
-  const last = rows[items.length - 1];
-  const nextCursor = rows.length > items.length && last !== undefined ? encodeCursor(filters, [last.task_no]) : null;
-  return { items, nextCursor };
+  return takePage(
+    rows,
+    limit,
+    (row) => readTask(transaction, row),
+    (last) => encodeCursor(filters, [last.task_no]),
+  );
 }
 
 const SENSITIVE = `SELECT b.key_version IS NOT NULL AS sensitive FROM tasks t JOIN task_bodies b USING (task_no) WHERE t.task_id = ?1
@@ -167,8 +169,5 @@ export function getTaskHistory(transaction: Transaction, taskId: string, page: P
     return archivedHistory(events, page.limit, before, (place) => historyCursor(taskId, [place]));
   }
   const rows = transaction.all<EventRow>(EVENTS, task.task_no, before, page.limit + 1);
-  const items = rows.slice(0, page.limit);
-  const last = items.at(-1);
-  const more = rows.length > page.limit && last !== undefined;
-  return { items: items.map(buildEvent), nextCursor: more ? historyCursor(taskId, [last.event_no]) : null };
+  return takePage(rows, page.limit, buildEvent, (last) => historyCursor(taskId, [last.event_no]));
 }

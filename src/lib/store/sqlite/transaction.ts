@@ -124,6 +124,11 @@ export class Transaction {
     return prepared.statement.all(...parameters) as Row[];
   }
 
+  /** As `all`, of a statement that only reads, row by row: rows that are not asked for are not read. */
+  each<Row>(sql: string, ...parameters: SQLInputValue[]): Iterable<Row> {
+    return this.#prepare(sql).statement.iterate(...parameters) as Iterable<Row>;
+  }
+
   /** Writes. @returns rows changed, and the rowid of an insert */
   run(sql: string, ...parameters: SQLInputValue[]): { changes: number; lastInsertRowid: number } {
     this.dirty = true;
