@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { REPLY_MAX_BYTES } from "../../src/lib/limits.ts";
 import type { Page, Paged } from "../../src/lib/store/store.ts";
 import { type StoreFactory, useStore } from "./store-under-test.ts";
-import { DAY, only, type Scene, SECOND } from "./support.ts";
+import { DAY, type Scene, SECOND } from "./support.ts";
 
 const KILOBYTE = 1_000;
 const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
@@ -33,8 +33,8 @@ async function manyEvents(scene: Scene): Promise<{ taskId: string; expected: str
   const expected: string[] = [];
   let cursor: string | undefined;
   do {
-    const page = await scene.store.getTaskHistory(held.taskId, { limit: 1, cursor });
-    expected.push(only(page.items).at);
+    const page = await scene.store.getTaskHistory(held.taskId, { limit: 20, cursor });
+    expected.push(...page.items.map((event) => event.at));
     cursor = page.nextCursor ?? undefined;
   } while (cursor !== undefined);
   return { taskId: held.taskId, expected };
@@ -55,8 +55,8 @@ const LISTS: Record<string, (scene: Scene) => Promise<Filled>> = {
     const expected: string[] = [];
     let cursor: string | undefined;
     do {
-      const page = await scene.store.peekMessages(worker, { limit: 1, cursor });
-      expected.push(only(page.items).messageId);
+      const page = await scene.store.peekMessages(worker, { limit: 5, cursor });
+      expected.push(...page.items.map((message) => message.messageId));
       cursor = page.nextCursor ?? undefined;
     } while (cursor !== undefined);
     return { read: (page) => scene.store.peekMessages(worker, page), expected, id: "messageId" };
@@ -76,12 +76,10 @@ const LISTS: Record<string, (scene: Scene) => Promise<Filled>> = {
   async "agents, whose control characters take six bytes each"(scene) {
     const metadata = { text: "\u0001".repeat(2_700) };
     const capabilities = Array.from({ length: 63 }, (_, i) => `${scene.skill}-${"c".repeat(100)}${i}`);
-    const ids: string[] = [];
-    for (let i = 0; i < 200; i++) {
-      ids.push(
-        (await scene.register({ role: "observer", capabilities: [scene.skill, ...capabilities], metadata })).agentId,
-      );
-    }
+    const all = Array.from({ length: 200 }, () =>
+      scene.register({ role: "observer", capabilities: [scene.skill, ...capabilities], metadata }),
+    );
+    const ids = (await Promise.all(all)).map((agent) => agent.agentId);
     return {
       read: (page) => scene.store.listAgents({ capability: scene.skill, ...page }),
       expected: ids.sort(),
