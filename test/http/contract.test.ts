@@ -6,6 +6,7 @@ import { badInput } from "./contract/bad-input.ts";
 import { channelRoutes } from "./contract/channels.ts";
 import { credentialRoutes } from "./contract/credentials.ts";
 import { sensitiveContents } from "./contract/encryption.ts";
+import { listRoutes } from "./contract/lists.ts";
 import { messageRoutes } from "./contract/messages.ts";
 import { numbers } from "./contract/numbers.ts";
 import { pathsAndMethods } from "./contract/paths.ts";
@@ -39,6 +40,7 @@ describe("the HTTP contract", () => {
   agentRoutes(get);
   credentialRoutes(get);
   messageRoutes(get);
+  listRoutes(get);
   channelRoutes(get);
   taskRoutes(get);
   traces(get);
