@@ -143,7 +143,7 @@ export function replyBytesContract(open: StoreFactory): void {
         expect(pages.length).toBeGreaterThan(1);
         const sizes = pages.map(bytesOf);
         expect(Math.max(...sizes)).toBeLessThanOrEqual(REPLY_MAX_BYTES + 1_024);
-        // All but the last end because the next row would not fit.
+        // Of every page but the last: the next row would have been too much.
         for (const [i, size] of sizes.slice(0, -1).entries()) {
           expect(size + bytesOf(pages[i + 1]?.[0])).toBeGreaterThan(REPLY_MAX_BYTES);
         }
