@@ -90,7 +90,7 @@ export const KINDS: Readonly<Record<string, Attack>> = {
   ),
   "payloads dear to a pattern": repeated(
     () => "/messages",
-    (attacker) => JSON.stringify(message(attacker, `${"a".repeat(60)}!`, "dear.pattern")),
+    (attacker) => JSON.stringify(message(attacker, `x-y${"a".repeat(60)}!`, "dear.pattern")),
   ),
   "payloads dear to a schema": repeated(
     () => "/messages",

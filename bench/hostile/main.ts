@@ -68,12 +68,13 @@ type Server = Awaited<ReturnType<typeof startRequiredProcess>>;
 async function makeAttackers(server: Server, kinds: readonly string[]): Promise<(Attacker & { kind: string })[]> {
   const { admin } = server;
   const crowd = Array.from({ length: CROWD }, (_, n) => `crowd-${n}`);
-  for (const agentId of crowd) await admin.registerAgent({ agentId, role: "worker" });
+  for (const agentId of crowd)
+    await admin.registerAgent({ agentId, role: "worker" }, { retryBudgetMilliseconds: 30_000 });
   await admin.call("POST /channels", { body: { name: "crowd", kind: "broadcast", members: crowd.slice(0, 100) } });
   for (const agentId of crowd.slice(100)) {
-    await admin.addChannelMember("crowd", agentId);
+    await admin.addChannelMember("crowd", agentId, { retryBudgetMilliseconds: 30_000 });
   }
-  await admin.putMessageType("dear.pattern", { type: "string", pattern: "^(a+)+$" }).catch(() => undefined);
+  await admin.putMessageType("dear.pattern", { type: "string", pattern: "^x-y(\\w+)+$" }).catch(() => undefined);
   await admin.putMessageType("dear.items", { type: "array", uniqueItems: true }).catch(() => undefined);
   const attackers: (Attacker & { kind: string })[] = [];
   for (let n = 0; n < ATTACKERS; n += 1) {
@@ -81,12 +82,15 @@ async function makeAttackers(server: Server, kinds: readonly string[]): Promise<
     const { agentId, token, client } = await server.agent(`attacker-${n}`);
     if (kind === "large peeks, unread") {
       for (let sent = 0; sent < WAITING_PEEKS; sent += 1) {
-        await client.sendMessage({
-          sender: agentId,
-          receiver: agentId,
-          type: "query",
-          payload: "x".repeat(250 * 1024),
-        });
+        await client.sendMessage(
+          {
+            sender: agentId,
+            receiver: agentId,
+            type: "query",
+            payload: "x".repeat(250 * 1024),
+          },
+          { retryBudgetMilliseconds: 30_000 },
+        );
       }
     }
     attackers.push({ agentId, kind, token: kind === "wrong tokens" ? `${token.slice(0, -6)}AAAAAA` : token });

@@ -4,7 +4,6 @@ import { ChannelRegistry } from "./channels/channel-registry.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { openGate } from "./http/caller-guard.ts";
-import { Turns } from "./http/turns.ts";
 import { type Log, lineLog } from "./log.ts";
 import { DeadLetterOffice } from "./messages/dead-letter-office.ts";
 import { MessageQueueManager } from "./messages/message-queue-manager.ts";
@@ -24,6 +23,7 @@ import type { Store } from "./store/store.ts";
 import { SupervisorCoordinator } from "./tasks/supervisor-coordinator.ts";
 import { observedStore } from "./telemetry/observed-store.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
+import { Turns } from "./turns.ts";
 
 /** Everything a handler may use, made once per process. */
 export interface Services {

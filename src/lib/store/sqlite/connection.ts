@@ -1,6 +1,7 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { type Clock, stopwatch } from "../../clock.ts";
 import { type AgentCommunicationError, isAgentCommunicationError } from "../../errors.ts";
+import { LONG_REQUEST_BYTES } from "../../event-loop.ts";
 import { type CallContext, currentCall } from "../../security/call-context.ts";
 import type { FaultListener } from "../../telemetry/store-faults.ts";
 import { DeliverableListeners } from "../deliverable-listeners.ts";
@@ -29,9 +30,6 @@ const CHECKPOINT_PAGES = 4_000;
 /** What a large transaction has made the log grow to is given back at the next checkpoint. */
 const LOG_MAX_BYTES = 64 * 1_024 * 1_024;
 const CACHE_KIBIBYTES = 64 * 1_024;
-
-/** Bytes of requests that one group carries out: 1 MiB takes some 20 ms, in which nothing else is served. */
-const GROUP_MAX_BYTES = 1_024 * 1_024;
 
 interface Operation {
   /** On whose behalf it was asked for. */
@@ -206,14 +204,22 @@ export class Connection {
     else this.#idle?.();
   }
 
-  /** The oldest calls, as many as one commit may take; a long one comes alone. */
+  /**
+   * The oldest calls, as many as one commit may take, and of the long ones one: 4 MB take some 40 ms, for which a heartbeat that came
+   * later is not to wait 64 times.
+   */
   #takeGroup(): Operation[] {
-    let bytes = 0;
-    const end = this.#queue.findIndex((operation, index) => {
-      bytes += operation.call.bytes ?? 0;
-      return index === GROUP_MAX || (index > 0 && bytes > GROUP_MAX_BYTES);
-    });
-    return this.#queue.splice(0, end < 0 ? this.#queue.length : end);
+    const group: Operation[] = [];
+    const left: Operation[] = [];
+    let hasLong = false;
+    for (const operation of this.#queue) {
+      const isLong = (operation.call.bytes ?? 0) >= LONG_REQUEST_BYTES;
+      if (group.length === GROUP_MAX || (isLong && hasLong)) left.push(operation);
+      else group.push(operation);
+      hasLong ||= isLong;
+    }
+    this.#queue = left;
+    return group;
   }
 
   /** BEGIN IMMEDIATE takes the write lock, so nothing later in the transaction can fail for want of it. */

@@ -1,5 +1,5 @@
-import { AgentCommunicationError } from "../errors.ts";
-import { LONG_REQUEST_BYTES, nextRound } from "../event-loop.ts";
+import { AgentCommunicationError } from "./errors.ts";
+import { LONG_REQUEST_BYTES, nextRound } from "./event-loop.ts";
 
 /**
  * What takes long is done one by one, with some rounds of the event loop between: whatever else has arrived is served meanwhile, and
