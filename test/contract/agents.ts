@@ -232,6 +232,22 @@ export function agentsContract(open: StoreFactory): void {
         await scene.register({ agentId: receiver, role: "observer" });
         expect(await scene.receiveIds(receiver)).toEqual([]);
       });
+
+      it("with an empty mailbox keeps no other mailbox from the dead letters", async () => {
+        const scene = stage.scene();
+        const sender = await scene.agent();
+        const receivers = [await scene.agent(), await scene.agent(), await scene.agent()];
+        const [before, full, behind] = receivers;
+        if (before === undefined || full === undefined || behind === undefined) throw new Error("three were made");
+        for (const empty of [before, behind]) {
+          await scene.send(sender, empty);
+          await scene.settle(empty, await scene.receiveOne(empty), "complete");
+        }
+        const messageId = await scene.send(sender, full);
+        for (const agentId of receivers) await scene.store.deregisterAgent(agentId);
+        await scene.store.sweep();
+        expect(await scene.read(messageId)).toMatchObject({ status: "dead_lettered", reason: "RECEIVER_DEREGISTERED" });
+      });
     });
   });
 }

@@ -88,6 +88,15 @@ export function claimsContract(open: StoreFactory): void {
       expect(await scene.receiveIds(receiver)).toEqual([other]);
     });
 
+    it("leases a message once where a type is asked for twice", async () => {
+      const { scene, sender, receiver } = await pair();
+      const ids = [await scene.send(sender, receiver, { type: "query" })];
+      ids.push(await scene.send(sender, receiver, { type: "query" }));
+      const leased = await scene.receive(receiver, { maxMessages: 50, types: ["query", "my.type", "query"] });
+      expect(leased.map(({ messageId, attempt }) => [messageId, attempt])).toEqual(ids.map((id) => [id, 1]));
+      for (const messageId of ids) expect((await scene.read(messageId)).attempt).toBe(1);
+    });
+
     it("delivers a delayed message when its time has come", async () => {
       const { scene, sender, receiver } = await pair();
       const delayed = await scene.send(sender, receiver, { delaySeconds: 100 });
@@ -258,7 +267,7 @@ export function claimsContract(open: StoreFactory): void {
         expect(await scene.receive(receiver, { maxMessages: 3, claimId })).toEqual(first);
       });
 
-      it("does not return what was settled since, and fills up with new ones", async () => {
+      it("does not return what was settled since, and takes new ones only when it holds nothing any more", async () => {
         const { scene, sender, receiver } = await pair();
         const ids: string[] = [];
         for (let i = 0; i < 4; i++) ids.push(await scene.send(sender, receiver));
@@ -266,10 +275,28 @@ export function claimsContract(open: StoreFactory): void {
         const [a, b] = await scene.receive(receiver, { maxMessages: 2, claimId });
         if (a === undefined || b === undefined) throw new Error("two messages were sent");
         await scene.settle(receiver, a, "complete");
-        const repeat = await scene.receive(receiver, { maxMessages: 2, claimId });
-        expect(repeat[0]).toEqual(b);
-        expect(repeat.length).toBeLessThanOrEqual(2);
-        expect(repeat.map((message) => message.messageId)).not.toContain(a.messageId);
+        expect(await scene.receive(receiver, { maxMessages: 2, claimId })).toEqual([b]);
+        expect(await Promise.all(ids.map((id) => scene.status(id)))).toEqual([
+          "completed",
+          "leased",
+          "queued",
+          "queued",
+        ]);
+        await scene.settle(receiver, b, "complete");
+        expect(await scene.receiveMany(receiver, { maxMessages: 2, claimId })).toEqual(ids.slice(2));
+      });
+
+      it("repeated after the lease has ended takes the message anew: another attempt, another lease", async () => {
+        const { scene, sender, receiver } = await pair();
+        const messageId = await scene.send(sender, receiver);
+        const claimId = scene.id("claim");
+        const first = await scene.receiveOne(receiver, { leaseMilliseconds: 10 * SECOND, claimId });
+        scene.advance(11 * SECOND);
+        const again = await scene.receiveOne(receiver, { leaseMilliseconds: 10 * SECOND, claimId });
+        expect(again).toMatchObject({ messageId, attempt: 2 });
+        expect(at(again.leaseExpiresAt)).toBeGreaterThanOrEqual(at(first.leaseExpiresAt) + 11 * SECOND);
+        expect(await scene.settle(receiver, first, "complete")).toBe("lease_lost");
+        expect(await scene.settle(receiver, again, "complete")).toBe("completed");
       });
 
       it("of another agent's claim leads to nothing of that agent's", async () => {
@@ -332,17 +359,37 @@ export function claimsContract(open: StoreFactory): void {
       expect((await scene.store.getAgent(receiver)).status).toBe("draining");
     });
 
-    it("finds what is due behind many ended and expired rows", async () => {
+    it("finds what is due behind many ended and expired rows, working off 500 expired ones at a time", async () => {
       const { scene, sender, receiver } = await pair();
-      for (let batch = 0; batch < 6; batch++) {
-        const messages = Array.from({ length: 100 }, () =>
-          scene.message(sender, receiver, { ttlSeconds: 5, priority: "urgent" }),
+      const send = async (count: number, ttlSeconds: number): Promise<string[]> => {
+        const messages = Array.from({ length: count }, () =>
+          scene.message(sender, receiver, { ttlSeconds, priority: "urgent" }),
         );
         await scene.store.sendMessages(messages);
+        return messages.map((message) => message.messageId);
+      };
+      await send(100, HOUR / SECOND);
+      for (let batch = 0; batch < 2; batch++) {
+        const settlements = (await scene.receive(receiver, { maxMessages: 50 })).map(({ messageId, attempt }) => ({
+          messageId,
+          attempt,
+          outcome: "complete" as const,
+        }));
+        expect(settlements).toHaveLength(50);
+        await scene.store.settleMessages(receiver, settlements);
       }
+      const expired: string[] = [];
+      for (let batch = 0; batch < 6; batch++) expired.push(...(await send(100, 5)));
       const due = await scene.send(sender, receiver, { priority: "low" });
       scene.advance(6 * SECOND);
-      expect(await scene.receiveIds(receiver)).toEqual([due]);
+      expect(await scene.claim(receiver, { maxMessages: 50 })).toEqual({ messages: [], unfinished: true });
+      expect((await scene.claim(receiver, { maxMessages: 1 })).messages.map((message) => message.messageId)).toEqual([
+        due,
+      ]);
+      for (const messageId of expired) {
+        const { status, endedAt } = await scene.read(messageId);
+        expect([messageId, status, endedAt === undefined]).toEqual([messageId, "expired", false]);
+      }
     });
   });
 }

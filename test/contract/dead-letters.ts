@@ -87,6 +87,18 @@ export function deadLettersContract(open: StoreFactory): void {
         expect(await scene.receiveIds(receiver)).toEqual([messageId]);
       });
 
+      it("takes the time to live away, or an old message would expire at once", async () => {
+        const { scene, sender, receiver } = await pair();
+        const messageId = await scene.deadLetter(sender, receiver, { ttlSeconds: 60 });
+        scene.advance(HOUR);
+        await scene.store.redriveDeadLetters({ messageIds: [messageId], dryRun: false });
+        const redriven = await scene.read(messageId);
+        expect(redriven.status).toBe("queued");
+        expect(redriven).not.toHaveProperty("expiresAt");
+        await scene.store.sweep();
+        expect(await scene.receiveIds(receiver)).toEqual([messageId]);
+      });
+
       it("repeated finds nothing more to do", async () => {
         const { scene, sender, receiver } = await pair();
         const messageId = await scene.deadLetter(sender, receiver);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { type StoreFactory, useStore, withStore } from "./store-under-test.ts";
-import { caught, DAY, only, type Scene } from "./support.ts";
+import { at, caught, DAY, only, payloadField, type Scene, SECOND } from "./support.ts";
 
 /** dependsOn: waiting for others, and falling with them (design section 4, Task). */
 export function dependenciesContract(open: StoreFactory): void {
@@ -177,6 +177,54 @@ export function dependenciesContract(open: StoreFactory): void {
       await scene.store.sweep();
       expect(new Set(await statuses(scene, [...dependents, grandchild]))).toEqual(new Set(["failed"]));
       expect(await scene.results(supervisor, grandchild)).toHaveLength(1);
+    });
+
+    it("that fall beyond the budget of 100 in a second generation are finished by the sweep, each once", async () => {
+      const { scene, supervisor } = await begin(1);
+      const head = await scene.assign(supervisor);
+      const children: string[] = [];
+      for (let i = 0; i < 60; i++) children.push(await scene.submit(supervisor, { dependsOn: [head.taskId] }));
+      const grandchildren: string[] = [];
+      // The first child has more than the budget has left; the second one's are met when nothing is left of it.
+      for (let i = 0; i < 65; i++) {
+        const parent = children[i < 60 ? 0 : 1] ?? "";
+        grandchildren.push(await scene.submit(supervisor, { dependsOn: [parent] }));
+      }
+      const last = await scene.submit(supervisor, { dependsOn: [grandchildren[64] ?? ""] });
+      await scene.fail(head, { retryable: false });
+      const after = await statuses(scene, [...children, ...grandchildren, last]);
+      expect(after.filter((status) => status === "failed").length).toBeLessThanOrEqual(100);
+      await scene.store.sweep();
+      const all = [...children, ...grandchildren, last];
+      expect(new Set(await statuses(scene, all))).toEqual(new Set(["failed"]));
+      const told = (await scene.waiting(supervisor, "task_result")).map((message) => payloadField(message, "taskId"));
+      expect(told.sort()).toEqual([head.taskId, ...all].sort());
+    });
+
+    it("that fail by their deadline fail their dependents, down the chain, within the same sweep", async () => {
+      const { scene, supervisor } = await begin(1);
+      const head = await scene.assign(supervisor, { timeoutSeconds: 60, maxRetries: 0 });
+      const child = await scene.submit(supervisor, { dependsOn: [head.taskId] });
+      const grandchild = await scene.submit(supervisor, { dependsOn: [child] });
+      await scene.pass(61 * SECOND);
+      expect(await statuses(scene, [head.taskId, child, grandchild])).toEqual(["failed", "failed", "failed"]);
+      for (const taskId of [child, grandchild]) {
+        expect((await scene.look(taskId)).error).toMatch(/DEPENDENCY_FAILED/);
+        expect(await scene.results(supervisor, taskId)).toHaveLength(1);
+      }
+    });
+
+    it("let a task take its place when they have completed, not when it was created", async () => {
+      const { scene, supervisor } = await begin(1);
+      const head = await scene.assign(supervisor);
+      const dependent = await scene.submit(supervisor, { dependsOn: [head.taskId] });
+      scene.advance(10 * SECOND);
+      const waiting = await scene.submit(supervisor);
+      scene.advance(10 * SECOND);
+      const before = scene.store.now();
+      await scene.complete(head);
+      expect(await statuses(scene, [waiting, dependent])).toEqual(["assigned", "pending"]);
+      expect(at((await scene.look(dependent)).availableAt)).toBeGreaterThanOrEqual(before);
     });
 
     it("are needed by the worker that has the dependent in hand, and at no other time", async () => {

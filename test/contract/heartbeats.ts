@@ -202,6 +202,20 @@ export function heartbeatsContract(open: StoreFactory): void {
       });
     });
 
+    it.each(["receive", "settlement"])("an agent that wakes by a %s is handed waiting work", async (call) => {
+      const scene = stage.scene();
+      const [sender, agentId, supervisor] = [await scene.agent(), await scene.worker(), await scene.supervisor()];
+      await scene.send(sender, agentId);
+      const leased = await scene.receiveOne(agentId, { leaseMilliseconds: HOUR });
+      await scene.pass(95 * SECOND);
+      expect(await agentStatus(scene, agentId)).toBe("inactive");
+      const taskId = await scene.submit(supervisor);
+      expect((await scene.look(taskId)).status).toBe("pending");
+      if (call === "receive") await scene.claim(agentId);
+      else expect(await scene.settle(agentId, leased, "complete")).toBe("completed");
+      expect(await scene.held(taskId)).toMatchObject({ agentId, attempt: 1 });
+    });
+
     describe("calls as heartbeats", () => {
       /** Calls after 60 s of silence; true when the agent is still active 60 s later, past its first timeout. */
       async function countsAsHeartbeat(scene: Scene, agentId: string, call: () => Promise<unknown>): Promise<boolean> {

@@ -240,6 +240,37 @@ export function settlementsContract(open: StoreFactory): void {
       });
     });
 
+    it.each(["agent", "work queue"])(
+      "of an earlier attempt is no answer for a later one whose lease ended (mailbox of an %s)",
+      async (kind) => {
+        const scene = stage.scene();
+        const [sender, receiver] = [await scene.agent(), await scene.agent()];
+        const channel = kind === "agent" ? undefined : await scene.channel("work_queue", { members: [receiver] });
+        const to = channel === undefined ? receiver : `#${channel}`;
+        const messageId = await scene.send(sender, to, { maxAttempts: 2 });
+        const first = await scene.receiveOne(receiver, { channel });
+        expect(await scene.settle(receiver, first, "retry", { delayMilliseconds: 0 })).toBe("queued");
+        const second = await scene.receiveOne(receiver, { channel, leaseMilliseconds: 10 * SECOND });
+        expect(second.attempt).toBe(2);
+        await scene.pass(11 * SECOND);
+        expect(await scene.read(messageId)).toMatchObject({ status: "dead_lettered", reason: "MAX_ATTEMPTS" });
+        for (const outcome of ["retry", "complete", "dead_letter"] as const) {
+          expect(await scene.settle(receiver, second, outcome)).toBe("lease_lost");
+        }
+      },
+    );
+
+    it("an ended lease is no settlement: the attempt that lost it repeats none", async () => {
+      const scene = stage.scene();
+      const [sender, receiver] = [await scene.agent(), await scene.agent()];
+      await scene.send(sender, receiver);
+      const first = await scene.receiveOne(receiver);
+      await scene.settle(receiver, first, "retry", { delayMilliseconds: 0 });
+      const second = await scene.receiveOne(receiver, { leaseMilliseconds: 10 * SECOND });
+      await scene.pass(11 * SECOND);
+      expect(await scene.settle(receiver, second, "retry")).toBe("lease_lost");
+    });
+
     it("dead_letter keeps the reason", async () => {
       const { scene, receiver, leased } = await delivered();
       await scene.settle(receiver, leased, "dead_letter", { reason: "poison ☠" });

@@ -95,6 +95,19 @@ export function statisticsContract(open: StoreFactory): void {
       });
     });
 
+    it("of the queue keep the rate of the last minute over a sweep", async () => {
+      await withStore(open, {}, async (scene) => {
+        const agentId = await scene.agent();
+        for (let i = 0; i < 3; i++) await scene.send(agentId, agentId);
+        for (let sweeps = 0; sweeps < 5; sweeps++) {
+          await scene.pass(11 * SECOND);
+          expect((await scene.store.queueStatistics()).messagesPerMinute).toBe(3);
+        }
+        await scene.pass(11 * SECOND);
+        expect((await scene.store.queueStatistics()).messagesPerMinute).toBe(0);
+      });
+    });
+
     it("of the registry count a worker as full whose capacity was lowered below what it has", async () => {
       await withStore(open, {}, async (scene) => {
         const supervisor = await scene.supervisor();
