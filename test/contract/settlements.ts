@@ -240,12 +240,13 @@ export function settlementsContract(open: StoreFactory): void {
       });
     });
 
-    it.each(["agent", "work queue"])(
-      "of an earlier attempt is no answer for a later one whose lease ended (mailbox of an %s)",
+    it.each(["mailbox of an agent", "work queue"])(
+      "of an earlier attempt is no answer for a later one whose lease ended (%s)",
       async (kind) => {
         const scene = stage.scene();
         const [sender, receiver] = [await scene.agent(), await scene.agent()];
-        const channel = kind === "agent" ? undefined : await scene.channel("work_queue", { members: [receiver] });
+        const channel =
+          kind === "mailbox of an agent" ? undefined : await scene.channel("work_queue", { members: [receiver] });
         const to = channel === undefined ? receiver : `#${channel}`;
         const messageId = await scene.send(sender, to, { maxAttempts: 2 });
         const first = await scene.receiveOne(receiver, { channel });
