@@ -43,7 +43,8 @@ function naming(id: string, patternsOf: (value: unknown) => readonly string[]): 
     async compile(schema, ast, parent) {
       try {
         const compiled = await keyword.compile(schema, ast, parent);
-        if (patternsOf(value(schema)).some(isDearPattern)) {
+        // The standard's own patterns are compiled while the library is prepared; they are not asked.
+        if (ready && patternsOf(value(schema)).some(isDearPattern)) {
           throw new BadSchema("is a regular expression that takes too long for some texts", schema.cursor);
         }
         return compiled;
@@ -78,9 +79,13 @@ async function prepare(): Promise<void> {
   // ones, not of a stranger's schema with the same $id.
   registerSchema({ type: "object" }, FIRST, DIALECT);
   await compile(await getSchema(FIRST));
+  ready = true;
 }
 
 const FIRST = "https://message-type.invalid/first";
+
+/** Whether the library has been prepared: from then on schemas are those of callers. */
+let ready = false;
 
 let prepared: Promise<void> | undefined;
 
