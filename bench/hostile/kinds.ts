@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { connect } from "node:net";
 
 /** What hostile callers do, each until it is told to stop. All of it is what one caller can do with what it has. */
@@ -119,6 +120,23 @@ export const KINDS: Readonly<Record<string, Attack>> = {
       JSON.stringify({ messages: Array.from({ length: 14 }, () => message(attacker, Array(120_000).fill(1))) }),
   ),
   "openapi.json, pipelined and unread": unread(50, () => get("/api/openapi.json").repeat(10)),
+  "requests sent ahead behind a long poll": async ({ host, port }, { agentId, token }, signal) => {
+    const body = JSON.stringify({ waitSeconds: 20, types: ["never"] });
+    const poll = `POST /api/agents/${agentId}/messages/receive HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const ahead = get("/x").repeat(500);
+    while (!signal.aborted) {
+      const socket = connect(port, host, () => socket.write(poll));
+      socket.on("error", () => {}).resume();
+      const write = () => {
+        while (!socket.destroyed && !signal.aborted && socket.write(ahead));
+      };
+      socket.on("drain", write);
+      await pause(100);
+      write();
+      await Promise.race([once(socket, "close"), once(signal, "abort")]).catch(() => undefined);
+      socket.destroy();
+    }
+  },
   "large peeks, unread": unread(20, ({ agentId, token }) =>
     get(`/api/agents/${agentId}/messages?limit=200`, token).repeat(10),
   ),

@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { Log } from "../lib/log.ts";
+import { refuseConnect } from "./broken-http.ts";
 import type { Connections } from "./connections.ts";
 import type { SilentConnections } from "./silent-connections.ts";
 import type { TlsFiles } from "./tls.ts";
@@ -48,6 +49,7 @@ export function createNodeServer(
   server.timeout = CONNECTION_TIMEOUT_MILLISECONDS;
   server.maxConnections = MAX_CONNECTIONS;
   connections.watch(server);
+  refuseConnect(server, connections);
   silent.watch(server);
   return server;
 }

@@ -37,7 +37,7 @@ const MAX_PARAM_CHARACTERS = 16_384;
 type Parameters = Readonly<Record<string, string>>;
 
 function send(reply: FastifyReply, answer: RawReply, connections: Connections): FastifyReply {
-  connections.sending(reply.raw, answer.text.length);
+  connections.sending(reply.raw, Buffer.byteLength(answer.text));
   reply.code(answer.status);
   for (const name in answer.headers) reply.header(name, answer.headers[name]);
   return reply.send(answer.text);

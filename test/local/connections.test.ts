@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "@jest/globals";
-import { answerBrokenHttp } from "../../src/local/broken-http.ts";
+import { answerBrokenHttp, refuseConnect } from "../../src/local/broken-http.ts";
 import { type ConnectionLimits, Connections } from "../../src/local/connections.ts";
 
 /** Real connections to a real server that answers when the test says so. */
@@ -33,6 +33,7 @@ async function serve(limits: ConnectionLimits): Promise<Under> {
   );
   server.on("clientError", (error, socket) => answerBrokenHttp(error, socket as Socket, connections));
   connections.watch(server);
+  refuseConnect(server, connections);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   open.push({
     close: () => {
@@ -103,6 +104,79 @@ describe("requests that are sent ahead on one connection", () => {
     expect(caller.received).toContain("RATE_LIMITED");
     expect(begun).toHaveLength(3);
   });
+
+  it("close a connection that goes on behind its refusal, while the answer before is still awaited", async () => {
+    const { port, begun } = await serve({ perAddress: undefined, pipelined: 2, aheadBytes: 50_000 });
+    const [flood, other] = [new Caller(port), new Caller(port)];
+    flood.socket.write(get("/waits"));
+    other.socket.write(get("/other"));
+    await until(() => begun.length === 2);
+    // Some 1 kB each: three wait or are refused, and 30 more are still within the limit.
+    flood.socket.write(get("/more").repeat(33));
+    const waits = begun.find(({ request }) => request.url === "/waits")?.request;
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    expect(waits?.socket.destroyed).toBe(false);
+    flood.socket.write(get("/more").repeat(100));
+    await until(() => flood.closed);
+    expect(begun).toHaveLength(2);
+    begun.find(({ request }) => request.url === "/other")?.response.end("served");
+    await until(() => other.received.includes("served"));
+  });
+
+  it("are bounded in all, and make room again when their connection closes", async () => {
+    const { port, begun } = await serve({ perAddress: undefined, pipelined: 100, aheadInAllBytes: 50_000 });
+    const callers = [1, 2, 3].map(() => new Caller(port));
+    const [first, second, third] = callers;
+    for (const caller of callers) caller.socket.write(get("/waits"));
+    await until(() => begun.length === 3);
+    first?.socket.write(get("/ahead").repeat(30));
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    second?.socket.write(get("/ahead").repeat(30));
+    await until(() => second?.closed === true);
+    expect(first?.closed).toBe(false);
+    first?.socket.destroy();
+    await until(() => begun.filter(({ request }) => request.socket.destroyed).length === 2);
+    third?.socket.write(get("/ahead").repeat(30));
+    for (let n = 3; n < 33; n += 1) {
+      begun.at(-1)?.response.end();
+      for (const { request, response } of begun)
+        if (!request.socket.destroyed && !response.writableEnded) response.end();
+      await until(() => begun.length > n);
+    }
+    // None of those that were sent ahead on the two others.
+    expect(begun).toHaveLength(33);
+    expect(third?.closed).toBe(false);
+  });
+
+  it("give their room back as they are carried out", async () => {
+    const { port, begun } = await serve({ perAddress: undefined, aheadBytes: 5_000 });
+    const caller = new Caller(port);
+    caller.socket.write(get("/0"));
+    await until(() => begun.length === 1);
+    for (let n = 1; n < 40; n += 1) {
+      caller.socket.write(get(`/${n}`));
+      for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      begun[n - 1]?.response.end();
+      await until(() => begun.length === n + 1);
+    }
+    expect(caller.closed).toBe(false);
+  });
+
+  it("are not carried out when the caller has gone, or has asked to close before them", async () => {
+    const { port, begun } = await serve({ perAddress: undefined });
+    const gone = new Caller(port);
+    gone.socket.write(get("/1") + get("/2"));
+    await until(() => begun.length === 1);
+    gone.socket.destroy();
+    await until(() => begun[0]?.response.closed === true);
+    const closes = new Caller(port);
+    closes.socket.write(get("/3").replace("Host", "Connection: close\r\nHost") + get("/4"));
+    await until(() => begun.length === 2);
+    begun[1]?.response.end();
+    await until(() => closes.closed);
+    expect(begun.map(({ request }) => request.url)).toEqual(["/1", "/3"]);
+    expect(answers(closes.received)).toEqual(["HTTP/1.1 200"]);
+  });
 });
 
 describe("what follows a request on its connection and is no HTTP", () => {
@@ -120,6 +194,19 @@ describe("what follows a request on its connection and is no HTTP", () => {
     await until(() => caller.closed);
     expect(answers(caller.received)).toEqual(["HTTP/1.1 201", "HTTP/1.1 400"]);
     expect(caller.received).toContain("made");
+  });
+
+  it("is answered after it, too, when it is CONNECT", async () => {
+    const { port, begun } = await serve({ perAddress: undefined });
+    const caller = new Caller(port);
+    caller.socket.write(`${post("{}")}CONNECT localhost:1 HTTP/1.1\r\nHost: localhost\r\n\r\nand more`);
+    await until(() => begun.length === 1);
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    expect(caller.received).toBe("");
+    begun[0]?.response.writeHead(201).end("made");
+    await until(() => caller.closed);
+    expect(answers(caller.received)).toEqual(["HTTP/1.1 201", "HTTP/1.1 405"]);
+    expect(caller.received).toContain("METHOD_NOT_ALLOWED");
   });
 
   it("leaves whole requests before it to be carried out", async () => {
