@@ -1,4 +1,5 @@
 import type { RequestIds } from "../lib/errors.ts";
+import { type OperationKey, REPEATS } from "../lib/model/operations.ts";
 
 /**
  * Ids are made before the first try. A send, an assignment or a receive whose answer was lost is then repeated with the
@@ -19,21 +20,20 @@ function batchWithIds(value: unknown, newId: () => string): unknown {
 }
 
 /**
- * The body with the ids that the route lacks.
+ * The body with the id that identifies a repeat of the operation, made here when the caller gave none.
  *
- * @param keyed true when the caller gave an Idempotency-Key: that names a send or task already, and excludes an id
+ * @param keyed true when the caller gave an Idempotency-Key: that identifies a send or task already, and excludes an id
  */
-export function withRequestIds(key: string, body: unknown, keyed: boolean, newId: () => string): unknown {
-  switch (key) {
-    case "POST /messages":
-      return keyed ? body : withId(body, "messageId", newId);
-    case "POST /messages/batch":
+export function withRequestIds(key: OperationKey, body: unknown, keyed: boolean, newId: () => string): unknown {
+  const repeat = REPEATS[key];
+  switch (repeat) {
+    case "messageId":
+    case "taskId":
+      return keyed ? body : withId(body, repeat, newId);
+    case "messageIds":
       return keyed ? body : batchWithIds(body, newId);
-    case "POST /tasks":
-      return keyed ? body : withId(body, "taskId", newId);
-    case "POST /agents/{agentId}/messages/receive":
-    case "POST /channels/{name}/messages/receive":
-      return withId(body ?? {}, "claimId", newId);
+    case "claimId":
+      return withId(body ?? {}, repeat, newId);
     default:
       return body;
   }
@@ -72,7 +72,7 @@ export function adviceOn(ids: RequestIds | undefined): string {
     : " It may have been done all the same: repeat it with the messageIds of this error, and it is done once.";
 }
 
-/** Whether the route has no id of its own by which a repeat is known: a registration with an enrolment key brings a token. */
-export function needsIdempotencyKey(key: string): boolean {
-  return key === "POST /agents";
+/** Whether only the Idempotency-Key header identifies a repeat of the operation. */
+export function needsIdempotencyKey(key: OperationKey): boolean {
+  return REPEATS[key] === "idempotencyKey";
 }

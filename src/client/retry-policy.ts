@@ -1,3 +1,5 @@
+import { type OperationKey, REPEATS } from "../lib/model/operations.ts";
+
 /** When a request is repeated, and how long to wait before. */
 
 /** The first wait is up to this long, and each further one up to twice the one before. */
@@ -35,19 +37,8 @@ export function isTransient(status: number): boolean {
   return status === 429 || status === 502 || status === 503 || status === 504;
 }
 
-/**
- * Routes whose repeat would do something more: the second call takes the next dead letters of the filter, or issues another
- * credential. They are repeated only after 429, which says that nothing was done.
- */
-const NOT_REPEATABLE: ReadonlySet<string> = new Set([
-  "POST /dead-letters/redrive",
-  "POST /dead-letters/purge",
-  "POST /agents/{agentId}/messages/purge",
-  "POST /channels/{name}/messages/purge",
-  "POST /credentials",
-]);
-
-/** True when a repeat of the route with the same ids, attempt or claim id does nothing twice. */
-export function isRepeatable(key: string): boolean {
-  return !NOT_REPEATABLE.has(key);
+/** Whether a call is tried again when its answer was lost. After 429 every call is: that says that nothing was done. */
+export function isRepeatable(key: OperationKey): boolean {
+  const repeat = REPEATS[key];
+  return repeat !== "unsafe" && repeat !== "unneeded";
 }

@@ -187,7 +187,7 @@ export class RouteCaller {
 
   /** The answer as it came, for the routes that can also give text. */
   protected async exchange(
-    key: string,
+    key: RouteKey,
     input: LooseInput,
     accept: string,
     options: CallOptions,
@@ -227,13 +227,12 @@ export class RouteCaller {
   }
 
   /** How long a try and all tries may take, and whether there may be a second one. */
-  #patience(key: string, body: unknown, options: CallOptions) {
+  #patience(key: RouteKey, body: unknown, options: CallOptions) {
     const budget =
       options.retryBudgetMilliseconds ?? this.#options.retryBudgetMilliseconds ?? DEFAULT_BUDGET_MILLISECONDS;
     const timeout = this.#options.requestTimeoutMilliseconds ?? DEFAULT_TRY_MILLISECONDS;
     const wait = patienceOf(key, body);
-    // A 503 of the health route is its answer, not a reason to ask again.
-    const repeatable = isRepeatable(key) && !key.startsWith("GET /health");
+    const repeatable = isRepeatable(key);
     return {
       repeatable,
       // Without a second try there is nothing to leave time for.

@@ -3,6 +3,7 @@ import { OWN_PATH } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
 import type { Caller } from "../lib/security/caller.ts";
 import { credentialSchema, renewTokenReplySchema } from "../lib/security/credential.ts";
+import { TOKEN } from "./examples.ts";
 import { agentParams, EVERYBODY, emptyBody } from "./shapes.ts";
 
 /** An agent and the token that it shows. An admin, too, does this for itself alone: for others it issues tokens. */
@@ -12,7 +13,11 @@ const ITS_OWN = { roles: { worker: "own", supervisor: "own", observer: "own", ad
 export const getOwnToken = defineRoute({
   key: "GET /token",
   name: "getOwnToken",
-  summary: "Reads what is known of the token that the request shows: whose it is, when it expires, what it allows",
+  summary: "Reads the token that the request presents",
+  description:
+    "Returns its agent, its expiry and its bounds, not the token itself. `403` when the request presents no token of an agent.",
+  example: { reply: TOKEN },
+  idle: false,
   allow: EVERYBODY,
   params: undefined,
   query: undefined,
@@ -27,7 +32,17 @@ export const getOwnToken = defineRoute({
 export const renewToken = defineRoute({
   key: "POST /agents/{agentId}/token",
   name: "renewToken",
-  summary: "Gives the agent a new token for the one that it shows, which lives until the first use of the new one",
+  summary: "Renews the token that the request presents",
+  description:
+    "The reply shows the new token, this once. The old one stays valid until the new one is first used, so a lost answer loses nothing.",
+  example: {
+    body: {},
+    reply: {
+      credential: { ...TOKEN, credentialId: "01890a5d-ac96-774b-bcce-b302099a8058", renews: TOKEN.credentialId },
+      token: "agt_…",
+    },
+  },
+  idle: false,
   allow: ITS_OWN,
   params: agentParams,
   query: undefined,

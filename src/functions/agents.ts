@@ -12,12 +12,20 @@ import { OWN_BODY, OWN_PATH } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
 import type { Caller } from "../lib/security/caller.ts";
 import type { RegistrationBounds } from "../lib/security/registration-bounds.ts";
+import { AGENT } from "./examples.ts";
 import { agentParams, itself, READERS } from "./shapes.ts";
 
 export const registerAgent = defineRoute({
   key: "POST /agents",
   name: "registerAgent",
-  summary: "Registers an agent, or updates and reactivates a known one",
+  summary: "Registers an agent, or updates and reactivates an existing one",
+  description:
+    "Capabilities are a set. With an enrolment key as the credential, a new agent gets a token of its own in the reply, this once.",
+  example: {
+    body: { agentId: "backend-1", role: "worker", capabilities: ["python@3.12", "database"], maxConcurrentTasks: 3 },
+    reply: { agent: AGENT },
+  },
+  idle: false,
   allow: { ...itself(OWN_BODY), enrolment: true },
   params: undefined,
   query: undefined,
@@ -47,7 +55,11 @@ function boundsOf(caller: Caller): RegistrationBounds | undefined {
 export const listAgents = defineRoute({
   key: "GET /agents",
   name: "listAgents",
-  summary: "Lists agents by id",
+  summary: "Lists agents, ordered by id",
+  description:
+    "`capability` selects the agents that meet a requirement: `python` is met by `python` and by any `python@version`.",
+  example: { reply: { agents: [AGENT], nextCursor: null } },
+  idle: false,
   allow: READERS,
   params: undefined,
   query: listAgentsQuerySchema,
@@ -62,7 +74,10 @@ export const listAgents = defineRoute({
 export const getAgent = defineRoute({
   key: "GET /agents/{agentId}",
   name: "getAgent",
-  summary: "Reads one agent",
+  summary: "Reads an agent",
+  description: "Includes its status, how many tasks it has now and how it performed in the last 30 days.",
+  example: { reply: AGENT },
+  idle: false,
   allow: { roles: { ...READERS.roles, worker: "own" }, own: OWN_PATH },
   params: agentParams,
   query: undefined,
@@ -77,7 +92,11 @@ export const getAgent = defineRoute({
 export const deregisterAgent = defineRoute({
   key: "DELETE /agents/{agentId}",
   name: "deregisterAgent",
-  summary: "Deregisters an agent and gives its tasks back without using a retry",
+  summary: "Deregisters an agent",
+  description:
+    "Its tasks go to other agents without using a retry. The next sweep moves its messages to the dead letters. The agent can register again.",
+  example: { reply: { ...AGENT, status: "deregistered", activeTasks: 0 } },
+  idle: false,
   allow: itself(OWN_PATH),
   params: agentParams,
   query: undefined,
@@ -93,7 +112,19 @@ export const deregisterAgent = defineRoute({
 export const heartbeat = defineRoute({
   key: "POST /agents/{agentId}/heartbeat",
   name: "heartbeat",
-  summary: "Says that the agent is alive; answers what waits for it and which of its tasks are to be cancelled",
+  summary: "Reports that an agent is alive",
+  description:
+    "Returns how many messages wait for the agent, the tasks that it has, and which of them are to be cancelled. An agent that is silent for three intervals becomes inactive, and its tasks go to others. `draining` keeps the tasks of the agent and gives it no new ones.",
+  example: {
+    body: { status: "active" },
+    reply: {
+      status: "active",
+      heartbeatIntervalSeconds: 30,
+      pendingMessages: 2,
+      tasks: [{ taskId: "build-1", attempt: 1, cancelRequested: false }],
+    },
+  },
+  idle: true,
   allow: itself(OWN_PATH),
   params: agentParams,
   query: undefined,

@@ -8,6 +8,7 @@ import {
   listAuditQuerySchema,
   listAuditReplySchema,
 } from "../lib/security/audit.ts";
+import { AUDIT_BLOCK, AUDIT_ENTRY } from "./examples.ts";
 import { ADMIN_ONLY } from "./shapes.ts";
 
 const blockParams = z.strictObject({ blockNo: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
@@ -15,7 +16,11 @@ const blockParams = z.strictObject({ blockNo: z.coerce.number().int().min(1).max
 export const listAudit = defineRoute({
   key: "GET /audit",
   name: "listAudit",
-  summary: "Lists what was done, the latest first; a page may be short and not be the last",
+  summary: "Lists audit entries, newest first",
+  description:
+    "Who did what to what, and when. A page may be short, or empty, without being the last: `nextCursor` is null only at the end.",
+  example: { reply: { entries: [AUDIT_ENTRY], nextCursor: null } },
+  idle: false,
   allow: ADMIN_ONLY,
   params: undefined,
   query: listAuditQuerySchema,
@@ -30,7 +35,10 @@ export const listAudit = defineRoute({
 export const listAuditBlocks = defineRoute({
   key: "GET /audit/blocks",
   name: "listAuditBlocks",
-  summary: "Lists the sealed blocks of the audit, the oldest first",
+  summary: "Lists sealed audit blocks, oldest first",
+  description: "Each block has the hash of the block before it.",
+  example: { reply: { blocks: [AUDIT_BLOCK], nextCursor: null } },
+  idle: false,
   allow: ADMIN_ONLY,
   params: undefined,
   query: listAuditBlocksQuerySchema,
@@ -45,7 +53,16 @@ export const listAuditBlocks = defineRoute({
 export const getAuditBlock = defineRoute({
   key: "GET /audit/blocks/{blockNo}",
   name: "getAuditBlock",
-  summary: "Reads a block of the audit with its entries as they are now: all that it takes to verify it",
+  summary: "Reads an audit block with its entries",
+  description: "The entries as they are now and their hashes as they were sealed: all that verifying the block takes.",
+  example: {
+    reply: {
+      block: AUDIT_BLOCK,
+      members: [{ entryNo: AUDIT_ENTRY.entryNo, hash: AUDIT_BLOCK.hash, entry: AUDIT_ENTRY }],
+      strays: [],
+    },
+  },
+  idle: false,
   allow: ADMIN_ONLY,
   params: blockParams,
   query: undefined,
@@ -60,8 +77,21 @@ export const getAuditBlock = defineRoute({
 export const getAuditDigest = defineRoute({
   key: "GET /audit/digest",
   name: "getAuditDigest",
-  summary:
-    "Reads the hash of the newest block of the audit, to be kept where nobody can change it; the retention; and how many entries are not sealed yet",
+  summary: "Reads the hash of the newest audit block",
+  description:
+    "Keep it where nobody can change it: with it, a later replacement of the whole audit is detected. Also returns the retention and how many entries are not sealed yet.",
+  example: {
+    reply: {
+      blockNo: 1,
+      lastEntryNo: 1,
+      hash: AUDIT_BLOCK.hash,
+      sealedAt: AUDIT_BLOCK.sealedAt,
+      at: "2026-03-01T09:10:00.000Z",
+      retentionDays: 365,
+      unsealed: { count: 0 },
+    },
+  },
+  idle: false,
   allow: ADMIN_ONLY,
   params: undefined,
   query: undefined,

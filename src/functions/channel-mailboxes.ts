@@ -8,12 +8,20 @@ import {
   purgeMailboxSchema,
   receiveMessagesReplySchema,
 } from "../lib/messages/message.ts";
+import { LEASED_MESSAGE, MESSAGE } from "./examples.ts";
 import { channelParams, reading, withMailbox } from "./shapes.ts";
 
 export const receiveFromChannel = defineRoute({
   key: "POST /channels/{name}/messages/receive",
   name: "receiveFromChannel",
-  summary: "Leases due messages of a work queue for one of its members; waits up to waitSeconds for the first",
+  summary: "Leases due messages from a work queue",
+  description:
+    "As from a mailbox, for the member that `agentId` names. That member settles them by the routes of messages.",
+  example: {
+    body: { agentId: "backend-1", waitSeconds: 20, claimId: "claim-2" },
+    reply: { messages: [{ ...LEASED_MESSAGE, receiver: "#builds", channel: "builds", holder: "backend-1" }] },
+  },
+  idle: true,
   allow: withMailbox(OWN_BODY_BY_GRANTS),
   params: channelParams,
   query: undefined,
@@ -30,7 +38,10 @@ export const receiveFromChannel = defineRoute({
 export const peekChannel = defineRoute({
   key: "GET /channels/{name}/messages",
   name: "peekChannel",
-  summary: "Shows what waits in a work queue, in delivery order, without leasing it",
+  summary: "Lists the queued messages of a work queue without leasing them",
+  description: "In delivery order, due or not.",
+  example: { reply: { messages: [{ ...MESSAGE, receiver: "#builds", channel: "builds" }], nextCursor: null } },
+  idle: false,
   allow: reading(BY_GRANTS),
   params: channelParams,
   query: peekMessagesQuerySchema,
@@ -45,7 +56,11 @@ export const peekChannel = defineRoute({
 export const purgeChannel = defineRoute({
   key: "POST /channels/{name}/messages/purge",
   name: "purgeChannel",
-  summary: "Ends up to 1,000 queued messages of a work queue that match, due or not",
+  summary: "Ends queued messages of a work queue",
+  description:
+    "Up to 1,000 messages that match the filter, due or not, become `expired` with the reason `PURGED`. An empty filter matches all; `dryRun` only counts.",
+  example: { body: { filter: { before: "2026-02-01T00:00:00.000Z" } }, reply: { count: 12 } },
+  idle: false,
   allow: withMailbox(BY_GRANTS),
   params: channelParams,
   query: undefined,

@@ -14,6 +14,7 @@ import {
 import { BY_GRANTS } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
 import { channelNameSchema, idSchema } from "../lib/values.ts";
+import { CHANNEL, CHANNEL_DETAILS } from "./examples.ts";
 import { channelParams, EVERYBODY_WITHOUT_CONTENTS, MAKERS, reading, withMailbox } from "./shapes.ts";
 
 const memberParams = z.strictObject({ name: channelNameSchema, agentId: idSchema });
@@ -21,7 +22,14 @@ const memberParams = z.strictObject({ name: channelNameSchema, agentId: idSchema
 export const createChannel = defineRoute({
   key: "POST /channels",
   name: "createChannel",
-  summary: "Makes a channel with its members and grants; the creator gets every right",
+  summary: "Creates a channel with its members and grants",
+  description:
+    "The caller gets every right on it. The same channel again returns the existing one; another under its name is `409 ID_TAKEN`.",
+  example: {
+    body: { name: "builds", kind: "work_queue", members: ["backend-1"], grants: [{ role: "supervisor", post: true }] },
+    reply: CHANNEL_DETAILS,
+  },
+  idle: false,
   allow: MAKERS,
   params: undefined,
   query: undefined,
@@ -38,7 +46,10 @@ export const createChannel = defineRoute({
 export const listChannels = defineRoute({
   key: "GET /channels",
   name: "listChannels",
-  summary: "Lists by name the channels that the caller may read",
+  summary: "Lists the channels that the caller may read, ordered by name",
+  description: "Without their grants.",
+  example: { reply: { channels: [CHANNEL], nextCursor: null } },
+  idle: false,
   allow: EVERYBODY_WITHOUT_CONTENTS,
   params: undefined,
   query: listChannelsQuerySchema,
@@ -53,7 +64,10 @@ export const listChannels = defineRoute({
 export const getChannel = defineRoute({
   key: "GET /channels/{name}",
   name: "getChannel",
-  summary: "Reads one channel with its grants",
+  summary: "Reads a channel with its grants",
+  description: "Grants of roles come first, then those of agents, ordered by id.",
+  example: { reply: CHANNEL_DETAILS },
+  idle: false,
   allow: reading(BY_GRANTS),
   params: channelParams,
   query: undefined,
@@ -68,7 +82,11 @@ export const getChannel = defineRoute({
 export const deleteChannel = defineRoute({
   key: "DELETE /channels/{name}",
   name: "deleteChannel",
-  summary: "Deletes a channel; what waits in a work queue becomes dead letters",
+  summary: "Deletes a channel",
+  description:
+    "Its members and grants go at once. The next sweep moves the messages of a work queue to the dead letters. Copies of posts stay in the mailboxes of their receivers.",
+  example: { reply: { name: "builds" } },
+  idle: false,
   allow: withMailbox(BY_GRANTS),
   params: channelParams,
   query: undefined,
@@ -84,7 +102,10 @@ export const deleteChannel = defineRoute({
 export const listChannelMembers = defineRoute({
   key: "GET /channels/{name}/members",
   name: "listChannelMembers",
-  summary: "Lists the members of a channel by id",
+  summary: "Lists the members of a channel, ordered by agent id",
+  description: "Deregistered agents stay members.",
+  example: { reply: { members: [{ agentId: "backend-1", addedAt: CHANNEL.createdAt }], nextCursor: null } },
+  idle: false,
   allow: reading(BY_GRANTS),
   params: channelParams,
   query: listChannelMembersQuerySchema,
@@ -99,7 +120,10 @@ export const listChannelMembers = defineRoute({
 export const addChannelMember = defineRoute({
   key: "PUT /channels/{name}/members/{agentId}",
   name: "addChannelMember",
-  summary: "Makes an agent a member, if it is none yet",
+  summary: "Adds an agent to a channel",
+  description: "Changes nothing if the agent is already a member.",
+  example: { reply: { agentId: "backend-1", addedAt: CHANNEL.createdAt } },
+  idle: false,
   allow: withMailbox(BY_GRANTS),
   params: memberParams,
   query: undefined,
@@ -115,7 +139,11 @@ export const addChannelMember = defineRoute({
 export const removeChannelMember = defineRoute({
   key: "DELETE /channels/{name}/members/{agentId}",
   name: "removeChannelMember",
-  summary: "Takes an agent out of a channel; what it has leased stays leased until the lease ends",
+  summary: "Removes an agent from a channel",
+  description:
+    "Messages that it has leased stay leased until the lease ends. Changes nothing if the agent is not a member.",
+  example: { reply: { name: "builds", agentId: "backend-1" } },
+  idle: false,
   allow: withMailbox(BY_GRANTS),
   params: memberParams,
   query: undefined,
@@ -132,7 +160,10 @@ export const removeChannelMember = defineRoute({
 export const putChannelGrant = defineRoute({
   key: "PUT /channels/{name}/grants",
   name: "putChannelGrant",
-  summary: "Says what an agent, or every agent of a role, may do with a channel; nothing at all takes its grant away",
+  summary: "Sets the rights of an agent or a role on a channel",
+  description: "Replaces the grant of that agent or role. A grant without a right is removed.",
+  example: { body: { role: "supervisor", post: true }, reply: CHANNEL_DETAILS },
+  idle: false,
   allow: withMailbox(BY_GRANTS),
   params: channelParams,
   query: undefined,

@@ -8,12 +8,20 @@ import {
   listCredentialsQuerySchema,
   listCredentialsReplySchema,
 } from "../lib/security/credential.ts";
+import { TOKEN } from "./examples.ts";
 import { ADMIN_ONLY } from "./shapes.ts";
 
 export const issueCredential = defineRoute({
   key: "POST /credentials",
   name: "issueCredential",
-  summary: "Issues a token or an enrolment key, whose secret is shown this once, or binds a principal or a certificate",
+  summary: "Issues a credential",
+  description:
+    "A token is for one agent; an enrolment key registers new agents; a principal binds an Entra ID application, a certificate a client certificate. The reply shows the secret of a token or an enrolment key, this once.",
+  example: {
+    body: { kind: "token", agentId: "backend-1", expiresInSeconds: 7_776_000, label: "rack-7" },
+    reply: { credential: TOKEN, secret: "agt_…" },
+  },
+  idle: false,
   allow: ADMIN_ONLY,
   params: undefined,
   query: undefined,
@@ -29,7 +37,11 @@ export const issueCredential = defineRoute({
 export const listCredentials = defineRoute({
   key: "GET /credentials",
   name: "listCredentials",
-  summary: "Lists credentials, the newest first, without their secrets",
+  summary: "Lists credentials, newest first",
+  description:
+    "Without secrets and their hashes. Expired and revoked ones are included until maintenance deletes them.",
+  example: { reply: { credentials: [TOKEN], nextCursor: null } },
+  idle: false,
   allow: ADMIN_ONLY,
   params: undefined,
   query: listCredentialsQuerySchema,
@@ -44,7 +56,10 @@ export const listCredentials = defineRoute({
 export const revokeCredential = defineRoute({
   key: "DELETE /credentials/{credentialId}",
   name: "revokeCredential",
-  summary: "Revokes a credential for good: everywhere within 5 s",
+  summary: "Revokes a credential permanently",
+  description: "The process that answers refuses it at once, every other process within 5 s.",
+  example: { reply: { ...TOKEN, revokedAt: "2026-03-02T08:00:00.000Z" } },
+  idle: false,
   allow: ADMIN_ONLY,
   params: z.strictObject({ credentialId: credentialIdSchema }),
   query: undefined,

@@ -8,7 +8,20 @@ const livenessSchema = z.object({ status: z.literal("healthy"), checks: z.object
 export const health = defineRoute({
   key: "GET /health",
   name: "health",
-  summary: "Whether the store answers: 200 healthy, 503 unhealthy",
+  summary: "Reports whether the store answers",
+  description: "`200` when it does, otherwise `503` with the same body.",
+  example: {
+    reply: {
+      status: "healthy",
+      checks: {
+        databaseConnection: true,
+        messageQueueOperational: true,
+        agentRegistryAccessible: true,
+        recentActivity: true,
+      },
+    },
+  },
+  idle: true,
   allow: "anyone",
   params: undefined,
   query: undefined,
@@ -24,7 +37,10 @@ export const health = defineRoute({
 export const healthLive = defineRoute({
   key: "GET /health/live",
   name: "healthLive",
-  summary: "Whether the process answers at all; asks nothing of the store",
+  summary: "Reports whether the process answers",
+  description: "Does not ask the store.",
+  example: { reply: { status: "healthy", checks: {} } },
+  idle: true,
   allow: "anyone",
   params: undefined,
   query: undefined,

@@ -5,7 +5,13 @@ import { ADMIN_ONLY } from "./shapes.ts";
 export const rotateKeys = defineRoute({
   key: "POST /keys/rotate",
   name: "rotateKeys",
-  summary: "Encrypts again, under the newest version of the key, what is under another one; for a few seconds a call",
+  summary: "Encrypts stored values again under the newest key version",
+  description: "Works for a few seconds. Call again with `nextCursor` until it is null.",
+  example: {
+    body: { newVersion: true },
+    reply: { keyVersion: "2", reencrypted: 500, undecryptable: 0, left: 300, nextCursor: "eyJ0IjoibWVzc2FnZXMifQ" },
+  },
+  idle: false,
   allow: ADMIN_ONLY,
   params: undefined,
   query: undefined,

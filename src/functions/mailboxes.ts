@@ -8,12 +8,17 @@ import {
   receiveMessagesReplySchema,
   receiveMessagesSchema,
 } from "../lib/messages/message.ts";
+import { LEASED_MESSAGE, MESSAGE } from "./examples.ts";
 import { agentParams, reading, withMailbox } from "./shapes.ts";
 
 export const receiveMessages = defineRoute({
   key: "POST /agents/{agentId}/messages/receive",
   name: "receiveMessages",
-  summary: "Leases due messages of a mailbox; waits up to waitSeconds for the first",
+  summary: "Leases due messages from a mailbox",
+  description:
+    "Waits up to `waitSeconds` for the first message. Each message is leased for `leaseSeconds` and carries `attempt`, which settling it has to name. A message whose lease ends is delivered again.",
+  example: { body: { maxMessages: 10, waitSeconds: 20, claimId: "claim-1" }, reply: { messages: [LEASED_MESSAGE] } },
+  idle: true,
   allow: withMailbox(OWN_PATH),
   params: agentParams,
   query: undefined,
@@ -30,7 +35,10 @@ export const receiveMessages = defineRoute({
 export const peekMessages = defineRoute({
   key: "GET /agents/{agentId}/messages",
   name: "peekMessages",
-  summary: "Shows what waits in a mailbox, in delivery order, without leasing it",
+  summary: "Lists the queued messages of a mailbox without leasing them",
+  description: "In delivery order, due or not.",
+  example: { reply: { messages: [MESSAGE], nextCursor: null } },
+  idle: false,
   allow: reading(OWN_PATH),
   params: agentParams,
   query: peekMessagesQuerySchema,
@@ -45,7 +53,11 @@ export const peekMessages = defineRoute({
 export const purgeMailbox = defineRoute({
   key: "POST /agents/{agentId}/messages/purge",
   name: "purgeMailbox",
-  summary: "Ends up to 1,000 queued messages of a mailbox that match, due or not",
+  summary: "Ends queued messages of a mailbox",
+  description:
+    "Up to 1,000 messages that match the filter, due or not, become `expired` with the reason `PURGED`. An empty filter matches all; `dryRun` only counts.",
+  example: { body: { filter: { type: "notification" }, dryRun: true }, reply: { count: 12 } },
+  idle: false,
   allow: withMailbox(OWN_PATH),
   params: agentParams,
   query: undefined,

@@ -8,6 +8,7 @@ import {
   listMessageTypesReplySchema,
   putMessageTypeSchema,
 } from "../lib/messages/message-type.ts";
+import { MESSAGE_TYPE } from "./examples.ts";
 import { ADMIN_ONLY, EVERYBODY } from "./shapes.ts";
 
 const typeParams = z.strictObject({ type: messageTypeSchema });
@@ -15,7 +16,11 @@ const typeParams = z.strictObject({ type: messageTypeSchema });
 export const putMessageType = defineRoute({
   key: "PUT /message-types/{type}",
   name: "putMessageType",
-  summary: "Registers a custom type with the JSON Schema that its payloads must satisfy, or replaces the schema",
+  summary: "Registers a custom message type, or replaces its schema",
+  description:
+    "Payloads of the type then have to satisfy the JSON Schema (2020-12). Messages that were sent before are not checked.",
+  example: { body: { schema: MESSAGE_TYPE.schema }, reply: MESSAGE_TYPE },
+  idle: false,
   allow: ADMIN_ONLY,
   params: z.strictObject({ type: customMessageTypeSchema }),
   query: undefined,
@@ -31,7 +36,10 @@ export const putMessageType = defineRoute({
 export const listMessageTypes = defineRoute({
   key: "GET /message-types",
   name: "listMessageTypes",
-  summary: "Lists the registered types by name",
+  summary: "Lists the registered message types, ordered by name",
+  description: "Built-in types have no schema and are not listed.",
+  example: { reply: { messageTypes: [MESSAGE_TYPE], nextCursor: null } },
+  idle: false,
   allow: EVERYBODY,
   params: undefined,
   query: listMessageTypesQuerySchema,
@@ -46,7 +54,10 @@ export const listMessageTypes = defineRoute({
 export const getMessageType = defineRoute({
   key: "GET /message-types/{type}",
   name: "getMessageType",
-  summary: "Reads one registered type",
+  summary: "Reads a registered message type",
+  description: "With its JSON Schema.",
+  example: { reply: MESSAGE_TYPE },
+  idle: false,
   allow: EVERYBODY,
   params: typeParams,
   query: undefined,
@@ -61,7 +72,10 @@ export const getMessageType = defineRoute({
 export const deleteMessageType = defineRoute({
   key: "DELETE /message-types/{type}",
   name: "deleteMessageType",
-  summary: "Forgets a registered type; its messages stay as they are",
+  summary: "Deletes a message type",
+  description: "Payloads of the type are no longer checked. Its messages stay as they are.",
+  example: { reply: { type: MESSAGE_TYPE.type } },
+  idle: false,
   allow: ADMIN_ONLY,
   params: typeParams,
   query: undefined,

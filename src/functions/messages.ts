@@ -17,12 +17,17 @@ import {
   settleReplySchema,
   withdrawReplySchema,
 } from "../lib/messages/message.ts";
+import { MESSAGE, SENT_MESSAGE } from "./examples.ts";
 import { messageParams, reading, sending, withMailbox } from "./shapes.ts";
 
 export const sendMessage = defineRoute({
   key: "POST /messages",
   name: "sendMessage",
-  summary: "Puts a message in an agent's mailbox, durably",
+  summary: "Sends a message to an agent or a channel",
+  description:
+    "A message that was answered 2xx is durable. It is delivered at least once. `receiver` is an agent, or `#` and the name of a channel.",
+  example: { body: SENT_MESSAGE, reply: { messageId: MESSAGE.messageId, duplicate: false } },
+  idle: false,
   allow: sending(OWN_SENDER),
   params: undefined,
   query: undefined,
@@ -39,6 +44,12 @@ export const sendBatch = defineRoute({
   key: "POST /messages/batch",
   name: "sendBatch",
   summary: "Sends up to 100 messages, all or none",
+  description: "Each message is as in a single send. Posts to broadcast channels are refused.",
+  example: {
+    body: { messages: [SENT_MESSAGE] },
+    reply: { results: [{ messageId: MESSAGE.messageId, duplicate: false }] },
+  },
+  idle: false,
   allow: sending(OWN_SENDERS),
   params: undefined,
   query: undefined,
@@ -55,7 +66,13 @@ export const sendBatch = defineRoute({
 export const settleMessages = defineRoute({
   key: "POST /messages/settle",
   name: "settleMessages",
-  summary: "Settles up to 100 leased messages, each as if sent alone, in order",
+  summary: "Settles up to 100 leased messages",
+  description: "In order, each as if it was settled alone: one that cannot be settled stops none of the others.",
+  example: {
+    body: { agentId: "backend-1", settlements: [{ messageId: MESSAGE.messageId, attempt: 1, outcome: "complete" }] },
+    reply: { results: [{ messageId: MESSAGE.messageId, status: "completed" }] },
+  },
+  idle: false,
   allow: withMailbox(OWN_BODY),
   params: undefined,
   query: undefined,
@@ -77,7 +94,10 @@ export const settleMessages = defineRoute({
 export const getMessage = defineRoute({
   key: "GET /messages/{messageId}",
   name: "getMessage",
-  summary: "Reads one message with its status",
+  summary: "Reads a message",
+  description: "With its status and, once it has ended, when and why.",
+  example: { reply: MESSAGE },
+  idle: false,
   allow: reading(OWN_MESSAGE),
   params: messageParams,
   query: undefined,
@@ -92,7 +112,11 @@ export const getMessage = defineRoute({
 export const withdrawMessage = defineRoute({
   key: "DELETE /messages/{messageId}",
   name: "withdrawMessage",
-  summary: "Takes back a message that is still queued; of a post, every copy that is",
+  summary: "Withdraws a message that is still queued",
+  description:
+    "It becomes `expired` with the reason `WITHDRAWN`. Of a post to a broadcast channel, every copy that is still queued is withdrawn. A message that is leased or settled is `409 LEASE_LOST`.",
+  example: { reply: { messageId: MESSAGE.messageId, status: "expired", withdrawn: 1 } },
+  idle: false,
   allow: withMailbox(OWN_SENT_MESSAGE),
   params: messageParams,
   query: undefined,
@@ -108,6 +132,10 @@ export const completeMessage = defineRoute({
   key: "POST /messages/{messageId}/complete",
   name: "completeMessage",
   summary: "Completes a leased message",
+  description:
+    "Names the agent that holds the lease and the attempt. Any other agent or attempt is `409 LEASE_LOST` and changes nothing.",
+  example: { body: { agentId: "backend-1", attempt: 1 }, reply: { messageId: MESSAGE.messageId, status: "completed" } },
+  idle: false,
   allow: withMailbox(OWN_BODY),
   params: messageParams,
   query: undefined,
@@ -122,7 +150,13 @@ export const completeMessage = defineRoute({
 export const retryMessage = defineRoute({
   key: "POST /messages/{messageId}/retry",
   name: "retryMessage",
-  summary: "Returns a leased message to be delivered again; dead-lettered when its attempts are used up",
+  summary: "Returns a leased message for another delivery",
+  description: "At once or after `delaySeconds`. A message that has used up its attempts goes to the dead letters.",
+  example: {
+    body: { agentId: "backend-1", attempt: 1, delaySeconds: 30, reason: "The database is locked" },
+    reply: { messageId: MESSAGE.messageId, status: "queued" },
+  },
+  idle: false,
   allow: withMailbox(OWN_BODY),
   params: messageParams,
   query: undefined,
@@ -137,7 +171,13 @@ export const retryMessage = defineRoute({
 export const deadLetterMessage = defineRoute({
   key: "POST /messages/{messageId}/dead-letter",
   name: "deadLetterMessage",
-  summary: "Puts a leased message aside for people to look at",
+  summary: "Moves a leased message to the dead letters",
+  description: "It is not delivered again until an admin redrives it.",
+  example: {
+    body: { agentId: "backend-1", attempt: 1, reason: "The payload has no question" },
+    reply: { messageId: MESSAGE.messageId, status: "dead_lettered" },
+  },
+  idle: false,
   allow: withMailbox(OWN_BODY),
   params: messageParams,
   query: undefined,
@@ -152,7 +192,13 @@ export const deadLetterMessage = defineRoute({
 export const renewMessageLease = defineRoute({
   key: "POST /messages/{messageId}/renew",
   name: "renewMessageLease",
-  summary: "Moves the end of a lease to now + leaseSeconds",
+  summary: "Renews the lease of a message",
+  description: "The lease then ends `leaseSeconds` from now.",
+  example: {
+    body: { agentId: "backend-1", attempt: 1, leaseSeconds: 60 },
+    reply: { messageId: MESSAGE.messageId, status: "leased", leaseExpiresAt: "2026-03-01T09:01:30.000Z" },
+  },
+  idle: false,
   allow: withMailbox(OWN_BODY),
   params: messageParams,
   query: undefined,

@@ -6,12 +6,16 @@ import {
   queueStatisticsSchema,
   registryStatisticsSchema,
 } from "../lib/statistics/statistics.ts";
+import { COORDINATION_STATISTICS, QUEUE_STATISTICS, REGISTRY_STATISTICS } from "./examples.ts";
 import { READERS } from "./shapes.ts";
 
 export const queueStatistics = defineRoute({
   key: "GET /stats/queue",
   name: "queueStatistics",
-  summary: "Counts of messages, their rate and the age of the oldest waiting one",
+  summary: "Returns the statistics of messages",
+  description: "Counts by status, the rate of the last minute and the age of the oldest waiting message.",
+  example: { reply: QUEUE_STATISTICS },
+  idle: true,
   allow: READERS,
   params: undefined,
   query: undefined,
@@ -26,7 +30,10 @@ export const queueStatistics = defineRoute({
 export const registryStatistics = defineRoute({
   key: "GET /stats/registry",
   name: "registryStatistics",
-  summary: "Counts of agents and the mean load of active workers",
+  summary: "Returns the statistics of agents",
+  description: "Counts by role and the mean load of active workers.",
+  example: { reply: REGISTRY_STATISTICS },
+  idle: true,
   allow: READERS,
   params: undefined,
   query: undefined,
@@ -41,7 +48,10 @@ export const registryStatistics = defineRoute({
 export const coordinationStatistics = defineRoute({
   key: "GET /stats/coordination",
   name: "coordinationStatistics",
-  summary: "Counts of tasks by status and outcome",
+  summary: "Returns the statistics of tasks",
+  description: "Counts by status and by outcome.",
+  example: { reply: COORDINATION_STATISTICS },
+  idle: true,
   allow: READERS,
   params: undefined,
   query: undefined,
@@ -56,7 +66,17 @@ export const coordinationStatistics = defineRoute({
 export const metrics = defineRoute({
   key: "GET /metrics",
   name: "metrics",
-  summary: "All statistics as JSON, or as Prometheus text when Accept names text/plain or openmetrics",
+  summary: "Returns all statistics",
+  description: "As JSON, or as Prometheus text when `Accept` names `text/plain` or `application/openmetrics-text`.",
+  example: {
+    reply: {
+      queue: QUEUE_STATISTICS,
+      registry: REGISTRY_STATISTICS,
+      coordination: COORDINATION_STATISTICS,
+      performance: { messageThroughput: 12, agentUtilization: 0.25, taskCompletionRate: 0.95, errorRate: 0.05 },
+    },
+  },
+  idle: true,
   allow: READERS,
   params: undefined,
   query: undefined,

@@ -15,7 +15,14 @@ import { taskParams, working } from "./shapes.ts";
 export const startTask = defineRoute({
   key: "POST /tasks/{taskId}/start",
   name: "startTask",
-  summary: "Moves an assigned task to running",
+  summary: "Starts an assigned task",
+  description:
+    "Names the agent that has the task and the attempt. Any other agent or attempt is `409 LEASE_LOST` and changes nothing.",
+  example: {
+    body: { agentId: "backend-1", attempt: 1 },
+    reply: { taskId: "build-1", status: "running", cancelRequested: false, deadline: "2026-03-01T10:00:00.000Z" },
+  },
+  idle: false,
   allow: working(OWN_BODY),
   params: taskParams,
   query: undefined,
@@ -30,7 +37,14 @@ export const startTask = defineRoute({
 export const progressTask = defineRoute({
   key: "POST /tasks/{taskId}/progress",
   name: "progressTask",
-  summary: "Reports progress, may extend the deadline; answers whether a cancel was asked for",
+  summary: "Reports the progress of a task",
+  description:
+    "Starts the task if it was not started. `extendSeconds` moves the deadline to that many seconds from now, if that is later. The reply says whether a cancellation was requested.",
+  example: {
+    body: { agentId: "backend-1", attempt: 1, percent: 40, note: "Tests run" },
+    reply: { taskId: "build-1", status: "running", cancelRequested: false, deadline: "2026-03-01T10:00:00.000Z" },
+  },
+  idle: false,
   allow: working(OWN_BODY),
   params: taskParams,
   query: undefined,
@@ -45,7 +59,13 @@ export const progressTask = defineRoute({
 export const completeTask = defineRoute({
   key: "POST /tasks/{taskId}/complete",
   name: "completeTask",
-  summary: "Completes a task and sends its result to the supervisor",
+  summary: "Completes a task",
+  description: "The supervisor gets a `task_result` message with the result. Tasks that depend on this one may start.",
+  example: {
+    body: { agentId: "backend-1", attempt: 1, result: { ok: true } },
+    reply: { taskId: "build-1", status: "completed", cancelRequested: false },
+  },
+  idle: false,
   allow: working(OWN_BODY),
   params: taskParams,
   query: undefined,
@@ -60,7 +80,14 @@ export const completeTask = defineRoute({
 export const failTask = defineRoute({
   key: "POST /tasks/{taskId}/fail",
   name: "failTask",
-  summary: "Reports a failure: requeued with backoff, or failed when final or out of retries",
+  summary: "Reports that an attempt of a task failed",
+  description:
+    "The task is assigned again after a delay, or ends as `failed` when `retryable` is false or its retries are used up.",
+  example: {
+    body: { agentId: "backend-1", attempt: 1, error: "The compiler ran out of memory" },
+    reply: { taskId: "build-1", status: "pending", cancelRequested: false },
+  },
+  idle: false,
   allow: working(OWN_BODY),
   params: taskParams,
   query: undefined,

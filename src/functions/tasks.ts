@@ -14,6 +14,7 @@ import {
   taskReplySchema,
   taskSchema,
 } from "../lib/tasks/task.ts";
+import { ASSIGNED_TASK, EXPLANATION, TASK } from "./examples.ts";
 import { assigning, reading, taskParams } from "./shapes.ts";
 
 /** The routes of those who hand out work and of those who look on; what workers call is in task-progress.ts. */
@@ -21,7 +22,14 @@ import { assigning, reading, taskParams } from "./shapes.ts";
 export const assignTask = defineRoute({
   key: "POST /tasks",
   name: "assignTask",
-  summary: "Creates a task and assigns it to the worker that fits best, or lets it wait",
+  summary: "Creates a task and assigns it to the best worker",
+  description:
+    "The worker gets a `task_assignment` message. Without a worker that fits, the task waits for one; with unfinished tasks in `dependsOn`, it waits for those first.",
+  example: {
+    body: ASSIGNED_TASK,
+    reply: { taskId: "build-1", status: "assigned", assignedTo: "backend-1", attempt: 1 },
+  },
+  idle: false,
   allow: assigning(OWN_ASSIGNMENT),
   params: undefined,
   query: undefined,
@@ -39,7 +47,11 @@ export const assignTask = defineRoute({
 export const previewTask = defineRoute({
   key: "POST /tasks/preview",
   name: "previewTask",
-  summary: "Explains whom an assignment would weigh and choose now; writes nothing",
+  summary: "Explains which worker a task would be assigned to now",
+  description:
+    "Returns the workers that were considered, with their scores, and how many were excluded for which reason. Writes nothing.",
+  example: { body: ASSIGNED_TASK, reply: EXPLANATION },
+  idle: false,
   allow: assigning(OWN_ASSIGNMENT),
   params: undefined,
   query: undefined,
@@ -54,7 +66,11 @@ export const previewTask = defineRoute({
 export const listTasks = defineRoute({
   key: "GET /tasks",
   name: "listTasks",
-  summary: "Lists tasks, the newest first",
+  summary: "Lists tasks, newest first",
+  description:
+    "An agent that is not an admin or an observer sees its own: a supervisor those that it assigned, a worker those that were assigned to it.",
+  example: { reply: { tasks: [TASK], nextCursor: null } },
+  idle: false,
   allow: reading(OWN_TASKS),
   params: undefined,
   query: listTasksQuerySchema,
@@ -69,7 +85,10 @@ export const listTasks = defineRoute({
 export const getTask = defineRoute({
   key: "GET /tasks/{taskId}",
   name: "getTask",
-  summary: "Reads one task, archived ones included",
+  summary: "Reads a task",
+  description: "Archived tasks are included. A worker may also read the tasks that its own task depends on.",
+  example: { reply: TASK },
+  idle: false,
   allow: reading(OWN_OR_NEEDED_TASK),
   params: taskParams,
   query: undefined,
@@ -84,7 +103,11 @@ export const getTask = defineRoute({
 export const getTaskAssignments = defineRoute({
   key: "GET /tasks/{taskId}/assignment",
   name: "getTaskAssignments",
-  summary: "Explains the attempts, the oldest first: who was considered with which scores, and who was not and why",
+  summary: "Explains the attempts of a task, oldest first",
+  description:
+    "For each attempt: the workers that were considered, with their scores, how many were excluded for which reason, and how the attempt ended.",
+  example: { reply: { assignments: [{ ...EXPLANATION, attempt: 1, assignedAt: TASK.createdAt }], nextCursor: null } },
+  idle: false,
   allow: { roles: { supervisor: "own", observer: "without contents", admin: "any" }, own: OWN_ASSIGNED_TASK },
   params: taskParams,
   query: listAssignmentsQuerySchema,
@@ -99,7 +122,12 @@ export const getTaskAssignments = defineRoute({
 export const getTaskHistory = defineRoute({
   key: "GET /tasks/{taskId}/history",
   name: "getTaskHistory",
-  summary: "Lists what happened to a task, the newest first",
+  summary: "Lists the events of a task, newest first",
+  description: "From `created` to `completed`, `failed` or `cancelled`.",
+  example: {
+    reply: { events: [{ event: "assigned", at: TASK.createdAt, attempt: 1, agentId: "backend-1" }], nextCursor: null },
+  },
+  idle: false,
   allow: reading(OWN_TASK),
   params: taskParams,
   query: taskHistoryQuerySchema,
@@ -114,7 +142,14 @@ export const getTaskHistory = defineRoute({
 export const cancelTask = defineRoute({
   key: "POST /tasks/{taskId}/cancel",
   name: "cancelTask",
-  summary: "Cancels a task that is not running at once; asks a running one to stop",
+  summary: "Cancels a task",
+  description:
+    "A task that is not running ends at once. Of a running one the worker is asked to stop; if it completes the task all the same, the task is completed.",
+  example: {
+    body: { reason: "The order was withdrawn" },
+    reply: { taskId: "build-1", status: "running", cancelRequested: true, deadline: "2026-03-01T10:00:00.000Z" },
+  },
+  idle: false,
   allow: assigning(OWN_ASSIGNED_TASK),
   params: taskParams,
   query: undefined,

@@ -36,6 +36,7 @@ describe("the client's core", () => {
       "src/lib/errors.ts",
       "src/lib/json-numbers.ts",
       "src/lib/limits.ts",
+      "src/lib/model/operations.ts",
       "src/lib/on-abort.ts",
       "src/lib/printable.ts",
       "src/lib/telemetry/traceparent.ts",

@@ -2,12 +2,16 @@ import { describe, expect, it } from "@jest/globals";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { routes } from "../../src/functions/route-table.ts";
 import { openApiDocument } from "../../src/lib/http/openapi.ts";
+import type { Route } from "../../src/lib/http/route.ts";
+import { REPEATS } from "../../src/lib/model/operations.ts";
 
 interface Operation {
   operationId: string;
+  summary: string;
+  description: string;
   parameters?: { in: string; name: string; required?: boolean }[];
-  requestBody?: { content: Record<string, { schema: unknown }> };
-  responses: Record<string, unknown>;
+  requestBody?: { content: Record<string, { schema: unknown; example?: unknown }> };
+  responses: Record<string, { content?: Record<string, { example?: unknown }> }>;
 }
 
 const document = JSON.parse(JSON.stringify(openApiDocument(routes)));
@@ -70,6 +74,71 @@ describe("the OpenAPI document", () => {
       expect(target).toBeDefined();
     }
   });
+});
+
+describe("the facts of the routes", () => {
+  const operationOf = (key: string) => {
+    const operation = operations.get(key);
+    if (operation === undefined) throw new Error(`no operation ${key}`);
+    return operation;
+  };
+
+  it("are in the table of operations for every route, in the same order, and for nothing else", () => {
+    expect(Object.keys(REPEATS)).toEqual(routes.map(({ key }) => key));
+    expect(routes.map(({ repeat }) => repeat)).toEqual(Object.values(REPEATS));
+  });
+
+  it("have a summary of one line and a description in sentences, both different for each route", () => {
+    for (const { key } of routes) {
+      const { summary, description } = operationOf(key);
+      expect(summary).toMatch(/^[A-Z][a-z]+s [^.\n]{3,80}[^.\s]$/);
+      expect(description).toMatch(/^[A-Z`][\s\S]*\.$/);
+    }
+    expect(new Set(routes.map(({ summary }) => summary)).size).toBe(routes.length);
+  });
+
+  it("say what identifies a repeat, and declare the Idempotency-Key where it does", () => {
+    expect(operationOf("POST /messages").description).toContain("same `messageId` or Idempotency-Key is safe");
+    expect(operationOf("POST /dead-letters/redrive").description).toContain("A repeat is not safe");
+    const withKey = routes.filter(({ key }) =>
+      (operationOf(key).parameters ?? []).some(({ name }) => name === "Idempotency-Key"),
+    );
+    expect(withKey.map(({ key }) => key)).toEqual([
+      "POST /agents",
+      "POST /messages",
+      "POST /messages/batch",
+      "POST /tasks",
+    ]);
+  });
+
+  it("call idle what workers without work and probes ask for", () => {
+    expect(routes.filter(({ idle }) => idle).map(({ key }) => key)).toEqual([
+      "POST /agents/{agentId}/heartbeat",
+      "POST /agents/{agentId}/messages/receive",
+      "POST /channels/{name}/messages/receive",
+      "GET /stats/queue",
+      "GET /stats/registry",
+      "GET /stats/coordination",
+      "GET /metrics",
+      "GET /health",
+      "GET /health/live",
+    ]);
+  });
+
+  it.each(routes.map((route): [string, Route] => [route.key, route]))(
+    "have an example of %s that its schemas accept as it is",
+    (key, { example, body, reply, statuses }) => {
+      const { requestBody, responses } = operationOf(key);
+      const parsed = reply.parse(example.reply);
+      // A field that the schema does not know is left out by it, and would be a mistake in the example.
+      expect(parsed).toEqual(example.reply);
+      for (const status of statuses) {
+        expect(responses[String(status)]?.content?.["application/json"]?.example).toEqual(example.reply);
+      }
+      expect(requestBody?.content["application/json"]?.example).toEqual(example.body);
+      if (body !== undefined) expect(body.safeParse(example.body).error).toBeUndefined();
+    },
+  );
 });
 
 describe("the names of the functions", () => {

@@ -6,9 +6,6 @@ import type { Route } from "./route.ts";
 
 /** A request as telemetry sees it: by the route's template, never by the path. */
 
-/** Asked by every idle agent and every probe, again and again: worth a span only when something came of it. */
-const IDLE = /^POST \S+\/(?:messages\/receive|heartbeat)$|^GET \/(?:health|metrics|stats)/;
-
 /** Runs `answer` in a span that goes on with the caller's trace, or begins one. */
 export function observedRequest(
   telemetry: Telemetry,
@@ -17,7 +14,7 @@ export function observedRequest(
   answer: () => Promise<RawReply>,
 ): Promise<RawReply> {
   const request = { "http.request.method": route.method, "http.route": `${PREFIX}${pathOf(route)}` };
-  const span = { name: route.key, kind: "server", attributes: request, idle: IDLE.test(route.key) } as const;
+  const span = { name: route.key, kind: "server", attributes: request, idle: route.idle } as const;
   return telemetry.span({ ...span, parent: traceparent ?? "none" }, async (serving) => {
     const elapsed = stopwatch();
     const reply = await answer();

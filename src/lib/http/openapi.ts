@@ -4,6 +4,7 @@ import { agentSchema } from "../agents/agent.ts";
 import { ERRORS } from "../errors.ts";
 import { idempotencyKeySchema } from "../idempotency.ts";
 import { leasedMessageSchema, messageSchema, sendMessageSchema } from "../messages/message.ts";
+import type { Repeat } from "../model/operations.ts";
 import { credentialSchema } from "../security/credential.ts";
 import { assignmentSchema, assignTaskSchema, explanationSchema, taskSchema } from "../tasks/task.ts";
 import { VERSION } from "../version.ts";
@@ -24,17 +25,20 @@ export const problemSchema = z.object({
 
 const problem = { $ref: "#/components/responses/Problem" } as const;
 
-/** Statuses that a route may refuse with, beside the ones that every route has. */
+/** The statuses that a route may refuse with. */
 function refusals(route: Route): Record<string, typeof problem> {
   const statuses = [400, 403, 404, 500, 503];
   if (route.method !== "GET") statuses.push(409, 413, 415, 422, 429);
   return Object.fromEntries(statuses.map((status) => [String(status), problem]));
 }
 
-function successes(
-  route: Route,
-): Record<string, { description: string; content: Record<string, { schema: z.ZodType }> }> {
-  const content = { "application/json": { schema: route.reply } };
+type Success = {
+  description: string;
+  content: Record<string, { schema: z.ZodType; example: unknown }>;
+};
+
+function successes(route: Route): Record<string, Success> {
+  const content = { "application/json": { schema: route.reply, example: route.example.reply } };
   return Object.fromEntries(route.statuses.map((status) => [String(status), { description: "Done", content }]));
 }
 
@@ -46,29 +50,43 @@ function withKey(description: string): z.ZodObject {
   return z.object({ "Idempotency-Key": idempotencyKeySchema.optional().meta({ description }) });
 }
 
-const SENDING = withKey("Makes a repeat return the first result; not together with an id of your own");
-const ENROLLING = withKey("Makes a repeat under the same enrolment key replace the token, until that is first used");
+const SENDING = withKey("A repeat with the same key returns the first result. Not together with an id of your own.");
+const ENROLLING = withKey(
+  "A repeat with the same key and enrolment key replaces the token, until the token is first used.",
+);
 
-/** Routes that read the Idempotency-Key header. */
-const WITH_KEY: ReadonlyMap<string, z.ZodObject> = new Map([
-  ["POST /messages", SENDING],
-  ["POST /messages/batch", SENDING],
-  ["POST /tasks", SENDING],
-  ["POST /agents", ENROLLING],
-]);
+/** How a repeat is told from a new call: a sentence for the description, and the header where one does. */
+const REPEAT_FACTS: Readonly<Record<Repeat, { says?: string; header?: z.ZodObject }>> = {
+  idempotent: { says: "A repeat is safe." },
+  attempt: { says: "A repeat with the same `agentId` and `attempt` is safe." },
+  messageId: { says: "A repeat with the same `messageId` or Idempotency-Key is safe.", header: SENDING },
+  messageIds: { says: "A repeat with the same `messageId`s or Idempotency-Key is safe.", header: SENDING },
+  taskId: { says: "A repeat with the same `taskId` or Idempotency-Key is safe.", header: SENDING },
+  claimId: { says: "A repeat with the same `claimId` is safe: it returns what that id leased before." },
+  idempotencyKey: { says: "A repeat with the same Idempotency-Key is safe.", header: ENROLLING },
+  unsafe: { says: "A repeat is not safe: it does more than the first call." },
+  unneeded: {},
+};
+
+function descriptionOf(route: Route): string {
+  const { says } = REPEAT_FACTS[route.repeat];
+  // Of a GET one expects nothing else.
+  return says === undefined || route.method === "GET" ? route.description : `${route.description} ${says}`;
+}
 
 function operation(route: Route): ZodOpenApiOperationObject {
   const path = objectOrNothing(route.params);
   const query = objectOrNothing(route.query);
-  const header = WITH_KEY.get(route.key);
+  const { header } = REPEAT_FACTS[route.repeat];
   // An absent body is {}, so it is required only where {} would not do.
   const body = route.body && {
     required: !route.body.safeParse({}).success,
-    content: { "application/json": { schema: route.body } },
+    content: { "application/json": { schema: route.body, example: route.example.body } },
   };
   return {
     operationId: route.name,
     summary: route.summary,
+    description: descriptionOf(route),
     tags: [pathOf(route).split("/")[1] ?? ""],
     requestParams: { ...(path && { path }), ...(query && { query }), ...(header && { header }) },
     ...(body && { requestBody: body }),
@@ -108,7 +126,7 @@ export function openApiDocument(routes: readonly Route[]): { openapi: string; pa
         },
         responses: {
           Problem: {
-            description: "Refused; the code says why",
+            description: "The request is refused; `code` says why",
             content: { "application/problem+json": { schema: problemSchema } },
           },
         },

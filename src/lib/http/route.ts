@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Config } from "../config.ts";
 import type { LogFields } from "../log.ts";
+import { type OperationKey, REPEATS, type Repeat } from "../model/operations.ts";
 import type { Allow } from "../security/access.ts";
 import type { Caller } from "../security/caller.ts";
 import type { Services } from "../services.ts";
@@ -33,9 +34,14 @@ export interface RouteInput<Params, Query, Body> {
 type Shape = z.ZodType | undefined;
 type Out<S extends Shape> = S extends z.ZodType ? z.output<S> : undefined;
 
+/** A call of the route as it may be: the body, where the route takes one, and the JSON of the reply. */
+export type Example<Body extends Shape, ReplySchema extends z.ZodType> = {
+  reply: z.input<ReplySchema>;
+} & (Body extends z.ZodType ? { body: z.input<Body> } : { body?: undefined });
+
 /** One route. `path` has no `/api` prefix and names parameters as `{agentId}`; `reply` is the JSON of every 2xx. */
 export interface Route<
-  Key extends `${HttpMethod} /${string}` = `${HttpMethod} /${string}`,
+  Key extends OperationKey = OperationKey,
   Params extends Shape = Shape,
   Query extends Shape = Shape,
   Body extends Shape = Shape,
@@ -47,7 +53,16 @@ export interface Route<
   method: HttpMethod;
   /** The Functions registration's name and the OpenAPI operationId. Must not sort a parameterised path before a literal one. */
   name: string;
+  /** What a call does, in one line. */
   summary: string;
+  /** What the summary leaves out and a caller has to know. OpenAPI adds what `repeat` says. */
+  description: string;
+  /** Both parts satisfy the schemas of the route. */
+  example: Example<Body, ReplySchema>;
+  /** Whether a call may be sent again after a lost answer, from the table that the client reads too. */
+  repeat: Repeat;
+  /** True where idle agents and probes call again and again: its span is kept only when something came of the call. */
+  idle: boolean;
   /** Who may call it, and for what: `anyone` needs no credential; a role that is not named is refused. */
   allow: Allow<Services>;
   params: Params;
@@ -89,15 +104,17 @@ function methodOf(key: string): HttpMethod {
   return method;
 }
 
-/** Declares a route: its types are inferred, its method is read from the key. */
+/** Declares a route: its types are inferred, its method is read from the key, `repeat` from the table of operations. */
 export function defineRoute<
-  Key extends `${HttpMethod} /${string}`,
+  Key extends OperationKey,
   ReplySchema extends z.ZodType,
   Params extends Shape = undefined,
   Query extends Shape = undefined,
   Body extends Shape = undefined,
->(route: Omit<Route<Key, Params, Query, Body, ReplySchema>, "method">): Route<Key, Params, Query, Body, ReplySchema> {
-  return { ...route, method: methodOf(route.key) };
+>(
+  route: Omit<Route<Key, Params, Query, Body, ReplySchema>, "method" | "repeat">,
+): Route<Key, Params, Query, Body, ReplySchema> {
+  return { ...route, method: methodOf(route.key), repeat: REPEATS[route.key] };
 }
 
 /** Exactly two timers, declared the same way. */
