@@ -2,27 +2,63 @@ import { AgentCommunicationError } from "../lib/errors.ts";
 
 /** Bytes of bodies that are arriving or being handled: a thousand callers with 4 MB each must not fill the memory. */
 const MAX_BYTES = 64 * 1024 * 1024;
+/** A body that is no longer than this finds room in a quarter that longer ones cannot take: heartbeats, settlements, most sends. */
+const SHORT_BYTES = 16 * 1024;
 
-/** What all bodies together may take. */
+/** What one body takes of the memory. */
+export interface BodyRoom {
+  /** @throws RATE_LIMITED when there is no room for so many more bytes */
+  take(bytes: number): void;
+  /** Gives back all that was taken. Again and again, it changes nothing. */
+  release(): void;
+}
+
+/**
+ * What all bodies together may take. Whoever sends slowly, or stops halfway, holds its room until it is timed out: so where more than
+ * half is taken, a credential has an eighth at most, and nobody shuts out all others.
+ */
 export class BodyMemory {
   readonly #maxBytes: number;
   #bytes = 0;
+  readonly #byOwner = new Map<string, number>();
 
   constructor(maxBytes = MAX_BYTES) {
     this.#maxBytes = maxBytes;
   }
 
-  /** @throws RATE_LIMITED when there is no room for so many more bytes */
-  take(bytes: number): void {
-    if (this.#bytes + bytes > this.#maxBytes) {
-      throw new AgentCommunicationError("RATE_LIMITED", "Too many bodies arrive at once; try again.", {
-        retryAfterSeconds: 1,
-      });
-    }
-    this.#bytes += bytes;
+  /** @param owner the credential that was shown; undefined where nobody shows any, and nobody has a share */
+  roomFor(owner: string | undefined): BodyRoom {
+    let held = 0;
+    return {
+      take: (bytes) => {
+        if (!this.#hasRoom(owner, held, bytes)) {
+          throw new AgentCommunicationError("RATE_LIMITED", "Too many bodies arrive at once; try again.", {
+            retryAfterSeconds: 1,
+          });
+        }
+        held += bytes;
+        this.#change(owner, bytes);
+      },
+      release: () => {
+        this.#change(owner, -held);
+        held = 0;
+      },
+    };
   }
 
-  release(bytes: number): void {
-    this.#bytes -= bytes;
+  #hasRoom(owner: string | undefined, held: number, bytes: number): boolean {
+    const max = this.#maxBytes;
+    const after = this.#bytes + bytes;
+    if (after > (held + bytes <= SHORT_BYTES ? max : (max * 3) / 4)) return false;
+    if (owner === undefined || after <= max / 2) return true;
+    return (this.#byOwner.get(owner) ?? 0) + bytes <= max / 8;
+  }
+
+  #change(owner: string | undefined, bytes: number): void {
+    this.#bytes += bytes;
+    if (owner === undefined || bytes === 0) return;
+    const left = (this.#byOwner.get(owner) ?? 0) + bytes;
+    if (left > 0) this.#byOwner.set(owner, left);
+    else this.#byOwner.delete(owner);
   }
 }

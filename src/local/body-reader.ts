@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { AgentCommunicationError } from "../lib/errors.ts";
 import { bodyTooLarge } from "../lib/http/request-input.ts";
-import type { BodyMemory } from "./body-memory.ts";
+import type { BodyRoom } from "./body-memory.ts";
 
 /**
  * How much of a body that is too long is still read and thrown away before it is refused: who answers while the rest
@@ -13,10 +13,18 @@ const DRAIN_MAX_BYTES = 16 * 1024 * 1024;
 export class ArrivedBody {
   readonly bytes: number;
   readonly #chunks: Buffer[];
+  readonly #room: BodyRoom;
 
-  constructor(chunks: Buffer[], bytes: number) {
+  constructor(chunks: Buffer[], bytes: number, room: BodyRoom) {
     this.#chunks = chunks;
     this.bytes = bytes;
+    this.#room = room;
+  }
+
+  /** Lets go of it, and of its room in the memory. Once it is handled, or its caller has gone, or waits for something else. */
+  release(): void {
+    this.#chunks.length = 0;
+    this.#room.release();
   }
 
   whole(): Buffer {
@@ -35,7 +43,7 @@ export class ArrivedBody {
 export function readBody(
   stream: IncomingMessage,
   limit: number,
-  memory: BodyMemory,
+  room: BodyRoom,
   done: (error: Error | null, body?: ArrivedBody) => void,
 ): void {
   const drainTo = limit + DRAIN_MAX_BYTES;
@@ -48,26 +56,23 @@ export function readBody(
   const chunks: Buffer[] = [];
   let bytes = 0;
   let finished = false;
-  /** Bytes that `chunks` holds; those of a body that is handed on are given back by who has handled it. */
-  let held = 0;
   const finish = (error: Error | null, body?: ArrivedBody) => {
     if (finished) return;
     finished = true;
     if (error !== null) {
       chunks.length = 0;
-      memory.release(held);
+      room.release();
     }
     done(error, body);
   };
   const keep = (chunk: Buffer) => {
     try {
-      memory.take(chunk.length);
+      room.take(chunk.length);
     } catch (error) {
       // The rest is read and thrown away, so that the caller gets to see the refusal.
       finish(error instanceof Error ? error : new Error("no room"));
       return;
     }
-    held += chunk.length;
     chunks.push(chunk);
   };
   stream.on("data", (chunk: Buffer) => {
@@ -76,14 +81,13 @@ export function readBody(
     if (bytes <= limit) keep(chunk);
     else {
       chunks.length = 0;
-      memory.release(held);
-      held = 0;
+      room.release();
     }
     if (bytes > drainTo) finish(bodyTooLarge(limit));
   });
   stream.on("end", () => {
     if (bytes > limit) return finish(bodyTooLarge(limit));
-    finish(null, new ArrivedBody(chunks, bytes));
+    finish(null, new ArrivedBody(chunks, bytes, room));
   });
   // The caller hung up, or was too slow: nothing went wrong on our side.
   stream.on("error", (cause) => {

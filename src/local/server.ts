@@ -1,4 +1,3 @@
-import type { IncomingMessage } from "node:http";
 import {
   type FastifyInstance,
   type FastifyReply,
@@ -17,8 +16,8 @@ import type { Log } from "../lib/log.ts";
 import type { Caller } from "../lib/security/caller.ts";
 import type { Services } from "../lib/services.ts";
 import { approachOf, headerReader } from "./approach.ts";
-import { BodyMemory } from "./body-memory.ts";
-import { ArrivedBody, readBody } from "./body-reader.ts";
+import { readBodies } from "./bodies.ts";
+import { ArrivedBody } from "./body-reader.ts";
 import { answerBrokenHttp } from "./broken-http.ts";
 import { CallerSignals } from "./caller-signals.ts";
 import { Connections } from "./connections.ts";
@@ -67,7 +66,11 @@ function rawRequest(
     get body() {
       return body instanceof ArrivedBody ? body.whole() : undefined;
     },
-    signal: () => signals.of(reply.raw),
+    signal: () => {
+      // Only who waits asks for it, and needs nothing of its body any more: waiting must not take the room of others.
+      if (body instanceof ArrivedBody) body.release();
+      return signals.of(reply.raw);
+    },
   };
 }
 
@@ -122,6 +125,12 @@ class Admissions {
   callerOf(request: FastifyRequest): Caller {
     // Without an answer of the gate nobody is let in.
     return this.#callers.get(request) ?? { kind: "anonymous" };
+  }
+
+  /** The credential whose share of the memory a body takes. */
+  ownerOf(request: FastifyRequest): string | undefined {
+    const caller = this.callerOf(request);
+    return "credentialId" in caller ? caller.credentialId : undefined;
   }
 }
 
@@ -202,21 +211,11 @@ export async function startServer(services: Services, routes: readonly Route[], 
   const app = createApp((listener) => createNodeServer(listener, files, silent, connections, log), connections);
   if (tls !== undefined) app.addHook("onSend", async (_request, reply) => void reply.headers(TLS_HEADERS));
   const signals = new CallerSignals();
-  const memory = new BodyMemory();
-  // Every body reaches our own reader, whatever its type says.
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser("*", (request, payload: IncomingMessage, done) => {
-    readBody(payload, request.routeOptions.bodyLimit, memory, done);
-  });
-  // However it was answered, also where no route has read it.
-  app.addHook("onResponse", (request, _reply, done) => {
-    if (request.body instanceof ArrivedBody) memory.release(request.body.bytes);
-    done();
-  });
+  const admissions = new Admissions(services);
+  readBodies(app, (request) => admissions.ownerOf(request));
   app.setErrorHandler((error, request, reply) => {
     send(reply, replyWithError(asOurs(error), routeOf(request), log, services.telemetry), connections);
   });
-  const admissions = new Admissions(services);
   app.addHook("onRequest", (request, _reply, done) => {
     if (request.is404) admissions.admit(request, undefined, done);
     else done();
