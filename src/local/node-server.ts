@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { Log } from "../lib/log.ts";
-import { refuseConnect } from "./broken-http.ts";
+import { refuseConnect, refuseWithoutHost } from "./broken-http.ts";
 import type { Connections } from "./connections.ts";
 import type { SilentConnections } from "./silent-connections.ts";
 import type { TlsFiles } from "./tls.ts";
@@ -30,13 +30,15 @@ export function createNodeServer(
   connections: Connections,
   log: Log,
 ): Server {
-  const serve = connections.inTurn(listener);
+  const serve = connections.inTurn(refuseWithoutHost(listener));
   const limits = {
     connectionsCheckingInterval: CHECK_MILLISECONDS,
     requestTimeout: REQUEST_TIMEOUT_MILLISECONDS,
     headersTimeout: REQUEST_TIMEOUT_MILLISECONDS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MILLISECONDS,
     maxHeaderSize: MAX_HEADER_BYTES,
+    // Node's own answer comes without a problem document, and past what bounds the requests that are sent ahead.
+    requireHostHeader: false,
   };
   let server: Server;
   if (tls === undefined) {
@@ -49,6 +51,9 @@ export function createNodeServer(
   server.timeout = CONNECTION_TIMEOUT_MILLISECONDS;
   server.maxConnections = MAX_CONNECTIONS;
   connections.watch(server);
+  // An expectation that is not 100-continue means nothing to us, and needs no answer of its own (RFC 9110, section 10.1.1): node's own
+  // 417 would come past what bounds the requests that are sent ahead.
+  server.on("checkExpectation", serve);
   refuseConnect(server, connections);
   silent.watch(server);
   return server;

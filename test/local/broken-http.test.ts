@@ -63,4 +63,30 @@ describe("broken HTTP", () => {
     const answer = await exchange("GET /api/health HTTP/1.0\r\n\r\n");
     expect(problemOf(answer).code).toBe("FORBIDDEN");
   });
+
+  it("of version 1.1 without a Host is refused with a problem document, and closes its connection", async () => {
+    expect(problemOf(await exchange("GET /api/health HTTP/1.1\r\n\r\n")).code).toBe("INVALID_REQUEST");
+  });
+
+  it("is not what expects something that is not known here", async () => {
+    const text = "GET /api/health HTTP/1.1\r\nHost: localhost\r\nExpect: the-unexpected\r\n\r\n";
+    expect(await exchange(text, (answer) => answer.includes("healthy"))).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  it.each(["Host: localhost\r\nExpect: the-unexpected", "X-No: host"])(
+    "that is sent ahead behind a long poll is bounded: %j",
+    async (line) => {
+      const json = { "content-type": "application/json" };
+      const agent = JSON.stringify({ agentId: "polls", role: "worker" });
+      await fetch(`${host.url}/agents`, { method: "POST", headers: json, body: agent });
+      const poll =
+        "POST /api/agents/polls/messages/receive HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+      const began = performance.now();
+      const ahead = `GET /api/health HTTP/1.1\r\n${line}\r\nX-Long: ${"x".repeat(15_000)}\r\n\r\n`;
+      // 3 MB, where 2 MiB are allowed.
+      const answer = await exchange(`${poll}Content-Length: 18\r\n\r\n{"waitSeconds":20}${ahead.repeat(200)}`);
+      expect(answer).toBe("");
+      expect(performance.now() - began).toBeLessThan(15_000);
+    },
+  );
 });
