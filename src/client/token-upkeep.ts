@@ -18,6 +18,8 @@ const SPREAD_SHARE = 0.02;
 /** Tries that fail are repeated after this share of the life, but after no more than RETRY_MAX_MILLISECONDS. */
 const RETRY_SHARE = 0.02;
 const RETRY_MAX_MILLISECONDS = 60_000;
+/** A wrong time, or a life of a moment, must not become renewals without a pause. */
+const SHORTEST_SLEEP_MILLISECONDS = 100;
 /** How long to sleep at a time; longer timers than 24.8 days fire at once. */
 const NAP_MILLISECONDS = 3_600_000;
 /** What these say does not change by asking again. */
@@ -25,9 +27,10 @@ const FINAL = ["UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "METHOD_NOT_ALLOWED"
 
 type OwnToken = ReplyOf<"GET /token">;
 
-/** Milliseconds from one time to the other; undefined for a token that does not expire. */
+/** Milliseconds from one time to the other; undefined for a token that does not expire, or whose times are none. */
 function lifeOf({ createdAt, expiresAt }: OwnToken): number | undefined {
-  return expiresAt === undefined ? undefined : Date.parse(expiresAt) - Date.parse(createdAt);
+  const life = Date.parse(expiresAt ?? "") - Date.parse(createdAt);
+  return life > 0 ? life : undefined;
 }
 
 /** The same for every start of the agent, so that one that died before it kept its token gets another. */
@@ -39,6 +42,8 @@ export class TokenUpkeep {
   readonly #client: AgentClient;
   readonly #clock: Clock;
   readonly #onError: (error: unknown) => void;
+  /** Milliseconds by which our clock was ahead of the service's when it made a token for us. */
+  #ahead = 0;
 
   /** @param onError told what failed and is tried again; must not throw */
   constructor(client: AgentClient, onError: (error: unknown) => void) {
@@ -96,23 +101,26 @@ export class TokenUpkeep {
   }
 
   async #renew(agentId: string, signal: AbortSignal | undefined): Promise<true> {
-    const { token } = await this.#client.renewToken(agentId, { signal });
+    const { token, credential } = await this.#client.renewToken(agentId, { signal });
+    this.#ahead = Math.max(0, this.#clock.now() - Date.parse(credential.createdAt)) || 0;
     await this.#client.ownToken.adopt(token);
     // Shown at once: until then somebody who has stolen the old one could go on using it.
-    await this.#client.getOwnToken({ signal }).catch((error: unknown) => this.#onError(error));
+    await this.#client.getOwnToken({ signal }).catch((error: unknown) => {
+      if (signal?.aborted !== true) this.#onError(error);
+    });
     return true;
   }
 
   /**
    * Sleeps until two thirds of the life, and a little more. A clock that is behind that of the service makes it no later than two
-   * thirds from now.
+   * thirds from now; one that is ahead makes the first renewal too early, and no other.
    *
    * @returns whether another process has put another token into the file meanwhile
    */
   async #sleepUntilDue(createdAt: number, life: number, signal: AbortSignal): Promise<boolean> {
     const start = this.#clock.now();
     const share = life * (RENEWAL_SHARE + SPREAD_SHARE * Math.random());
-    const due = Math.min(createdAt, start) + share;
+    const due = Math.max(Math.min(createdAt + this.#ahead, start) + share, start + SHORTEST_SLEEP_MILLISECONDS);
     while (!signal.aborted && this.#clock.now() < due) {
       await this.#clock.sleep(Math.min(NAP_MILLISECONDS, due - this.#clock.now()), signal);
       if (await this.#reloaded()) return true;

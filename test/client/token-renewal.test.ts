@@ -8,6 +8,7 @@ import type { AgentClientOptions } from "../../src/client/route-caller.ts";
 import { Supervisor } from "../../src/client/supervisor.ts";
 import type { FetchAnswer, FetchRequest } from "../../src/client/transport.ts";
 import { Worker } from "../../src/client/worker.ts";
+import { OffsetClock } from "../../src/lib/clock.ts";
 import { caught, DAY, eventually } from "../contract/support.ts";
 import { type RequiredProcess, startRequiredProcess } from "../support/required-process.ts";
 import { runFile } from "../support/run-process.ts";
@@ -221,6 +222,25 @@ describe("a token at two thirds of its life", () => {
     await host.admin.sendMessage({ sender: "admin", receiver: agentId, type: "query", payload: counter });
     expect((await poll).messages.map(({ payload }) => payload)).toEqual([counter]);
     expect(await isRevoked(agentId, old)).toBe(true);
+  });
+
+  it("is renewed once by a clock that is far ahead, not again and again", async () => {
+    const token = await agedToken(`w-${counter}`, 0);
+    const clock = new OffsetClock();
+    clock.set(80 * DAY);
+    let reads = 0;
+    const counting = (url: string, init: FetchRequest): Promise<FetchAnswer> => {
+      if (init.method === "GET" && url.endsWith("/token")) reads += 1;
+      return fetch(url, init);
+    };
+    const { worker, client, errors, agentId } = workerOf({ token, tokenFile: file, clock, fetch: counting });
+    await worker.start();
+    // Before the renewal, with the new token at once, and to find out when that one is due.
+    await eventually(async () => reads >= 3);
+    for (let n = 0; n < 50; n += 1) await client.heartbeat(agentId);
+    expect((await host.admin.listCredentials({ agentId })).credentials).toHaveLength(2);
+    await worker.stop();
+    expect(errors).toEqual([]);
   });
 
   it("of seconds is renewed again and again while the worker runs", async () => {
