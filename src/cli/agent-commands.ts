@@ -18,11 +18,11 @@ const COLUMNS: readonly Column<Agent>[] = [
 
 /** agents: list, show, register, deregister, heartbeat. */
 export function addAgentCommands(program: Command, runner: Runner): void {
-  const agents = program.command("agents").description("who is there");
+  const agents = program.command("agents").description("inspect and change registered agents");
 
-  withPage(agents.command("list").description("agents, by id"))
+  withPage(agents.command("list").description("list agents, ordered by id"))
     .addOption(oneOf("--role <role>", AGENT_ROLES))
-    .option("--capability <capability>", "only those that meet it")
+    .option("--capability <capability>", "only agents that meet this requirement")
     .addOption(oneOf("--status <status>", AGENT_STATUSES))
     .action(
       (options: PageOptions & { role?: AgentRole; capability?: string; status?: AgentStatus }, command: Command) =>
@@ -35,7 +35,7 @@ export function addAgentCommands(program: Command, runner: Runner): void {
 
   agents
     .command("show <agentId>")
-    .description("one agent with its performance")
+    .description("show an agent with its performance")
     .action((agentId: string, _options: object, command: Command) =>
       runner.run(command, async ({ client, print }) => print(await client.getAgent(agentId), properties)),
     );
@@ -44,14 +44,14 @@ export function addAgentCommands(program: Command, runner: Runner): void {
 
   agents
     .command("deregister <agentId>")
-    .description("take it out; its tasks go to others")
+    .description("deregister an agent; its tasks go to other agents")
     .action((agentId: string, _options: object, command: Command) =>
       runner.run(command, async ({ client, print }) => print(await client.deregisterAgent(agentId), properties)),
     );
 
   agents
     .command("heartbeat <agentId>")
-    .description("one heartbeat in its name")
+    .description("send one heartbeat for an agent")
     .addOption(oneOf("--status <status>", ["active", "draining"]))
     .action((agentId: string, options: { status?: "active" | "draining" }, command: Command) =>
       runner.run(command, async ({ client, print }) =>
@@ -73,8 +73,8 @@ function addRegister(agents: Command, runner: Runner): void {
     .description("create, update or reactivate an agent")
     .addOption(oneOf("--role <role>", AGENT_ROLES).default("worker"))
     .option("--capabilities <list>", "separated by commas", toList)
-    .option("--max-concurrent-tasks <n>", "its capacity (default: 1)", toNumber)
-    .option("--metadata <json>", "an object; @file or - for standard input")
+    .option("--max-concurrent-tasks <n>", "how many tasks it takes at once (default: 1)", toNumber)
+    .option("--metadata <json>", "a JSON object; @file, or - for standard input")
     .action((agentId: string, options: RegisterOptions, command: Command) =>
       runner.run(command, async ({ client, print, terminal }) => {
         const { role, capabilities, maxConcurrentTasks, metadata } = options;

@@ -36,13 +36,13 @@ interface ListOptions extends PageOptions {
 
 /** audit: list, digest, verify. */
 export function addAuditCommands(program: Command, runner: Runner): void {
-  const audit = program.command("audit").description("what was done, by whom; and that nothing of it was changed");
+  const audit = program.command("audit").description("list, export and verify the audit");
 
-  withPage(audit.command("list").description("entries, newest first"))
-    .option("--actor <agentId>", "who did it; system for what follows from something else")
+  withPage(audit.command("list").description("list audit entries, newest first"))
+    .option("--actor <agentId>", "the agent that acted; system for the switchboard itself")
     .addOption(oneOf("--action <action>", AUDIT_ACTIONS, "such as task.created"))
     .addOption(oneOf("--subject-kind <kind>", AUDIT_SUBJECT_KINDS))
-    .option("--subject-id <id>", "the agent, task, message, … that it was done to")
+    .option("--subject-id <id>", "id of the agent, task, message, … that the entry is about")
     .option("--from <time>", "at or after this time (ISO 8601)")
     .option("--to <time>", "before this time (ISO 8601)")
     .action((options: ListOptions, command: Command) =>
@@ -55,7 +55,7 @@ export function addAuditCommands(program: Command, runner: Runner): void {
 
   audit
     .command("digest")
-    .description("the hash of the newest block, to be kept where nobody can change it")
+    .description("print the hash of the newest block; keep it where nobody can change it")
     .option("--out <file>", "write it to this file")
     .action(({ out }: { out?: string }, command: Command) =>
       runner.run(command, async ({ client, print, terminal }) => {
@@ -68,13 +68,13 @@ export function addAuditCommands(program: Command, runner: Runner): void {
   audit
     .command("verify")
     .description(
-      "compute every hash again; exit code 1 when an entry was changed, is missing, was inserted or dropped too early",
+      "verify every hash; exit code 1 when an entry was changed, is missing, was inserted or was dropped too early",
     )
-    .option("--digest <file>", "an exported digest: begin with its block, which must be as it was")
-    .option("--all", "with --digest: from the first block on; and look into blocks that retention has emptied")
+    .option("--digest <file>", "an exported digest: start at its block and check that the block is unchanged")
+    .option("--all", "with --digest: start at the first block; also check blocks that retention has emptied")
     .option(
       "--retention-days <n>",
-      "how long entries are kept at least (default: what the service says)",
+      "how long entries are kept at least (default: the setting of the service)",
       toCount(36_500),
     )
     .action((options: { digest?: string; all?: boolean; retentionDays?: number }, command: Command) =>
@@ -122,7 +122,7 @@ async function readDigest(terminal: Terminal, path: string): Promise<AuditDigest
 }
 
 function describe({ blocks, entries, dropped, unsealed, newest, problems }: Verification): string {
-  const emptied = dropped === 0 ? "" : `, ${dropped} of them emptied by retention`;
+  const emptied = dropped === 0 ? "" : `, ${dropped} of them dropped by retention`;
   const waiting =
     unsealed === undefined || unsealed.count === 0
       ? ""

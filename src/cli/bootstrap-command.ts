@@ -26,11 +26,11 @@ interface BootstrapOptions {
 export function addBootstrapCommand(program: Command, runner: Runner): void {
   program
     .command("bootstrap")
-    .description("make the first admin and its token, in the database that the settings name, served or not")
+    .description("create the first admin and its token directly in the database that the settings name")
     .option("--agent-id <id>", "the admin's", "admin")
-    .option("--expires-in-days <n>", "of the token (default: never)", toNumber)
-    .option("--label <text>", "of the token, for lists", "bootstrap")
-    .option("--again", "also when there is an admin with a valid token: its token was lost")
+    .option("--expires-in-days <n>", "days until the token expires (default: never)", toNumber)
+    .option("--label <text>", "label of the token in lists", "bootstrap")
+    .option("--again", "create another token although an admin has a valid one, for example because it was lost")
     .action((options: BootstrapOptions, command: Command) =>
       runner.run(command, async ({ terminal, print }) => {
         const made = await bootstrap(terminal, options);
@@ -124,9 +124,7 @@ async function refuseSecondAdmin(
   if (!isAgentCommunicationError(error, "FORBIDDEN")) throw error;
   const [first] = await liveOfAdmins(registry, credentials, now);
   if (first === undefined) throw error;
-  throw new Error(
-    `the admin ${first.agentId} has a valid credential already; with --again another token is made all the same`,
-  );
+  throw new Error(`the admin ${first.agentId} has a valid credential already; use --again to create another token`);
 }
 
 type AdminCredential = Extract<Credential, { agentId: string }>;

@@ -46,14 +46,14 @@ export function addChannelCommands(program: Command, runner: Runner): void {
 
   channels
     .command("delete <name>")
-    .description("what waits in a work queue becomes dead letters")
+    .description("delete a channel; messages in a work queue become dead letters")
     .action((name: string, _options: object, command: Command) =>
       runner.run(command, async ({ client, print }) => print(await client.deleteChannel(name), properties)),
     );
 }
 
 function addReading(channels: Command, runner: Runner): void {
-  withPage(channels.command("list").description("channels that you may read, by name"))
+  withPage(channels.command("list").description("list the channels that the caller may read, ordered by name"))
     .addOption(oneOf("--kind <kind>", CHANNEL_KINDS))
     .action(({ kind, limit, cursor }: PageOptions & { kind?: ChannelKind }, command: Command) =>
       runner.run(command, async ({ client, print }) => {
@@ -64,7 +64,7 @@ function addReading(channels: Command, runner: Runner): void {
 
   channels
     .command("show <name>")
-    .description("one channel with its grants")
+    .description("show a channel with its grants")
     .action((name: string, _options: object, command: Command) =>
       runner.run(command, async ({ client, print }) => print(await client.getChannel(name), properties)),
     );
@@ -79,7 +79,7 @@ interface CreateOptions {
 function addCreate(channels: Command, runner: Runner): void {
   channels
     .command("create <name>")
-    .description("make a channel; the same again does nothing")
+    .description("create a channel; does nothing if the same channel exists")
     .addOption(oneOf("--kind <kind>", CHANNEL_KINDS).makeOptionMandatory())
     .option("--description <text>")
     .option("--members <list>", "agents, separated by commas", toList)
@@ -91,7 +91,7 @@ function addCreate(channels: Command, runner: Runner): void {
 }
 
 function addMembers(channels: Command, runner: Runner): void {
-  withPage(channels.command("members <name>").description("who belongs to it, by id")).action(
+  withPage(channels.command("members <name>").description("list the members of a channel, ordered by id")).action(
     (name: string, { limit, cursor }: PageOptions, command: Command) =>
       runner.run(command, async ({ client, print }) => {
         const reply = await client.listChannelMembers(name, { limit, cursor });
@@ -101,14 +101,14 @@ function addMembers(channels: Command, runner: Runner): void {
 
   channels
     .command("add <name> <agentId>")
-    .description("make an agent a member")
+    .description("add an agent to a channel")
     .action((name: string, agentId: string, _options: object, command: Command) =>
       runner.run(command, async ({ client, print }) => print(await client.addChannelMember(name, agentId), properties)),
     );
 
   channels
     .command("remove <name> <agentId>")
-    .description("take an agent out; what it has leased is its own until the lease ends")
+    .description("remove an agent from a channel; its leases stay until they end")
     .action((name: string, agentId: string, _options: object, command: Command) =>
       runner.run(command, async ({ client, print }) =>
         print(await client.removeChannelMember(name, agentId), properties),
@@ -127,12 +127,12 @@ interface GrantOptions {
 function addGrant(channels: Command, runner: Runner): void {
   channels
     .command("grant <name>")
-    .description("what an agent or a role may do, in the place of what it might; without a right: nothing")
+    .description("set the rights of an agent or a role on a channel; without a right, its grant is removed")
     .option("--agent <agentId>", "an agent")
     .addOption(oneOf("--role <role>", AGENT_ROLES))
-    .option("--post", "send to it")
-    .option("--read", "see it, and receive from a work queue")
-    .option("--manage", "change members and grants, delete it")
+    .option("--post", "may send to the channel")
+    .option("--read", "may read the channel, and receive from a work queue")
+    .option("--manage", "may change members and grants, and delete the channel")
     .action((name: string, { agent, role, post, read, manage }: GrantOptions, command: Command) => {
       if ((agent === undefined) === (role === undefined))
         throw new UsageError("Give exactly one of --agent and --role.");
@@ -144,7 +144,7 @@ function addGrant(channels: Command, runner: Runner): void {
 }
 
 function addReceive(channels: Command, runner: Runner): void {
-  withReceive(channels.command("receive <name>").description("lease messages of a work queue for a member"))
+  withReceive(channels.command("receive <name>").description("lease messages from a work queue for a member"))
     .requiredOption("--agent <agentId>", "the member")
     .action((name: string, { agent, ...options }: ReceiveOptions & { agent: string }, command: Command) =>
       runner.run(command, (context) =>

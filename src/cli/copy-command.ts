@@ -29,8 +29,8 @@ export function addCopyCommand(program: Command, runner: Runner): void {
         "sql: the migrated database that the AZURE_SQL_ settings name",
       ).makeOptionMandatory(),
     )
-    .option("--include-leased", "carry over what somebody works on, with its leases, instead of refusing")
-    .option("--include-encrypted", "carry over what is encrypted; the services of the copy need the same key file")
+    .option("--include-leased", "also copy leased messages and assigned tasks, with their leases, instead of refusing")
+    .option("--include-encrypted", "also copy encrypted values; services on the copy need the same key file")
     .action((options: CopyCommandOptions, command: Command) =>
       runner.run(command, async ({ terminal, print }) => {
         const { json = false } = command.optsWithGlobals<{ json?: boolean }>();

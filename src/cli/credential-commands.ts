@@ -69,10 +69,10 @@ async function issue({ client, print }: Context, body: Body, title: string): Pro
 
 /** credentials: list, issue, enrol, bind-principal, bind-certificate, revoke. */
 export function addCredentialCommands(program: Command, runner: Runner): void {
-  const credentials = program.command("credentials").description("tokens, enrolment keys and bindings");
+  const credentials = program.command("credentials").description("manage tokens, enrolment keys and bindings");
 
-  withPage(credentials.command("list").description("newest first; never with a secret"))
-    .option("--agent <id>", "only tokens and certificates of that agent")
+  withPage(credentials.command("list").description("list credentials, newest first, without secrets"))
+    .option("--agent <id>", "only tokens and certificates of this agent")
     .addOption(oneOf("--kind <kind>", ISSUED_KINDS))
     .action((options: PageOptions & { agent?: string; kind?: IssuedKind }, command: Command) =>
       runner.run(command, async ({ client, print }) => {
@@ -88,7 +88,7 @@ export function addCredentialCommands(program: Command, runner: Runner): void {
 
   credentials
     .command("revoke <credentialId>")
-    .description("for good: everywhere within 5 s")
+    .description("revoke a credential permanently; takes effect everywhere within 5 s")
     .action((credentialId: string, _options: object, command: Command) =>
       runner.run(command, async ({ client, print }) => print(await client.revokeCredential(credentialId), properties)),
     );
@@ -110,10 +110,14 @@ function withBounds(command: Command, idle: string): Command {
   return command
     .option(
       "--capabilities <list>",
-      "what may be registered with it, as name or begin*, separated by commas (default: any)",
+      "capabilities that may be registered with it, as name or prefix*, separated by commas (default: any)",
       toList,
     )
-    .option("--max-concurrent-tasks <n>", "the most that may be registered with it (default: any)", toNumber)
+    .option(
+      "--max-concurrent-tasks <n>",
+      "the highest limit of tasks that may be registered with it (default: any)",
+      toNumber,
+    )
     .option("--idle-days <n>", idle, toNumber)
     .option("--label <text>", "for lists");
 }
@@ -122,12 +126,12 @@ function boundsOf({ capabilities, maxConcurrentTasks, idleDays, label }: BoundOp
   return given({ capabilities, maxConcurrentTasks, idleDays, label });
 }
 
-const IDLE = "it ends after so many days without a use (default: never)";
+const IDLE = "end it after this many days without use (default: never)";
 
 function addIssue(credentials: Command, runner: Runner): void {
   withBounds(credentials.command("issue <agentId>"), IDLE)
-    .description("another token of an agent; the ones before stay valid")
-    .option("--expires-in-days <n>", "(default: never)", toNumber)
+    .description("issue a token for an agent; its earlier tokens stay valid")
+    .option("--expires-in-days <n>", "days until it expires (default: never)", toNumber)
     .action((agentId: string, options: TermOptions, command: Command) =>
       runner.run(command, (context) => {
         const term = given({ expiresInSeconds: daysToSeconds(options.expiresInDays) });
@@ -146,13 +150,13 @@ interface EnrolOptions extends TermOptions {
 type EnrolledRole = (typeof ENROLLED_ROLES)[number];
 
 function addEnrol(credentials: Command, runner: Runner): void {
-  withBounds(credentials.command("enrol"), "its tokens end after so many days without a use (default: 90)")
-    .description("a key with which new agents register themselves and get tokens of their own")
-    .requiredOption("--prefix <prefix>", "what their ids begin with")
+  withBounds(credentials.command("enrol"), "end its tokens after this many days without use (default: 90)")
+    .description("issue an enrolment key, with which new agents register and get their own tokens")
+    .requiredOption("--prefix <prefix>", "prefix of the agent ids")
     .option("--roles <list>", `of ${ENROLLED_ROLES.join(", ")}`, toList, ["worker"])
-    .option("--max-uses <n>", "how many agents", toNumber, 1)
-    .option("--expires-in-days <n>", "of the key", toNumber, 1)
-    .option("--token-expires-in-days <n>", "of the tokens that it gives (default: never)", toNumber)
+    .option("--max-uses <n>", "how many agents it can register", toNumber, 1)
+    .option("--expires-in-days <n>", "days until the key expires", toNumber, 1)
+    .option("--token-expires-in-days <n>", "days until its tokens expire (default: never)", toNumber)
     .action((options: EnrolOptions, command: Command) =>
       runner.run(command, (context) => {
         const { prefix, roles, maxUses, expiresInDays = 1, tokenExpiresInDays } = options;
@@ -170,9 +174,9 @@ function addEnrol(credentials: Command, runner: Runner): void {
 
 function addBindings(credentials: Command, runner: Runner): void {
   withBounds(credentials.command("bind-principal <objectId>"), IDLE)
-    .description("an Entra ID service principal may act as agents")
-    .option("--agents <list>", "their ids, separated by commas", toList)
-    .option("--prefix <prefix>", "what their ids begin with")
+    .description("let an Entra ID service principal act as one or more agents")
+    .option("--agents <list>", "agent ids, separated by commas", toList)
+    .option("--prefix <prefix>", "prefix of the agent ids")
     .action((objectId: string, options: BoundOptions & { agents?: string[]; prefix?: string }, command: Command) =>
       runner.run(command, (context) => {
         const { agents, prefix } = options;
@@ -183,7 +187,7 @@ function addBindings(credentials: Command, runner: Runner): void {
     );
 
   withBounds(credentials.command("bind-certificate <agentId>"), IDLE)
-    .description("whoever has the client certificate is that agent")
+    .description("let the holder of a client certificate act as an agent")
     .option("--thumbprint <hex>", "SHA-256 of the certificate, as openssl x509 -fingerprint -sha256 prints it")
     .option("--subject <name>", "distinguished name (RFC 4514)")
     .action((agentId: string, options: BoundOptions & { thumbprint?: string; subject?: string }, command: Command) =>

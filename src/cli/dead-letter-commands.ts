@@ -19,9 +19,9 @@ const COLUMNS: readonly Column<Message>[] = [
 
 /** dead-letters: list, redrive, purge. */
 export function addDeadLetterCommands(program: Command, runner: Runner): void {
-  const deadLetters = program.command("dead-letters").description("messages that nobody could handle");
+  const deadLetters = program.command("dead-letters").description("inspect, redrive and delete dead letters");
 
-  withFilter(withPage(deadLetters.command("list").description("dead letters, newest first"))).action(
+  withFilter(withPage(deadLetters.command("list").description("list dead letters, newest first"))).action(
     (options: PageOptions & FilterOptions, command: Command) =>
       runner.run(command, async ({ client, print }) => {
         const { receiver, type, reason, limit, cursor } = options;
@@ -30,7 +30,7 @@ export function addDeadLetterCommands(program: Command, runner: Runner): void {
       }),
   );
 
-  withSelection(deadLetters.command("redrive").description("queue them again, up to 1,000 a call")).action(
+  withSelection(deadLetters.command("redrive").description("queue dead letters again, up to 1,000 a call")).action(
     (options: SelectionOptions, command: Command) =>
       runner.run(command, async ({ client, print, terminal }) => {
         const selection = selectionOf(options);
@@ -42,7 +42,7 @@ export function addDeadLetterCommands(program: Command, runner: Runner): void {
       }),
   );
 
-  withSelection(deadLetters.command("purge").description("delete them, up to 1,000 a call")).action(
+  withSelection(deadLetters.command("purge").description("delete dead letters, up to 1,000 a call")).action(
     (options: SelectionOptions, command: Command) =>
       runner.run(command, async ({ client, print }) =>
         print(await client.purgeDeadLetters(selectionOf(options)), properties),
@@ -67,14 +67,14 @@ function withFilter(command: Command): Command {
   return command
     .option("--receiver <agentId>")
     .option("--type <type>")
-    .option("--reason <reason>", "MAX_ATTEMPTS, RECEIVER_DEREGISTERED, or the words that were given");
+    .option("--reason <reason>", "MAX_ATTEMPTS, RECEIVER_DEREGISTERED, or the reason that the receiver gave");
 }
 
 function withSelection(command: Command): Command {
   return withFilter(command)
     .option("--ids <list>", "these messages, separated by commas", toList)
-    .option("--before <time>", "dead since before this time (ISO 8601)")
-    .option("--all", "every dead letter; needed when no id and no filter is given")
+    .option("--before <time>", "dead-lettered before this time (ISO 8601)")
+    .option("--all", "every dead letter; required without ids and filters")
     .option("--dry-run", "only count");
 }
 

@@ -8,8 +8,11 @@ import { properties } from "./table.ts";
 export function addKeyCommands(program: Command, runner: Runner): void {
   program
     .command("rotate-keys")
-    .description("encrypt what is stored again, under the newest version of the key; while everything goes on")
-    .option("--new-version", "make a new version in the service's key file first (in a key vault, you make it)")
+    .description("encrypt stored values again under the newest key version, without downtime")
+    .option(
+      "--new-version",
+      "first create a new version in the service's key file (in a key vault, create it yourself)",
+    )
     .action(({ newVersion = false }: { newVersion?: boolean }, command: Command) =>
       runner.run(command, async ({ client, print }) => {
         const total = { reencrypted: 0, undecryptable: 0 };

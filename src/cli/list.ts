@@ -15,7 +15,7 @@ export interface PageOptions {
 export function withPage(command: Command): Command {
   return command
     .option("--limit <n>", `rows, 1 to ${PAGE_MAX}`, toCount(PAGE_MAX))
-    .option("--cursor <cursor>", "go on where the page before ended");
+    .option("--cursor <cursor>", "continue after the previous page");
 }
 
 /** The rows, and how to get the next page when there is one. */

@@ -19,21 +19,19 @@ interface PurgeOptions {
 export function addMailboxCommands(messages: Command, runner: Runner): void {
   messages
     .command("withdraw <messageId>")
-    .description("take back a message of yours that is still queued; of a post, every copy that is")
+    .description("withdraw a message that is still queued; for a post, every copy that is still queued")
     .action((messageId: string, _options: object, command: Command) =>
       runner.run(command, async ({ client, print }) => print(await client.withdrawMessage(messageId), properties)),
     );
 
   messages
     .command("purge <mailbox>")
-    .description(
-      "end queued messages of an agent's mailbox, or of '#channel', up to 1,000 a call; they read as expired",
-    )
-    .option("--sender <agentId>", "only those of this sender")
+    .description("expire queued messages of an agent's mailbox, or of '#channel', up to 1,000 a call")
+    .option("--sender <agentId>", "only messages of this sender")
     .option("--type <type>")
     .option("--before <time>", "accepted before this time (ISO 8601)")
-    .option("--due-after <time>", "to be delivered after this time (ISO 8601)")
-    .option("--all", "every queued message; needed when no filter is given")
+    .option("--due-after <time>", "due after this time (ISO 8601)")
+    .option("--all", "every queued message; required without filters")
     .option("--dry-run", "only count")
     .action((mailbox: string, options: PurgeOptions, command: Command) =>
       runner.run(command, async ({ client, print }) => {

@@ -39,21 +39,24 @@ const LEASED_COLUMNS: readonly Column<LeasedMessage>[] = [
 export function addMessageCommands(program: Command, runner: Runner): void {
   addSend(program, runner);
   addReceive(program, runner);
-  const messages = program.command("messages").description("single messages and mailboxes");
+  const messages = program.command("messages").description("inspect, settle, withdraw and purge messages");
 
   messages
     .command("show <messageId>")
-    .description("one message with its status and payload")
+    .description("show a message with its status and payload")
     .action((messageId: string, _options: object, command: Command) =>
       runner.run(command, async ({ client, print }) => print(await client.getMessage(messageId), properties)),
     );
 
-  withPage(messages.command("peek <agentId>").description("what waits, in delivery order, without leasing it")).action(
-    (agentId: string, { limit, cursor }: PageOptions, command: Command) =>
-      runner.run(command, async ({ client, print }) => {
-        const reply = await client.peekMessages(agentId, { limit, cursor });
-        print(reply, ({ messages: rows, nextCursor }, view) => page(COLUMNS, rows, nextCursor, view));
-      }),
+  withPage(
+    messages
+      .command("peek <agentId>")
+      .description("list the queued messages of a mailbox, in delivery order, without leasing them"),
+  ).action((agentId: string, { limit, cursor }: PageOptions, command: Command) =>
+    runner.run(command, async ({ client, print }) => {
+      const reply = await client.peekMessages(agentId, { limit, cursor });
+      print(reply, ({ messages: rows, nextCursor }, view) => page(COLUMNS, rows, nextCursor, view));
+    }),
   );
 
   addSettle(messages, runner);
@@ -80,20 +83,20 @@ function addSend(program: Command, runner: Runner): void {
     .command("send <receiver>")
     .description("send a message")
     .requiredOption("--from <agentId>", "the sender, a registered agent")
-    .option("--type <type>", "notification, query, … or one of your own", "notification")
+    .option("--type <type>", "notification, query, … or a custom type", "notification")
     .option("--payload <json>", "any JSON; @file or - for standard input", "null")
     .option("--sensitive", "encrypt the payload where it is stored")
     .addOption(oneOf("--priority <priority>", PRIORITIES))
-    .option("--message-id <id>", "your own id: a repeat with it sends nothing twice")
+    .option("--message-id <id>", "your own id; a repeat with the same id sends nothing twice")
     .option("--correlation-id <id>")
     .option("--reply-to <id>")
-    .option("--ordering-key <key>", "messages of one key are delivered one after the other")
+    .option("--ordering-key <key>", "messages with the same key are delivered one after the other")
     .option(
       "--delay-seconds <n>",
-      "deliver later, up to a year; until then it holds up nothing of its ordering key",
+      "deliver later, up to a year; until then, its ordering key does not wait for it",
       toNumber,
     )
-    .option("--ttl-seconds <n>", "expire unless delivered by then", toNumber)
+    .option("--ttl-seconds <n>", "seconds until it expires, unless delivered before", toNumber)
     .option("--max-attempts <n>", "deliveries before it is dead-lettered (default: 5)", toNumber)
     .action((receiver: string, { from, type, payload, ...rest }: SendOptions, command: Command) =>
       runner.run(command, async ({ client, print, terminal }) => {
@@ -124,11 +127,11 @@ export interface ReceiveOptions {
 /** Adds the options of a receive. */
 export function withReceive(command: Command): Command {
   return command
-    .option("--max <n>", "messages, up to 50 (default: 1)", toNumber)
-    .option("--wait-seconds <n>", "wait up to 20 s for the first", toNumber)
-    .option("--lease-seconds <n>", "how long they are leased (default: 60)", toNumber)
+    .option("--max <n>", "number of messages, up to 50 (default: 1)", toNumber)
+    .option("--wait-seconds <n>", "how long to wait for the first message, up to 20", toNumber)
+    .option("--lease-seconds <n>", "length of the lease (default: 60)", toNumber)
     .option("--types <list>", "only these types, separated by commas", toList)
-    .option("--complete", "complete them at once");
+    .option("--complete", "complete the messages at once");
 }
 
 interface Received {
@@ -172,7 +175,7 @@ function addReceive(program: Command, runner: Runner): void {
   withReceive(
     program
       .command("receive <agentId>")
-      .description("lease messages of a mailbox; without --complete they come back when the lease ends"),
+      .description("lease messages from a mailbox; without --complete, they return when the lease ends"),
   ).action((agentId: string, options: ReceiveOptions, command: Command) =>
     runner.run(command, (context) =>
       receiveAndComplete(context, agentId, options, {

@@ -14,9 +14,9 @@ const COLUMNS: readonly Column<MessageTypeDefinition>[] = [
 
 /** message-types: list, show, put, delete. */
 export function addMessageTypeCommands(program: Command, runner: Runner): void {
-  const types = program.command("message-types").description("custom message types and their JSON Schemas");
+  const types = program.command("message-types").description("manage custom message types and their JSON Schemas");
 
-  withPage(types.command("list").description("registered types, by name")).action(
+  withPage(types.command("list").description("list the registered types, ordered by name")).action(
     ({ limit, cursor }: PageOptions, command: Command) =>
       runner.run(command, async ({ client, print }) => {
         const reply = await client.listMessageTypes({ limit, cursor });
@@ -26,7 +26,7 @@ export function addMessageTypeCommands(program: Command, runner: Runner): void {
 
   types
     .command("show <type>")
-    .description("one type with its schema")
+    .description("show a type with its schema")
     .action((type: string, _options: object, command: Command) =>
       runner.run(command, async ({ client, print }) =>
         print(await client.getMessageType(type), (definition) => printableJson(definition, 2)),
@@ -35,7 +35,7 @@ export function addMessageTypeCommands(program: Command, runner: Runner): void {
 
   types
     .command("put <type>")
-    .description("create or replace")
+    .description("register a type, or replace its schema")
     .requiredOption("--schema <json>", "JSON Schema 2020-12; @file or - for standard input")
     .action((type: string, { schema }: { schema: string }, command: Command) =>
       runner.run(command, async ({ client, print, terminal }) => {
@@ -47,7 +47,7 @@ export function addMessageTypeCommands(program: Command, runner: Runner): void {
 
   types
     .command("delete <type>")
-    .description("its messages are then accepted unchecked")
+    .description("delete a type; its payloads are then no longer checked")
     .action((type: string, _options: object, command: Command) =>
       runner.run(command, async ({ client, print }) => print(await client.deleteMessageType(type), properties)),
     );

@@ -57,7 +57,7 @@ export async function readJson(terminal: Terminal, text: string, what: string): 
   try {
     value = JSON.parse(source);
   } catch {
-    throw new UsageError(`${what}: this is not JSON; a text needs its quotes: '"hello"'.`);
+    throw new UsageError(`${what}: is not valid JSON; a string needs quotes: '"hello"'.`);
   }
   // What reads changed here would be sent changed: only the text shows it.
   const [changed] = changedNumbers(source);

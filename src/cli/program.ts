@@ -24,9 +24,9 @@ AGENT_COMMUNICATION_AGENT_ID says which agent of several calls; AGENT_COMMUNICAT
 
 function buildProgram(runner: Runner, terminal: Terminal): Command {
   const program = new Command("agent-communication")
-    .description("Look at and work with a running agent-communication service.")
-    .option("--url <url>", `where it is; AGENT_COMMUNICATION_URL, or ${DEFAULT_URL}`)
-    .option("--json", "print the reply, or the error, as JSON, for programs")
+    .description("Inspect and operate a running agent-communication service.")
+    .option("--url <url>", `address of the service (default: AGENT_COMMUNICATION_URL, or ${DEFAULT_URL})`)
+    .option("--json", "print the reply or the error as JSON")
     .version(VERSION, "--version", "print the version of this program")
     .addHelpText("after", EXIT_CODES)
     .configureOutput({ writeOut: terminal.write, writeErr: (text) => terminal.writeError(printableLines(text)) });

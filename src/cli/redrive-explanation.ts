@@ -55,7 +55,7 @@ async function explainFilter(client: AgentClient, { before, ...filter }: DeadLet
   const [newest] = messages;
   if (newest === undefined) return "No dead letter matches.";
   if (before !== undefined && newest.endedAt !== undefined && newest.endedAt >= before) {
-    return `No dead letter from before ${before} could be moved; the newest that matches died at ${newest.endedAt}.`;
+    return `No dead letter from before ${before} could be redriven; the newest that matches was dead-lettered at ${newest.endedAt}.`;
   }
   return `Dead letters match, but their receivers (${newest.receiver} for one) are deregistered, or their mailboxes have no room: register them, let them catch up, or purge.`;
 }

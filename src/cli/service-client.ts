@@ -34,7 +34,7 @@ async function fetchOf(terminal: Terminal): Promise<Fetch | undefined> {
 }
 
 function waitLine(status: number, milliseconds: number): string {
-  const why = status === 429 ? "The service takes no more of these now" : "The service is not available now";
+  const why = status === 429 ? "The service is limiting requests" : "The service is not available now";
   return `${why}; trying again in ${Math.max(1, Math.round(milliseconds / 1_000))} s.\n`;
 }
 

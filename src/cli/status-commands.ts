@@ -8,7 +8,7 @@ import { properties } from "./table.ts";
 export function addStatusCommands(program: Command, runner: Runner): void {
   program
     .command("health")
-    .description("whether the service and its parts work; exit code 1 when not")
+    .description("check whether the service works; exit code 1 when it does not")
     .action((_options: object, command: Command) =>
       runner.run(command, async ({ client, print }) => {
         const health = await client.health();
@@ -21,7 +21,7 @@ export function addStatusCommands(program: Command, runner: Runner): void {
 
   program
     .command("metrics")
-    .description("all statistics at once")
+    .description("show all statistics")
     .option("--prometheus", "as Prometheus text")
     .action((options: { prometheus?: boolean }, command: Command) =>
       runner.run(command, async ({ client, print, terminal }) => {
@@ -32,14 +32,14 @@ export function addStatusCommands(program: Command, runner: Runner): void {
 
   program
     .command("maintenance")
-    .description("run the daily upkeep now")
+    .description("run the daily maintenance now")
     .action((_options: object, command: Command) =>
       runner.run(command, async ({ client, print }) => print(await client.runMaintenance(), properties)),
     );
 
   program
     .command("openapi")
-    .description("the OpenAPI document of the service, as JSON")
+    .description("print the OpenAPI document of the service")
     .action((_options: object, command: Command) =>
       runner.run(command, async ({ client, print }) =>
         print(await client.openapi(), (document) => printableJson(document, 2)),
@@ -48,22 +48,22 @@ export function addStatusCommands(program: Command, runner: Runner): void {
 }
 
 function addStatistics(program: Command, runner: Runner): void {
-  const stats = program.command("stats").description("statistics of one part");
+  const stats = program.command("stats").description("show the statistics of messages, agents or tasks");
   stats
     .command("queue")
-    .description("messages: how many, how old, how many dead letters")
+    .description("show message counts, rate, age and dead letters")
     .action((_options: object, command: Command) =>
       runner.run(command, async ({ client, print }) => print(await client.queueStatistics(), properties)),
     );
   stats
     .command("registry")
-    .description("agents: how many, how busy")
+    .description("show agent counts and load")
     .action((_options: object, command: Command) =>
       runner.run(command, async ({ client, print }) => print(await client.registryStatistics(), properties)),
     );
   stats
     .command("coordination")
-    .description("tasks: how many, how they ended")
+    .description("show task counts by status and outcome")
     .action((_options: object, command: Command) =>
       runner.run(command, async ({ client, print }) => print(await client.coordinationStatistics(), properties)),
     );

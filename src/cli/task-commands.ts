@@ -52,27 +52,29 @@ export function explain({ policy, chosen, considered, excluded }: Explanation, v
     .map(([reason, count]) => `${reason} ${count}`);
   return [
     `policy: ${policy}`,
-    `chosen: ${chosen ?? "nobody; the task waits"}`,
+    `chosen: ${chosen ?? "no worker; the task waits"}`,
     table(CANDIDATE_COLUMNS, rows, view),
-    `not considered: ${left.join(", ") || "nobody"}`,
+    `not considered: ${left.join(", ") || "none"}`,
   ].join("\n");
 }
 
 /** tasks: assign, preview, list, show, explain, history, cancel. */
 export function addTaskCommands(program: Command, runner: Runner): void {
-  const tasks = program.command("tasks").description("work that is handed out");
+  const tasks = program.command("tasks").description("assign and inspect tasks");
   addAssign(tasks, runner);
   addList(tasks, runner);
 
   tasks
     .command("show <taskId>")
-    .description("one task with its result")
+    .description("show a task with its result")
     .action((taskId: string, _options: object, command: Command) =>
       runner.run(command, async ({ client, print }) => print(await client.getTask(taskId), properties)),
     );
 
   withPage(
-    tasks.command("explain <taskId>").description("the attempts: who was considered, who was chosen and why"),
+    tasks
+      .command("explain <taskId>")
+      .description("explain each attempt: which workers were considered, which one was chosen, and why"),
   ).action((taskId: string, { limit, cursor }: PageOptions, command: Command) =>
     runner.run(command, async ({ client, print }) => {
       const reply = await client.getAssignments(taskId, { limit, cursor });
@@ -87,7 +89,7 @@ export function addTaskCommands(program: Command, runner: Runner): void {
     }),
   );
 
-  withPage(tasks.command("history <taskId>").description("what happened to it, newest first")).action(
+  withPage(tasks.command("history <taskId>").description("list the events of a task, newest first")).action(
     (taskId: string, { limit, cursor }: PageOptions, command: Command) =>
       runner.run(command, async ({ client, print }) => {
         const reply = await client.getTaskHistory(taskId, { limit, cursor });
@@ -97,7 +99,7 @@ export function addTaskCommands(program: Command, runner: Runner): void {
 
   tasks
     .command("cancel <taskId>")
-    .description("end a waiting task; ask the worker of a running one to stop")
+    .description("cancel a task; asks the worker of a running task to stop")
     .option("--reason <text>")
     .action((taskId: string, { reason }: { reason?: string }, command: Command) =>
       runner.run(command, async ({ client, print }) => print(await client.cancelTask(taskId, reason), properties)),
@@ -121,25 +123,25 @@ interface AssignOptions {
 }
 
 function addAssign(tasks: Command, runner: Runner): void {
-  const assign = tasks.command("assign <taskType>").description("hand out a task");
+  const assign = tasks.command("assign <taskType>").description("create a task and assign it");
   const preview = tasks
     .command("preview <taskType>")
-    .description("whom assign would choose now, and why; writes nothing");
+    .description("explain which worker assign would choose now; writes nothing");
   for (const command of [assign, preview]) {
     command
-      .requiredOption("--supervisor <agentId>", "who hands it out")
+      .requiredOption("--supervisor <agentId>", "the supervisor that assigns the task")
       .option("--description <text>")
       .option("--parameters <json>", "any JSON; @file or - for standard input")
       .option("--sensitive", "encrypt parameters and result where they are stored")
       .option("--require <list>", "capabilities that the worker must have", toList)
-      .option("--prefer <list>", "capabilities that are welcome", toList)
+      .option("--prefer <list>", "capabilities that the worker should have", toList)
       .addOption(oneOf("--priority <priority>", PRIORITIES))
-      .option("--timeout-seconds <n>", "of one attempt", toNumber)
-      .option("--max-retries <n>", "retries after failures, timeouts and deaths", toNumber)
+      .option("--timeout-seconds <n>", "time limit of one attempt", toNumber)
+      .option("--max-retries <n>", "retries after failures, timeouts and silent workers", toNumber)
       .option("--depends-on <list>", "task ids that must be completed first", toList)
-      .option("--parent <taskId>", "a label for listing")
+      .option("--parent <taskId>", "parent task, to filter lists by")
       .option("--to <agentId>", "only this worker")
-      .option("--task-id <id>", "your own id: a repeat with it assigns nothing twice");
+      .option("--task-id <id>", "your own id; a repeat with the same id assigns nothing twice");
   }
   const bodyOf = async (
     taskType: string,
@@ -178,10 +180,10 @@ interface ListOptions extends PageOptions {
 }
 
 function addList(tasks: Command, runner: Runner): void {
-  withPage(tasks.command("list").description("tasks, newest first"))
+  withPage(tasks.command("list").description("list tasks, newest first"))
     .addOption(oneOf("--status <status>", TASK_STATUSES))
     .option("--supervisor <agentId>")
-    .option("--worker <agentId>", "assigned to it")
+    .option("--worker <agentId>", "the worker that they are assigned to")
     .option("--type <taskType>")
     .option("--parent <taskId>")
     .action((options: ListOptions, command: Command) =>

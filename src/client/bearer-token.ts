@@ -14,6 +14,6 @@ const MUST = "must be visible ASCII characters without spaces";
 export function tokenToSend(given: unknown, provided: boolean): string {
   const token = typeof given === "string" ? given.trim() : "";
   if (TOKEN.test(token)) return token;
-  if (provided) throw new Error(`what the token provider gave is none: it ${MUST}`);
+  if (provided) throw new Error(`the token provider did not return a token: it ${MUST}`);
   throw new AgentCommunicationError("INVALID_REQUEST", `token: ${MUST}.`);
 }

@@ -50,7 +50,7 @@ export class HandlerAborted extends Error {
 
 /** Room for the worst case of three bytes per UTF-16 unit within the 4 KiB of an error, a reason or a note. */
 const TEXT_MAX_CHARACTERS = 1_300;
-const WITHOUT_TEXT = "something without a text was thrown";
+const WITHOUT_TEXT = "a value without a message was thrown";
 
 /** The text as the server accepts it: well-formed Unicode without NUL, at most 3,900 bytes. */
 export function shortText(text: string): string {

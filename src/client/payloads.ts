@@ -29,7 +29,7 @@ export function isForged({ type, sender }: Pick<LeasedMessage, "type" | "sender"
 
 /** Why a forged message is dead-lettered, for those who look at it. */
 export function forgeryReason({ type, sender }: Pick<LeasedMessage, "type" | "sender">): string {
-  return `${type} is written by the switchboard alone, and this one was sent by ${sender}`;
+  return `${type} is written only by the switchboard, and this one was sent by ${sender}`;
 }
 
 function members(payload: JsonValue): { [key: string]: JsonValue } {

@@ -65,11 +65,10 @@ export function requestIdsOf(body: unknown, idempotencyKey: string | undefined):
 /** What an error's detail says about repeating the request; empty when there is nothing to say. */
 export function adviceOn(ids: RequestIds | undefined): string {
   const [name, id] = Object.entries(ids ?? {}).find(([, value]) => typeof value === "string") ?? [];
-  if (id !== undefined)
-    return ` It may have been done all the same: repeat it with ${name} ${id}, and it is done once.`;
+  if (id !== undefined) return ` The call may have succeeded: repeat it with ${name} ${id}, and it is done only once.`;
   return ids?.messageIds === undefined
     ? ""
-    : " It may have been done all the same: repeat it with the messageIds of this error, and it is done once.";
+    : " The call may have succeeded: repeat it with the messageIds of this error, and it is done only once.";
 }
 
 /** Whether only the Idempotency-Key header identifies a repeat of the operation. */

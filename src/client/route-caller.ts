@@ -97,7 +97,10 @@ function setHeader(headers: Headers, name: string, value: string): void {
   try {
     headers.set(name, value);
   } catch {
-    throw new AgentCommunicationError("INVALID_REQUEST", `${name}: holds characters that no header may hold.`);
+    throw new AgentCommunicationError(
+      "INVALID_REQUEST",
+      `${name}: contains characters that are not allowed in a header.`,
+    );
   }
 }
 

@@ -46,7 +46,8 @@ export class TaskProgress {
   /** What a handler gives may be anything: a report must not fail its task. */
   #read(percent: unknown, note: unknown): Report {
     const isNumber = typeof percent === "number" && !Number.isNaN(percent);
-    if (percent !== undefined && !isNumber) this.#options.onLog("progress without percent: it is no number");
+    if (percent !== undefined && !isNumber)
+      this.#options.onLog("percent is left out of the progress: it is not a number");
     return {
       ...(isNumber ? { percent: Math.min(100, Math.max(0, percent)) } : {}),
       ...(note === undefined ? {} : { note: typeof note === "string" ? shortText(note) : errorText(note) }),

@@ -47,7 +47,7 @@ export function unreachable(key: string, url: string, lost: unknown): AgentCommu
 
 /** The provider of the token failed in every try. */
 export function tokenNotHad(key: string, failure: Error): AgentCommunicationError {
-  const detail = `${key} was not sent, because the client's token could not be had: ${errorText(failure)}.`;
+  const detail = `${key} was not sent, because the client could not get its token: ${errorText(failure)}.`;
   return new AgentCommunicationError("IDENTITY_UNAVAILABLE", detail, { cause: failure });
 }
 

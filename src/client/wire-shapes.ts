@@ -13,7 +13,7 @@ const SHORTEST_INTERVAL_SECONDS = 0.1;
 const LONGEST_INTERVAL_SECONDS = 86_400;
 
 function unexpected(what: string): AgentCommunicationError {
-  return new AgentCommunicationError("INTERNAL", `The answer is not that of a switchboard: ${what}.`);
+  return new AgentCommunicationError("INTERNAL", `The answer is not from a switchboard: ${what}.`);
 }
 
 function isObject(value: unknown): value is object {

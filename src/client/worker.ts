@@ -194,7 +194,7 @@ export class Worker {
         onUnreported: (error) => this.#emit({ type: "task_unreported", taskId, attempt, error }),
         onListenerFault: (error) => this.#emit({ type: "error", during: "abort listener", error }),
         onOutlived: () => {
-          const error = new Error(`the handler of task ${taskId} goes on although attempt ${attempt} is lost`);
+          const error = new Error(`the handler of task ${taskId} is still running although attempt ${attempt} is lost`);
           this.#emit({ type: "error", during: "handler", error });
         },
         onLog: (line) => this.#emit({ type: "log", taskId, line }),

@@ -58,6 +58,6 @@ export const renewToken = defineRoute({
 /** The id of the token that was shown. @throws FORBIDDEN when the caller has proved itself by something else, or by nothing */
 function tokenOf(caller: Caller): string {
   if (caller.kind === "agent" && caller.credential === "token") return caller.credentialId;
-  const detail = "This is about the token that the request shows, and it shows none of an agent.";
+  const detail = "This route needs the token of an agent, and the request presents none.";
   throw new AgentCommunicationError("FORBIDDEN", detail);
 }

@@ -189,5 +189,7 @@ export function readConfig(environment: Environment, options: { underFunctions?:
 /** The one warning about variables with our prefix that are no settings; their values may be anybody's and are not shown. */
 export function tellUnknownSettings({ unknownSettings }: Config, log: Log): void {
   if (unknownSettings.length === 0) return;
-  log.info("unknown variables with the prefix of our settings do nothing", { names: unknownSettings.join(", ") });
+  log.info("variables with the prefix of a setting that are not settings are ignored", {
+    names: unknownSettings.join(", "),
+  });
 }

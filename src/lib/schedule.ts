@@ -37,7 +37,7 @@ function valueIn(text: string, { name, min, names }: FieldKind): number {
   if (/^[0-9]/.test(text)) return integer(text, /^[0-9]+[\t-\r]*$/);
   const lower = text.toLowerCase();
   const index = lower === "" ? -1 : (names?.findIndex((known) => known.startsWith(lower)) ?? -1);
-  if (index < 0) throw new Error(`"${text}" is no ${name}`);
+  if (index < 0) throw new Error(`"${text}" is not a ${name}`);
   return min + index;
 }
 

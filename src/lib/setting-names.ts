@@ -135,7 +135,7 @@ export function checkSettingNames(environment: Environment): { problems: string[
     if (known.has(name)) continue;
     const setting = nearest(name);
     if (setting !== undefined && isMeant(setting, environment)) {
-      problems.push(`${name}: is no setting; did you mean ${setting}?`);
+      problems.push(`${name}: is not a setting; did you mean ${setting}?`);
     } else if (name.startsWith("AGENT_")) unknown.push(name);
   }
   return { problems, unknown: unknown.sort() };

@@ -32,7 +32,7 @@ export class BodyMemory {
     return {
       take: (bytes) => {
         if (!this.#hasRoom(owner, held, bytes)) {
-          throw new AgentCommunicationError("RATE_LIMITED", "Too many bodies arrive at once; try again.", {
+          throw new AgentCommunicationError("RATE_LIMITED", "Too many request bodies are arriving at once; try again.", {
             retryAfterSeconds: 1,
           });
         }

@@ -91,6 +91,6 @@ export function readBody(
   });
   // The caller hung up, or was too slow: nothing went wrong on our side.
   stream.on("error", (cause) => {
-    finish(new AgentCommunicationError("INVALID_REQUEST", "The body did not arrive whole.", { cause }));
+    finish(new AgentCommunicationError("INVALID_REQUEST", "The body did not arrive completely.", { cause }));
   });
 }

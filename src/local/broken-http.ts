@@ -22,7 +22,7 @@ export function refuseConnect(server: Server, connections: Connections): void {
     socket.on("error", () => socket.destroy());
     // Reads on, so that the end of the connection is noticed.
     socket.resume();
-    const detail = "This is no proxy: CONNECT is not served.";
+    const detail = "CONNECT is not supported: this is not a proxy.";
     const error = new AgentCommunicationError("METHOD_NOT_ALLOWED", detail, { allow: SERVED_METHODS });
     connections.afterLast(socket, () => write(problemReply(error), "Method Not Allowed", socket));
   });

@@ -233,6 +233,6 @@ export class Connections {
     const now = this.#monotonic();
     if (now - this.#loggedAt < LOG_MILLISECONDS) return;
     this.#loggedAt = now;
-    this.#log.info("an address has as many connections as it may", { address, limit: this.#limits.perAddress });
+    this.#log.info("an address has reached its limit of connections", { address, limit: this.#limits.perAddress });
   }
 }

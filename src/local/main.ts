@@ -68,7 +68,7 @@ async function lookAtSecurity({ security, httpHost }: Config): Promise<void> {
   if (clientCertificates !== undefined) await openClientCertificates(clientCertificates, systemClock, lines);
   if (tls === undefined && !isLoopback(httpHost)) {
     // Behind a proxy that ends TLS it is as it should be; we cannot tell.
-    lines.info("plain HTTP: tokens and contents can be read on the way unless a proxy ends TLS here", {
+    lines.info("plain HTTP: tokens and contents can be read in transit unless a proxy terminates TLS", {
       host: httpHost,
     });
   }
@@ -90,7 +90,7 @@ async function main(): Promise<void> {
     const where = `${config.httpHost}:${config.httpPort}`;
     const server = await step(`cannot listen on ${where}`, () => startServer(services, routes, log));
     stopOnSignals(services, server, localTimers);
-    const asked = config.security.authMode === "none" ? "no credentials asked" : "credentials required";
+    const asked = config.security.authMode === "none" ? "no credentials required" : "credentials required";
     const facts = `mode ${config.mode}, database ${database}, ${asked}`;
     process.stdout.write(`agent-communication listens on ${server.url} (${facts})\n`);
   } catch (error) {

@@ -253,14 +253,14 @@ describe("posts and queues", () => {
     expect((await batch("#jobs", "ann", "#jobs")).results).toHaveLength(3);
     const refused = await refusal(batch("#jobs", "#news"));
     expect(refused.errors).toEqual([
-      { path: "messages.1.receiver", message: "#news is a broadcast channel, which takes posts one by one" },
+      { path: "messages.1.receiver", message: "#news is a broadcast channel, and a batch cannot contain posts" },
     ]);
   });
 
   it("are told apart when they are received from", async () => {
     expect(
       (await refusal(as("ann", () => here.messages.receiveFromChannel("news", { agentId: "ann" })))).message,
-    ).toContain("mailbox of its own");
+    ).toContain("the mailboxes of its members");
     expect(await caught(as("ann", () => here.messages.peekChannel("news")))).toBe("INVALID_REQUEST");
   });
 

@@ -91,9 +91,7 @@ describe("messages of an agent that look like the switchboard's", () => {
     await client.sendMessage({ sender: "forger", receiver: "hand", type: "query" });
     for (const messageId of forged)
       expect(await dead(messageId)).toMatchObject({
-        reason: expect.stringMatching(
-          /^task_\w+ is written by the switchboard alone, and this one was sent by forger$/,
-        ),
+        reason: expect.stringMatching(/^task_\w+ is written only by the switchboard, and this one was sent by forger$/),
       });
     end();
     await until("completed", async () => (await client.getTask(taskId)).status === "completed");

@@ -7,7 +7,7 @@ import { type LocalHost, startLocalHost } from "../support/local-host.ts";
 import { until } from "../support/poll.ts";
 
 const WORKER = fileURLToPath(new URL("./hostile-worker.ts", import.meta.url));
-const WITHOUT_TEXT = "something without a text was thrown";
+const WITHOUT_TEXT = "a value without a message was thrown";
 
 /** Task types, and what the task's error says. */
 const THROWN: Record<string, string | RegExp> = {

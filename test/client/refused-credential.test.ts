@@ -79,7 +79,7 @@ describe("the command line at a limit", () => {
     const first = await runFile("src/cli/main.ts", ["agents", "list", "--json"], { environment });
     const second = await runFile("src/cli/main.ts", ["agents", "list", "--json"], { environment });
     expect([first.code, second.code]).toEqual([0, 0]);
-    expect(second.error).toMatch(/^The service takes no more of these now; trying again in [1-4] s\.$/m);
+    expect(second.error).toMatch(/^The service is limiting requests; trying again in [1-4] s\.$/m);
     await limited.stop();
   }, 60_000);
 });

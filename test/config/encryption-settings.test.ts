@@ -73,12 +73,15 @@ describe("encryption", () => {
       { AZURE_KEY_VAULT_URL: "https://me:pw@agents.vault.azure.net" },
     ],
     ["AZURE_KEY_VAULT_URL: must be the vault's address", { AZURE_KEY_VAULT_URL: "agents" }],
-    ["AZURE_CLIENT_ID: a service principal needs it", { AZURE_KEY_VAULT_URL: VAULT, AZURE_CLIENT_SECRET: "hush" }],
     [
-      "AZURE_KEY_VAULT_URL: a loopback address is not for Azure",
+      "AZURE_CLIENT_ID: is required for a service principal",
+      { AZURE_KEY_VAULT_URL: VAULT, AZURE_CLIENT_SECRET: "hush" },
+    ],
+    [
+      "AZURE_KEY_VAULT_URL: must not be a loopback address on Azure",
       { ...AZURE, AZURE_KEY_VAULT_URL: "https://localhost" },
     ],
-    ["AGENT_KEY_FILE: is not for Azure", { ...AZURE, AGENT_KEY_FILE: "k" }],
+    ["AGENT_KEY_FILE: cannot be used on Azure", { ...AZURE, AGENT_KEY_FILE: "k" }],
   ])("says %s", (problem, variables) => {
     const message = problems(variables);
     expect(message).toContain(problem);
@@ -112,8 +115,8 @@ describe("a password in a vault", () => {
 
   it.each<[string, Record<string, string>]>([
     ["needs AZURE_KEY_VAULT_URL", { AZURE_KEY_VAULT_URL: "" }],
-    ["AZURE_SQL_PASSWORD: leave it out beside AZURE_SQL_PASSWORD_SECRET", { AZURE_SQL_PASSWORD: "hush" }],
-    ["AZURE_SQL_USERNAME (User ID): AZURE_SQL_PASSWORD_SECRET is its password", { AZURE_SQL_USERNAME: "" }],
+    ["AZURE_SQL_PASSWORD: must not be set together with AZURE_SQL_PASSWORD_SECRET", { AZURE_SQL_PASSWORD: "hush" }],
+    ["AZURE_SQL_USERNAME (User ID): is required with AZURE_SQL_PASSWORD_SECRET", { AZURE_SQL_USERNAME: "" }],
     ["AZURE_SQL_PASSWORD_SECRET: must be the name of a secret", { AZURE_SQL_PASSWORD_SECRET: "a b" }],
     ["AZURE_KEY_VAULT_URL: must be the vault's address", { AZURE_KEY_VAULT_URL: "http://x" }],
   ])("says %s", (problem, variables) => {

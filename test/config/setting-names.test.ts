@@ -53,7 +53,7 @@ describe("a misspelt setting is refused by name", () => {
     ["AZURE_KEYVAULT_URL", "AZURE_KEY_VAULT_URL"],
     ["APPLICATIONINSIGHTS_CONNECTIONSTRING", "APPLICATIONINSIGHTS_CONNECTION_STRING"],
   ])("%s: did you mean %s?", (name, setting) => {
-    const expected = setting === undefined ? "" : `bad settings: ${name}: is no setting; did you mean ${setting}?`;
+    const expected = setting === undefined ? "" : `bad settings: ${name}: is not a setting; did you mean ${setting}?`;
     expect(refusal({ [name]: "7" })).toBe(expected);
     expect(refusal({ [name]: "" })).toBe("");
   });
@@ -110,7 +110,7 @@ describe("other names with our prefix", () => {
       const host = spawnHost({ AGENT_HTTP_PROT: "7071", AGENT_HTTP_PORT: "0", AGENT_MOCK_DATABASE: ":memory:" });
       const ended = await host.ended;
       expect(host.stderr()).toMatch(
-        /^agent-communication: bad settings: AGENT_HTTP_PROT: is no setting; did you mean AGENT_HTTP_PORT\?\n$/,
+        /^agent-communication: bad settings: AGENT_HTTP_PROT: is not a setting; did you mean AGENT_HTTP_PORT\?\n$/,
       );
       return ended;
     })();

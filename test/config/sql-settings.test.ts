@@ -137,7 +137,7 @@ describe("a local test server", () => {
 
   it("is refused on Azure", () => {
     expect(problemsOf({ ...on, ...AZURE, AZURE_SQL_SERVER: "localhost" })).toContain(
-      "AZURE_SQL_TEST_SERVER: is not for Azure",
+      "AZURE_SQL_TEST_SERVER: must not be set on Azure",
     );
   });
 

@@ -142,9 +142,9 @@ function digestsAreCompared(open: StoreFactory): void {
         verifyAudit(source, { digest: { ...second, lastEntryNo: second.lastEntryNo, ...change }, all });
       expect(await verify({})).toMatchObject({ blocks: 2, problems: [] });
       expect(await verify({}, true)).toMatchObject({ blocks: 3, problems: [] });
-      const other = { blockNo: 2, problem: "has another hash than the digest" };
+      const other = { blockNo: 2, problem: "has a different hash from the digest" };
       expect((await verify({ hash: NO_PREVIOUS_HASH })).problems).toEqual([other]);
-      const gone = [{ blockNo: 9, problem: "is in the digest, but not there any more" }];
+      const gone = [{ blockNo: 9, problem: "is in the digest, but no longer exists" }];
       expect((await verify({ blockNo: 9 })).problems).toEqual(gone);
       expect((await verify({ blockNo: 0, hash: NO_PREVIOUS_HASH })).problems).toEqual([]);
     });

@@ -92,7 +92,7 @@ describe("the demo", () => {
     const asked = await runFile("demo/main.ts", [folder, "--out", "asked.md", "--credentials"], options);
     expect([asked.code, asked.error]).toEqual([0, ""]);
     expect(asked.out).toContain("all 8 tasks completed, duplicates by another worker");
-    expect(asked.out).not.toContain("no credentials asked");
+    expect(asked.out).not.toContain("no credentials required");
     expect(asked.out).not.toContain("agt_");
     const made = (text: string) => text.split("## How this report was made")[0];
     expect(made(await readFile(join(cwd, "asked.md"), "utf8"))).toBe(made(report));

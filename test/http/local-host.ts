@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 const MAIN = new URL("../../src/local/main.ts", import.meta.url).pathname;
 const START_LINE =
-  /^agent-communication listens on (https?:\S+\/api) \(mode mock, database .+, (?:no credentials asked|credentials required)\)$/m;
+  /^agent-communication listens on (https?:\S+\/api) \(mode mock, database .+, (?:no credentials required|credentials required)\)$/m;
 
 export interface LocalHost {
   url: string;

@@ -35,7 +35,7 @@ describe("npm start", () => {
   it("prints one line, serves, keeps its file, and ends with 0 on SIGTERM although connections stay open", async () => {
     const host = await startLocalHost();
     const file = join(host.folder, "agents.db");
-    const facts = `mode mock, database ${file}, no credentials asked`;
+    const facts = `mode mock, database ${file}, no credentials required`;
     expect(host.stdout()).toBe(`agent-communication listens on ${host.url} (${facts})\n`);
     expect((await post(`${host.url}/agents`, { agentId: "a", role: "worker" })).status).toBe(201);
     // Its owner alone can read it, the log of the last commits included.

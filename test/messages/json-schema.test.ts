@@ -149,7 +149,7 @@ describe("keywords of JSON Schema", () => {
     };
     expect(await problems(schema, { a: 12_345, b: 1, "c/d": ["secret"] })).toEqual([
       "payload.a must be string",
-      "payload.b must fit at least one of the alternatives of the schema",
+      "payload.b must match at least one alternative of the schema",
       "payload.c/d.0 is not allowed by the schema",
       "payload must have the properties z",
     ]);
@@ -200,30 +200,30 @@ describe("references of JSON Schema", () => {
 
 describe("a schema that cannot be used is refused with its place", () => {
   it.each<[Schema, string, string]>([
-    [{ type: "no" }, "schema.type", "breaks the schema of JSON Schema 2020-12"],
+    [{ type: "no" }, "schema.type", "does not satisfy the meta-schema of JSON Schema 2020-12"],
     [
       { properties: { a: { minimum: "3" } } },
       "schema.properties.a.minimum",
-      "breaks the schema of JSON Schema 2020-12",
+      "does not satisfy the meta-schema of JSON Schema 2020-12",
     ],
     [{ properties: { a: { pattern: "(" } } }, "schema.properties.a.pattern", "is not a regular expression"],
     [
       { $ref: "https://example.com/a.json" },
       "schema",
-      "refers to https://example.com/a.json, which is not in it; other documents are not loaded",
+      "refers to https://example.com/a.json, which it does not contain; other documents are not loaded",
     ],
     [
       { $ref: "file:///etc/passwd" },
       "schema",
-      "refers to file:///etc/passwd, which is not in it; other documents are not loaded",
+      "refers to file:///etc/passwd, which it does not contain; other documents are not loaded",
     ],
-    [{ $ref: "#nowhere" }, "schema", "refers to #nowhere, which is not in it; other documents are not loaded"],
-    [{ $ref: "#/$defs/missing" }, "schema", "cannot be compiled: a reference in it leads nowhere"],
-    [{ $ref: "#" }, "schema", "refers to itself without an end"],
+    [{ $ref: "#nowhere" }, "schema", "refers to #nowhere, which it does not contain; other documents are not loaded"],
+    [{ $ref: "#/$defs/missing" }, "schema", "cannot be compiled: one of its references cannot be resolved"],
+    [{ $ref: "#" }, "schema", "refers to itself endlessly"],
     [
       { allOf: [{ $ref: "#/$defs/a" }], $defs: { a: { anyOf: [{ $ref: "#" }] } } },
       "schema",
-      "refers to itself without an end",
+      "refers to itself endlessly",
     ],
     [
       { $schema: "http://json-schema.org/draft-07/schema#" },
@@ -233,12 +233,12 @@ describe("a schema that cannot be used is refused with its place", () => {
     [
       { $id: "https://json-schema.org/draft/2020-12/schema", $vocabulary: {} },
       "schema.$id",
-      "is the id of a schema of the standard",
+      "is the id of a schema of the JSON Schema standard",
     ],
     [
       { $defs: { d: { $id: "https://example.com/d", $vocabulary: {} } } },
       "schema.$defs.d.$vocabulary",
-      "is for dialects, which cannot be defined here",
+      "defines a dialect, which is not supported",
     ],
   ])("%j", async (schema, path, message) => {
     expect(await refusal(schema)).toEqual({ path, message });

@@ -211,7 +211,7 @@ const TAMPERING: readonly { name: string; act(file: Intruder): void; found: (str
       file.run("UPDATE audit_block_entries SET hash = ? WHERE entry_no = 5", hashEntry(entryOf(changed ?? {})));
       file.run("UPDATE audit_blocks SET hash = ? WHERE block_no = 2", row?.hash ?? "");
     },
-    found: ["block 3: the chain is broken: it follows another block than the one before it"],
+    found: ["block 3: the chain is broken: it does not follow the block before it"],
   },
   {
     name: "a block is deleted",
@@ -247,7 +247,7 @@ const TAMPERING: readonly { name: string; act(file: Intruder): void; found: (str
   {
     name: "the first blocks are emptied and called dropped in a year that has not come",
     act: (file) => file.drop([1, 2], Date.now() + 10 * 365 * 86_400_000),
-    found: [1, 2].map((no) => new RegExp(`^block ${no}: was dropped at \\S+, which has not come yet`)),
+    found: [1, 2].map((no) => new RegExp(`^block ${no}: was dropped at \\S+, which is in the future`)),
   },
   {
     name: "every block, the newest included, is emptied",
@@ -271,7 +271,7 @@ const TAMPERING: readonly { name: string; act(file: Intruder): void; found: (str
       file.run("UPDATE audit_entries SET actor = 'somebody' WHERE entry_no = 2");
       file.seal(1);
     },
-    found: ["block 4: has another hash than the digest"],
+    found: ["block 4: has a different hash from the digest"],
     args: ["--digest"],
   },
   {
@@ -281,7 +281,7 @@ const TAMPERING: readonly { name: string; act(file: Intruder): void; found: (str
         file.run(`DELETE FROM ${table} WHERE entry_no >= 10`);
       file.run("DELETE FROM audit_blocks WHERE block_no = 4");
     },
-    found: ["block 4: is in the digest, but not there any more"],
+    found: ["block 4: is in the digest, but no longer exists"],
     args: ["--digest"],
   },
 ];
@@ -347,7 +347,7 @@ describe("an audit that somebody has tampered with", () => {
     file.run("UPDATE audit_blocks SET newest_at = newest_at - 400 * 86400000 WHERE block_no = 1");
     file.run("INSERT INTO audit_dropped_blocks VALUES (1, ?)", Date.now() - 20 * 86_400_000);
     const { out } = await verify();
-    expect(out).toMatch(/^sound: 4 blocks, 1 of them emptied by retention; 9 entries; /);
+    expect(out).toMatch(/^sound: 4 blocks, 1 of them dropped by retention; 9 entries; /);
     file.run(INSERT, 2);
     const { code, out: found } = await verify(["--all"]);
     expect(code).toBe(1);

@@ -173,7 +173,7 @@ describe("an Entra ID token", () => {
     ["is not valid yet", { notBefore: 120 }],
     ["is of another issuer", { claims: { iss: "https://login.microsoftonline.com/common/v2.0" } }],
     ["is for another audience", { claims: { aud: "00000003-0000-0000-c000-000000000000" } }],
-    ["is of another tenant", { claims: { tid: randomUUID() } }],
+    ["belongs to another tenant", { claims: { tid: randomUUID() } }],
     ["is a user's", { claims: { scp: "user_impersonation", idtyp: undefined } }],
     ["is a user's ID token", { claims: { idtyp: undefined, sub: "abc", nonce: "1" } }],
     ["names a key that is not there", { header: { kid: randomUUID() } }],

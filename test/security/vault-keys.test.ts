@@ -169,7 +169,7 @@ describe("keys from a vault", () => {
     expect(await reason(keys.current({ fresh: true }))).toContain(second);
     expect((await keys.current()).version).toBe(first);
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([
-      { level: "error", event: "a version of the secret is no key", version: second },
+      { level: "error", event: "a version of the secret is not a key", version: second },
     ]);
     expect(lines.join()).not.toContain("not a key");
     expect(await reason(open().current())).toContain(second);

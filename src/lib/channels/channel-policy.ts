@@ -71,7 +71,7 @@ export class ChannelPolicy {
     if (access === undefined && this.reader === undefined) {
       throw new AgentCommunicationError("CHANNEL_NOT_FOUND", `There is no channel ${name}.`);
     }
-    const detail = `The channel ${name} is not there, or does not allow you to ${DEEDS[right]}.`;
+    const detail = `The channel ${name} does not exist, or the caller may not ${DEEDS[right]}.`;
     throw new AgentCommunicationError("CHANNEL_FORBIDDEN", detail);
   }
 
@@ -92,7 +92,7 @@ export class ChannelPolicy {
     const [first, second] = sender < receiver ? [sender, receiver] : [receiver, sender];
     const share = () => this.#store.shareChannel(first, second);
     if (await this.#shared.get(`${first} ${second}`, share)) return;
-    const detail = `${sender} may write only to members of channels that it is a member of, and ${receiver} is none.`;
+    const detail = `${sender} may only write to agents that share a channel with it, and ${receiver} shares none.`;
     throw new AgentCommunicationError("CHANNEL_FORBIDDEN", detail);
   }
 

@@ -64,7 +64,7 @@ export const createChannelSchema = z
         context.addIssue({
           code: "custom",
           path: ["grants", index],
-          message: "names whom another grant names already",
+          message: "names the same agent or role as another grant",
         });
       }
       seen.add(grantee);

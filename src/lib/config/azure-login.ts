@@ -32,9 +32,9 @@ export function servicePrincipal(parts: {
 }): ReadLogin {
   const { clientId, clientSecret, tenantId } = parts;
   const problems: string[] = [];
-  if (clientId === undefined) problems.push("AZURE_CLIENT_ID: a service principal needs it");
-  if (clientSecret === undefined) problems.push("AZURE_CLIENT_SECRET: a service principal needs it");
-  if (tenantId === undefined) problems.push("AZURE_TENANT_ID: a service principal needs it");
+  if (clientId === undefined) problems.push("AZURE_CLIENT_ID: is required for a service principal");
+  if (clientSecret === undefined) problems.push("AZURE_CLIENT_SECRET: is required for a service principal");
+  if (tenantId === undefined) problems.push("AZURE_TENANT_ID: is required for a service principal");
   if (clientId === undefined || clientSecret === undefined || tenantId === undefined) return { problems };
   return { login: { type: "service-principal", tenantId, clientId, clientSecret }, problems };
 }

@@ -34,7 +34,7 @@ export function readEncryptionSettings(
     problems.push("AGENT_ENCRYPTION_SECRET: must be the name of a secret: 1–127 letters, digits and dashes");
   }
   if (environment.AGENT_KEY_FILE !== undefined && onAzure(environment)) {
-    problems.push("AGENT_KEY_FILE: is not for Azure, whose disks do not last; AZURE_KEY_VAULT_URL is");
+    problems.push("AGENT_KEY_FILE: cannot be used on Azure, where disks do not last; use AZURE_KEY_VAULT_URL");
   }
   const beside = mockDatabase === undefined || vault !== undefined ? undefined : besideDatabase(mockDatabase);
   const settings = {
@@ -43,7 +43,7 @@ export function readEncryptionSettings(
     keyFile: environment.AGENT_KEY_FILE ?? beside,
   };
   if (settings.all && settings.vaultSecret === undefined && settings.keyFile === undefined && problems.length === 0) {
-    problems.push("AGENT_ENCRYPT: all needs keys in mode sql: AZURE_KEY_VAULT_URL, or AGENT_KEY_FILE");
+    problems.push("AGENT_ENCRYPT: all needs AZURE_KEY_VAULT_URL or AGENT_KEY_FILE in mode sql");
   }
   return { settings, problems };
 }

@@ -30,7 +30,8 @@ export function readKeyVaultSettings(environment: Environment): { vault?: KeyVau
     return { problems: ["AZURE_KEY_VAULT_URL: must be the vault's address, https://<name>.vault.azure.net"] };
   }
   const ofTest = isLoopback(url.hostname);
-  if (ofTest && onAzure(environment)) return { problems: ["AZURE_KEY_VAULT_URL: a loopback address is not for Azure"] };
+  if (ofTest && onAzure(environment))
+    return { problems: ["AZURE_KEY_VAULT_URL: must not be a loopback address on Azure"] };
   const { login, problems } = readAzureLogin(environment);
   return login === undefined ? { problems } : { vault: { url: url.origin, login, ofTest }, problems };
 }

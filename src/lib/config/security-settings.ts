@@ -106,7 +106,10 @@ function entraOf(given: Given, problems: string[]): EntraSettings | undefined {
 function tlsOf(given: Given, place: Place, problems: string[]): TlsSettings | undefined {
   const { AGENT_TLS_CERTIFICATE_FILE: certificateFile, AGENT_TLS_KEY_FILE: keyFile } = given;
   if (certificateFile === undefined && keyFile === undefined) return undefined;
-  if (place.underFunctions) problems.push("AGENT_TLS_CERTIFICATE_FILE: under the Functions host the platform ends TLS");
+  if (place.underFunctions)
+    problems.push(
+      "AGENT_TLS_CERTIFICATE_FILE: cannot be used under the Functions host, where the platform terminates TLS",
+    );
   if (certificateFile !== undefined && keyFile !== undefined) return { certificateFile, keyFile };
   problems.push("AGENT_TLS_CERTIFICATE_FILE, AGENT_TLS_KEY_FILE: give both or neither");
   return undefined;
@@ -121,14 +124,14 @@ function certificatesOf(given: Given, place: Place, problems: string[]): ClientC
     return undefined;
   }
   if (from === "platform" && !place.underFunctions) {
-    const reason = "anybody can send the header to npm start, which is no platform";
+    const reason = "with npm start, any client can send the header";
     problems.push(`AGENT_CLIENT_CERTIFICATES: platform is only for the Functions host: ${reason}`);
   }
   if (from === "tls" && (given.AGENT_TLS_CERTIFICATE_FILE === undefined || place.underFunctions)) {
     problems.push("AGENT_CLIENT_CERTIFICATES: tls needs AGENT_TLS_CERTIFICATE_FILE and npm start");
   }
   if (authorityFile === undefined) {
-    problems.push("AGENT_CLIENT_CA_FILE: says whose client certificates are believed, so it must be set");
+    problems.push("AGENT_CLIENT_CA_FILE: must be set: it names the authorities whose client certificates are accepted");
     return undefined;
   }
   return { from, authorityFile, revocationFile: given.AGENT_CLIENT_CRL_FILE };
@@ -144,7 +147,7 @@ export function securityOf(given: Given, place: Place, problems: string[]): Secu
   const local = isReachedFromHereOnly(place);
   const authMode = given.AGENT_AUTH_MODE ?? (local && place.mode === "mock" ? "none" : "required");
   if (authMode === "none" && !local) {
-    problems.push("AGENT_AUTH_MODE: none is only for a loopback address, never on Azure");
+    problems.push("AGENT_AUTH_MODE: none is only allowed on a loopback address, never on Azure");
   }
   const settings: SecuritySettings = {
     authMode,

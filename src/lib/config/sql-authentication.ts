@@ -61,14 +61,16 @@ function passwordFromVault({ username, password }: SqlParts, name: string, envir
   if (!SECRET_NAME.test(name)) {
     problems.push("AZURE_SQL_PASSWORD_SECRET: must be the name of a secret: 1–127 letters, digits and dashes");
   }
-  if (password !== undefined) problems.push("AZURE_SQL_PASSWORD: leave it out beside AZURE_SQL_PASSWORD_SECRET");
-  if (username === undefined) problems.push("AZURE_SQL_USERNAME (User ID): AZURE_SQL_PASSWORD_SECRET is its password");
+  if (password !== undefined)
+    problems.push("AZURE_SQL_PASSWORD: must not be set together with AZURE_SQL_PASSWORD_SECRET");
+  if (username === undefined) problems.push("AZURE_SQL_USERNAME (User ID): is required with AZURE_SQL_PASSWORD_SECRET");
   if (vault === undefined || username === undefined || problems.length > 0) return { problems };
   return { login: { type: "sql-login", username, password: { vault, name } }, problems };
 }
 
 function managedIdentity({ username, password }: SqlParts): Read {
-  if (password !== undefined) return problem("AZURE_SQL_CONNECTION_STRING: Password: a managed identity has none");
+  if (password !== undefined)
+    return problem("AZURE_SQL_CONNECTION_STRING: Password: must not be given: a managed identity has none");
   return { login: { type: "managed-identity", clientId: username }, problems: [] };
 }
 
@@ -82,15 +84,19 @@ function servicePrincipal({ username, password }: SqlParts, environment: Environ
 }
 
 function interactive({ username, password }: SqlParts, environment: Environment): Read {
-  if (password !== undefined) return problem("AZURE_SQL_CONNECTION_STRING: Password: is typed into the browser");
+  if (password !== undefined)
+    return problem(
+      "AZURE_SQL_CONNECTION_STRING: Password: must not be given: an interactive login asks for it in the browser",
+    );
   if (onAzure(environment)) {
-    return problem("AZURE_SQL_CONNECTION_STRING: Authentication: nobody can answer an interactive login on Azure");
+    return problem("AZURE_SQL_CONNECTION_STRING: Authentication: an interactive login is not possible on Azure");
   }
   return { login: { type: "interactive", username, tenantId: environment.AZURE_TENANT_ID }, problems: [] };
 }
 
 function machineLogin({ username, password }: SqlParts, environment: Environment): Read {
-  if (password !== undefined) return problem("AZURE_SQL_CONNECTION_STRING: Password: this Authentication takes none");
+  if (password !== undefined)
+    return problem("AZURE_SQL_CONNECTION_STRING: Password: must not be given with this Authentication");
   const clientId = username ?? environment.AZURE_CLIENT_ID;
   return { login: { type: "default", clientId, tenantId: environment.AZURE_TENANT_ID }, problems: [] };
 }

@@ -156,7 +156,7 @@ function readSegments(segments: readonly Segment[]): { parts: SqlParts; problems
     }
     afterPassword = name === "password" || name === "pwd";
     // Which of two counts differs between the forms (the last in ADO.NET, the first in ODBC), so it has to be one.
-    if (reader !== nothing && seen.has(reader)) problems.push(`${keyword}: said twice`);
+    if (reader !== nothing && seen.has(reader)) problems.push(`${keyword}: is given twice`);
     seen.add(reader);
     const problem = reader(parts, value);
     if (problem !== undefined) problems.push(`${keyword}: ${problem}`);
@@ -166,8 +166,6 @@ function readSegments(segments: readonly Segment[]): { parts: SqlParts; problems
 
 /** By name, unless it may be a piece of a password that holds a semicolon. */
 function unknownKeyword(keyword: string, afterPassword: boolean): string {
-  if (afterPassword) return "what follows the password is no keyword (a password with a semicolon must be quoted)";
-  return /^[a-z][a-z _]{1,39}$/i.test(keyword)
-    ? `${keyword}: is not a keyword that is known here`
-    : "a keyword is not known";
+  if (afterPassword) return "the text after the password is not a keyword (a password with a semicolon must be quoted)";
+  return /^[a-z][a-z _]{1,39}$/i.test(keyword) ? `${keyword}: is not a known keyword` : "a keyword is unknown";
 }

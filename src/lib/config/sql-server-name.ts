@@ -15,7 +15,7 @@ export function parseServer(text: string): ServerName {
   const [host = "", port, ...rest] = (protocol === undefined ? text : text.slice("tcp:".length)).split(",");
   if (rest.length > 0) return { problem: "must be host or tcp:host,port" };
   if (host.includes("\\")) return { problem: "named instances are not available; give host,port" };
-  if (/^[^:]+:\d+$/.test(host)) return { problem: "the port goes behind a comma: host,port" };
+  if (/^[^:]+:\d+$/.test(host)) return { problem: "the port must follow a comma: host,port" };
   const name = host.trim();
   const server = name === "." || name.toLowerCase() === "(local)" ? "localhost" : name;
   if (!HOST.test(server)) return { problem: "must be host or tcp:host,port" };

@@ -114,7 +114,7 @@ function singleParts(given: Settings): { parts: SqlParts; problems: string[] } {
     requestTimeoutSeconds: given.AZURE_SQL_REQUEST_TIMEOUT,
   };
   if (given.AZURE_SQL_SERVER === undefined) {
-    problems.push("AZURE_SQL_SERVER: mode sql needs it, or AZURE_SQL_CONNECTION_STRING");
+    problems.push("AZURE_SQL_SERVER: mode sql needs this or AZURE_SQL_CONNECTION_STRING");
   } else {
     const read = parseServer(given.AZURE_SQL_SERVER);
     if ("problem" in read) problems.push("AZURE_SQL_SERVER: must be a host name; the port goes into AZURE_SQL_PORT");
@@ -122,7 +122,7 @@ function singleParts(given: Settings): { parts: SqlParts; problems: string[] } {
     else parts.server = read.server;
   }
   if (given.AZURE_SQL_DATABASE === undefined) {
-    problems.push("AZURE_SQL_DATABASE: mode sql needs it, or AZURE_SQL_CONNECTION_STRING");
+    problems.push("AZURE_SQL_DATABASE: mode sql needs this or AZURE_SQL_CONNECTION_STRING");
   }
   return { parts, problems };
 }
@@ -132,13 +132,13 @@ function stringParts(given: Settings, connectionString: string): { parts: SqlPar
   const problems = found.map((problem) => `AZURE_SQL_CONNECTION_STRING: ${problem}`);
   for (const name of SAID_BY_STRING) {
     if (given[`AZURE_SQL_${name}`] !== undefined) {
-      problems.push(`AZURE_SQL_${name}: leave it out beside AZURE_SQL_CONNECTION_STRING, which says it`);
+      problems.push(`AZURE_SQL_${name}: must not be set together with AZURE_SQL_CONNECTION_STRING, which contains it`);
     }
   }
   for (const name of Object.keys(BESIDE_STRING) as (keyof typeof BESIDE_STRING)[]) {
     const part = BESIDE_STRING[name];
     if (given[name] === undefined) continue;
-    if (parts[part] !== undefined) problems.push(`${name}: AZURE_SQL_CONNECTION_STRING says it, too`);
+    if (parts[part] !== undefined) problems.push(`${name}: is also set by AZURE_SQL_CONNECTION_STRING`);
     parts[part] = given[name];
   }
   if (found.length === 0) {
@@ -150,9 +150,9 @@ function stringParts(given: Settings, connectionString: string): { parts: SqlPar
 
 function encryptionProblems(parts: SqlParts, testServer: boolean, environment: Environment): string[] {
   const problems: string[] = [];
-  if (testServer && onAzure(environment)) problems.push("AZURE_SQL_TEST_SERVER: is not for Azure");
+  if (testServer && onAzure(environment)) problems.push("AZURE_SQL_TEST_SERVER: must not be set on Azure");
   if (testServer && parts.server !== undefined && !isLoopback(parts.server)) {
-    problems.push("AZURE_SQL_TEST_SERVER: is only for a server on a loopback address of this machine");
+    problems.push("AZURE_SQL_TEST_SERVER: is only for a server on a loopback address");
   }
   if (!testServer && parts.encrypt === false) {
     problems.push(

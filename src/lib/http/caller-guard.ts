@@ -28,13 +28,13 @@ export function refuseForeignCaller(header: (name: string) => string | undefined
   const host = header("host") ?? "";
   if (!knownHosts.has(host)) {
     if (!hostIsLoopback(host)) {
-      const detail = "Without authentication only requests to a loopback name (localhost, 127.0.0.1) are served.";
+      const detail = "Without authentication, only requests to a loopback name (localhost, 127.0.0.1) are accepted.";
       throw new AgentCommunicationError("FORBIDDEN", detail);
     }
     if (knownHosts.size < KNOWN_HOSTS_MAX) knownHosts.add(host);
   }
   if (isOfForeignPage(header)) {
-    const detail = "Without authentication requests from web pages of another origin are not served.";
+    const detail = "Without authentication, requests from web pages of another origin are refused.";
     throw new AgentCommunicationError("FORBIDDEN", detail);
   }
 }

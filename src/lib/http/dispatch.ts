@@ -173,10 +173,7 @@ async function confirmStill(
   if (now === undefined) return;
   const { reach } = await authorise(route.allow, now, before.parts, services);
   if (reach === "without contents" && before.reach !== reach) {
-    throw new AgentCommunicationError(
-      "FORBIDDEN",
-      `You have become ${now.role} meanwhile, and may not do this any more.`,
-    );
+    throw new AgentCommunicationError("FORBIDDEN", `The role of the caller is now ${now.role}, which may not do this.`);
   }
   context.role = now.role;
 }
@@ -187,6 +184,6 @@ export function dispatchUnknown(routes: readonly Route[], method: string, path: 
   if (allow.length === 0 || allow.includes(method)) {
     return problemReply(new AgentCommunicationError("NOT_FOUND", "No route has this path. See GET /api/openapi.json."));
   }
-  const detail = `This path is served for ${allow.join(", ")} only.`;
+  const detail = `This path only supports ${allow.join(", ")}.`;
   return problemReply(new AgentCommunicationError("METHOD_NOT_ALLOWED", detail, { allow }));
 }

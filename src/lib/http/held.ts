@@ -23,7 +23,7 @@ export async function asHolder<Result>(caller: Caller, work: () => Promise<Resul
     return await work();
   } catch (error) {
     if (!isKeptFrom(caller) || !isAgentCommunicationError(error) || !SAME.has(error.code)) throw error;
-    const detail = "You do not hold this in that attempt: it is somebody else's, it has ended, or it was never there.";
+    const detail = "The caller does not hold this attempt: another agent holds it, it has ended, or it never existed.";
     throw new AgentCommunicationError("LEASE_LOST", detail);
   }
 }

@@ -18,7 +18,10 @@ function field(part: unknown, name: string): string | undefined {
 }
 
 function notYou(caller: OwnCaller, what: string): AgentCommunicationError {
-  return new AgentCommunicationError("FORBIDDEN", `The credential is that of ${caller.agentId}; ${what} must be, too.`);
+  return new AgentCommunicationError(
+    "FORBIDDEN",
+    `The credential belongs to ${caller.agentId}; ${what} must be ${caller.agentId}.`,
+  );
 }
 
 /** The named field of a part of the request must be the caller. */
@@ -53,7 +56,7 @@ export const OWN_SENDERS: Rule = {
 
 /** `{supervisor, dependsOn?}`: a task for oneself, after tasks of one's own. */
 export const OWN_ASSIGNMENT: Rule = {
-  says: "`supervisor` is the caller, and so is that of every task in `dependsOn`",
+  says: "`supervisor` is the caller, and the caller assigned every task in `dependsOn`",
   async check(caller, parts, { store }) {
     if (field(parts.body, "supervisor") !== caller.agentId) throw notYou(caller, "supervisor");
     const ids: unknown =
@@ -75,7 +78,7 @@ function messageNotFound(messageId: string): AgentCommunicationError {
 
 /** `/messages/{messageId}`: sent or received, from a work queue, too. */
 export const OWN_MESSAGE: Rule = {
-  says: "the caller is the sender, the receiver or, in a work queue, who leased it last; otherwise `MESSAGE_NOT_FOUND`",
+  says: "the caller is the sender, the receiver or, in a work queue, the agent that leased it last; otherwise `MESSAGE_NOT_FOUND`",
   async check(caller, parts, { store }) {
     const messageId = field(parts.params, "messageId") ?? "";
     if ((await store.relationToMessage(caller.agentId, messageId)) === undefined) throw messageNotFound(messageId);
@@ -114,7 +117,7 @@ export const OWN_TASK: Rule = ownTask("the caller assigned the task, or it is as
 
 /** `/tasks/{taskId}`: also what the caller needs for its work. Its supervisor has said so by `dependsOn`, of tasks of its own. */
 export const OWN_OR_NEEDED_TASK: Rule = ownTask(
-  "the caller assigned the task, or it is assigned to the caller, or a task in the caller's hands depends on it",
+  "the caller assigned the task, or it is assigned to the caller, or a current task of the caller depends on it",
   ["assigned_by", "assigned_to", "needed_by"],
 );
 

@@ -39,7 +39,7 @@ const DEFAULT_RETRY_AFTER_SECONDS = 1;
 /** What a caller may know of `error`: ours as it is, anything else as INTERNAL without a word of what went wrong. */
 export function asPublicError(error: unknown): AgentCommunicationError {
   if (isAgentCommunicationError(error)) return error;
-  return new AgentCommunicationError("INTERNAL", "The request could not be handled. It is in our log.", {
+  return new AgentCommunicationError("INTERNAL", "The request failed because of an internal error, which was logged.", {
     cause: error,
   });
 }

@@ -37,9 +37,9 @@ function inDialect(schema: JsonValue, pointer = ""): JsonValue {
   if (Array.isArray(schema)) return schema.map((part, index) => inDialect(part, `${pointer}/${index}`));
   const kept = Object.entries(schema).filter(([name, part]) => {
     const place = `${pointer}/${name}`;
-    if (name === "$vocabulary") throw new BadSchema("is for dialects, which cannot be defined here", place);
+    if (name === "$vocabulary") throw new BadSchema("defines a dialect, which is not supported", place);
     if (name === "$id" && typeof part === "string" && hasSchema(part.replace(/#.*$/, ""))) {
-      throw new BadSchema("is the id of a schema of the standard", place);
+      throw new BadSchema("is the id of a schema of the JSON Schema standard", place);
     }
     if (name !== "$schema" || typeof part !== "string") return true;
     if (part.replace(/#$/, "") !== STANDARD) throw new BadSchema(`must be ${STANDARD}`, place);
@@ -57,10 +57,7 @@ function refuseEndless(check: PayloadCheck): void {
     withinTime(() => PROBES.forEach(check), PROBE_MILLISECONDS);
   } catch (error) {
     const endless = error instanceof RangeError;
-    throw new BadSchema(
-      endless ? "refers to itself without an end" : "takes too long to check the smallest values",
-      "",
-    );
+    throw new BadSchema(endless ? "refers to itself endlessly" : "takes too long to check the smallest values", "");
   }
 }
 
@@ -102,17 +99,17 @@ function asLibrarys(schema: JsonValue): SchemaObject | boolean {
 function asBadSchema(error: unknown): BadSchema {
   if (error instanceof BadSchema) return error;
   if (error instanceof InvalidSchemaError)
-    return new BadSchema("breaks the schema of JSON Schema 2020-12", placeOf(error));
-  if (error instanceof RangeError) return new BadSchema("is nested too deeply, or refers to itself without an end", "");
+    return new BadSchema("does not satisfy the meta-schema of JSON Schema 2020-12", placeOf(error));
+  if (error instanceof RangeError) return new BadSchema("is nested too deeply, or refers to itself endlessly", "");
   const message = error instanceof Error ? error.message.replaceAll(BASE, "") : "";
   // "Unable to load resource '…'", "No schema found at '…'", "No such anchor '…'": its three ways to say that a reference fails.
   const missing = /^(?:Unable to load|No s).*?'([^']*)'/.exec(message)?.[1];
   if (missing !== undefined) {
-    return new BadSchema(`refers to ${missing}, which is not in it; other documents are not loaded`, "");
+    return new BadSchema(`refers to ${missing}, which it does not contain; other documents are not loaded`, "");
   }
   // Its own errors have sentences of their own; what else is thrown comes from a pointer into nothing, and would show its inside.
   const plain = error instanceof Error && error.constructor === Error && message !== "";
-  return new BadSchema(plain ? message : "cannot be compiled: a reference in it leads nowhere", "");
+  return new BadSchema(plain ? message : "cannot be compiled: one of its references cannot be resolved", "");
 }
 
 /** The deepest place that the standard's own schema complains of: the others are its parents. */

@@ -19,7 +19,7 @@ export function refuseFarDelivery(
   const far = messages.findIndex(({ deliverAt }) => deliverAt !== undefined && Date.parse(deliverAt) > latest);
   if (far === -1) return;
   const path = pathOf(far);
-  const message = "lies more than a year ahead";
+  const message = "must be at most a year ahead";
   throw new AgentCommunicationError("INVALID_REQUEST", `The request is invalid: ${path} ${message}.`, {
     errors: [{ path, message }],
   });

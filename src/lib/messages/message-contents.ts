@@ -197,7 +197,7 @@ function isUnread(opened: Opened | undefined): opened is { error?: unknown } {
 /** The first reason that there is; a key that is gone for good is none. */
 function reasonOf(opened: readonly Opened[]): unknown {
   const reasons = opened.filter(isUnread).flatMap(({ error }) => error ?? []);
-  const why = "The key that these messages were encrypted with is not there; they wait for it.";
+  const why = "The encryption key of these messages is missing; they wait until it is available.";
   return reasons[0] ?? new AgentCommunicationError("KEY_UNAVAILABLE", why, { retryAfterSeconds: 30 });
 }
 

@@ -124,7 +124,7 @@ export class MessageQueueManager {
       if (channel === undefined) {
         if (this.#policy.restricted) await this.#policy.requireCommonChannel(sender, receiver);
       } else if ((await this.#policy.require(channel, "post")).kind === "broadcast") {
-        const message = `${receiver} is a broadcast channel, which takes posts one by one`;
+        const message = `${receiver} is a broadcast channel, and a batch cannot contain posts`;
         const errors = [{ path: `messages.${index}.receiver`, message }];
         throw new AgentCommunicationError("INVALID_REQUEST", `The batch is invalid: ${message}.`, { errors });
       }
@@ -205,7 +205,7 @@ export class MessageQueueManager {
   async #requireQueue(channel: string, right: ChannelRight = "read"): Promise<void> {
     const { kind } = await this.#policy.require(channel, right);
     if (kind === "work_queue") return;
-    const detail = `${channel} is a broadcast channel: each member has copies of its posts in a mailbox of its own.`;
+    const detail = `${channel} is a broadcast channel: its posts are delivered to the mailboxes of its members.`;
     throw new AgentCommunicationError("INVALID_REQUEST", detail);
   }
 
@@ -237,7 +237,7 @@ export class MessageQueueManager {
       throw new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
     }
     if (result.status === "lease_lost") {
-      const detail = `Message ${messageId} is not held by ${agentId} in attempt ${attempt}, or was settled otherwise.`;
+      const detail = `Message ${messageId} is not leased by ${agentId} in attempt ${attempt}, or was settled with another outcome.`;
       throw new AgentCommunicationError("LEASE_LOST", detail);
     }
     return { messageId, status: result.status };

@@ -80,7 +80,7 @@ export function isSwitchboardMessageType(type: string): boolean {
 /** The type of a message that an agent sends. */
 export const sentMessageTypeSchema = messageTypeSchema.refine((type) => !isSwitchboardMessageType(type), {
   error: ({ input }) =>
-    `${String(input)} is written by the switchboard alone, when a task changes: call the routes of tasks, or send another type`,
+    `${String(input)} is written only by the switchboard, when a task changes: use the task routes, or send another type`,
 });
 
 export const MESSAGE_STATUSES = ["queued", "leased", "completed", "dead_lettered", "expired"] as const;
@@ -112,7 +112,7 @@ export const sendMessageSchema = z
     maxAttempts: z.int().min(1).max(ATTEMPTS_MAX).default(ATTEMPTS_DEFAULT),
   })
   .refine((message) => message.deliverAt === undefined || message.delaySeconds === undefined, {
-    error: "deliverAt and delaySeconds exclude each other",
+    error: "give deliverAt or delaySeconds, not both",
     path: ["delaySeconds"],
   });
 export type SendMessageInput = z.input<typeof sendMessageSchema>;

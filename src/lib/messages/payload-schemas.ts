@@ -67,7 +67,7 @@ export class PayloadSchemas {
     const elapsed = stopwatch();
     const errors = await problemsInTurn(elapsed, () => problems(definition.type, dear, () => check(payload)));
     if (errors.length === 0) return;
-    const detail = `The payload breaks the schema of ${definition.type}: ${errors[0]?.path} ${errors[0]?.message}`;
+    const detail = `The payload does not satisfy the schema of ${definition.type}: ${errors[0]?.path} ${errors[0]?.message}`;
     throw new AgentCommunicationError("SCHEMA_MISMATCH", detail, { errors });
   }
 

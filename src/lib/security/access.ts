@@ -65,10 +65,13 @@ export function reachOf(allow: Allow<never>, caller: Caller): Reach {
     case "believed":
       return "any";
     case "anonymous":
-      throw new AgentCommunicationError("UNAUTHENTICATED", "This needs a credential: Authorization: Bearer <token>.");
+      throw new AgentCommunicationError(
+        "UNAUTHENTICATED",
+        "The request needs a credential: Authorization: Bearer <token>.",
+      );
     case "enrolment":
       if (allow.enrolment) return "any";
-      throw new AgentCommunicationError("FORBIDDEN", "An enrolment key registers new agents and does nothing else.");
+      throw new AgentCommunicationError("FORBIDDEN", "An enrolment key can only register new agents.");
     case "agent": {
       const reach = allow.roles[caller.role];
       if (reach !== undefined) return reach;
@@ -82,7 +85,7 @@ function refuseWithheldFilters(query: unknown): void {
   if (typeof query !== "object" || query === null) return;
   for (const [name, value] of Object.entries(query)) {
     if (value === undefined || !isWithheld(name)) continue;
-    throw new AgentCommunicationError("FORBIDDEN", `You are not shown ${name}, so you cannot filter by it.`);
+    throw new AgentCommunicationError("FORBIDDEN", `The caller may not read ${name}, so it cannot filter by it.`);
   }
 }
 
@@ -103,6 +106,7 @@ export async function authorise<Needs>(
   if (reach === "without contents") refuseWithheldFilters(parts.query);
   if (reach !== "own" || allow === ANYONE || caller.kind !== "agent") return { reach, parts };
   // A reach of `own` without a rule is a mistake in the table, which a test finds; here it refuses.
-  if (allow.own === undefined) throw new AgentCommunicationError("FORBIDDEN", "Nothing here is yours.");
+  if (allow.own === undefined)
+    throw new AgentCommunicationError("FORBIDDEN", "The caller may only do this to what is its own.");
   return { reach, parts: await allow.own.check(caller, parts, needs) };
 }

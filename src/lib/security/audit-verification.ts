@@ -85,7 +85,7 @@ function breaksOf(block: AuditBlock, expected: number, previous: AuditBlock | un
   const problems: AuditProblem[] = [];
   const previousHash = blockNo === 1 ? NO_PREVIOUS_HASH : previous?.hash;
   if (previousHash !== undefined && block.previousHash !== previousHash) {
-    problems.push({ blockNo, problem: "the chain is broken: it follows another block than the one before it" });
+    problems.push({ blockNo, problem: "the chain is broken: it does not follow the block before it" });
   }
   if (block.droppedAt !== undefined && previous !== undefined && previous.droppedAt === undefined) {
     problems.push({ blockNo, problem: "was dropped, although an older one was not" });
@@ -102,7 +102,7 @@ function earlyDrop(block: AuditBlock, state: AuditState, digest: AuditDigest | u
   const { blockNo, droppedAt, newestAt } = block;
   if (droppedAt === undefined) return [];
   const now = Date.parse(state.at) + TOLERANCE_MILLISECONDS;
-  if (Date.parse(droppedAt) > now) return [{ blockNo, problem: `was dropped at ${droppedAt}, which has not come yet` }];
+  if (Date.parse(droppedAt) > now) return [{ blockNo, problem: `was dropped at ${droppedAt}, which is in the future` }];
   const kept = state.retentionDays * DAY_MILLISECONDS;
   const problem = `was dropped at ${droppedAt}, before its retention of ${state.retentionDays} days was over`;
   if (Date.parse(droppedAt) + TOLERANCE_MILLISECONDS < Date.parse(newestAt) + kept) return [{ blockNo, problem }];
@@ -141,7 +141,7 @@ export async function verifyAudit(
     if (state !== undefined) report.problems.push(...earlyDrop(block, state, digest));
     if (blockNo === digest?.blockNo) {
       met = true;
-      if (hash !== digest.hash) report.problems.push({ blockNo, problem: "has another hash than the digest" });
+      if (hash !== digest.hash) report.problems.push({ blockNo, problem: "has a different hash from the digest" });
     }
     const contents = block.droppedAt === undefined || all ? await source.contentsOf(blockNo) : undefined;
     if (contents !== undefined) report.problems.push(...problemsOf(contents));
@@ -155,7 +155,6 @@ export async function verifyAudit(
     const problem = "was dropped, although retention keeps the newest block";
     report.problems.push({ blockNo: previous.blockNo, problem });
   }
-  if (!met)
-    report.problems.push({ blockNo: digest?.blockNo ?? 0, problem: "is in the digest, but not there any more" });
+  if (!met) report.problems.push({ blockNo: digest?.blockNo ?? 0, problem: "is in the digest, but no longer exists" });
   return report;
 }

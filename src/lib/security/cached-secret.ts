@@ -67,7 +67,10 @@ export class CachedSecret {
     const readAt = this.#clock.monotonic();
     const value = await this.#vault.read(this.#name).catch((cause) => {
       this.#onFailure?.(cause);
-      throw unavailable("The password of the database cannot be read from the key vault; the log says why.", cause);
+      throw unavailable(
+        "The password of the database cannot be read from the key vault; see the log of the service.",
+        cause,
+      );
     });
     if (value === undefined) throw unavailable(`The key vault has no enabled secret ${this.#name}.`);
     if (this.#value !== undefined && this.#value !== value) this.#changedAt = readAt;

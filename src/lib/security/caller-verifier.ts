@@ -31,7 +31,7 @@ export interface GateParts {
 export type VerifiedCaller = Extract<Caller, { credentialId: string }>;
 
 function notValid(): AgentCommunicationError {
-  return new AgentCommunicationError("UNAUTHENTICATED", "The credential is not valid here, or not any more.", {
+  return new AgentCommunicationError("UNAUTHENTICATED", "The credential is not valid, or no longer valid.", {
     challenge: "invalid_token",
   });
 }
@@ -102,7 +102,7 @@ export class CallerVerifier {
     const key = await this.#parts.credentials.verifyEnrolmentKey(text, options);
     if (key === undefined) throw notValid();
     if (wantedAgent(approach) !== undefined) {
-      const detail = "X-Agent-Id: an enrolment key is nobody's yet; leave it out.";
+      const detail = "X-Agent-Id: an enrolment key belongs to no agent; leave the header out.";
       throw new AgentCommunicationError("INVALID_REQUEST", detail);
     }
     return { kind: "enrolment", ...key };
@@ -120,7 +120,7 @@ export class CallerVerifier {
     const { security, clock, log, credentials } = this.#parts;
     if (security.clientCertificates === undefined) throw notValid();
     if (isOfForeignPage(approach.header)) {
-      const detail = "With a client certificate, requests from web pages of another origin are not served.";
+      const detail = "With a client certificate, requests from web pages of another origin are refused.";
       throw new AgentCommunicationError("FORBIDDEN", detail);
     }
     this.#certificates ??= openClientCertificates(security.clientCertificates, clock, log);
@@ -145,7 +145,10 @@ function agentCaller(
   const { agentId, role, credentialId, bounds } = agent;
   const wanted = wantedAgent(approach);
   if (wanted !== undefined && wanted !== agentId) {
-    throw new AgentCommunicationError("FORBIDDEN", `The credential is that of ${agentId}; X-Agent-Id must be, too.`);
+    throw new AgentCommunicationError(
+      "FORBIDDEN",
+      `The credential belongs to ${agentId}; X-Agent-Id must be ${agentId}.`,
+    );
   }
   return { kind: "agent", agentId, role, roles: [role], credential, credentialId, bounds };
 }

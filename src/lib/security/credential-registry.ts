@@ -108,7 +108,7 @@ export class CredentialRegistry {
     if ((issue.kind !== "token" && issue.kind !== "certificate") || issue.idleDays === undefined) return;
     const { role } = await this.#store.getAgent(issue.agentId);
     if (role !== "admin") return;
-    const detail = "idleDays: the credential of an admin does not end by disuse; give the token expiresInSeconds.";
+    const detail = "idleDays: the credential of an admin cannot end through disuse; give expiresInSeconds instead.";
     throw new AgentCommunicationError("INVALID_REQUEST", detail);
   }
 

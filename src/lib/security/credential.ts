@@ -93,7 +93,7 @@ export const capabilityPatternSchema = z
   .string()
   .refine(
     (text) => capabilitySchema.safeParse(text.endsWith(PREFIX_MARK) ? text.slice(0, -1) : text).success,
-    "must be a capability, or the beginning of one and *",
+    "must be a capability, or its beginning followed by *",
   );
 
 /** What may be registered with a credential. Absent: anything. */

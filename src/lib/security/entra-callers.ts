@@ -22,11 +22,11 @@ function chosenOf(bound: BoundPrincipal, wanted: string | undefined): string {
   if (wanted === undefined) {
     const only = bound.agentIds?.length === 1 ? bound.agentIds[0] : undefined;
     if (only !== undefined) return only;
-    const detail = "X-Agent-Id: must say which of its agents the application calls as.";
+    const detail = "X-Agent-Id: must name the agent that the application acts as.";
     throw new AgentCommunicationError("INVALID_REQUEST", detail);
   }
   if (isInScope(bound, wanted)) return wanted;
-  throw forbidden(`The application is not bound to an agent ${wanted}.`);
+  throw forbidden(`The application is not bound to agent ${wanted}.`);
 }
 
 /** The role in which it acts: that of the agent, which must be one of the application's. */
@@ -51,7 +51,7 @@ export async function entraCaller(
 ): Promise<AgentCaller> {
   const bound = await credentials.findPrincipal(principal.objectId, options);
   if (bound === undefined && !principal.roles.includes("admin")) {
-    throw forbidden(`The application ${principal.objectId} is bound to no agent; an admin binds it.`);
+    throw forbidden(`The application ${principal.objectId} is not bound to an agent; an admin has to bind it.`);
   }
   const scope: BoundPrincipal = bound ?? { credentialId: ownId(principal), agentIds: [ownId(principal)] };
   const agentId = chosenOf(scope, wanted);

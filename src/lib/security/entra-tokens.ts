@@ -57,7 +57,7 @@ function notValid(reason = "is not valid here", cause?: unknown): AgentCommunica
 }
 
 function unavailable(cause?: unknown): AgentCommunicationError {
-  return new AgentCommunicationError("IDENTITY_UNAVAILABLE", "The keys of Entra ID cannot be read now.", {
+  return new AgentCommunicationError("IDENTITY_UNAVAILABLE", "The signing keys of Entra ID cannot be read now.", {
     retryAfterSeconds: KEYS_RETRY_MILLISECONDS / 1_000,
     cause,
   });
@@ -95,8 +95,8 @@ export class EntraTokenVerifier {
   async verify(token: string): Promise<EntraPrincipal> {
     this.#verify ??= this.#load();
     const claims = claimsSchema.safeParse(await (await this.#verify)(token));
-    if (!claims.success || claims.data.tid !== this.#settings.tenant) throw notValid("is of another tenant");
-    if (!isAppOnly(claims.data)) throw notValid("is a user's; only applications are let in");
+    if (!claims.success || claims.data.tid !== this.#settings.tenant) throw notValid("belongs to another tenant");
+    if (!isAppOnly(claims.data)) throw notValid("belongs to a user; only applications are accepted");
     const given = claims.data.roles;
     const roles = APP_ROLES.filter(([name]) => given.includes(name)).map(([, role]) => role);
     if (roles.length > 0) return { objectId: claims.data.oid, roles };
@@ -135,7 +135,10 @@ export class EntraTokenVerifier {
         if (isIssuers(error)) throw this.#keysFailed(error);
         if (error instanceof errors.JWTExpired) throw notValid("has expired", error);
         const claim = error instanceof errors.JWTClaimValidationFailed ? error.claim : undefined;
-        throw notValid(claim === undefined ? undefined : `has another ${claim} than this service asks for`, error);
+        throw notValid(
+          claim === undefined ? undefined : `does not have the ${claim} that this service requires`,
+          error,
+        );
       }
     };
   }

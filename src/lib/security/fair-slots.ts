@@ -50,7 +50,7 @@ export class FairSlots {
     if (this.#isFree(state)) return this.#start(source, state, work);
     if (state.waiting.length >= this.#options.waitingPerSource || this.#waiting >= this.#options.waiting) {
       this.#forgetIdle(source, state);
-      const detail = "Too many credentials that are not known here yet wait to be looked up; try again in a second.";
+      const detail = "Too many unknown credentials are waiting to be looked up; try again in a second.";
       throw new AgentCommunicationError("RATE_LIMITED", detail, { retryAfterSeconds: 1 });
     }
     return new Promise((resolve, reject) => {

@@ -51,7 +51,7 @@ export class KeyFile implements KeyRing {
       await this.#guarded(() => this.#create());
       await this.#read();
     }
-    if (this.#newest === undefined) throw keyUnavailable("The key file of this service has no key in it.");
+    if (this.#newest === undefined) throw keyUnavailable("The key file of this service contains no key.");
     return this.#newest;
   }
 
@@ -137,7 +137,7 @@ async function readPrivate(path: string): Promise<string | undefined> {
     const { mode } = await file.stat();
     // Windows keeps permissions elsewhere.
     if (process.platform !== "win32" && (mode & OTHERS) !== 0) {
-      throw new KeyFileError("The key file of this service is open to others: its mode must be 600.");
+      throw new KeyFileError("The key file of this service is accessible to other users: its mode must be 600.");
     }
     return await file.readFile("utf8");
   } finally {

@@ -58,7 +58,7 @@ const UNCONFIGURED_RETRY_SECONDS = 300;
 /** The ring of a service that has no keys. */
 export const noKeys: KeyRing = {
   async current() {
-    const why = "This service has no encryption key: AZURE_KEY_VAULT_URL or AGENT_KEY_FILE names where it is.";
+    const why = "This service has no encryption key: set AZURE_KEY_VAULT_URL or AGENT_KEY_FILE.";
     throw keyUnavailable(why, { retryAfterSeconds: UNCONFIGURED_RETRY_SECONDS });
   },
   find: async () => undefined,

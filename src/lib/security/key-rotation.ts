@@ -88,7 +88,7 @@ export class KeyRotation {
 
   async #addVersion(): Promise<Key> {
     if (this.#keys.add === undefined) {
-      const message = "makes a version of a key file only; of a key vault's secret, the operator makes it";
+      const message = "only works with a key file; in a key vault, the operator creates the version";
       throw new AgentCommunicationError("INVALID_REQUEST", `newVersion ${message}.`, {
         errors: [{ path: "newVersion", message }],
       });
@@ -183,7 +183,7 @@ function readCursor(cursor: string): Stop {
   } catch {
     // It is told below what is wrong with it.
   }
-  throw new AgentCommunicationError("INVALID_REQUEST", "The cursor is not one of a rotation.", {
-    errors: [{ path: "cursor", message: "is not one of a rotation" }],
+  throw new AgentCommunicationError("INVALID_REQUEST", "The cursor does not belong to a key rotation.", {
+    errors: [{ path: "cursor", message: "does not belong to a key rotation" }],
   });
 }

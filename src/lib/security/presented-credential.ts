@@ -24,7 +24,7 @@ function invalid(detail: string): AgentCommunicationError {
 
 function bearer(authorization: string | undefined): PresentedCredential | undefined {
   if (authorization === undefined) return undefined;
-  if (authorization.includes(",")) throw invalid("Authorization: must be there once, with one credential.");
+  if (authorization.includes(",")) throw invalid("Authorization: must be present once, with one credential.");
   const text = BEARER.exec(authorization)?.[1];
   if (text === undefined) return { kind: "unreadable" };
   if (text.startsWith("agt_")) return { kind: "token", text };
@@ -40,8 +40,8 @@ function bearer(authorization: string | undefined): PresentedCredential | undefi
 export function refuseForwardedCertificate({ header }: Approach, from: "tls" | "platform" | undefined): void {
   const value = header(FORWARDED);
   if (value === undefined) return;
-  if (from !== "platform") throw invalid("X-ARR-ClientCert: is not taken here; leave it out.");
-  if (value.includes(",")) throw invalid("X-ARR-ClientCert: must be there once.");
+  if (from !== "platform") throw invalid("X-ARR-ClientCert: is not accepted here; leave the header out.");
+  if (value.includes(",")) throw invalid("X-ARR-ClientCert: must be present once.");
 }
 
 function certificate(approach: Approach, from: ClientCertificateSettings["from"]): PresentedCredential | undefined {
@@ -70,7 +70,7 @@ export function presentedCredential(
   const byToken = bearer(approach.header("authorization"));
   const byCertificate = from === undefined ? undefined : certificate(approach, from);
   if (byToken !== undefined && byCertificate !== undefined) {
-    throw invalid("The request shows two credentials, a token and a client certificate; show one of them.");
+    throw invalid("The request presents two credentials, a token and a client certificate; present one of them.");
   }
   return byToken ?? byCertificate;
 }

@@ -27,7 +27,7 @@ function burstOf(perSecond: number): number {
 }
 
 function tooMuch(seconds: number, what: string): AgentCommunicationError {
-  return new AgentCommunicationError("RATE_LIMITED", `${what}; wait for what Retry-After says.`, {
+  return new AgentCommunicationError("RATE_LIMITED", `${what}; wait as long as Retry-After says.`, {
     retryAfterSeconds: seconds,
   });
 }
@@ -112,7 +112,7 @@ export class RequiredGate implements Gate {
     try {
       refuseForwardedCertificate(approach, from);
       if (!needed) {
-        refuseExcess(this.#strangers.take(source), "This source sends more requests without a credential than it may");
+        refuseExcess(this.#strangers.take(source), "This source sends too many requests without a credential");
         return undefined;
       }
       const shown = presentedCredential(approach, from);
@@ -120,7 +120,7 @@ export class RequiredGate implements Gate {
     } catch (error) {
       throw this.#refusal(error, undefined, source);
     }
-    const detail = "This needs a credential: Authorization: Bearer <token>.";
+    const detail = "The request needs a credential: Authorization: Bearer <token>.";
     throw this.#refusal(new AgentCommunicationError("UNAUTHENTICATED", detail), undefined, source);
   }
 
@@ -142,7 +142,7 @@ export class RequiredGate implements Gate {
     const waits = wait > 0 ? wait : this.#credentials.take(caller.credentialId);
     if (waits > 0) {
       const what = wait > 0 ? "This source" : "This credential";
-      const excess = tooMuch(waits, `${what} sends more requests than it may`);
+      const excess = tooMuch(waits, `${what} sends too many requests`);
       this.#note(excess, source, caller.credentialId);
       throw excess;
     }
@@ -151,7 +151,7 @@ export class RequiredGate implements Gate {
         const again = await this.#verifier.verify(shown, approach, { source, anew });
         // An administrating application whose binding was revoked is let in still, but as nobody but itself.
         if (again.kind === "agent" && again.agentId === caller.agentId) return again;
-        throw new AgentCommunicationError("FORBIDDEN", `The credential is not that of ${caller.agentId} any more.`);
+        throw new AgentCommunicationError("FORBIDDEN", `The credential no longer belongs to ${caller.agentId}.`);
       };
     }
     return caller;
@@ -166,7 +166,7 @@ export class RequiredGate implements Gate {
     const wait = Math.max(excess, isWrong ? this.#countWrong(source, credentialId) : 0);
     const answer =
       wait > 0
-        ? tooMuch(wait, "This source, or others with this credential, showed too much that is not valid")
+        ? tooMuch(wait, "Too many wrong credentials came from this source, or with the id of this credential")
         : error;
     this.#note(answer, source, credentialId);
     return answer;

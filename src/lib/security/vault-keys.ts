@@ -108,7 +108,7 @@ export class VaultKeys implements KeyRing {
     const bytes = parseKeyText(text);
     if (bytes === undefined || !isKeyVersion(version)) {
       this.#malformed.add(version);
-      this.#log.error("a version of the secret is no key", { secret: this.#name, version });
+      this.#log.error("a version of the secret is not a key", { secret: this.#name, version });
       throw this.#notAKey(version);
     }
     const key = { version, bytes };
@@ -117,7 +117,7 @@ export class VaultKeys implements KeyRing {
   }
 
   #notAKey(version: string) {
-    return keyUnavailable(`Version ${version} of the secret ${this.#name} is no key: that is 32 bytes in base64.`);
+    return keyUnavailable(`Version ${version} of the secret ${this.#name} is not a key: a key is 32 bytes in base64.`);
   }
 
   async #asked<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
@@ -133,7 +133,7 @@ export class VaultKeys implements KeyRing {
   }
 
   #away() {
-    const why = "The key vault of this service cannot be reached, or refuses it; the service's log says why.";
+    const why = "The key vault of this service cannot be reached, or refuses access; see the log of the service.";
     return keyUnavailable(why, { cause: this.#failure });
   }
 }

@@ -72,7 +72,7 @@ function readGrant(row: GrantRow): ChannelGrant {
 
 /** Another channel has this name. */
 export function channelTaken(name: string): AgentCommunicationError {
-  return new AgentCommunicationError("ID_TAKEN", `A channel ${name} is there already; choose another name.`);
+  return new AgentCommunicationError("ID_TAKEN", `The channel ${name} already exists; choose another name.`);
 }
 
 /** The channel of this name was deleted; its messages are not to become those of a new one. */
@@ -84,7 +84,7 @@ export function channelBeingEmptied(name: string): AgentCommunicationError {
 /** No further member, or grant, fits in. */
 export function channelFull(what: "members" | "grants"): AgentCommunicationError {
   const most = what === "members" ? CHANNEL_MEMBERS_MAX : CHANNEL_GRANTS_MAX;
-  const detail = `The channel has ${most} ${what}; more cannot be added.`;
+  const detail = `The channel already has ${most} ${what}, which is the maximum.`;
   return new AgentCommunicationError("INVALID_REQUEST", detail);
 }
 

@@ -194,11 +194,11 @@ export function credentialNotFound(credentialId: string): AgentCommunicationErro
 
 /** The token that is to be renewed is unknown, no token, revoked or expired. */
 export function notRenewable(): AgentCommunicationError {
-  return new AgentCommunicationError("UNAUTHENTICATED", "The token is not valid any more, so it cannot be renewed.");
+  return new AgentCommunicationError("UNAUTHENTICATED", "The token is no longer valid, so it cannot be renewed.");
 }
 
 /** The principal or certificate has a binding already. */
 export function alreadyBound({ kind }: NewCredential): AgentCommunicationError {
-  const detail = `This ${kind} is bound already; revoke that binding first.`;
+  const detail = `This ${kind} is already bound; revoke that binding first.`;
   return new AgentCommunicationError("ID_TAKEN", detail);
 }

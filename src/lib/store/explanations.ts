@@ -6,7 +6,7 @@ import { iso } from "./instants.ts";
 
 /** The order in which workers are weighed; its number is kept with each explanation. */
 const POLICIES: Readonly<Record<number, string>> = {
-  1: "another agent than the one whose attempt just ended; lowest load; most preferred capabilities; highest reliability; least recently assigned; id",
+  1: "not the agent whose attempt just ended; lowest load; most preferred capabilities; highest reliability; least recently assigned; id",
 };
 /** The policy of today. */
 export const POLICY = 1;

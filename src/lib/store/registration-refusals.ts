@@ -28,15 +28,15 @@ export function registrationRefusal(refusal: RegistrationRefusal, { agentId, rol
     case "AGENT_NOT_FOUND":
       return agentNotFound(agentId);
     case "UNAUTHENTICATED":
-      return new AgentCommunicationError("UNAUTHENTICATED", "The enrolment key is not valid, or it is used up.");
+      return new AgentCommunicationError("UNAUTHENTICATED", "The enrolment key is not valid, or has been used up.");
     case "ROLE_CHANGE":
       return new AgentCommunicationError("FORBIDDEN", `Only an admin may make ${agentId} a ${role}.`);
     case "ROLE_NOT_GIVEN":
-      return new AgentCommunicationError("FORBIDDEN", `This enrolment key does not register agents of role ${role}.`);
+      return new AgentCommunicationError("FORBIDDEN", `This enrolment key cannot register agents of role ${role}.`);
     case "PREFIX_NOT_GIVEN":
-      return new AgentCommunicationError("FORBIDDEN", `This enrolment key does not register ids like ${agentId}.`);
+      return new AgentCommunicationError("FORBIDDEN", `This enrolment key cannot register the id ${agentId}.`);
     case "ADMIN_EXISTS":
-      return new AgentCommunicationError("FORBIDDEN", "An admin has a valid credential already.");
+      return new AgentCommunicationError("FORBIDDEN", "An admin already has a valid credential.");
     case "ID_TAKEN":
       return new AgentCommunicationError("ID_TAKEN", `The id ${agentId} is in use; choose another.`);
     case "IDEMPOTENCY_MISMATCH": {

@@ -23,12 +23,12 @@ export function mismatch(message: NewMessage, by: "id" | "key", storedHash?: str
 
 /** The mailbox is more than half full, and the sender has its share of it. */
 export function mailboxShareUsed(receiver: string, share: number): AgentCommunicationError {
-  const detail = `The mailbox of ${receiver} is more than half full, and more than ${share} messages in it, a tenth of its limit, are of this sender.`;
+  const detail = `The mailbox of ${receiver} is more than half full, and this sender has more than its share of ${share} messages in it.`;
   return new AgentCommunicationError("MAILBOX_FULL", detail, { retryAfterSeconds: 5 });
 }
 
 /** The receiver has too many queued and leased messages. */
 export function mailboxFull(receiver: string, depth: number): AgentCommunicationError {
-  const detail = `The mailbox of ${receiver} holds ${depth} messages, its limit.`;
+  const detail = `The mailbox of ${receiver} is full: it has ${depth} messages.`;
   return new AgentCommunicationError("MAILBOX_FULL", detail, { retryAfterSeconds: 5 });
 }

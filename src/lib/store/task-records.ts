@@ -80,7 +80,7 @@ export interface TaskCaller {
 }
 
 export function leaseLost(taskId: string, caller: TaskCaller): AgentCommunicationError {
-  const detail = `Attempt ${caller.attempt} of agent ${caller.agentId} is not, or no longer, the current one of task ${taskId}.`;
+  const detail = `Attempt ${caller.attempt} of agent ${caller.agentId} is not the current attempt of task ${taskId}.`;
   return new AgentCommunicationError("LEASE_LOST", detail);
 }
 

@@ -10,6 +10,6 @@ export function noLongerQueued(messageId: string, status: string): AgentCommunic
 
 /** It goes with its task: only an admin is told so, for nobody else may see whose it is. */
 export function writtenBySwitchboard(messageId: string): AgentCommunicationError {
-  const detail = `Message ${messageId} was written by the switchboard; it goes with its task.`;
+  const detail = `Message ${messageId} was written by the switchboard and ends only with its task.`;
   return new AgentCommunicationError("FORBIDDEN", detail);
 }

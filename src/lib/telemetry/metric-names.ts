@@ -8,7 +8,7 @@
 export const COUNTERS = {
   "agent_communication.messages.sent": "Messages accepted; repeats of a send are not counted again.",
   "agent_communication.messages.received": "Messages handed out under a lease.",
-  "agent_communication.messages.redelivered": "Those of them that had been handed out before.",
+  "agent_communication.messages.redelivered": "Messages handed out that had been handed out before.",
   "agent_communication.messages.settled":
     "Settlements, by `outcome`: completed, queued, dead_lettered, lease_lost, not_found.",
   "agent_communication.messages.dead_lettered": "Messages given up, by `by`: receiver or sweep.",
@@ -17,12 +17,12 @@ export const COUNTERS = {
   "agent_communication.tasks.assigned": "Tasks given to a worker, by `how`: at_once or handed_out (by the sweep).",
   "agent_communication.tasks.started": "Attempts that began.",
   "agent_communication.tasks.completed": "Tasks completed.",
-  "agent_communication.tasks.failed": "Tasks failed for good by what their worker said.",
+  "agent_communication.tasks.failed": "Tasks that failed permanently, as their worker reported.",
   "agent_communication.tasks.cancelled": "Tasks cancelled before a worker had started them.",
   "agent_communication.tasks.retried":
     "Attempts that ended without success and are tried again, by `by`: worker or sweep.",
-  "agent_communication.tasks.timed_out": "Attempts that outlived their deadline.",
-  "agent_communication.agents.registered": "Registrations, of new and of known agents.",
+  "agent_communication.tasks.timed_out": "Attempts that exceeded their deadline.",
+  "agent_communication.agents.registered": "Registrations, of new and of existing agents.",
   "agent_communication.agents.heartbeats": "Heartbeats accepted.",
   "agent_communication.agents.silenced": "Agents that became inactive because they were silent.",
   "agent_communication.refusals": "Requests answered with an error, by `code` and `route`.",
@@ -30,7 +30,7 @@ export const COUNTERS = {
   "agent_communication.maintenance.runs": "Maintenance runs, by `outcome`: ok or an error code.",
   "agent_communication.store.transient_faults":
     "Faults of the database that were tried again, by `error`: its number or code.",
-  "agent_communication.store.lost_races": "Batches that another transaction overtook, and that were run again.",
+  "agent_communication.store.lost_races": "Batches that lost a race against another transaction and were run again.",
 } as const;
 
 /** Read from the store's statistics, only by a process that sweeps: they are of the whole system, not to be added up. */
@@ -44,7 +44,7 @@ export const GAUGES = {
   "agent_communication.tasks.open": { unit: "{task}", description: "Tasks that have not ended, by `status`." },
   "agent_communication.tasks.ended": {
     unit: "{task}",
-    description: "Tasks that have ended so far, whoever ended them, by `outcome`: completed or failed.",
+    description: "Tasks that have ended so far, by `outcome`: completed or failed.",
   },
 } as const;
 

@@ -334,7 +334,7 @@ export function messageRoutes(api: () => Api): void {
         for (const [path, reply] of places) {
           const { errors } = expectProblem(reply, "INVALID_REQUEST");
           expect(errors).toEqual([
-            { path, message: expect.stringContaining(`${type} is written by the switchboard alone`) },
+            { path, message: expect.stringContaining(`${type} is written only by the switchboard`) },
           ]);
         }
       }

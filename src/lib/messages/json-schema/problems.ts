@@ -34,12 +34,12 @@ const MESSAGES: Readonly<Record<string, Say>> = {
   pattern: (pattern) => `must match the pattern ${pattern instanceof RegExp ? pattern.source : ""}`,
   uniqueItems: () => "must not have two equal items",
   required: (names) => `must have the properties ${list(names)}`,
-  dependentRequired: () => "must have the properties that others of it require",
-  contains: () => "must have as many items of the wanted kind as the schema says",
-  anyOf: () => "must fit at least one of the alternatives of the schema",
-  oneOf: () => "must fit exactly one of the alternatives of the schema",
-  not: () => "must not fit what the schema excludes",
-  propertyNames: () => "must have only names of the wanted form",
+  dependentRequired: () => "must have the properties that its other properties require",
+  contains: () => "must have as many matching items as the schema requires",
+  anyOf: () => "must match at least one alternative of the schema",
+  oneOf: () => "must match exactly one alternative of the schema",
+  not: () => "must not match what the schema excludes",
+  propertyNames: () => "must only have property names that the schema allows",
 };
 
 /** `#/items/0/sku` as `payload.items.0.sku`, at most 256 characters. */
@@ -52,7 +52,7 @@ function pathOf(instance: JsonNode): string {
 function problemOf(keywordId: string, wanted: unknown, instance: JsonNode): FieldError {
   const keyword = keywordId.slice(keywordId.lastIndexOf("/") + 1);
   const say = Object.hasOwn(MESSAGES, keyword) ? MESSAGES[keyword] : undefined;
-  const message = say === undefined ? `breaks ${keyword} of the schema` : say(wanted);
+  const message = say === undefined ? `does not satisfy ${keyword} of the schema` : say(wanted);
   return { path: pathOf(instance), message: message.slice(0, 300) };
 }
 

@@ -73,7 +73,7 @@ function extensionValue<Value>(extensions: readonly Extension[], id: string, typ
 export function readCertificate(der: Uint8Array): CertificateFacts {
   const { tbsCertificate, signatureAlgorithm } = AsnConvert.parse(der, Certificate);
   const extensions = tbsCertificate.extensions ?? [];
-  if (!SIGNATURES.has(signatureAlgorithm.algorithm)) throw new Error("signed with an algorithm that is not believed");
+  if (!SIGNATURES.has(signatureAlgorithm.algorithm)) throw new Error("signed with an algorithm that is not accepted");
   if (!understands(extensions)) throw new Error("with a critical extension that is not known");
   const usage = extensionValue(extensions, KEY_USAGE, KeyUsage)?.toNumber();
   return {

@@ -50,9 +50,10 @@ function known(text: string | Uint8Array): Known {
 
 function readAuthorities(pem: string): readonly Known[] {
   const authorities = Array.from(pem.matchAll(BLOCK), ([block]) => known(block));
-  if (!authorities.some(({ certificate }) => isRoot(certificate))) throw new Error("it holds no root in PEM");
+  if (!authorities.some(({ certificate }) => isRoot(certificate)))
+    throw new Error("it contains no root certificate in PEM");
   const other = authorities.find(({ certificate }) => !certificate.ca);
-  if (other !== undefined) throw new Error(`${other.facts.subject} is no authority`);
+  if (other !== undefined) throw new Error(`${other.facts.subject} is not a certificate authority`);
   return authorities;
 }
 

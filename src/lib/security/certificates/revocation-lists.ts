@@ -33,11 +33,11 @@ function readList(base64: string): RevocationList {
   const digest = SIGNATURES.get(signatureAlgorithm.algorithm);
   const { issuer, thisUpdate, nextUpdate, revokedCertificates = [], crlExtensions } = tbsCertList;
   if (tbsCertListRaw === undefined || digest === undefined)
-    throw new Error("a revocation list is not signed as it must be");
-  if (nextUpdate === undefined) throw new Error("a revocation list does not say until when it is good");
+    throw new Error("a revocation list does not have a valid signature algorithm");
+  if (nextUpdate === undefined) throw new Error("a revocation list has no time of its next update");
   const whole = understands(crlExtensions, KNOWN_EXTENSIONS);
   if (!whole || revokedCertificates.some((entry) => !understands(entry.crlEntryExtensions, KNOWN_EXTENSIONS))) {
-    throw new Error("a revocation list is not the whole list of its issuer");
+    throw new Error("a revocation list is not the complete list of its issuer");
   }
   return {
     issuer: derText(issuer),
@@ -57,7 +57,7 @@ export class RevocationLists {
   /** @throws Error when it holds no list, or one that cannot be used */
   constructor(pem: string) {
     this.#lists = Array.from(pem.matchAll(BLOCK), ([, base64 = ""]) => readList(base64));
-    if (this.#lists.length === 0) throw new Error("it holds no revocation list in PEM");
+    if (this.#lists.length === 0) throw new Error("it contains no revocation list in PEM");
   }
 
   /**
