@@ -270,7 +270,7 @@ describe("the command line", () => {
     [["agents", "list", "--limit", "201"], "whole number from 1 to 200"],
     [["agents", "list", "--limit", "1.5"], "whole number from 1 to 200"],
     [["send", "hand"], "--from"],
-    [["send", "hand", "--from", "lead", "--payload", "{oops"], "not JSON"],
+    [["send", "hand", "--from", "lead", "--payload", "{oops"], "not valid JSON"],
     [["send", "hand", "--from", "lead", "--payload", "@no/such/file"], "ENOENT"],
     [["health", "--url", "nowhere"], "not the URL"],
   ])("exit code 2: %j", async (words, complaint) => {

@@ -318,7 +318,7 @@ describe("the file of a token", () => {
     const error = await clientOf({ tokenFile: file })
       .getOwnToken()
       .catch((reason: unknown) => reason);
-    expect(String(error)).toContain("no token");
+    expect(String(error)).toContain("not a token");
     expect(String(error)).not.toContain("secret\n");
   });
 });

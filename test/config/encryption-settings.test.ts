@@ -58,7 +58,9 @@ describe("encryption", () => {
   });
 
   it("of everything needs keys from the start", () => {
-    expect(problems({ ...SQL, AGENT_ENCRYPT: "all" })).toContain("AGENT_ENCRYPT: all needs keys in mode sql");
+    expect(problems({ ...SQL, AGENT_ENCRYPT: "all" })).toContain(
+      "AGENT_ENCRYPT: all needs AZURE_KEY_VAULT_URL or AGENT_KEY_FILE in mode sql",
+    );
     expect(problems({ ...SQL, AGENT_ENCRYPT: "all", AGENT_KEY_FILE: "k" })).toBe("");
     expect(problems({ ...SQL, AGENT_ENCRYPT: "all", AZURE_KEY_VAULT_URL: VAULT })).toBe("");
   });

@@ -105,7 +105,7 @@ describe("settings of certificates", () => {
 
   it.each<[string, Variables, boolean, string]>([
     ["a certificate without its key", { AGENT_TLS_KEY_FILE: "" }, false, "AGENT_TLS_KEY_FILE: give both"],
-    ["TLS under the Functions host", {}, true, "AGENT_TLS_CERTIFICATE_FILE: under the Functions host"],
+    ["TLS under the Functions host", {}, true, "AGENT_TLS_CERTIFICATE_FILE: cannot be used under the Functions host"],
     ["no authority", { AGENT_CLIENT_CA_FILE: "" }, false, "AGENT_CLIENT_CA_FILE: "],
     ["an authority for nothing", { AGENT_CLIENT_CERTIFICATES: "off" }, false, "AGENT_CLIENT_CA_FILE"],
     ["platform without one", { AGENT_CLIENT_CERTIFICATES: "platform" }, false, "AGENT_CLIENT_CERTIFICATES: platform"],

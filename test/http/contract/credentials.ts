@@ -51,7 +51,7 @@ export function credentialRoutes(api: () => Api): void {
         await api().call("GET /token"),
         await api().call("POST /agents/{agentId}/token", { agentId }, { body: {} }),
       ];
-      for (const answer of answers) expect(expectProblem(answer, "FORBIDDEN").detail).toContain("shows none");
+      for (const answer of answers) expect(expectProblem(answer, "FORBIDDEN").detail).toContain("presents none");
     });
 
     it("lists in pages, the newest first", async () => {
