@@ -122,14 +122,14 @@ describe("authorities between", () => {
   it("must be authorities: a client's certificate issues nothing", async () => {
     const fake = await authority.subordinate("CN=Fake,O=Example", { isAuthority: false });
     expect(() => verifierOf(write(authority.certificate + fake.certificate))).toThrow(
-      /^AGENT_CLIENT_CA_FILE: .*CN=Fake.* is no authority/,
+      /^AGENT_CLIENT_CA_FILE: .*CN=Fake.* is not a certificate authority/,
     );
     expect(namesOf(verifierOf(write(authority.certificate)), await fake.issue(CLIENT))).toBeUndefined();
   });
 
   it("need a root at the end", async () => {
     const middle = await authority.subordinate("CN=Middle,O=Example");
-    expect(() => verifierOf(write(middle.certificate))).toThrow(/AGENT_CLIENT_CA_FILE: it holds no root/);
+    expect(() => verifierOf(write(middle.certificate))).toThrow(/AGENT_CLIENT_CA_FILE: it contains no root certificate/);
   });
 });
 
