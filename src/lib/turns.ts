@@ -32,9 +32,13 @@ export class Turns {
   next(bytes: number, dear = false): Promise<void> | undefined {
     if (bytes < LONG_REQUEST_BYTES && !dear) return undefined;
     if (this.#bytes + bytes > this.#maxBytes) {
-      throw new AgentCommunicationError("RATE_LIMITED", "Too many large bodies are waiting to be read; try again.", {
-        retryAfterSeconds: 1,
-      });
+      throw new AgentCommunicationError(
+        "RATE_LIMITED",
+        "Too many large request bodies are waiting to be read; try again.",
+        {
+          retryAfterSeconds: 1,
+        },
+      );
     }
     this.#bytes += bytes;
     return new Promise((resolve) => {

@@ -32,9 +32,13 @@ export class BodyMemory {
     return {
       take: (bytes) => {
         if (!this.#hasRoom(owner, held, bytes)) {
-          throw new AgentCommunicationError("RATE_LIMITED", "Too many request bodies are arriving at once; try again.", {
-            retryAfterSeconds: 1,
-          });
+          throw new AgentCommunicationError(
+            "RATE_LIMITED",
+            "Too many request bodies are arriving at once; try again.",
+            {
+              retryAfterSeconds: 1,
+            },
+          );
         }
         held += bytes;
         this.#change(owner, bytes);

@@ -34,7 +34,7 @@ describe("long bodies", () => {
   it("are refused when too much waits, and taken again afterwards", async () => {
     const turns = new Turns(2 * MEBIBYTE);
     const waiting = [turns.next(MEBIBYTE), turns.next(MEBIBYTE)];
-    expect(() => turns.next(LONG_REQUEST_BYTES)).toThrow(/wait to be read/);
+    expect(() => turns.next(LONG_REQUEST_BYTES)).toThrow(/waiting to be read/);
     await Promise.all(waiting);
     await turns.next(2 * MEBIBYTE);
   });

@@ -124,7 +124,7 @@ describe("the memory of bodies in a server", () => {
     const answered = async () => {
       for (;;) {
         const answer = await poll();
-        if (!answer.includes("Too many bodies arrive")) return answer;
+        if (!answer.includes("Too many request bodies are arriving")) return answer;
       }
     };
     const first = await Promise.race(Array.from({ length: POLLS_PER_CREDENTIAL + 1 }, answered));

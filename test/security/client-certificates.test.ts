@@ -129,7 +129,9 @@ describe("authorities between", () => {
 
   it("need a root at the end", async () => {
     const middle = await authority.subordinate("CN=Middle,O=Example");
-    expect(() => verifierOf(write(middle.certificate))).toThrow(/AGENT_CLIENT_CA_FILE: it contains no root certificate/);
+    expect(() => verifierOf(write(middle.certificate))).toThrow(
+      /AGENT_CLIENT_CA_FILE: it contains no root certificate/,
+    );
   });
 });
 
