@@ -64,7 +64,7 @@ describe("the memory of bodies that arrive", () => {
     // What has become long is no short body, however small its pieces are.
     const room = memory.roomFor(undefined);
     room.take(16 * 1024);
-    expect(() => room.take(1)).toThrow("Too many bodies");
+    expect(() => room.take(1)).toThrow("Too many request bodies");
   });
 
   it("above half is shared out among credentials", () => {
@@ -128,7 +128,7 @@ describe("the memory of bodies in a server", () => {
       }
     };
     const first = await Promise.race(Array.from({ length: POLLS_PER_CREDENTIAL + 1 }, answered));
-    expect(first).toContain("long polls under way");
+    expect(first).toContain("long polls open");
     expect(await other()).toBe(400);
     for (const socket of sockets) socket.destroy();
   });
