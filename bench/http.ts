@@ -8,7 +8,7 @@ import { median, medianRatio, printTable, rate, ratio, whole } from "./figures.t
 import { LeanConnection } from "./lean-client.ts";
 import { openServices, PAYLOAD, temporaryFolder } from "./services.ts";
 
-/** Whole cycles over HTTP on the local host, beside Azurite's queue and beside a host that does nothing. */
+/** Whole cycles over HTTP on the local host, compared with Azurite's queue and with a host that does nothing. */
 
 const CALLERS = 32;
 const BATCH = 50;

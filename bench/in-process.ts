@@ -4,7 +4,7 @@ import { median, medianRatio, printTable, rate, ratio, whole } from "./figures.t
 import { RawQueue } from "./raw-sqlite.ts";
 import { openServices, PAYLOAD, temporaryFolder } from "./services.ts";
 
-/** Whole cycles of one 200-byte message through the in-process API, beside a raw SQLite loop in the same rounds. */
+/** Whole cycles of one 200-byte message through the in-process API, compared with a raw SQLite loop in the same rounds. */
 
 const CALLERS = 32;
 const BATCH = 50;

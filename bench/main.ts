@@ -10,7 +10,7 @@ import { benchInProcess } from "./in-process.ts";
 
 helpIfAsked(`
 npm run bench [-- --rounds 5] [--only in-process,http,asking,scale]     rates and ratios of the embedded store
-npm run bench -- --hostile 20 [--only "all at once"]             an honest agent beside 64 hostile ones, so many seconds for each kind
+npm run bench -- --hostile 20 [--only "all at once"]             an honest agent among 64 hostile ones, so many seconds for each kind
 npm run bench -- --store sql [--only pairs,callers,flat]         the same of Azure SQL, on the server that AZURE_SQL_* name`);
 
 const options = new Map<string, string>();

@@ -3,7 +3,7 @@ import type { Services } from "../src/lib/services.ts";
 import { median, printTable } from "./figures.ts";
 import { openServices, PAYLOAD, temporaryFolder } from "./services.ts";
 
-/** What one operation costs in a large store beside a small one, both open in the same process, in interleaved rounds. */
+/** What one operation costs in a large store compared with a small one, both open in the same process, in interleaved rounds. */
 
 interface Size {
   messages: number;
@@ -183,7 +183,7 @@ export async function benchScale(rounds: number): Promise<void> {
       }
     }
     printTable(
-      `Cost at 1,000,000 messages, 100,000 tasks, 10,000 agents beside 1,000 / 100 / 10; ${width} per commit (µs, ${rounds} interleaved rounds, medians)`,
+      `Cost at 1,000,000 messages, 100,000 tasks, 10,000 agents compared with 1,000 / 100 / 10; ${width} per commit (µs, ${rounds} interleaved rounds, medians)`,
       ["operation", "small", "large", "ratio", "target"],
       VERBS.map((verb) => {
         const before = inSmall.map((costs) => costs[verb]);

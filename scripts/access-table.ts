@@ -14,9 +14,9 @@ const ROLES: readonly AgentRole[] = ["worker", "supervisor", "observer", "admin"
 const INTRODUCTION = `# Who may do what
 
 Generated from the route table by \`npm run docs:access\`; a test compares the two, and another walks every route with every
-role. What is not in the table is refused. In authentication mode \`none\` nobody is asked, and everything is allowed.
+role. What is not in the table is refused. In authentication mode \`none\` no credential is required, and everything is allowed.
 
-- **any**: whatever the request names.
+- **any**: everything that the request names.
 - **own**: only what the last column says is the caller's. Messages and tasks of others read as if they did not exist.
 - **without contents**: everything, but payloads, parameters, descriptions, results, errors, notes, reasons and metadata are
   withheld (\`null\`, empty or absent).

@@ -138,7 +138,7 @@ export async function benchHostile(seconds: number, only: readonly string[] | un
     console.log(`${name}: p50 ${times[0]} ms, p99 ${times[1]} ms, ${whole(resident / 1_024 / 1_024)} MiB`);
   }
   printTable(
-    `An honest agent's heartbeats beside ${ATTACKERS} hostile callers, ${seconds} s each`,
+    `An honest agent's heartbeats among ${ATTACKERS} hostile callers, ${seconds} s each`,
     ["kind", "heartbeats", "p50 ms", "p99 ms", "max ms", "not 200", "resident MiB"],
     rows,
   );

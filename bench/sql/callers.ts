@@ -2,7 +2,7 @@ import { median, medianRatio, printTable, rate, ratio, whole } from "../figures.
 import type { Bench } from "./databases.ts";
 import { type HeldMessage, nth, type Verbs } from "./verbs.ts";
 
-/** What concurrent callers in one process get beside a single one: their calls share batches. */
+/** What concurrent callers in one process get compared with a single one: their calls share batches. */
 
 export const CALLERS = 64;
 /** Calls of the single caller in a round, and of each of the many. */
@@ -54,7 +54,7 @@ export async function benchCallers(bench: Bench, rounds: number): Promise<void> 
     together.push(rates[1]);
   }
   printTable(
-    `${CALLERS} callers in one process beside one: calls/s (${rounds} interleaved rounds, medians)`,
+    `${CALLERS} callers in one process compared with one: calls/s (${rounds} interleaved rounds, medians)`,
     ["verb", "1 caller", `${CALLERS} callers`, "ratio", "target"],
     [...(alone[0]?.keys() ?? [])].map((name) => {
       const one = alone.map((rates) => rates.get(name) ?? Number.NaN);

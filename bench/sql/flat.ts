@@ -2,7 +2,7 @@ import { median, medianRatio, printTable, ratio } from "../figures.ts";
 import type { Bench } from "./databases.ts";
 import { type HeldMessage, type HeldTask, nth, type Verbs } from "./verbs.ts";
 
-/** What a call costs in a large database beside a small one, in interleaved rounds. */
+/** What a call costs in a large database compared with a small one, in interleaved rounds. */
 
 const CALLS = 20;
 const MAILBOX = "measured";

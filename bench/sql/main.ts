@@ -65,7 +65,7 @@ export async function benchSql({ rounds, only, messages, filled }: SqlBenchOptio
       const size = filled === undefined ? largeWith(messages) : await sizeOf(filled);
       if (filled === undefined) await makeDatabase(large, size);
       const benches = [await openBench(small, 1), await openBench(large, 1)] as const;
-      const title = `At ${whole(size.messages)} messages, ${whole(size.tasks)} tasks, ${whole(size.agents)} agents beside ${whole(SMALL.messages)} / ${SMALL.tasks} / ${SMALL.agents}`;
+      const title = `At ${whole(size.messages)} messages, ${whole(size.tasks)} tasks, ${whole(size.agents)} agents compared with ${whole(SMALL.messages)} / ${SMALL.tasks} / ${SMALL.agents}`;
       await benchFlat(...benches, rounds, title).finally(() => Promise.all(benches.map((bench) => bench.close())));
     }
   } finally {

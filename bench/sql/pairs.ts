@@ -2,7 +2,7 @@ import { median, medianRatio, printTable, ratio } from "../figures.ts";
 import type { Bench } from "./databases.ts";
 import { type HeldMessage, type HeldTask, nth, type Verbs } from "./verbs.ts";
 
-/** Each verb of the store beside the hand-written batch: one caller, one session each, on the same rows. */
+/** Each verb of the store compared with the hand-written batch: one caller, one session each, on the same rows. */
 
 /** Calls of each verb in a round, in blocks so that both ways meet the same minute. */
 const CALLS = 20;
@@ -117,7 +117,7 @@ export async function benchPairs(bench: Bench, rounds: number): Promise<void> {
   const texts = await textTimes(bench);
   const figure = (value: number | undefined): string => (value ?? Number.NaN).toFixed(1);
   printTable(
-    `Each verb beside a hand-written batch that writes the same rows: milliseconds per call, one caller (${rounds} interleaved rounds of ${CALLS} calls, medians)`,
+    `Each verb compared with a hand-written batch that writes the same rows: milliseconds per call, one caller (${rounds} interleaved rounds of ${CALLS} calls, medians)`,
     ["verb", "store", "by hand", "ratio", "target", "of which reading the text: store", "by hand"],
     STEPS.map(([name]) => {
       const store = all.map((times) => times.store.get(name) ?? Number.NaN);
