@@ -55,7 +55,7 @@ export function addAuditCommands(program: Command, runner: Runner): void {
 
   audit
     .command("digest")
-    .description("print the hash of the newest block; keep it where nobody can change it")
+    .description("print the hash of the newest block; keep it where it cannot be changed")
     .option("--out <file>", "write it to this file")
     .action(({ out }: { out?: string }, command: Command) =>
       runner.run(command, async ({ client, print, terminal }) => {

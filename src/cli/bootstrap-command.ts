@@ -41,7 +41,7 @@ export function addBootstrapCommand(program: Command, runner: Runner): void {
     );
 }
 
-/** What a lost token can still do, and how that is ended; nothing where there is none. */
+/** The admin credentials that are still valid, with the command that revokes each; empty when there are none. */
 function earlierText(earlier: readonly AdminCredential[]): string[] {
   if (earlier.length === 0) return [];
   const commands = earlier.map(

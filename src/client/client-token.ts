@@ -67,7 +67,7 @@ export class ClientToken {
 
   /**
    * Looks for another token than the one that was refused: the file's, where another process has renewed it, or else the option's,
-   * where somebody has given a new one there.
+   * where a new one was configured.
    *
    * @param refused what was shown
    * @returns whether there is another one to show

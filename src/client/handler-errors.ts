@@ -13,7 +13,7 @@ export class PermanentError extends Error {
   override readonly name = "PermanentError";
 }
 
-/** True for a PermanentError. Never throws: a revoked proxy can be thrown, too, and throws when it is asked what it is. */
+/** True for a PermanentError. Never throws, although a thrown value may be a revoked proxy, which throws on every access. */
 export function isPermanent(thrown: unknown): boolean {
   try {
     return thrown instanceof PermanentError;
@@ -68,7 +68,7 @@ function wordsOf(thrown: unknown): string {
 
 /**
  * What a thrown value says, as a text that the server accepts as error or reason: never empty, at most 3,900 bytes.
- * Never throws, whatever it is given: a message that is no string, a getter or `toString` that throws, an object
+ * Never throws, even for a message that is not a string, a getter or `toString` that throws, an object
  * without prototype, a revoked proxy.
  */
 export function errorText(thrown: unknown): string {
@@ -76,7 +76,7 @@ export function errorText(thrown: unknown): string {
   try {
     text = shortText(wordsOf(thrown));
   } catch {
-    // It cannot even say what it is.
+    // Not even its name can be read.
   }
   return text.trim() === "" ? WITHOUT_TEXT : text;
 }

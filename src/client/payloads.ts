@@ -19,7 +19,7 @@ const SYSTEM_SENDER = "system";
 
 /**
  * Whether a message is what its type says. A server of an earlier version took these types from agents, too, so that one could
- * still lie in a mailbox; whoever acts on it does what any agent wants.
+ * still be in a mailbox; acting on it would mean acting for any agent.
  *
  * @param types those that only the switchboard writes
  */

@@ -20,12 +20,12 @@ export function isUndecided(error: unknown): boolean {
   return isOurs(error) && isTransient(error.status);
 }
 
-/** When to go on, and whom to tell. */
+/** When to continue, and what to notify. */
 export interface Persistence {
   clock: Clock;
   /** Ends the wait between two calls. */
   wake: AbortSignal;
-  /** True when the error decides the matter, or nobody wants the answer any more. */
+  /** True when the error decides the matter, or the answer is no longer needed. */
   isFinal(error: unknown): boolean;
   /** Told of every failure that is followed by another call. */
   onFailure(error: unknown): void;

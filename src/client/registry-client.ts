@@ -8,7 +8,7 @@ export class RegistryClient extends RouteCaller {
   /**
    * Creates the agent, or updates and reactivates it. With an enrolment key as the client's token it creates a new one, whose
    * own `token` is in the reply, this once. A repeat after a lost answer gets another token instead, as long as the first one
-   * is unused: the Idempotency-Key that this takes is made when there is none.
+   * is unused: the Idempotency-Key that this takes is created when the caller gives none.
    */
   registerAgent(agent: BodyOf<"POST /agents">, options?: CallOptions) {
     return this.call("POST /agents", { body: agent }, options);

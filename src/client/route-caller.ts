@@ -43,7 +43,7 @@ export interface AgentClientOptions {
   /** Told before each wait that the service has asked for by Retry-After, for a person who waits. Must not throw. */
   onWait?: ((wait: AskedWait) => void) | undefined;
   /**
-   * How long one try may take, beside the wait of a long poll. Default 30,000. A try that may be repeated takes at most a
+   * How long one try may take, in addition to the wait of a long poll. Default 30,000. A try that may be repeated takes at most a
    * third of the retry budget: on a connection that is dead without saying so, that leaves time for two more.
    */
   requestTimeoutMilliseconds?: number | undefined;

@@ -1,7 +1,7 @@
 import type { AgentClient } from "./agent-client.ts";
 import type { AssignedTask } from "./payloads.ts";
 
-/** What a user writes to do tasks, and what it is given. */
+/** The task handler that a user writes, and its input. */
 
 /** What a handler may use while it works on a task. */
 export interface TaskContext {

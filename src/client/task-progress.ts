@@ -7,7 +7,7 @@ import { errorText, shortText } from "./handler-errors.ts";
 /** A report that comes late is worth little. */
 const BUDGET_MILLISECONDS = 6_000;
 
-/** Whose progress, and whom to tell what the replies say. */
+/** The attempt whose progress is reported, and the listeners for the replies. */
 export interface ProgressOptions {
   client: AgentClient;
   taskId: string;

@@ -12,7 +12,7 @@ import { TaskProgress } from "./task-progress.ts";
 import { inSpan } from "./tracing.ts";
 
 /**
- * How an attempt ended, seen from the worker. `lost`: whatever it did does not count. `unreported`: the worker stopped
+ * How an attempt ended, seen from the worker. `lost`: its work does not count. `unreported`: the worker stopped
  * before the service had its result.
  */
 export type RunEnd =
@@ -81,7 +81,7 @@ export class TaskRun {
     return reason instanceof HandlerAborted ? reason.why : undefined;
   }
 
-  /** Asks the handler to end. The first cause is the one that it sees; a loss counts whatever came before. */
+  /** Asks the handler to end. The handler sees the first cause; a loss counts even after another cause. */
   abort(why: AbortCause): void {
     this.#controller.abort(new HandlerAborted(why));
     if (why !== "lost") return;

@@ -10,7 +10,7 @@ export function tell(listener: () => unknown, onFault: (error: unknown) => void 
     try {
       onFault(error);
     } catch {
-      // There is nobody left to tell.
+      // No listener is left to report it to.
     }
   };
   try {

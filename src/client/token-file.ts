@@ -20,7 +20,7 @@ function isMissing(error: unknown): boolean {
 export async function readTokenFile(path: string): Promise<string | undefined> {
   try {
     const text = (await builtin().files.readFile(path, "utf8")).trim();
-    // Said here, because the error of a header that is none would show what is in the file.
+    // Checked here, because the error for an invalid header would quote the file.
     if (!/^[!-~]*$/.test(text)) throw new Error(`tokenFile: ${path} contains something that is not a token`);
     return text === "" ? undefined : text;
   } catch (error) {

@@ -104,7 +104,7 @@ export class TokenUpkeep {
     const { token, credential } = await this.#client.renewToken(agentId, { signal });
     this.#ahead = Math.max(0, this.#clock.now() - Date.parse(credential.createdAt)) || 0;
     await this.#client.ownToken.adopt(token);
-    // Shown at once: until then somebody who has stolen the old one could go on using it.
+    // Used at once, because the old one stays valid until then, also for a thief.
     await this.#client.getOwnToken({ signal }).catch((error: unknown) => {
       if (signal?.aborted !== true) this.#onError(error);
     });

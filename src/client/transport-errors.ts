@@ -20,7 +20,7 @@ function codeOf(error: unknown): unknown {
   return typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
 }
 
-/** True when nothing listens at the address, or there is no such address. Never throws, whatever a fetch has thrown. */
+/** True when nothing listens at the address, or there is no such address. Never throws, whatever value a fetch threw. */
 export function isRefused(error: unknown): boolean {
   try {
     // fetch says "fetch failed"; beneath it is the error of the connection, or one for each address of the name.

@@ -53,7 +53,7 @@ export interface WireAnswer {
   retryAfterSeconds: number | undefined;
 }
 
-/** A bound beside the budget, in case no time passes. */
+/** A bound in addition to the budget, in case no time passes. */
 const MAX_TRIES = 200;
 
 /** `lost`: it may have arrived. `unsent`: no token, so it was not sent. `final`: no use to try again. */
@@ -85,7 +85,7 @@ function conclude({ key, url }: WireRequest, outcome: Outcome): WireAnswer {
   throw unreachable(key, url, outcome.lost);
 }
 
-/** A provider's own AgentCommunicationError stays what it is when there is no use in asking again. */
+/** A provider's own AgentCommunicationError is final when asking again is pointless. */
 function withoutToken(error: unknown): Outcome {
   if (!isOurs(error)) return { unsent: new Error(errorText(error), { cause: error }) };
   return isTransient(error.status) ? { unsent: error } : { final: error };
@@ -128,7 +128,7 @@ export class Transport {
     }
   }
 
-  /** One try. It ends when its time is over or the caller's signal aborts, whatever fetch does with its own signal. */
+  /** One try. It ends when its time is over or the caller's signal aborts, even if fetch ignores its signal. */
   async #try(request: WireRequest): Promise<Outcome> {
     const attempt = new AbortController();
     const stopForwarding = request.signal && onAbort(request.signal, () => attempt.abort(request.signal?.reason));
@@ -147,7 +147,7 @@ export class Transport {
     } finally {
       cancelTimeout();
       stopForwarding?.();
-      // What is left of an answer that nobody reads, such as a redirect's, must not hold its connection.
+      // The rest of an answer that is not read, such as a redirect's, must not keep its connection open.
       if (!answered) attempt.abort();
     }
   }

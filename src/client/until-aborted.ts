@@ -1,8 +1,8 @@
 import { onAbort } from "../lib/on-abort.ts";
 
 /**
- * Waits for `work`, but not longer than until the signal aborts: then it rejects with the signal's reason, whatever the
- * work does with the signal. What comes of the work later is dropped.
+ * Waits for `work`, but not longer than until the signal aborts: then it rejects with the signal's reason, even if
+ * the work ignores the signal. A later result of the work is dropped.
  */
 export function untilAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
   return new Promise((resolve, reject) => {

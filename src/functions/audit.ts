@@ -79,7 +79,7 @@ export const getAuditDigest = defineRoute({
   name: "getAuditDigest",
   summary: "Reads the hash of the newest audit block",
   description:
-    "Keep it where nobody can change it: with it, a later replacement of the whole audit is detected. Also returns the retention and how many entries are not sealed yet.",
+    "Keep it in a place where it cannot be changed: it reveals a later replacement of the whole audit. Also returns the retention and how many entries are not sealed yet.",
   example: {
     reply: {
       blockNo: 1,

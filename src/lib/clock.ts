@@ -8,7 +8,7 @@ export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
   /**
-   * Milliseconds since some moment of this process. It never goes back and never jumps, whatever the machine's clock is set to: for
+   * Milliseconds since some moment of this process. It never goes back and never jumps, even when the machine's clock is set: for
    * waits, budgets and ages of what is kept in memory. It is worth nothing in another process.
    */
   monotonic(): number;
@@ -62,7 +62,7 @@ export const systemClock: Clock = { now: () => Date.now(), monotonic, sleep, aft
 export class OffsetClock implements Clock {
   /** Milliseconds ahead of the machine's clock. */
   offset = 0;
-  /** How far it has been moved forward, whatever it was set to. */
+  /** How far it has been moved forward; setting the clock does not count. */
   #advanced = 0;
   readonly sleep = sleep;
   readonly after = after;
@@ -82,7 +82,7 @@ export class OffsetClock implements Clock {
     this.#advanced += milliseconds;
   }
 
-  /** Sets the clock, as somebody sets that of a machine; negative: back. No time passes by that. */
+  /** Sets the clock, as a machine's clock is set; negative: back. No time passes. */
   set(milliseconds: number): void {
     this.offset += milliseconds;
   }

@@ -41,7 +41,7 @@ export interface FieldError {
 }
 
 /**
- * The ids that a request went out with, given or generated: whoever got no answer, or an error, repeats it safely with them.
+ * The ids that a request was sent with, given or generated: after a lost answer or an error it can safely be repeated with them.
  * `messageIds` are those of a batch, in its order.
  */
 export interface RequestIds {

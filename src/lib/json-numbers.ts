@@ -5,7 +5,7 @@ import type { FieldError } from "./errors.ts";
  * https://www.rfc-editor.org/rfc/rfc7493#section-2.2) trusts integers up to 2^53 only. An id of 64 bits sent as a number would arrive as
  * another one, and two sends that differ only there would count as a repeat. So from 2^53 on a number that is written out must be
  * exactly what a double holds (9007199254740992 and 1700000000000000000 pass, 9007199254740993 does not), and one with an exponent must
- * be written again as it was (1.7e18 and 6.02214076e23 pass, 1.2345678901234567890e30 does not). Below 2^53 fractions are rounded to
+ * have the same text when it is written again (1.7e18 and 6.02214076e23 pass, 1.2345678901234567890e30 does not). Below 2^53 fractions are rounded to
  * the nearest double, as every reader does it: 0.1 and 3.14159265358979323846 pass.
  */
 

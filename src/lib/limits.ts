@@ -44,7 +44,7 @@ export const CHANNEL_GRANTS_MAX = 200;
 export const BROADCAST_MAX_BYTES = 16 * 1024 * 1024;
 /** A reply that lists anything, as JSON; a page that would be larger ends sooner, and the list goes on behind it. */
 export const REPLY_MAX_BYTES = 4 * 1024 * 1024;
-/** What a message in a reply holds beside its payload, at most: its reason, ids, names and times. */
+/** The most that a message in a reply takes in addition to its payload: its reason, ids, names and times. */
 export const MESSAGE_FIELDS_BYTES = NOTE_MAX_BYTES + 1024;
 export const PAGE_DEFAULT = 50;
 export const PAGE_MAX = 200;

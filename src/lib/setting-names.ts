@@ -126,7 +126,7 @@ function isMeant(setting: string, environment: Environment): boolean {
  *
  * @param environment without empty variables
  * @returns problems: names that are a known one but for underscores, case or at most two letters, a line each · unknown: other names
- *   with our prefix, which may be somebody else's (build agents have AGENT_NAME, AGENT_OS and more)
+ *   with our prefix, which may belong to other software (build agents have AGENT_NAME, AGENT_OS and more)
  */
 export function checkSettingNames(environment: Environment): { problems: string[]; unknown: string[] } {
   const problems: string[] = [];

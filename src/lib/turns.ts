@@ -2,7 +2,7 @@ import { AgentCommunicationError } from "./errors.ts";
 import { LONG_REQUEST_BYTES, nextRound } from "./event-loop.ts";
 
 /**
- * What takes long is done one by one, with some rounds of the event loop between: whatever else has arrived is served meanwhile, and
+ * Long work is done one by one, with some rounds of the event loop between: everything else that has arrived is served meanwhile, and
  * of 64 callers with 4 MB each, a heartbeat waits for one and not for all. Long bodies take turns, and so do all requests of callers
  * whose last ones were dear (request-cost.ts). On an idle process the rounds pass at once.
  */

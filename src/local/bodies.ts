@@ -4,7 +4,7 @@ import { BodyMemory } from "./body-memory.ts";
 import { ArrivedBody, readBody } from "./body-reader.ts";
 
 /**
- * Reads the bodies of all requests by our own reader, whatever their types say, into one memory.
+ * Reads the bodies of all requests, of any type, with our own reader into one memory.
  *
  * @param ownerOf whose share of the memory a body takes
  */
@@ -14,8 +14,8 @@ export function readBodies(app: FastifyInstance, ownerOf: (request: FastifyReque
   app.addContentTypeParser("*", (request, payload: IncomingMessage, done) => {
     readBody(payload, request.routeOptions.bodyLimit, memory.roomFor(ownerOf(request)), done);
   });
-  // However it was answered, also where no route has read it; and where its caller has gone before that, of which Fastify's onResponse
-  // is not told.
+  // After every answer, also where no route has read the body; and when its caller has gone before, which does not reach Fastify's
+  // onResponse.
   app.addHook("preValidation", (request, reply, done) => {
     const { body } = request;
     if (body instanceof ArrivedBody) {

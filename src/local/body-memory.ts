@@ -14,8 +14,8 @@ export interface BodyRoom {
 }
 
 /**
- * What all bodies together may take. Whoever sends slowly, or stops halfway, holds its room until it is timed out: so where more than
- * half is taken, a credential has an eighth at most, and nobody shuts out all others.
+ * The memory of all bodies together. A caller that sends slowly, or stops halfway, keeps its room until it is timed out. So when more
+ * than half is taken, a credential gets an eighth at most, and no caller can lock out all others.
  */
 export class BodyMemory {
   readonly #maxBytes: number;
@@ -26,7 +26,7 @@ export class BodyMemory {
     this.#maxBytes = maxBytes;
   }
 
-  /** @param owner the credential that was shown; undefined where nobody shows any, and nobody has a share */
+  /** @param owner the credential of the request; undefined in authentication mode `none`, which has no shares */
   roomFor(owner: string | undefined): BodyRoom {
     let held = 0;
     return {

@@ -17,7 +17,7 @@ const PIPELINED_MAX = 16;
 /** What requests sent ahead take, of one connection and of all: past it a connection that goes on is closed. */
 const AHEAD_MAX_BYTES = 2 * 1024 * 1024;
 const AHEAD_IN_ALL_MAX_BYTES = 32 * 1024 * 1024;
-/** What a request takes beside its headers: 1.1 kB, measured with two million of 27 bytes. */
+/** What a request takes in addition to its headers: 1.1 kB, measured with two million of 27 bytes. */
 const REQUEST_BYTES = 1_024;
 /** Answers that callers have not read yet, in bytes: past it the connections that have not read for longest are closed. */
 const UNREAD_MAX_BYTES = 64 * 1024 * 1024;
@@ -58,7 +58,7 @@ function bytesOf(request: IncomingMessage): number {
 
 /**
  * Node makes an error with a stack trace for each request of a connection that closes before it was answered: 10 µs each, of
- * thousands, five times what reading them takes. Nobody sees these errors, so they are made without traces.
+ * thousands, five times what reading them takes. These errors are not shown anywhere, so they are made without traces.
  */
 function destroyWithoutTraces(socket: Socket): void {
   let limit = Error.stackTraceLimit;
@@ -127,7 +127,7 @@ export class Connections {
         this.#carryOut(state, waiting, serve);
         return;
       }
-      // Also of those that nobody will answer: a long poll holds everything that comes behind it, for as long as it waits.
+      // Also requests that will not be answered: a long poll holds up everything behind it for as long as it waits.
       if (!this.#keepAhead(state, request) || state.ended) return;
       if (state.queue.length < this.#limits.pipelined) state.queue.push(waiting);
       else {
@@ -153,8 +153,8 @@ export class Connections {
   }
 
   /**
-   * Calls `then` when every whole request of the connection has been answered: at once where there is none under way. Nothing that
-   * comes later on the connection is carried out.
+   * Calls `then` when every whole request of the connection has been answered; at once when none is in progress. Later requests
+   * of the connection are not carried out.
    */
   afterLast(socket: Socket, then: () => void): void {
     const state = this.#stateOf(socket);
@@ -186,7 +186,7 @@ export class Connections {
     this.#aheadBytes += bytes;
   }
 
-  /** False when there is no room for what the connection sends ahead: it is closed, whatever it still waits for. */
+  /** False when there is no room for what the connection sends ahead: it is closed, even with answers outstanding. */
   #keepAhead(state: State, request: IncomingMessage): boolean {
     const { socket } = request;
     // The rest of what was read before it was closed.
@@ -204,7 +204,7 @@ export class Connections {
     waiting.response.once("close", () => {
       this.#forget(waiting.response);
       state.current = undefined;
-      // Nobody would get the answer: the caller has gone, or this one was to be the last (RFC 9112, section 9.6).
+      // The answer would not arrive: the caller has gone, or this one was to be the last (RFC 9112, section 9.6).
       if (!waiting.request.socket.writable) state.queue = [];
       const next = state.queue.shift();
       if (next === undefined) {

@@ -35,7 +35,7 @@ export class LocalTimers {
   /**
    * Plans every timer. One that can tell that its last run was missed, because no process was there, runs at once.
    *
-   * @throws Error naming the setting for a schedule that is none
+   * @throws Error naming the setting when the schedule is not valid
    */
   start(timers: readonly Timer[]): void {
     const schedules = timers.map((timer) => scheduleOf(timer, timer.schedule(this.#services.config)));

@@ -38,7 +38,7 @@ export const refusal =
   (_asked, response) =>
     send(response, { status, code, detail: `says ${code}` }, status, headers);
 
-/** Registers everybody, has no work, and accepts what it is told. */
+/** Registers every agent, has no work, and accepts every report. */
 export async function startSwitchboard(): Promise<Switchboard> {
   const asked: Asked[] = [];
   const replies: { ending: string; reply: Reply }[] = [

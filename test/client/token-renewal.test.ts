@@ -60,7 +60,7 @@ async function enrolmentKey(maxUses = 1): Promise<string> {
   return secret;
 }
 
-/** An agent with a token of 100 days of which so many are over. */
+/** An agent with a token of 100 days, so many of them over. */
 async function agedToken(agentId: string, days: number, role: "worker" | "supervisor" = "worker"): Promise<string> {
   await host.admin.registerAgent({ agentId, role });
   const { secret = "" } = await host.admin.issueCredential({ kind: "token", agentId, expiresInSeconds: 8_640_000 });
@@ -97,7 +97,7 @@ describe("a worker with an enrolment key", () => {
     await again.worker.stop({ deregister: true });
   });
 
-  it("does so without a file, too, for as long as it runs; a supervisor likewise", async () => {
+  it("is renewed without a file, too, while the worker or supervisor runs", async () => {
     const key = await enrolmentKey(2);
     const { worker, agentId } = workerOf({ token: key });
     await worker.start();

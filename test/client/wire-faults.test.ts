@@ -165,7 +165,7 @@ describe("what goes wrong on the wire", () => {
     expect([getEventListeners(signal, "abort").length, warnings]).toEqual([0, []]);
   });
 
-  it("ends with its time, and with its signal, whatever fetch does with its own", async () => {
+  it("ends with its time, and with its signal, even if fetch ignores the signal", async () => {
     const client = clientWith({
       fetch: () => new Promise(() => undefined),
       retryBudgetMilliseconds: 0,

@@ -58,8 +58,8 @@ const entra = {
   AGENT_ENTRA_AUDIENCE: "66666666-7777-8888-9999-000000000000",
 };
 
-/** The setting, a text for it, what it changes, and what stands beside it. */
-const ROWS: [name: string, text: string, changed: Record<string, unknown>, beside?: Record<string, string>][] = [
+/** The setting, a text for it, what it changes, and the other settings that it needs. */
+const ROWS: [name: string, text: string, changed: Record<string, unknown>, needed?: Record<string, string>][] = [
   ["AGENT_MOCK_DATABASE", "/x/a.db", { mockDatabase: "/x/a.db", "encryption.keyFile": "/x/keys.jsonl" }],
   ["AGENT_HTTP_HOST", "localhost", { httpHost: "localhost" }],
   ["AGENT_HTTP_PORT", "0", { httpPort: 0 }],
@@ -106,9 +106,9 @@ describe("every setting", () => {
     expect(readConfig({})).toEqual(DEFAULTS);
   });
 
-  it.each(ROWS)("%s=%s reaches its own field, and no other", (name, text, changed, beside = {}) => {
-    const base = readConfig(beside);
-    expect(changes(readConfig({ ...beside, [name]: text }), base)).toEqual(changed);
+  it.each(ROWS)("%s=%s reaches its own field, and no other", (name, text, changed, needed = {}) => {
+    const base = readConfig(needed);
+    expect(changes(readConfig({ ...needed, [name]: text }), base)).toEqual(changed);
   });
 
   it("stands in this table", () => {

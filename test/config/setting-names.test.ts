@@ -88,7 +88,7 @@ describe("other names with our prefix", () => {
     "AGENT_JOBSTATUS",
   ];
 
-  it("are known to be somebody else's", () => {
+  it("are left alone when they belong to other software", () => {
     const environment = Object.fromEntries(ofBuildAgents.map((name) => [name, "x"]));
     expect(readConfig(environment).unknownSettings).toEqual([...ofBuildAgents].sort());
     expect(readConfig({ AGENT_COMMUNICATION_URL: "http://x", PATH: "/bin", agent_x: "1" }).unknownSettings).toEqual([]);

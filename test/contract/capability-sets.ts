@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { type StoreFactory, useStore } from "./store-under-test.ts";
 import { everyPage, type Scene } from "./support.ts";
 
-/** Sets of capabilities that come and go: whatever became of a set, its workers get what they can do. */
+/** Sets of capabilities that come and go: workers get the tasks that they can do, also those of a set that was left. */
 export function capabilitySetsContract(open: StoreFactory): void {
   describe("sets of capabilities", () => {
     const stage = useStore(open);
@@ -59,7 +59,7 @@ export function capabilitySetsContract(open: StoreFactory): void {
       expect(listed.map(({ agentId }) => agentId)).toEqual([worker]);
     });
 
-    it("wait for nobody: what waits is handed to who registers with a set that had been left", async () => {
+    it("that were left and are used again hand the waiting task to the worker that registers", async () => {
       const scene = stage.scene();
       const [supervisor, worker] = [await scene.supervisor(), await scene.worker(1, ["left"])];
       await scene.store.deregisterAgent(worker);
@@ -68,7 +68,7 @@ export function capabilitySetsContract(open: StoreFactory): void {
       expect((await scene.held(taskId)).agentId).toBe(worker);
     });
 
-    it("of workers that come and go at once leave nobody without work", async () => {
+    it("of workers that come and go at once leave no worker without work", async () => {
       const scene = stage.scene();
       const supervisor = await scene.supervisor();
       const workers = await Promise.all(Array.from({ length: 8 }, () => scene.worker(1, ["busy"])));

@@ -5,7 +5,7 @@ import { at, DAY, HOUR, MINUTE, type Scene, SECOND } from "./support.ts";
 const YEAR = 365 * DAY;
 const TIMEOUT_SECONDS = 90;
 
-/** What happens when somebody sets the clock that the store goes by. */
+/** What happens when the clock of the store is set. */
 export function clockStepsContract(open: StoreFactory): void {
   describe("a clock that is set back", () => {
     /** Runs `ahead` while the clock is ahead by so much, and `after` when it is right again and the store has been swept. */

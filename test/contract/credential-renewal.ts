@@ -179,7 +179,7 @@ function renewing(open: () => Scene): void {
       expect((await scene.store.listCredentials({ agentId, limit: 9 })).items).toHaveLength(2);
     });
 
-    it("is undone by revoking the old one, as long as nobody has used the new one", async () => {
+    it("is undone by revoking the old one, as long as the new one is unused", async () => {
       const scene = open();
       const agentId = await scene.worker();
       const { credentialId } = await issueToken(scene.store, agentId);

@@ -136,7 +136,7 @@ export function delayedKeysContract(open: StoreFactory): void {
       await inOrder(scene, receiver, [batch[0]?.messageId ?? ""]);
     });
 
-    it("come as copies of a post and from a work queue likewise", async () => {
+    it("come as copies of a post and from a work queue in the same way", async () => {
       const { scene, sender, receiver } = await pair();
       const name = await scene.channel("broadcast", { members: [receiver] });
       await scene.post(sender, name, { orderingKey: "k", delaySeconds: 10 });

@@ -102,7 +102,7 @@ export function freedNamesContract(open: StoreFactory): void {
   });
 
   describe("an agent that may not call", () => {
-    it("is told nothing of which tasks are there", async () => {
+    it("does not learn which tasks exist", async () => {
       await withStore(open, {}, async (scene) => {
         const supervisor = await scene.supervisor();
         const worker = await scene.worker(2);

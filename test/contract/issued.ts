@@ -54,7 +54,7 @@ export function enrolling(store: Store, key: Issued, idempotencyKey?: string): E
   return { kind: "enrolment", credentialId: key.credentialId, token: { credentialId, secretHash }, idempotencyKey };
 }
 
-/** The authority of whoever has the database: the first admin, or one more. */
+/** The authority of a caller with access to the database: the first admin, or one more. */
 export function bootstrapping(store: Store, again: boolean): FirstAdminAuthority {
   const credentialId = newId(store.now());
   const { secretHash } = newSecret("token", credentialId);

@@ -14,7 +14,7 @@ export function mailboxSharesContract(open: StoreFactory): void {
       others: string[];
     }
 
-    /** A mailbox with `own` messages of one sender and `foreign` ones of others, of whom none has more than two. */
+    /** A mailbox with `own` messages of one sender and `foreign` ones of others, at most two from each of them. */
     async function filled(own: number, foreign: number, receiver?: string): Promise<Filled> {
       const scene = stage.scene();
       const mailbox = receiver ?? (await scene.agent());
@@ -62,7 +62,7 @@ export function mailboxSharesContract(open: StoreFactory): void {
       expect(await caught(scene.store.sendMessages(batch))).toBe("MAILBOX_FULL");
       expect(await scene.peek(receiver)).toHaveLength(10);
       expect(await caught(scene.store.sendMessages(batch.slice(1)))).toBe("accepted");
-      // A repeat is none of it.
+      // A repeat does not count.
       expect(await caught(scene.store.sendMessages(batch.slice(1)))).toBe("accepted");
     });
 

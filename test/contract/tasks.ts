@@ -180,7 +180,7 @@ export function tasksContract(open: StoreFactory): void {
         expect((await scene.look(held.taskId)).startedAt).toBeDefined();
       });
 
-      it("what is completed shows 100 percent, whatever the last progress said; what failed shows how far it was", async () => {
+      it("a completed task shows 100 percent, whatever the last progress said; a failed one shows how far it was", async () => {
         const { scene, supervisor } = await team(3);
         const [done, silent, failed] = [
           await scene.assign(supervisor),
@@ -314,7 +314,7 @@ export function tasksContract(open: StoreFactory): void {
         expect(await scene.results(supervisor, held.taskId)).toHaveLength(1);
       });
 
-      it("by another agent are LEASE_LOST, in whatever way the attempt ended, and learn nothing of it", async () => {
+      it("by another agent are LEASE_LOST, however the attempt ended, and reveal nothing about it", async () => {
         const { scene, supervisor, worker } = await team(2);
         for (const end of ["complete", "fail"] as const) {
           const held = await scene.assign(supervisor);

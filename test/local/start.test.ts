@@ -97,7 +97,7 @@ describe("npm start", () => {
     await host.stop();
   });
 
-  it("goes on when nobody reads its output any more", async () => {
+  it("goes on when its output is no longer read", async () => {
     const port = await freePort();
     const child = spawn(process.execPath, ["src/local/main.ts"], {
       // An unknown setting is a line on the error output.

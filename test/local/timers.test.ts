@@ -214,7 +214,7 @@ describe("a maintenance that was missed", () => {
     expect(await ran()).toBe(2);
   });
 
-  it("is none where one was asked for by hand since, or the database is new", async () => {
+  it("does not happen after a run by hand, or in a new database", async () => {
     clock.advance(DAY);
     await services.registry.register({ agentId: "a", role: "worker" });
     await startAgain();

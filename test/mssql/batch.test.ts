@@ -49,7 +49,7 @@ describe("the recordsets of a batch", () => {
     expect(result.byItem(7).size).toBe(0);
   });
 
-  it("give the outcomes in the order of the items, whatever that of the rows", () => {
+  it("give the outcomes in the order of the items, for any order of the rows", () => {
     const outcomes = outcomeRows<OutcomeRow>(result, ["a", "b"]);
     expect(outcomes.map(({ item, code }) => [item, code])).toEqual([
       [0, "AGENT_NOT_FOUND"],

@@ -156,7 +156,7 @@ describe("a long poll", () => {
     return { root, name, poll };
   };
 
-  it("of a work queue gives nothing to whom the grant was taken from, or who lost the role that had it", async () => {
+  it("of a work queue gives nothing to an agent that lost the grant, or the role that had it", async () => {
     const [one, other] = [await party(), await party("supervisor")];
     const first = await queue(one, { agentId: one.agentId, post: true, read: true, manage: false });
     const ofOne = await waiting(first.poll);

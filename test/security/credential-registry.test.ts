@@ -286,7 +286,7 @@ describe("disuse", () => {
     const { token } = await idle(1);
     for (let use = 0; use < 6; use += 1) {
       expect(await here.credentials.verifyToken(token)).toBeDefined();
-      // Uses are written beside the call: this write stands in line behind.
+      // Uses are written independently of the call: this write queues behind them.
       await here.registry.heartbeat("w-1");
       clock.advance(23 * HOUR);
     }

@@ -224,7 +224,7 @@ describe("a flood of wrong credentials", () => {
       }).then(({ status }) => status);
     const guess = () => forge("agt", randomUUID().replace(/-4/, "-7"), newSecretText());
     const flood = Array.from({ length: 300 }, () => ask("203.0.113.66", guess()));
-    // Nobody has used it in this process: its look-up is one among 300 others.
+    // It was not used in this process: its look-up is one among 300 others.
     expect(await ask("203.0.113.66", guarded.adminToken)).toBe(200);
     expect(new Set(await Promise.all(flood))).toEqual(new Set([401, 429]));
     for (let n = 0; n < 20; n += 1) {

@@ -73,7 +73,7 @@ describe("credentials that are not valid", () => {
   const show = (headers: Record<string, string>, from = "203.0.113.1") =>
     host.ask("GET", "/agents", { headers: { ...headers, "x-forwarded-for": from } });
 
-  it("are answered at once and counted against their source, whatever their kind; a right one that comes new passes", async () => {
+  it("are answered at once and counted against their source, of any kind; a valid one that is new passes", async () => {
     host = await startGuardedHost({ AGENT_BAD_CREDENTIALS_PER_SOURCE: "4", AGENT_TRUSTED_PROXIES: "1" });
     const [agent, other] = [await host.agent(), await host.agent()];
     const enrolment = bearer(newSecret("enrolment", newId(Date.now())).text);

@@ -70,7 +70,7 @@ export class World {
     return (await this.services.messages.send(message)).messageId;
   }
 
-  /** A queued message of the owner to somebody else. */
+  /** A queued message of the owner to another agent. */
   async messageBy(owner: Owner): Promise<string> {
     if (!owner.exists) return this.id("message");
     const { agentId: receiver } = await this.agent("worker");

@@ -30,7 +30,7 @@ export type Applicant =
     };
 
 /**
- * Told of each registration and deregistration, whatever came of it, so that what was known of the agent's rights is read again.
+ * Called after each registration and deregistration, successful or not, so that the agent's rights are read anew.
  *
  * @param now as it is after the change; undefined when the change failed, or may have
  */

@@ -29,8 +29,8 @@ export class ChannelRegistry {
   }
 
   /**
-   * Makes a channel; whoever makes it may do everything with it. The same again by the same caller: the channel as it is now, if
-   * the caller may still read it.
+   * Creates a channel; its creator gets every right on it. The same channel again from the same caller returns the channel as it is
+   * now, if the caller may still read it.
    *
    * @throws INVALID_REQUEST, ID_TAKEN, AGENT_NOT_FOUND, AGENT_DEREGISTERED; CHANNEL_FORBIDDEN for a repeat
    * @example

@@ -153,8 +153,8 @@ async function handle(
 }
 
 /**
- * An admin as it is now, not as it was up to 5 s ago: whoever was demoted by another process must not use what is left of these to
- * make itself, or a helper, an admin again. What others ask of such routes the store decides in the transaction.
+ * An admin as it is now, not as it was up to 5 s ago: one that another process has demoted must not use the rest of these seconds to
+ * make itself, or a helper, an admin again. For other roles the store decides in the transaction.
  */
 async function asOfNow(caller: Caller): Promise<Caller> {
   if (caller.kind !== "agent" || caller.role !== "admin" || caller.confirm === undefined) return caller;

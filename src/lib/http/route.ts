@@ -85,7 +85,7 @@ export interface Route<
 
 /**
  * The methods that a host serves a route for. HEAD goes wherever GET does (RFC 9110, section 9.3.2), answered with the headers of GET and
- * no body; but not where a GET can wait: nobody holds a connection open for headers.
+ * no body; but not where a GET can wait: headers are not worth an open connection.
  */
 export function methodsOf(route: Route): (HttpMethod | "HEAD")[] {
   return route.method === "GET" && !canWait(route.query) ? ["GET", "HEAD"] : [route.method];

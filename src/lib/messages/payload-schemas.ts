@@ -47,7 +47,7 @@ export class PayloadSchemas {
   #characters = 0;
   readonly #turns = new Turns();
 
-  /** @throws INVALID_REQUEST when the schema is none that can be compiled, with the place in it */
+  /** @throws INVALID_REQUEST with the place in the schema when it cannot be compiled */
   async check(schema: MessageTypeDefinition["schema"]): Promise<void> {
     try {
       await compile(schema);
@@ -108,8 +108,8 @@ function placed(error: unknown): FieldError {
 }
 
 /**
- * The check of a registered schema. One that an earlier version took and this one does not (a reference without an end, a keyword
- * with a value that is none) refuses every payload until an admin registers it anew.
+ * The check of a registered schema. One that an earlier version accepted and this one does not (an endless reference, a keyword
+ * with an invalid value) refuses every payload until an admin registers it anew.
  */
 async function usable({ type, schema }: MessageTypeDefinition): Promise<PayloadCheck> {
   try {

@@ -15,7 +15,7 @@ export class Polls {
   /**
    * Begins a poll.
    *
-   * @param credentialId absent where nobody proves anything: those are not counted
+   * @param credentialId absent in authentication mode `none`, where polls are not counted
    * @returns ends it
    * @throws RATE_LIMITED when the credential has as many as it may
    */

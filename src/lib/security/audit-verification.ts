@@ -14,7 +14,7 @@ export interface AuditSource {
   contentsOf(blockNo: number): Promise<AuditBlockContents>;
 }
 
-/** What a verifier has to know beside the blocks, as `GET /audit/digest` has it. */
+/** What a verifier needs in addition to the blocks, from `GET /audit/digest`. */
 export type AuditState = Pick<AuditDigestReply, "at" | "retentionDays" | "unsealed">;
 
 export interface VerifyOptions {
@@ -94,7 +94,7 @@ function breaksOf(block: AuditBlock, expected: number, previous: AuditBlock | un
 }
 
 /**
- * Drops that retention cannot have made: an entry goes when it is older than that, and a time that has not come is none of ours. The
+ * Drops that retention cannot have made: an entry goes when it is older than that, and never at a time in the future. The
  * header of a dropped block can be changed unnoticed, since the hashes of its entries are gone. The digest cannot, and the entries of
  * later blocks are younger than it, give or take the minute for which they wait: a day is allowed for.
  */

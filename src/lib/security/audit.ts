@@ -183,7 +183,7 @@ export const auditDigestSchema = z.object({
   sealedAt: instantSchema.optional(),
 });
 export type AuditDigest = z.infer<typeof auditDigestSchema>;
-/** What `GET /audit/digest` answers: the digest, and what a verifier has to know beside it. */
+/** The reply of `GET /audit/digest`: the digest, and what a verifier needs in addition to it. */
 export const auditDigestReplySchema = auditDigestSchema.extend({
   /** The store's time, now. */
   at: instantSchema,

@@ -23,7 +23,7 @@ export interface CallContext {
   /** The verified role; absent where nobody proves anything. */
   role?: AgentRole | undefined;
   credential: CredentialKind;
-  /** Which credential it was; absent where nobody proves anything. */
+  /** Which credential it was; absent in authentication mode `none`. */
   credentialId?: string | undefined;
   /** Length of its request, where there is one. */
   bytes?: number | undefined;

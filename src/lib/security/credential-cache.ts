@@ -84,7 +84,7 @@ function dropOldest(entries: Map<string, Entry>): void {
 /**
  * Look-ups of credentials, which every request needs: at most one of each in CREDENTIAL_CACHE_MILLISECONDS, concurrent ones
  * together, and unknown ones as well as known ones, so that asking for the same wrong id again and again costs the store
- * little. What was found and what was not are kept apart: a flood of wrong ids pushes out nothing but wrong ids. Whoever was
+ * little. What was found and what was not are kept apart: a flood of wrong ids only pushes out wrong ids. A credential that was
  * found before is read again at once; others take turns by their source.
  */
 export class CredentialCache {
@@ -99,7 +99,7 @@ export class CredentialCache {
   }
 
   /**
-   * As it was at most CREDENTIAL_CACHE_MILLISECONDS ago.
+   * Its state of at most CREDENTIAL_CACHE_MILLISECONDS ago.
    *
    * @throws RATE_LIMITED when too many look-ups wait; and what the store throws
    */

@@ -81,10 +81,10 @@ export class CredentialRegistry {
   }
 
   /**
-   * The first admin with its token, in one transaction: of several calls at once, in whatever processes, one makes it. For those
-   * that have the database itself; nothing that is served comes here.
+   * Creates the first admin with its token, in one transaction: of several calls at once, in any processes, one succeeds. Only for
+   * callers with access to the database itself; no route leads here.
    *
-   * @param agent new, or an admin that is there, with what it is to have
+   * @param agent a new or existing admin, with the fields that it is to have
    * @param again also while an admin has a valid credential
    * @throws INVALID_REQUEST; FORBIDDEN: an admin has a valid credential, or the agent has another role
    */

@@ -202,7 +202,7 @@ export const credentialSchema = z.discriminatedUnion("kind", [
     agentId: idSchema,
     /** The enrolment key under which it came with the registration. */
     enrolledBy: credentialIdSchema.optional(),
-    /** The token of which it is the renewal. That one ends with the first use of this one. */
+    /** The token that it renews. That one ends with the first use of this one. */
     renews: credentialIdSchema.optional(),
   }),
   z.object({

@@ -13,7 +13,7 @@ import { UNNAMED_ACTOR } from "./call-context.ts";
 const MINUTE_MILLISECONDS = 60_000;
 /** Callers and codes that are counted apart; whatever else is refused then is counted together, as `*`. */
 const COUNTS_MAX = 1_000;
-/** Of these, sources and credentials of callers that nobody knows: what they do must not hide what agents do. */
+/** Of these, sources and credentials of unknown callers: they must not crowd out the counts of agents. */
 const STRANGERS_MAX = 500;
 /** Credentials that are counted apart for one source: one that tries many shows up once more, without an id. */
 const CREDENTIALS_PER_SOURCE_MAX = 20;
@@ -109,7 +109,7 @@ export class RefusalCounter {
     return true;
   }
 
-  /** Under what it is counted: by itself while there is room for that. */
+  /** The entry that it is counted under: its own while there is room for one. */
   #placeOf(count: Count): Count {
     if (this.#counts.has(keyOf(count))) return count;
     const { minute, code, source } = count;

@@ -45,7 +45,7 @@ function shownId(presented: PresentedCredential | undefined): string | undefined
 /**
  * Who calls, then what its source and its credential may ask. A right credential is never refused because of others' wrong ones:
  * it is looked up in any case, by turns (credential-cache.ts), and what is wrong is counted apart. Wrong ones only slow further
- * wrong ones, of their source and, where somebody tries secrets for a credential that is there, of that credential. Limits are
+ * wrong ones, of their source and, where secrets of an existing credential are guessed, of that credential. Limits are
  * those of this process: of n instances a caller gets at most n times as much.
  */
 export class RequiredGate implements Gate {
@@ -136,7 +136,7 @@ export class RequiredGate implements Gate {
     }
   }
 
-  /** Whoever has proved itself: only what was asked by the same credential, and by others of its source, counts now. */
+  /** For a verified caller only the requests of the same credential, and of others from its source, count now. */
   #letIn(caller: VerifiedCaller, shown: PresentedCredential, approach: Approach, source: string): Caller {
     const wait = this.#sources.take(source);
     const waits = wait > 0 ? wait : this.#credentials.take(caller.credentialId);
@@ -149,7 +149,7 @@ export class RequiredGate implements Gate {
     if (caller.kind === "agent") {
       caller.confirm = async (anew = false) => {
         const again = await this.#verifier.verify(shown, approach, { source, anew });
-        // An administrating application whose binding was revoked is let in still, but as nobody but itself.
+        // An administrating application whose binding was revoked is still accepted, but only as itself.
         if (again.kind === "agent" && again.agentId === caller.agentId) return again;
         throw new AgentCommunicationError("FORBIDDEN", `The credential no longer belongs to ${caller.agentId}.`);
       };

@@ -18,7 +18,7 @@ interface MediaRange {
   quality: number;
 }
 
-/** `text/plain;version=0.0.4;q=0.5, application/json` as ranges; a quality that is none counts as 1. */
+/** `text/plain;version=0.0.4;q=0.5, application/json` as ranges; an invalid quality counts as 1. */
 function rangesOf(accept: string): MediaRange[] {
   return accept
     .toLowerCase()

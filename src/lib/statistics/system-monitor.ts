@@ -33,7 +33,7 @@ export class SystemMonitor {
       this.#store.coordinationStatistics(),
     ]);
     const { tasksAssigned, tasksCompleted, tasksFailed } = coordination.metrics;
-    // A task can fail without ever being assigned (a dependency failed, nobody took it in time), and fail again after a retry.
+    // A task can fail without ever being assigned (a dependency failed, no worker took it in time), and fail again after a retry.
     const tasks = Math.max(tasksAssigned, tasksCompleted + tasksFailed, 1);
     return {
       queue,
@@ -90,7 +90,7 @@ export class SystemMonitor {
       if (nextCursor === null) return true;
       cursor = nextCursor;
     }
-    // Nobody can tell without reading a day of a large fleet; one run too many does no harm.
+    // To find out would mean reading a day of a large fleet; one run too many does no harm.
     return true;
   }
 

@@ -2,7 +2,7 @@ import { LONGEST_MILLISECONDS as LONGEST_BACKOFF_MILLISECONDS } from "../backoff
 import { DURATION_MAX_SECONDS, LEASE_MAX_SECONDS } from "../limits.ts";
 
 /**
- * A clock that was ahead and is set back leaves times in the future: messages and tasks that nobody is given until then, agents that
+ * A clock that was ahead and is set back leaves times in the future: messages and tasks that are not handed out until then, agents that
  * cannot fall silent, rows that are kept too long. The sweep finds that out by two seeks (a second of the rate or a heartbeat that
  * lies ahead) and then walks the tables once, in bounded steps. Times that record the past count as now when they lie ahead; times at
  * which something is due are what callers asked for, and stay unless no caller could have asked for them.

@@ -248,7 +248,7 @@ export interface Store {
   /** Newest first. */
   listCredentials(query: Page & Pick<ListCredentialsQuery, "agentId" | "kind">): Promise<Paged<Credential>>;
   /**
-   * For good, with the renewals of the token that nobody has used yet. Repeating it changes nothing. @throws NOT_FOUND
+   * Permanent; includes unused renewals of the token. Repeating it changes nothing. @throws NOT_FOUND
    */
   revokeCredential(credentialId: string): Promise<Credential>;
   /**

@@ -67,7 +67,7 @@ function addTimes(task: Task, row: TaskRow): void {
 }
 
 function addOutcome(task: StoredTask, row: TaskRow, parts: TaskParts): void {
-  // What is done is done, whatever the last report said.
+  // A completed task is at 100 percent, whatever the last report said.
   if (row.status === "completed") task.percent = 100;
   else if (row.percent !== null) task.percent = row.percent;
   if (parts.note !== null) task.note = parts.note;

@@ -8,7 +8,7 @@ export function noLongerQueued(messageId: string, status: string): AgentCommunic
   return new AgentCommunicationError("LEASE_LOST", detail);
 }
 
-/** It goes with its task: only an admin is told so, for nobody else may see whose it is. */
+/** It ends with its task. Only an admin gets this refusal, because other roles may not see whose message it is. */
 export function writtenBySwitchboard(messageId: string): AgentCommunicationError {
   const detail = `Message ${messageId} was written by the switchboard and ends only with its task.`;
   return new AgentCommunicationError("FORBIDDEN", detail);

@@ -33,7 +33,7 @@ export function pathsAndMethods(api: () => Api): void {
         expectProblem(await api().send("DELETE", path), "NOT_FOUND");
     });
 
-    it("answers OPTIONS likewise, and HEAD where there is no GET", async () => {
+    it("answers OPTIONS in the same way, and HEAD where there is no GET", async () => {
       expectProblem(await api().send("OPTIONS", "/dead-letters/redrive"), "METHOD_NOT_ALLOWED");
       const head = await api().send("HEAD", "/dead-letters/redrive");
       expect([head.status, head.text, head.headers.allow]).toEqual([405, "", "POST"]);

@@ -115,7 +115,7 @@ export function newestAuditBlock(transaction: Transaction): AuditBlock | undefin
 const COUNT_UNSEALED = `SELECT count(*) AS count, (SELECT at FROM audit_entries WHERE entry_no > ?1 ORDER BY entry_no LIMIT 1) AS oldest_at
   FROM (SELECT 1 FROM audit_entries WHERE entry_no > ?1 LIMIT ${AUDIT_UNSEALED_MAX})`;
 
-/** What no block holds yet: whatever is above the floor of the newest. */
+/** Entries that are in no block yet: all above the floor of the newest block. */
 export function unsealedAudit(transaction: Transaction): UnsealedAudit {
   const floor = transaction.get<BlockRow>(NEWEST)?.floor_no ?? Number.MIN_SAFE_INTEGER;
   return readUnsealed(transaction.get<UnsealedRow>(COUNT_UNSEALED, floor) ?? { count: 0, oldest_at: null });

@@ -21,7 +21,7 @@ import { joinKeys } from "./ordering-keys.ts";
 import type { Transaction } from "./transaction.ts";
 
 /**
- * Ended leases and expired messages that one claim works off before it answers, beside JOINS_PER_TRANSACTION that join their
+ * Ended leases and expired messages that one claim processes before it answers, in addition to JOINS_PER_TRANSACTION that join their
  * ordering keys; the caller is told when there are more.
  */
 const UPKEEP_MAX = 500;

@@ -25,7 +25,7 @@ const INSERT = `INSERT INTO credentials (credential_id, kind, agent_no, secret_h
     max_concurrent_tasks, idle_days, credential_id
   FROM credentials WHERE credential_no = ?5`;
 
-/** Renewals of a token that nobody has used yet, after the first ?2 of them, the newest first. */
+/** Unused renewals of a token, after the first ?2 of them, newest first. */
 const UNUSED = `SELECT c.credential_no, c.credential_id, c.kind, a.agent_id
   FROM credentials c INDEXED BY credentials_renewals JOIN agents a ON a.agent_no = c.agent_no
   WHERE c.renews = ?1 AND c.last_used_at IS NULL AND c.revoked_at IS NULL ORDER BY c.credential_no DESC LIMIT -1 OFFSET ?2`;

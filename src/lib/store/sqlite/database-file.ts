@@ -28,7 +28,7 @@ export function makeFile(file: string): void {
 const WAL_TRIES = 100;
 
 /**
- * The switch itself does not wait for a lock, whatever the busy timeout says: of two processes that open a new file at
+ * The switch itself does not wait for a lock, even with a busy timeout: of two processes that open a new file at
  * once, one is refused. Taking and leaving the write lock does wait, until the other is done.
  */
 export function switchToWal(database: DatabaseSync): void {

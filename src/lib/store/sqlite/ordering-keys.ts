@@ -71,7 +71,7 @@ export function joinKeys(transaction: Transaction, receiverNo: number, limit: nu
   return due.length;
 }
 
-/** Mailboxes with something to join, by a loose walk of the index: one seek per mailbox, whatever the number of messages. */
+/** Mailboxes with something to join, by a loose walk of the index: one seek per mailbox, for any number of messages. */
 const NEXT_RECEIVER =
   "SELECT min(receiver_no) AS receiver_no FROM messages WHERE joined = 0 AND status = 'queued' AND receiver_no > ?";
 

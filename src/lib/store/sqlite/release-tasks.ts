@@ -11,7 +11,7 @@ const LIVE = `SELECT ${TASK_COLUMNS} FROM tasks INDEXED BY tasks_live
   WHERE agent_no = ? AND status IN ('assigned', 'running') ORDER BY task_no LIMIT ?`;
 
 export interface Released {
-  /** Tasks that were taken back, whatever became of them. */
+  /** Tasks that were taken back, whether they wait or ended. */
   released: number;
   requeued: number;
   handedOut: number;

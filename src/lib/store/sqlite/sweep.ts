@@ -45,7 +45,7 @@ export function releaseLeftTasks(transaction: Transaction): SilenceSweep {
   return sweep;
 }
 
-/** Mailboxes with leases, by a loose walk of the index: one seek per mailbox, whatever the number of messages. */
+/** Mailboxes with leases, by a loose walk of the index: one seek per mailbox, for any number of messages. */
 const NEXT_RECEIVER =
   "SELECT min(receiver_no) AS receiver_no FROM messages WHERE status = 'leased' AND receiver_no > ?";
 const ENDED = `SELECT ${LIVE_COLUMNS} FROM messages
