@@ -19,8 +19,9 @@ import { addTaskCommands } from "./task-commands.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 done · 1 refused, failed or unhealthy · 2 wrong command line · 3 no service answered.
-For services that ask for a credential: AGENT_COMMUNICATION_TOKEN, or AGENT_COMMUNICATION_CERTIFICATE_FILE and _KEY_FILE;
-AGENT_COMMUNICATION_AGENT_ID says which agent of several calls; AGENT_COMMUNICATION_CA_FILE whom to believe as a server.`;
+For services that require a credential: AGENT_COMMUNICATION_TOKEN, or AGENT_COMMUNICATION_CERTIFICATE_FILE and _KEY_FILE.
+AGENT_COMMUNICATION_AGENT_ID names the agent that an application acts as; AGENT_COMMUNICATION_CA_FILE the authority of the
+server's certificate.`;
 
 function buildProgram(runner: Runner, terminal: Terminal): Command {
   const program = new Command("agent-communication")

@@ -20,18 +20,23 @@ const RECEIVER_PATTERN = new RegExp(
 );
 const CAPABILITY_PATTERN = new RegExp(`^[A-Za-z0-9][A-Za-z0-9._:+#/@-]{0,${ID_MAX_CHARACTERS - 1}}$`);
 
-/** 1–128 of `A-Za-z0-9._:-`, starting alphanumeric, compared byte for byte. */
-export const idSchema = z.string().regex(ID_PATTERN, "must be 1–128 of A-Z a-z 0-9 . _ : - and start alphanumeric");
+/** 1–128 of `A-Za-z0-9._:-`, starting with a letter or digit, compared byte for byte. */
+export const idSchema = z
+  .string()
+  .regex(ID_PATTERN, "must be 1–128 characters of A-Z a-z 0-9 . _ : -, and start with a letter or digit");
 
 /** As an id, of at most 100 characters. */
 export const channelNameSchema = z
   .string()
-  .regex(CHANNEL_NAME_PATTERN, "must be 1–100 of A-Z a-z 0-9 . _ : - and start alphanumeric");
+  .regex(CHANNEL_NAME_PATTERN, "must be 1–100 characters of A-Z a-z 0-9 . _ : -, and start with a letter or digit");
 
 /** Whom a message is for: an agent's id, or `#` and the name of a channel. No agent can have an id that begins so. */
 export const receiverSchema = z
   .string()
-  .regex(RECEIVER_PATTERN, "must be an agent's id, 1–128 of A-Z a-z 0-9 . _ : - starting alphanumeric, or #channel");
+  .regex(
+    RECEIVER_PATTERN,
+    "must be an agent's id, 1–128 characters of A-Z a-z 0-9 . _ : - starting with a letter or digit, or #channel",
+  );
 
 /** What a receiver begins with that is a channel. */
 export const CHANNEL_SIGIL = "#";
@@ -44,7 +49,10 @@ export function channelOf(receiver: string): string | undefined {
 /** As an id, and also `+ # / @`: `python@3.12`, `c++`. */
 export const capabilitySchema = z
   .string()
-  .regex(CAPABILITY_PATTERN, "must be 1–128 of A-Z a-z 0-9 . _ : - + # / @ and start alphanumeric");
+  .regex(
+    CAPABILITY_PATTERN,
+    "must be 1–128 characters of A-Z a-z 0-9 . _ : - + # / @, and start with a letter or digit",
+  );
 
 /** Marks a refinement whose failure is 413 PAYLOAD_TOO_LARGE, not 400. */
 export const TOO_LARGE = { tooLarge: true } as const;

@@ -13,7 +13,7 @@ export type CredentialKind = (typeof CREDENTIAL_KINDS)[number];
 
 /** The actor of what no caller asked for: timers, hand-outs, what follows from an ending. No agent can have this id. */
 export const SYSTEM_ACTOR = "system";
-/** A caller that no request names: ids begin alphanumeric, so no agent can have this one either. */
+/** A caller that no request names: ids begin with a letter or digit, so no agent can have this one either. */
 export const UNNAMED_ACTOR = "*";
 
 /** One call. */

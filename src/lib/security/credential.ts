@@ -57,7 +57,7 @@ const agentIdPrefixSchema = z
   .string()
   .regex(
     new RegExp(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,${ID_MAX_CHARACTERS - 1}}$`),
-    "must be the beginning of an agent id: 1–128 of A-Z a-z 0-9 . _ : - and start alphanumeric",
+    "must be the beginning of an agent id: 1–128 characters of A-Z a-z 0-9 . _ : -, starting with a letter or digit",
   );
 
 /** Roles that an enrolment key may give: an admin is made by an admin. */

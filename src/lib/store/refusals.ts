@@ -5,10 +5,7 @@ import { channelOf } from "../values.ts";
 
 /** No channel, or none of the kind that the call is for, has this name. */
 export function channelNotFound(name: string): AgentCommunicationError {
-  return new AgentCommunicationError(
-    "CHANNEL_NOT_FOUND",
-    `There is no such channel ${name}, or it is of another kind.`,
-  );
+  return new AgentCommunicationError("CHANNEL_NOT_FOUND", `The channel ${name} does not exist, or is of another kind.`);
 }
 
 /** No agent has this id. A channel's mailbox is looked up like an agent's. */
