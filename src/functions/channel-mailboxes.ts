@@ -58,7 +58,7 @@ export const purgeChannel = defineRoute({
   name: "purgeChannel",
   summary: "Ends queued messages of a work queue",
   description:
-    "Up to 1,000 messages that match the filter, due or not, become `expired` with the reason `PURGED`. An empty filter matches all; `dryRun` only counts.",
+    "Up to 1,000 messages that match the filter, due or not, become `expired` with the reason `PURGED`. Messages that the switchboard wrote stay. An empty filter matches all; `dryRun` only counts.",
   example: { body: { filter: { before: "2026-02-01T00:00:00.000Z" } }, reply: { count: 12 } },
   idle: false,
   allow: withMailbox(BY_GRANTS),

@@ -24,7 +24,7 @@ export const createChannel = defineRoute({
   name: "createChannel",
   summary: "Creates a channel with its members and grants",
   description:
-    "The caller gets every right on it. The same channel again returns the existing one; another under its name is `409 ID_TAKEN`.",
+    "The caller gets every right on it. The same channel again, by the same caller, returns the existing one; another under its name is `409 ID_TAKEN`.",
   example: {
     body: { name: "builds", kind: "work_queue", members: ["backend-1"], grants: [{ role: "supervisor", post: true }] },
     reply: CHANNEL_DETAILS,

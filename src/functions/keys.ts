@@ -6,7 +6,8 @@ export const rotateKeys = defineRoute({
   key: "POST /keys/rotate",
   name: "rotateKeys",
   summary: "Encrypts stored values again under the newest key version",
-  description: "Works for a few seconds. Call again with `nextCursor` until it is null.",
+  description:
+    "Works for a few seconds. Call again with `nextCursor` until it is null. Each call with `newVersion` creates a version, which only makes more values outdated.",
   example: {
     body: { newVersion: true },
     reply: { keyVersion: "2", reencrypted: 500, undecryptable: 0, left: 300, nextCursor: "eyJ0IjoibWVzc2FnZXMifQ" },

@@ -55,7 +55,7 @@ export const purgeMailbox = defineRoute({
   name: "purgeMailbox",
   summary: "Ends queued messages of a mailbox",
   description:
-    "Up to 1,000 messages that match the filter, due or not, become `expired` with the reason `PURGED`. An empty filter matches all; `dryRun` only counts.",
+    "Up to 1,000 messages that match the filter, due or not, become `expired` with the reason `PURGED`. Messages that the switchboard wrote stay. An empty filter matches all; `dryRun` only counts.",
   example: { body: { filter: { type: "notification" }, dryRun: true }, reply: { count: 12 } },
   idle: false,
   allow: withMailbox(OWN_PATH),
