@@ -28,6 +28,8 @@ const LONG_POLL_SECONDS = 20;
 const SHORT_POLL_SECONDS = 0.2;
 /** An empty answer to a long poll that comes sooner than this is not the end of its wait. */
 const EARLY_MILLISECONDS = 500;
+/** The same of a short poll. */
+const EARLY_OF_SHORT_MILLISECONDS = 100;
 /** Long enough for a slow start of a handler, short enough that another process soon gets what a crash left. */
 const LEASE_SECONDS = 30;
 /**
@@ -155,8 +157,8 @@ export class AgentSession {
         failures = 0;
         for (const message of messages) this.#handOver(message);
         // A host that is stopping ends its long polls at once: do not ask it again and again until it is gone.
-        const early = messages.length === 0 && taken() < EARLY_MILLISECONDS;
-        if (early && !this.#draining) await this.#clock.sleep(EARLY_MILLISECONDS, this.#poll.signal);
+        const pause = this.#draining ? EARLY_OF_SHORT_MILLISECONDS : EARLY_MILLISECONDS;
+        if (messages.length === 0 && taken() < pause) await this.#clock.sleep(pause, this.#poll.signal);
       } catch (error) {
         if (this.#poll.signal.aborted) continue;
         failures++;

@@ -21,6 +21,14 @@ export interface FetchAnswer {
   redirected?: boolean;
   headers: { get(name: string): string | null };
   text(): Promise<string>;
+  /** Where it is there, answers that do not say how long they are are read by it, and no further than any answer can be long. */
+  body?: { getReader(): AnswerReader } | null;
+}
+
+/** The part of a reader of a stream of bytes that is used. */
+export interface AnswerReader {
+  read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
+  cancel(): Promise<unknown>;
 }
 
 /** What `fetch` must be able to do for us; the global one can. */

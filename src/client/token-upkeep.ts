@@ -139,7 +139,8 @@ export class TokenUpkeep {
 
   /** Until it succeeds, or fails for good. @returns undefined when it was given up */
   async #try<Result>(signal: AbortSignal, work: () => Promise<Result>, life?: number): Promise<Result | undefined> {
-    const pause = Math.min(RETRY_MAX_MILLISECONDS, (life ?? Number.POSITIVE_INFINITY) * RETRY_SHARE);
+    const share = (life ?? Number.POSITIVE_INFINITY) * RETRY_SHARE;
+    const pause = Math.max(SHORTEST_SLEEP_MILLISECONDS, Math.min(RETRY_MAX_MILLISECONDS, share));
     while (!signal.aborted) {
       try {
         return await work();

@@ -74,3 +74,9 @@ export function redirectError(key: string, url: string, cause: Error): AgentComm
   const detail = `No answer from ${new URL(url).origin} to ${key}: ${cause.message}. Redirects are not followed: baseUrl must be the address of the service itself.`;
   return new AgentCommunicationError("STORE_UNAVAILABLE", detail, { cause });
 }
+
+/** An answer longer than any of a switchboard reads as unreachable, too. */
+export function tooLongError(key: string, url: string, cause: Error): AgentCommunicationError {
+  const detail = `No answer of a switchboard from ${new URL(url).origin} to ${key}: ${cause.message}.`;
+  return new AgentCommunicationError("STORE_UNAVAILABLE", detail, { cause });
+}

@@ -1,10 +1,11 @@
 import { type Clock, stopwatch } from "../lib/clock.ts";
 import type { AgentCommunicationError } from "../lib/errors.ts";
 import { onAbort } from "../lib/on-abort.ts";
+import { boundedText, TooLong } from "./bounded-text.ts";
 import type { Fetch } from "./fetch-types.ts";
 import { errorText, isOurs } from "./handler-errors.ts";
 import { isTransient, parseRetryAfter, waitMilliseconds } from "./retry-policy.ts";
-import { isRefused, redirectError, redirectOf, tokenNotHad, unreachable } from "./transport-errors.ts";
+import { isRefused, redirectError, redirectOf, tokenNotHad, tooLongError, unreachable } from "./transport-errors.ts";
 import { untilAborted } from "./until-aborted.ts";
 
 /** One request over fetch, repeated until it is answered or its budget ends. */
@@ -103,7 +104,7 @@ export class Transport {
   /**
    * Sends until there is an answer that is not "try later", or the budget ends; then gives the last answer.
    *
-   * @throws AgentCommunicationError STORE_UNAVAILABLE (see isUnreachable) when nothing answered, or only with a redirect;
+   * @throws AgentCommunicationError STORE_UNAVAILABLE (see isUnreachable) when nothing answered, or only with a redirect or without an end;
    *   IDENTITY_UNAVAILABLE when no token could be had
    * @throws the signal's reason when it aborts
    */
@@ -143,6 +144,7 @@ export class Transport {
       answered = "answer" in outcome;
       return outcome;
     } catch (error) {
+      if (error instanceof TooLong) return { final: tooLongError(request.key, request.url, error) };
       return sent ? { lost: error } : withoutToken(error);
     } finally {
       cancelTimeout();
@@ -166,7 +168,7 @@ export class Transport {
     });
     const redirect = redirectOf(response, request.url);
     if (redirect !== undefined) return { final: redirectError(request.key, request.url, redirect) };
-    const text = await response.text();
+    const text = await boundedText(response);
     const { status, ok, headers } = response;
     const retryAfterSeconds = parseRetryAfter(headers.get("retry-after"), headers.get("date"), this.#clock.now());
     return { answer: { status, ok, contentType: headers.get("content-type") ?? "", text, retryAfterSeconds } };

@@ -1,8 +1,17 @@
 import { getEventListeners } from "node:events";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { AgentClient, type AgentClientOptions, isUnreachable } from "../../src/client/index.ts";
+import { AgentClient, type AgentClientOptions, isUnreachable, Worker } from "../../src/client/index.ts";
 import { type Clock, systemClock } from "../../src/lib/clock.ts";
-import { refusal, type Switchboard, send, startSwitchboard } from "./scripted-switchboard.ts";
+import {
+  assignment,
+  beat,
+  handOut,
+  refusal,
+  type Switchboard,
+  send,
+  startSwitchboard,
+} from "./scripted-switchboard.ts";
 
 const thrownBy = (call: Promise<unknown>): Promise<unknown> =>
   call.then(
@@ -175,5 +184,55 @@ describe("what goes wrong on the wire", () => {
     const signal = AbortSignal.timeout(30);
     const patient = clientWith({ fetch: () => new Promise(() => undefined) });
     expect(await thrownBy(patient.getTask("t", { signal }))).toBe(signal.reason);
+  });
+
+  it("does not read an answer without an end, as it comes or packed", async () => {
+    const client = new AgentClient({ baseUrl: switchboard.baseUrl });
+    switchboard.on("/agents/a", (_asked, response) => {
+      const blanks = Buffer.alloc(1024 * 1024, " ");
+      const write = () => {
+        while (!response.destroyed && response.write(blanks));
+      };
+      response.writeHead(200, { "content-type": "application/json" }).on("drain", write);
+      write();
+    });
+    const packed = gzipSync(Buffer.alloc(40 * 1024 * 1024, " "));
+    switchboard.on("/agents/b", (_asked, response) => {
+      const headers = { "content-encoding": "gzip", "content-length": String(packed.length) };
+      response.writeHead(200, headers).end(packed);
+    });
+    const announced = Buffer.alloc(33 * 1024 * 1024, " ");
+    switchboard.on("/agents/c", (_asked, response) => response.writeHead(200).end(announced));
+    for (const id of ["a", "b", "c"]) {
+      await expect(client.getAgent(id)).rejects.toThrow("the answer has more than 33554432 bytes");
+      expect(switchboard.to(`/agents/${id}`)).toHaveLength(1);
+    }
+    // What is shorter is read, whether it says so or not.
+    switchboard.on("/agents/d", (_asked, response) => {
+      response.write('{"agentId":"\u00e9');
+      response.end('"}');
+    });
+    expect(await client.getAgent("d")).toEqual({ agentId: "\u00e9" });
+  });
+
+  it("does not make a worker that drains ask without a pause, when its polls end at once", async () => {
+    handOut(switchboard, assignment("endless"));
+    const listed = beat([{ taskId: "endless", attempt: 1 }]);
+    switchboard.on("/heartbeat", (_asked, response) => send(response, listed));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const worker = new Worker({
+      client: new AgentClient({ baseUrl: switchboard.baseUrl }),
+      agentId: "w",
+      handle: () => {
+        resolve();
+        return new Promise(() => undefined);
+      },
+    });
+    await worker.start();
+    await promise;
+    switchboard.on("/receive", (_asked, response) => send(response, { messages: [] }));
+    const before = switchboard.to("/receive").length;
+    await worker.stop({ graceMilliseconds: 1_000 });
+    expect(switchboard.to("/receive").length - before).toBeLessThan(100);
   });
 });
