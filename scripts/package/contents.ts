@@ -5,13 +5,16 @@ import { filesBelow } from "./archive.ts";
 import { bundle } from "./bundle.ts";
 import { licensesOf } from "./licenses.ts";
 
-/** What is deployed: the bundle, the migrations that the store compares its database with, and what the host reads. */
+/** What is deployed: the bundle, the migrations and procedures that the store compares its database with, and what the host reads. */
 
 /** Where things are below the folder that `npm run package` fills. */
 export const PACKAGE_FOLDER = "package";
 export const PACKAGE_ARCHIVE = "package.zip";
 export const SOURCE_MAPS = "source-maps";
 export const METAFILE = "metafile.json";
+
+/** What the store reads beside its own code. */
+const SQL_FOLDERS = ["mssql/migrations", "mssql/procedures", "sqlite/migrations"].map((name) => `lib/store/${name}`);
 
 /** The host reads `main` and the worker `type`; there is nothing to install. */
 function packageJson(root: string): string {
@@ -41,10 +44,7 @@ export async function fillPackage(root: string, out: string): Promise<Metafile> 
   rmSync(join(out, SOURCE_MAPS), { recursive: true, force: true });
   const metafile = await bundle(root, folder);
   moveSourceMaps(root, folder, join(out, SOURCE_MAPS));
-  for (const engine of ["mssql", "sqlite"]) {
-    const migrations = `lib/store/${engine}/migrations`;
-    cpSync(join(root, "src", migrations), join(folder, migrations), { recursive: true });
-  }
+  for (const texts of SQL_FOLDERS) cpSync(join(root, "src", texts), join(folder, texts), { recursive: true });
   cpSync(join(root, "host.json"), join(folder, "host.json"));
   cpSync(join(root, "LICENSE"), join(folder, "LICENSE"));
   writeFileSync(join(folder, "package.json"), packageJson(root));

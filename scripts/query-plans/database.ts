@@ -2,7 +2,6 @@ import type mssql from "mssql";
 import { systemClock } from "../../src/lib/clock.ts";
 import { readSqlSettings, type SqlSettings } from "../../src/lib/config/sql-settings.ts";
 import { Connection } from "../../src/lib/store/mssql/connection.ts";
-import { checkSchema } from "../../src/lib/store/mssql/migrate.ts";
 import { connectPool, poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
 import type { StoreSettings } from "../../src/lib/store/store.ts";
 
@@ -46,7 +45,6 @@ export function openConnection(
     openPool: async () => connectPool(change(await poolConfig(settings, systemClock))),
     settings: CALM,
     clock: systemClock,
-    checkSchema,
   });
 }
 

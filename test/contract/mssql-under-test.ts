@@ -2,10 +2,11 @@ import type mssql from "mssql";
 import { OffsetClock, systemClock } from "../../src/lib/clock.ts";
 import { readSqlSettings, type SqlSettings } from "../../src/lib/config/sql-settings.ts";
 import { Connection } from "../../src/lib/store/mssql/connection.ts";
-import { applyMigrations, checkSchema } from "../../src/lib/store/mssql/migrate.ts";
+import { applyMigrations } from "../../src/lib/store/mssql/migrate.ts";
 import { storeOver } from "../../src/lib/store/mssql/open.ts";
 import { connectPool, poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
 import type { Store, StoreSettings } from "../../src/lib/store/store.ts";
+import { admitApp, appPool, dropLogin, makeLogin } from "./app-principal.ts";
 import type { MovableClock } from "./sqlite-under-test.ts";
 import { CALM_SETTINGS, type StoreUnderTest } from "./store-under-test.ts";
 
@@ -40,6 +41,23 @@ function sharedPool(database: string): Promise<mssql.ConnectionPool> {
   const known = pools.get(database) ?? testPool(database);
   pools.set(database, known);
   return known;
+}
+
+/** The same for the stores under test: they run as the app does. (Babelfish has no rights by procedures; there, as the tests.) */
+const storePools = new Map<string, Promise<mssql.ConnectionPool>>();
+
+function storePool(database: string): Promise<mssql.ConnectionPool> {
+  return storePools.get(database) ?? sharedPool(database);
+}
+
+/** The login of the app, made for the first database. */
+let login: Promise<void> | undefined;
+
+async function letAppIn(database: string): Promise<void> {
+  login ??= onServer("master", makeLogin);
+  await login;
+  await onServer(database, admitApp);
+  storePools.set(database, appPool(testSettings(database)));
 }
 
 /** Databases that a closed store has left, emptied: making one takes a second. */
@@ -92,6 +110,7 @@ export async function takeDatabase(): Promise<string> {
   await onServer(name, (pool) => applyMigrations(pool));
   await onServer(name, forgetSoon);
   if (babelfish) await onServer(name, countInOrder);
+  else await letAppIn(name);
   return name;
 }
 
@@ -166,10 +185,13 @@ const dropped = (pool: mssql.ConnectionPool, database: string) =>
 export async function dropDatabases(): Promise<void> {
   const master = await sharedPool("master");
   pools.delete("master");
-  for (const pool of pools.values()) await (await pool).close();
+  for (const pool of [...pools.values(), ...storePools.values()]) await (await pool).close();
   pools.clear();
+  storePools.clear();
   try {
     for (const database of made.splice(0)) await dropped(master, database);
+    if (login !== undefined) await dropLogin(master);
+    login = undefined;
   } finally {
     free.length = 0;
     await master.close();
@@ -183,9 +205,9 @@ export function openOn(
   clock: MovableClock = new OffsetClock(),
   onFault: (error: unknown) => void = () => {},
 ): Store {
-  const openPool = () => sharedPool(database);
+  const openPool = () => storePool(database);
   const all = { ...CALM_SETTINGS, ...settings };
-  return storeOver(new Connection({ openPool, keepPool: true, checkSchema, settings: all, clock, onFault }));
+  return storeOver(new Connection({ openPool, keepPool: true, settings: all, clock, onFault }));
 }
 
 /** The store on an empty database. */

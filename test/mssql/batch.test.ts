@@ -93,8 +93,8 @@ describe("a look-up", () => {
     expect(roles.decode(result, ["a", "b"])).toEqual([{ value: 0 }, { value: "" }]);
   });
 
-  it("takes 200 calls in a batch and wakes nobody", () => {
-    expect(roles).toMatchObject({ name: "roles", maxItems: 200, wakes: false });
+  it("takes 200 calls in a batch", () => {
+    expect(roles).toMatchObject({ name: "roles", maxItems: 200 });
     expect(roles.encode("x")).toEqual({ agent_id: "x" });
   });
 });

@@ -3,7 +3,9 @@ import { describe, expect, it } from "@jest/globals";
 import { AgentCommunicationError } from "../../src/lib/errors.ts";
 import { readMigrations } from "../../src/lib/store/migrations.ts";
 import type { Row } from "../../src/lib/store/mssql/batch.ts";
-import { batchesOf, checkSchema, migrationScript } from "../../src/lib/store/mssql/migrate.ts";
+import { batchesOf, migrationScript } from "../../src/lib/store/mssql/migrate.ts";
+import { readRelease, SLOTS } from "../../src/lib/store/mssql/procedure-files.ts";
+import { findRelease } from "../../src/lib/store/mssql/releases.ts";
 import { runFile } from "../support/run-process.ts";
 import { NO_DOTNET, parse } from "./tsql-parser.ts";
 
@@ -12,7 +14,6 @@ import { NO_DOTNET, parse } from "./tsql-parser.ts";
 const files = readMigrations(new URL("../../src/lib/store/mssql/migrations/", import.meta.url));
 const [first] = files;
 if (first === undefined) throw new Error("there is a first migration");
-const newest = files.at(-1)?.version ?? 0;
 
 describe("batches of a file", () => {
   it.each<[string, string[]]>([
@@ -33,6 +34,11 @@ describe("every migration", () => {
     expect(sql).not.toContain("$(");
   });
 
+  it("says from 0013 on whether older releases may go on beside it", () => {
+    const silent = files.filter(({ version, sql }) => version > 12 && !/^-- older releases: (keep|empty)$/m.test(sql));
+    expect(silent.map(({ name }) => name)).toEqual([]);
+  });
+
   it("is numbered without a gap", () => {
     expect(files.map(({ version }) => version)).toEqual(files.map((_, index) => index + 1));
   });
@@ -42,10 +48,17 @@ describe("the script of all", () => {
   it("has every batch of every migration, as text that runs only in its transaction", () => {
     const script = migrationScript();
     const texts = [...script.matchAll(/^IF @@TRANCOUNT > 0 EXEC \(N'((?:[^']|'')*)'\);$/gm)];
-    expect(texts.map(([, text = ""]) => text.replaceAll("''", "'"))).toEqual(
-      files.flatMap(({ sql }) => batchesOf(sql)),
+    const ofMigrations = files.flatMap(({ sql }) => batchesOf(sql));
+    expect(texts.slice(0, ofMigrations.length).map(([, text = ""]) => text.replaceAll("''", "'"))).toEqual(
+      ofMigrations,
     );
     for (const { checksum } of files) expect(script).toContain(checksum);
+  });
+
+  it.each(SLOTS)("puts every procedure into %s", (slot) => {
+    const made = [...migrationScript({ slot }).matchAll(/CREATE PROCEDURE (release_\w)\.(\w+)/g)];
+    expect(new Set(made.map(([, schema]) => schema))).toEqual(new Set([slot]));
+    expect(made.map(([, , name]) => name)).toEqual(readRelease().procedures.map(({ name }) => name));
   });
 
   if (NO_DOTNET !== undefined) console.log(`the syntax of the migration script: ${NO_DOTNET}`);
@@ -102,36 +115,23 @@ describe("the form with a ledger", () => {
 });
 
 describe("a store on a database", () => {
-  const check = (rows: readonly Row[]) => checkSchema(async () => [rows]);
-  const current = files.map(({ version, checksum }) => ({ version, checksum }));
+  const { hash } = readRelease();
+  const find = (rows: readonly Row[]) => findRelease(async () => rows.map((row) => [row]));
 
-  it("that has been migrated, opens", async () => {
-    await expect(check(current)).resolves.toBeUndefined();
-    await expect(check(current.map((row) => ({ ...row, checksum: null })))).resolves.toBeUndefined();
-  });
-
-  it("whose audit is a ledger, opens as well", async () => {
-    const recorded = [...migrationScript({ ledger: true }).matchAll(/SET checksum = '(\w+)' WHERE version = (\d+)/g)];
-    const rows = recorded.map(([, checksum, version]) => ({ version: Number(version), checksum: String(checksum) }));
-    expect(rows.length).toBe(files.length);
-    expect(rows).not.toEqual(current);
-    await expect(check(rows)).resolves.toBeUndefined();
+  it("calls the release that is its own, wherever it stands", async () => {
+    const older = { slot: "release_a", hash: "0123456789abcdef" };
+    await expect(find([older, { slot: "release_c", hash }])).resolves.toBe("release_c");
   });
 
   it.each<[string, readonly Row[], RegExp]>([
-    ["has not been migrated", [], /^The database lacks 0001_initial\.sql.*`npm run migrate`/],
     [
-      "was written by a newer version",
-      [...current, { version: newest + 1, checksum: "x" }],
-      /^The database was written by a newer version/,
+      "has not been migrated",
+      [],
+      /^The database does not have the procedures of this release \(\w{16}\), .*`npm run migrate`/,
     ],
-    [
-      "was made by another file",
-      current.map((row) => ({ ...row, checksum: "x" })),
-      /^Migration 0001_initial\.sql was changed after it had been applied/,
-    ],
+    ["has other releases only", [{ slot: "release_a", hash: "f".repeat(16) }], /it has f{16}\), .*`npm run migrate`/],
   ])("that %s, is unavailable and says why", async (_, rows, detail) => {
-    const refused = check(rows);
+    const refused = find(rows);
     await expect(refused).rejects.toBeInstanceOf(AgentCommunicationError);
     await expect(refused).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", message: expect.stringMatching(detail) });
   });
@@ -147,8 +147,9 @@ describe("npm run migrate", () => {
 });
 
 describe("the build", () => {
-  it("takes the migrations of both engines along", () => {
-    const script = readFileSync(new URL("../../scripts/copy-migrations.ts", import.meta.url), "utf8");
-    expect(script).toMatch(/"sqlite", "mssql"|"mssql", "sqlite"/);
+  it("takes the migrations of both engines and the procedures along", () => {
+    const script = readFileSync(new URL("../../scripts/copy-sql.ts", import.meta.url), "utf8");
+    for (const folder of ["sqlite/migrations", "mssql/migrations", "mssql/procedures"])
+      expect(script).toContain(folder);
   });
 });

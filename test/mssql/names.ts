@@ -14,7 +14,8 @@ export function unknownNames(text: string, tree: SyntaxNode, schema: Schema): Pr
 
 /** Variables that a text uses and does not declare, without @: the inputs that its caller must give. */
 export function inputsOf(tree: SyntaxNode): Set<string> {
-  const declared = new Set(nodesOf(tree, "DeclareVariableElement").map((node) => word(node, "VariableName")));
+  const declarations = nodesOf(tree, "DeclareVariableElement", "DeclareTableVariableBody");
+  const declared = new Set(declarations.map((node) => word(node, "VariableName")));
   const used = scalarsOf(tree).map((node) => word(node, "Name") ?? "");
   return new Set(used.filter((name) => !declared.has(name)).map((name) => name.slice(1)));
 }

@@ -1,18 +1,15 @@
 import { describe, expect, it } from "@jest/globals";
-import { registeredTexts } from "../../src/lib/store/mssql/texts.ts";
-
-await import("../../src/lib/store/mssql/open.ts");
-await import("../../src/lib/store/mssql/copy-target.ts");
+import { readRelease } from "../../src/lib/store/mssql/procedure-files.ts";
 
 /**
- * A batch that looks for what is due after it has waited for others, or after its own commit, passes over what they have made due
+ * A procedure that looks for what is due after it has waited for others, or after its own commit, passes over what they have made due
  * meanwhile unless it reads the time anew.
  */
 
 /** Comparisons with an older time that can do no harm, each with its reason. */
 const HARMLESS: readonly { sql: RegExp; reason: string }[] = [
   { sql: /last_heartbeat_at < @now|last_used_at <= @now/, reason: "whether a time is old enough to be written again" },
-  { sql: /m\.lease_expires_at > @now/, reason: "what the batch itself has leased, from that time on" },
+  { sql: /m\.lease_expires_at > @now/, reason: "what the procedure itself has leased, from that time on" },
   { sql: /z\.ended_at > @now - 3600000/, reason: "releases of the last hour, to the second" },
   { sql: /e\.assigned_at < @now THEN @now - e\.assigned_at/, reason: "a duration, never below 0" },
   { sql: /^DELETE TOP \(\d+\) FROM dbo\.\w+ WHERE/, reason: "what is long past goes now or with the next run" },
@@ -71,8 +68,16 @@ function endOfBlock(lines: readonly string[], from: number): number {
   throw new Error(`the block of ${lines[from - 1]} has no end`);
 }
 
-describe("the time in T-SQL texts", () => {
-  const texts = [...registeredTexts()];
+/** Without what comments say, which may name times as well. */
+function withoutNotes(sql: string): string {
+  return sql
+    .replaceAll(/^\s*--.*$/gm, "")
+    .replaceAll(/\s*\/\*.*?\*\//g, "")
+    .replaceAll(/\n\s*\n/g, "\n");
+}
+
+describe("the time in procedures", () => {
+  const texts = readRelease().procedures.map(({ name, sql }) => [name, withoutNotes(sql)] as const);
 
   it("is found: there are texts that read it anew", () => {
     expect(texts.length).toBeGreaterThan(80);

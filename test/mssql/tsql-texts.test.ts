@@ -3,11 +3,13 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, it } from "@jest/globals";
 import { migrationScript } from "../../src/lib/store/mssql/migrate.ts";
+import { readRelease } from "../../src/lib/store/mssql/procedure-files.ts";
 import { registeredTexts } from "../../src/lib/store/mssql/texts.ts";
 import { APPEND_ONLY, LOCK_ORDER } from "../../src/lib/store/mssql/transaction.ts";
 import { ROOT, sourcesIn } from "../style/sources.ts";
 import { declaredIndexes, unusableIndexes } from "./index-use.ts";
 import { inputsOf, unknownNames } from "./names.ts";
+import { asBatch, tableTypesOf } from "./procedure-texts.ts";
 import { hintProblems, keyProblems, type OrderProblem, orderProblems } from "./rules.ts";
 import { type Schema, schemaOf } from "./schema.ts";
 import { bitColumns, refusals } from "./semantics.ts";
@@ -29,36 +31,36 @@ const OUT_OF_ORDER: readonly { text: string; table: string; reason: string }[] =
     reason:
       "the row of a key is updated before its messages; it is deleted after them, when they show that it is empty",
   },
-  { text: "register-agents", table: "agents", reason: "a new agent's row: nobody else can hold it" },
-  { text: "register-agents", table: "agent_loads", reason: "of a new agent, whose own row comes first (foreign key)" },
+  { text: "register_agents", table: "agents", reason: "a new agent's row: nobody else can hold it" },
+  { text: "register_agents", table: "agent_loads", reason: "of a new agent, whose own row comes first (foreign key)" },
   {
-    text: "register-agents with authorities",
+    text: "register_authorised_agents",
     table: "agents",
     reason: "a new agent's row: nobody else can hold it",
   },
   {
-    text: "register-agents with authorities",
+    text: "register_authorised_agents",
     table: "agent_loads",
     reason: "of a new agent, whose own row comes first (foreign key)",
   },
-  { text: "create-channel", table: "agent_loads", reason: "of a new mailbox, whose own row comes first (foreign key)" },
+  { text: "create_channel", table: "agent_loads", reason: "of a new mailbox, whose own row comes first (foreign key)" },
   ...["channels", "channel_members", "channel_grants"].map((table) => ({
-    text: "create-channel",
+    text: "create_channel",
     table,
     reason: "after their mailbox, to which they refer (foreign key): nobody else writes that while there is no channel",
   })),
   { text: "copy-agents", table: "agent_loads", reason: "of a new agent, whose own row comes first (foreign key)" },
-  { text: "deregister-agents", table: "agent_loads", reason: "the rows that CHANGE_STATUS has updated before" },
+  { text: "deregister_agents", table: "agent_loads", reason: "the rows that change-status has updated before" },
   {
-    text: "tell-dependents",
+    text: "tell_dependents",
     table: "tasks",
     reason:
       "what the sweep takes from ended_dependencies was added by who ended the task, once: nobody else waits for it",
   },
 ];
 
-/** Tables that no batch of the app writes. */
-const NOT_OF_THE_APP = ["schema_migrations", "audit.dropped_blocks", "audit.policy"];
+/** Tables that no batch of the app writes, or only with one row and nothing else. */
+const NOT_OF_THE_APP = ["schema_migrations", "audit.dropped_blocks", "audit.policy", "releases"];
 
 /** Loads every module of the engine, which registers its texts. */
 async function loadTexts(): Promise<ReadonlyMap<string, string>> {
@@ -79,6 +81,8 @@ else it("checks the T-SQL texts", () => console.log(`T-SQL texts ${NO_DOTNET}`))
 function checks(): void {
   const migrations = sourcesIn(`${FOLDER}/migrations`, ".sql");
   const scripts = sourcesIn("infra/sql", ".sql");
+  const release = readRelease();
+  const built = new Map(release.procedures.map((procedure) => [`${procedure.name}.sql`, procedure]));
   let errors: string[] = [];
   let batches: { name: string; tree: SyntaxNode }[] = [];
   let files: { name: string; tree: SyntaxNode }[] = [];
@@ -86,13 +90,25 @@ function checks(): void {
 
   beforeAll(async () => {
     const texts = new Map(await loadTexts());
+    const types = tableTypesOf(release);
     for (const { path, text } of [...migrations, ...scripts]) texts.set(path, withVariables(text));
+    for (const [name, procedure] of built) {
+      texts.set(name, procedure.sql);
+      texts.set(procedure.name, asBatch(procedure, types));
+    }
+    texts.set("types.sql", release.types.join("GO\n"));
     texts.set("migrationScript.sql", migrationScript());
     const parsed = parse(texts);
+    const placeOf = (name: string, line: number) => {
+      const origin = built.get(name)?.lines[line - 1];
+      return origin === undefined ? `${name} ${line}` : `${FOLDER}/procedures/${origin.file} ${origin.line}`;
+    };
     errors = parsed.flatMap(({ name, errors }) =>
-      errors.map(({ line, column, message }) => `${name} ${line}:${column}: ${message}`),
+      errors.map(({ line, column, message }) => `${placeOf(name, line)}:${column}: ${message}`),
     );
-    const trees = parsed.flatMap(({ name, tree }) => (tree === null ? [] : [{ name, tree }]));
+    const trees = parsed.flatMap(({ name, tree }) =>
+      tree === null || built.has(name) || name === "types.sql" ? [] : [{ name, tree }],
+    );
     files = trees.filter(({ name }) => name.endsWith(".sql"));
     batches = trees.filter(({ name }) => !name.endsWith(".sql"));
     schema = schemaOf(files.filter(({ name }) => name.startsWith(FOLDER)).map(({ tree }) => tree));
@@ -125,10 +141,13 @@ function checks(): void {
       expect(shown([...files, ...batches].flatMap(({ name, tree }) => refusals(name, tree, bits)))).toEqual([]);
     });
 
-    it("ask for inputs that somebody gives", () => {
+    it("take no input that is not declared", () => {
+      const texts = batches.filter(({ name }) => !built.has(`${name}.sql`));
+      const procedures = batches.filter(({ name }) => built.has(`${name}.sql`));
+      expect(procedures.flatMap(({ name, tree }) => [...inputsOf(tree)].map((input) => [name, input]))).toEqual([]);
       const code = sourcesIn(FOLDER).map(({ text }) => text);
       const given = (name: string) => code.some((text) => new RegExp(`(?<![@\\w])${name}\\b`).test(text));
-      const asked = new Set(batches.flatMap(({ tree }) => [...inputsOf(tree)]));
+      const asked = new Set(texts.flatMap(({ tree }) => [...inputsOf(tree)]));
       expect([...asked].filter((name) => !name.startsWith("@") && !given(name))).toEqual([]);
       expect(asked).toContain("items");
     });

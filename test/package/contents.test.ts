@@ -17,8 +17,9 @@ afterAll(() => made.remove());
 const text = (path: string) => Buffer.from(made.files[path] ?? []).toString();
 
 describe("the package", () => {
-  it("has the bundle, the migrations, what the host reads, and licenses", () => {
-    const known = /^(?:main\.js|[\w-]+-[A-Z0-9]{8}\.js|lib\/store\/(?:mssql|sqlite)\/migrations\/\d{4}_\w+\.sql)$/;
+  it("has the bundle, the migrations and procedures, what the host reads, and licenses", () => {
+    const known =
+      /^(?:main\.js|[\w-]+-[A-Z0-9]{8}\.js|lib\/store\/(?:(?:mssql|sqlite)\/migrations\/\d{4}_\w+|mssql\/procedures\/(?:parts\/)?[a-z-]+)\.sql)$/;
     const rest = Object.keys(made.files).filter((path) => !known.test(path));
     expect(rest.sort()).toEqual(["LICENSE", "host.json", "package.json", "third-party-licenses.txt"]);
     expect(Object.keys(made.files)).toContain("main.js");
@@ -32,10 +33,12 @@ describe("the package", () => {
     expect(described).not.toHaveProperty("scripts");
   });
 
-  it("has each engine's migrations and the host's settings as they are in the repository", () => {
-    const folders = ["mssql", "sqlite"].map((engine) => `lib/store/${engine}/migrations`);
+  it("has each engine's migrations, the procedures and the host's settings as they are in the repository", () => {
+    const folders = ["mssql/migrations", "mssql/procedures", "mssql/procedures/parts", "sqlite/migrations"].map(
+      (name) => `lib/store/${name}`,
+    );
     const paths = folders.flatMap((folder) =>
-      readdirSync(join(ROOT, "src", folder)).map((file) => `${folder}/${file}`),
+      readdirSync(join(ROOT, "src", folder)).flatMap((file) => (file.endsWith(".sql") ? [`${folder}/${file}`] : [])),
     );
     expect(paths.length).toBeGreaterThan(1);
     for (const path of paths) expect([path, text(path)]).toEqual([path, readSource(`src/${path}`).text]);

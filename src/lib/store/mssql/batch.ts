@@ -2,9 +2,10 @@ import mssql from "mssql";
 import type { AgentCommunicationError } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
 import type { StoreSettings } from "../store.ts";
-import type { AuditedTexts, SqlText } from "./texts.ts";
+import type { Procedure } from "./procedures.ts";
+import type { SqlText } from "./texts.ts";
 
-/** How a verb is written: one batch text, and how calls become its items and its recordsets their answers. */
+/** How a verb is written: one procedure, and how calls become its items and its recordsets their answers. */
 
 /** One typed input of a batch: an untyped string would make a plan per length, and an NVARCHAR against a VARCHAR key a scan. */
 export interface Input {
@@ -74,8 +75,8 @@ export type Outcome<Answer> = { value: Answer } | { refusal: AgentCommunicationE
 export interface Batch<Item, Answer> {
   /** For traces and errors: "complete-tasks". */
   name: string;
-  /** The text, or which of a small closed set of texts these items need: each has its plan. */
-  sql: SqlText | AuditedTexts | ((items: readonly Item[]) => SqlText | AuditedTexts);
+  /** The procedure (a text, where the migrator runs it), or which of two or three these items need: each has its plan. */
+  sql: Procedure | SqlText | ((items: readonly Item[]) => Procedure);
   /** What the batch reads of a call from @items, beside `item`, its position. */
   encode(item: Item): { [key: string]: JsonValue };
   /** Typed inputs beside @items and @clockOffset. */
@@ -86,8 +87,6 @@ export interface Batch<Item, Answer> {
   maxItems: number;
   /** Calls of the same key never share a batch. */
   conflictKey?(item: Item): string | undefined;
-  /** Whether the second recordset names agents to wake. */
-  wakes: boolean;
 }
 
 /** The outcome rows in the order of the items. @throws Error when the batch said nothing of an item */
@@ -122,6 +121,5 @@ export function lookUp<Item, Value extends string | number>(
       return items.map((_, item) => ({ value: values.get(item) }));
     },
     maxItems: LOOK_UPS_PER_BATCH,
-    wakes: false,
   };
 }

@@ -3,23 +3,11 @@ import type { ChannelAccess, ChannelReader } from "../store.ts";
 import { id } from "./batch.ts";
 import { granteesOf } from "./channels.ts";
 import type { Connection } from "./connection.ts";
-import { sqlText } from "./texts.ts";
+import { procedure } from "./procedures.ts";
 
 /** What somebody may do with a channel, and who belongs together. */
 
-const ACCESS = sqlText(
-  "find-channel-access",
-  `SELECT c.kind,
-  CASE WHEN EXISTS (SELECT 1 FROM dbo.agents AS a JOIN dbo.channel_members AS m ON m.agent_no = a.agent_no
-    WHERE a.agent_id = @agentId AND m.channel_no = c.channel_no) THEN 1 ELSE 0 END AS member,
-  g.may_post, g.may_read, g.may_manage
-FROM dbo.channels AS c
-CROSS APPLY (SELECT COALESCE(MAX(CAST(x.may_post AS int)), 0) AS may_post, COALESCE(MAX(CAST(x.may_read AS int)), 0) AS may_read,
-    COALESCE(MAX(CAST(x.may_manage AS int)), 0) AS may_manage
-  FROM dbo.channel_grants AS x WHERE x.channel_no = c.channel_no AND x.grantee IN (@agentId, @roleGrantee)) AS g
-WHERE c.name = @name;
-`,
-);
+const ACCESS = procedure("find_channel_access");
 
 interface AccessRow {
   kind: ChannelKind;
@@ -47,14 +35,7 @@ export async function findChannelAccess(
   };
 }
 
-const COMMON = sqlText(
-  "share-channel",
-  `SELECT TOP (1) 1 AS shared FROM dbo.agents AS a JOIN dbo.channel_members AS x ON x.agent_no = a.agent_no
-JOIN dbo.channel_members AS y ON y.channel_no = x.channel_no
-JOIN dbo.agents AS b ON b.agent_no = y.agent_no
-WHERE a.agent_id = @agentId AND b.agent_id = @otherId;
-`,
-);
+const COMMON = procedure("share_channel");
 
 /** Whether two agents are members of one channel. */
 export async function shareChannel(connection: Connection, agentId: string, otherId: string): Promise<boolean> {

@@ -6,9 +6,11 @@ import { storeClosed } from "../refusals.ts";
 import type { StoreSettings } from "../store.ts";
 import { type Batch, BatchResult, bigint, type Inputs, type Row, text } from "./batch.ts";
 import { Coalescer, type Encoded } from "./coalescer.ts";
-import { isLoginFailure, isLostRace, isRefusal, isTransient, LostRace } from "./faults.ts";
+import { isLoginFailure, isLostRace, isRefusal, isReleaseFault, isTransient, LostRace } from "./faults.ts";
+import type { Slot } from "./procedure-files.ts";
+import type { Procedure } from "./procedures.ts";
+import { findRelease, releaseMissing } from "./releases.ts";
 import { type SqlText, sqlText } from "./texts.ts";
-import { LOST_RACE } from "./transaction.ts";
 
 /**
  * The pool of a process, and how batches go through it: concurrent calls of a verb share a batch while another one of that
@@ -25,6 +27,13 @@ const RACES_BEFORE_SPLIT = 3;
 /** A race is lost to a commit that took milliseconds, so the next try comes soon. */
 const RACE_WAIT_MILLISECONDS = 2;
 const LONGEST_RACE_WAIT_MILLISECONDS = 100;
+
+/** What a procedure returns that has found another state than it had read, and has undone itself. */
+const LOST_RACE = 1;
+/** The column of recordsets that name agents to be woken from a long poll. */
+const WOKEN = "woken";
+/** How often a process says that its release is in use. */
+const USED_MILLISECONDS = 3_600_000;
 
 const SERVER_CLOCK = sqlText(
   "server-clock",
@@ -45,8 +54,6 @@ export interface ConnectionOptions {
    * say the password: for logs and tests. Must not throw.
    */
   onFault?: ((error: unknown, kind: "race" | "fault" | "secret") => void) | undefined;
-  /** Asked once per pool, before the first batch: throws when the schema is not the one that this version needs. */
-  checkSchema?: (query: (sql: SqlText) => Promise<Row[][]>) => Promise<void>;
 }
 
 /** The connection of a process to its database. */
@@ -57,6 +64,9 @@ export class Connection {
   readonly #coalescers = new Map<string, Coalescer>();
   readonly #listeners = new DeliverableListeners();
   #pool: Promise<mssql.ConnectionPool> | undefined;
+  #slot: Slot | undefined;
+  /** By the monotonic clock; undefined: this process has not said yet that its release is in use. */
+  #usedAt: number | undefined;
   /** Milliseconds. */
   #serverAhead = 0;
   #closed = false;
@@ -80,8 +90,8 @@ export class Connection {
     return coalescer.add({ item, json: JSON.stringify(batch.encode(item)) });
   }
 
-  /** One batch that only reads; its recordsets in order. */
-  async query(sql: SqlText, inputs: Inputs = {}): Promise<BatchResult> {
+  /** One call that only reads; its recordsets in order. */
+  async query(sql: Procedure | SqlText, inputs: Inputs = {}): Promise<BatchResult> {
     if (this.#closed) throw storeClosed();
     return this.#tracked(() => this.#retried(() => this.#execute(sql, inputs)));
   }
@@ -140,10 +150,8 @@ export class Connection {
     // Each object gets its position as its first member.
     const numbered = calls.map(({ json }, position) => json.replace("{", `{"item":${position},`).replace(/,}$/, "}"));
     const inputs = { ...batch.inputs?.(this.settings), items: text(`[${numbered.join()}]`) };
-    const texts = typeof batch.sql === "function" ? batch.sql(items) : batch.sql;
-    const sql = typeof texts === "string" ? texts : this.settings.auditMessages ? texts.audited : texts.plain;
+    const sql = typeof batch.sql === "function" ? batch.sql(items) : batch.sql;
     const result = await this.#execute(sql, inputs);
-    if (batch.wakes) for (const row of result.rows<{ agent_id: string }>(1)) this.#listeners.notify(row.agent_id);
     return batch
       .decode(result, items)
       .map((outcome) =>
@@ -160,6 +168,11 @@ export class Connection {
       try {
         return await act();
       } catch (error) {
+        if (isReleaseFault(error)) {
+          // It may stand in another slot by the next call.
+          this.#slot = undefined;
+          throw releaseMissing([], error);
+        }
         const renewed = isLoginFailure(error) && (await this.#renewLogin());
         if (isRefusal(error) && !renewed) throw refused(error);
         const race = isLostRace(error);
@@ -182,15 +195,40 @@ export class Connection {
     return (await this.#options.renewLogin?.().catch(() => false)) ?? false;
   }
 
-  async #execute(sql: SqlText, inputs: Inputs): Promise<BatchResult> {
+  async #execute(sql: Procedure | SqlText, inputs: Inputs): Promise<BatchResult> {
     const pool = await this.#connected();
     const request = pool.request();
     request.input("clockOffset", mssql.BigInt, bigint(this.clock.offset ?? 0).value);
     for (const [name, { type, value }] of Object.entries(inputs)) request.input(name, type, value);
-    const result = await request.query(sql);
-    const recordsets = readRecordsets(result.recordsets);
-    if (recordsets.at(-1)?.[0]?.[LOST_RACE] !== undefined) throw new LostRace();
-    return new BatchResult(recordsets);
+    if (typeof sql === "string") {
+      const recordsets = readRecordsets((await request.query(sql)).recordsets);
+      if (recordsets.at(-1)?.[0]?.lost_race !== undefined) throw new LostRace();
+      return new BatchResult(recordsets);
+    }
+    const result = await request.execute(`${await this.#slotInUse(pool)}.${sql.procedure}`);
+    if (result.returnValue === LOST_RACE) throw new LostRace();
+    return new BatchResult(this.#wake(readRecordsets(result.recordsets)));
+  }
+
+  /** Tells who may be woken from a long poll. @returns the other recordsets */
+  #wake(recordsets: RecordSet[]): RecordSet[] {
+    for (const rows of recordsets) {
+      if (WOKEN in rows.columns) for (const row of rows) this.#listeners.notify(String(row[WOKEN]));
+    }
+    return recordsets.filter((rows) => !(WOKEN in rows.columns));
+  }
+
+  /** Where the release of this process stands. Says once an hour that it is in use. */
+  async #slotInUse(pool: mssql.ConnectionPool): Promise<Slot> {
+    this.#slot ??= await findRelease(queryOf(pool));
+    const slot = this.#slot;
+    const now = this.clock.monotonic();
+    if (this.#usedAt === undefined || now - this.#usedAt >= USED_MILLISECONDS) {
+      this.#usedAt = now;
+      const request = pool.request().input("clockOffset", mssql.BigInt, this.clock.offset ?? 0);
+      await request.execute(`${slot}.use_release`);
+    }
+    return slot;
   }
 
   /** The pool, opened by the first call that needs it, and again after it could not be opened. */
@@ -205,8 +243,8 @@ export class Connection {
   async #open(): Promise<mssql.ConnectionPool> {
     const pool = await this.#options.openPool();
     try {
-      const query = async (sql: SqlText) => readRecordsets((await pool.request().query(sql)).recordsets);
-      await this.#options.checkSchema?.(query);
+      const query = queryOf(pool);
+      this.#slot = await findRelease(query);
       await this.#readClock(query);
       return pool;
     } catch (error) {
@@ -223,14 +261,20 @@ export class Connection {
   }
 }
 
+function queryOf(pool: mssql.ConnectionPool): (sql: SqlText) => Promise<Row[][]> {
+  return async (sql) => readRecordsets((await pool.request().query(sql)).recordsets);
+}
+
 /** Half of the wait for sure, the other half by chance, so that those who failed together do not meet again. */
 function jitter(milliseconds: number): number {
   return milliseconds * (0.5 + Math.random() / 2);
 }
 
+type RecordSet = mssql.IRecordSet<Row>;
+
 /** The driver gives bigint as text; ours all fit a double (arrival numbers: 2^53 / 4096 transactions). */
-function readRecordsets(recordsets: unknown): Row[][] {
-  const sets = Array.isArray(recordsets) ? (recordsets as mssql.IRecordSet<Row>[]) : [];
+function readRecordsets(recordsets: unknown): RecordSet[] {
+  const sets = Array.isArray(recordsets) ? (recordsets as RecordSet[]) : [];
   for (const rows of sets) {
     const columns = Object.values(rows.columns).filter(isBigInt);
     for (const { name } of columns) {

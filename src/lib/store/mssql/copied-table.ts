@@ -2,9 +2,10 @@ import type { JsonValue } from "../../json.ts";
 import type { CopiedTable, FoundRow } from "../copy/copied-rows.ts";
 import { type Batch, type OutcomeRow, outcomeRows, text } from "./batch.ts";
 import type { Connection } from "./connection.ts";
+import { PROLOGUE } from "./copy-parts.ts";
 import { itemJson, itemText, plainJson, plainText } from "./item-text.ts";
 import { type SqlText, sqlText } from "./texts.ts";
-import { BY_KEY, HASH, ID, PROLOGUE } from "./transaction.ts";
+import { BY_KEY, HASH, ID } from "./transaction.ts";
 
 /** What the texts that copy rows into this database have in common. (Their twin reads: see sqlite/copied-rows.ts.) */
 
@@ -91,7 +92,6 @@ export function copiedTable<Row extends object>(texts: TableTexts<Row>): (connec
     decode: (result, items) =>
       outcomeRows<OutcomeRow & { added: number }>(result, items).map(({ added }) => ({ value: added })),
     maxItems: 1,
-    wakes: false,
   };
   return (connection) => ({
     find: (rows) => (find === undefined ? Promise.resolve([]) : findRows(connection, find, rows, texts)),

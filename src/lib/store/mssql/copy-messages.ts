@@ -1,8 +1,9 @@
 import type { CopiedMessage } from "../copy/copied-rows.ts";
 import { copiedTable, JSON_TEXT, readPage, TEXT, writePage } from "./copied-table.ts";
 import { NAME } from "./copy-channels.ts";
+import { APPLY_COUNTS, DECLARE_COUNTS } from "./copy-parts.ts";
 import { ARRIVALS_PER_NUMBER, joinedBytes } from "./system-messages.ts";
-import { APPLY_COUNTS, DECLARE_COUNTS, HASH, ID, KEY_VERSION, TRACEPARENT, TYPE, WORD } from "./transaction.ts";
+import { HASH, ID, KEY_VERSION, TRACEPARENT, TYPE, WORD } from "./transaction.ts";
 
 /** Open messages as a copy brings them: with their leases, attempts and delays, in their order. */
 

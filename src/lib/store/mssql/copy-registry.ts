@@ -1,8 +1,8 @@
 import { canonicalCapabilities, capabilitiesHash } from "../capabilities.ts";
 import type { CopiedAgent, CopiedMessageType } from "../copy/copied-rows.ts";
-import { DECLARE_CAPABILITY_SETS, INTERN_CAPABILITY_SETS } from "./capability-sets.ts";
 import { copiedTable, JSON_TEXT, makeCounters, readPage, writePage } from "./copied-table.ts";
-import { APPLY_COUNTS, DECLARE_COUNTS, HASH, ID, TYPE, WORD } from "./transaction.ts";
+import { APPLY_COUNTS, DECLARE_CAPABILITY_SETS, DECLARE_COUNTS, INTERN_CAPABILITY_SETS } from "./copy-parts.ts";
+import { HASH, ID, TYPE, WORD } from "./transaction.ts";
 
 /** Message types and agents as a copy brings them. */
 

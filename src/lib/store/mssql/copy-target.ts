@@ -11,7 +11,6 @@ import { copyMessages } from "./copy-messages.ts";
 import { copyAgents, copyMessageTypes } from "./copy-registry.ts";
 import { copyArchivedTasks, copyEndedDependencies, copyTaskEvents } from "./copy-task-history.ts";
 import { copyTasks } from "./copy-tasks.ts";
-import { checkSchema } from "./migrate.ts";
 import { poolOf } from "./pool-config.ts";
 import { sqlText } from "./texts.ts";
 
@@ -33,7 +32,7 @@ FROM @asked AS i JOIN dbo.agents AS a ON a.agent_id = i.id;
 
 /** Opens the database, which has been migrated, lazily: whether it can be reached is known by the first row. */
 export function openCopyTarget({ sql, settings, clock }: CopyTargetOptions): CopyTarget {
-  const connection = new Connection({ ...poolOf(sql, clock), settings, clock, checkSchema });
+  const connection = new Connection({ ...poolOf(sql, clock), settings, clock });
   return {
     name: `${sql.database} on ${sql.server}`,
     tables: {

@@ -1,7 +1,8 @@
 import type { CopiedArchivedTask, CopiedEndedDependency, CopiedEvent } from "../copy/copied-rows.ts";
 import { copiedTable, JSON_TEXT, readPage, TEXT, writePage } from "./copied-table.ts";
+import { APPLY_COUNTS, DECLARE_COUNTS } from "./copy-parts.ts";
 import { FIND_TASKS } from "./copy-tasks.ts";
-import { APPLY_COUNTS, DECLARE_COUNTS, HASH, ID, KEY_VERSION, WORD } from "./transaction.ts";
+import { HASH, ID, KEY_VERSION, WORD } from "./transaction.ts";
 
 /** What belongs to tasks and is copied after them: their events, what their dependents have not been told, the archive. */
 

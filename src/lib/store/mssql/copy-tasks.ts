@@ -1,9 +1,15 @@
 import type { CopiedTask } from "../copy/copied-rows.ts";
-import { CHANGE_LOADS, DECLARE_LOADS } from "./agent-rows.ts";
-import { DECLARE_DEMANDS, INTERN_DEMANDS } from "./capability-sets.ts";
 import { copiedTable, JSON_TEXT, readPage, TEXT, writePage } from "./copied-table.ts";
+import {
+  APPLY_COUNTS,
+  CHANGE_LOADS,
+  DECLARE_COUNTS,
+  DECLARE_DEMANDS,
+  DECLARE_LOADS,
+  INTERN_DEMANDS,
+} from "./copy-parts.ts";
 import { distinctSets, hashed, SET } from "./copy-registry.ts";
-import { APPLY_COUNTS, DECLARE_COUNTS, HASH, ID, KEY_VERSION, TRACEPARENT, WORD } from "./transaction.ts";
+import { HASH, ID, KEY_VERSION, TRACEPARENT, WORD } from "./transaction.ts";
 
 /** Tasks as a copy brings them: each with its body, outcome, attempts and dependencies, in the order of their creation. */
 

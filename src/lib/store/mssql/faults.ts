@@ -90,6 +90,25 @@ export function isRefusal(error: unknown): boolean {
   return number !== undefined && REFUSED.has(number);
 }
 
+/** 2812: there is no such procedure. 229: a permission is missing, by its words the one to execute. */
+const NO_PROCEDURE = 2_812;
+const NO_PERMISSION = 229;
+
+/**
+ * Whether a procedure of the release is not there, or may not be executed: the release was taken away, or the principal has
+ * no role. (Babelfish has no numbers for this.)
+ */
+export function isReleaseFault(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const number = numberOf(error);
+  if (number === NO_PROCEDURE) return true;
+  if (number === NO_PERMISSION) return /\bEXECUTE\b/.test(error.message);
+  return (
+    number === UNMAPPED &&
+    /^procedure \S+.* does not exist|^permission denied for (procedure|schema)/.test(error.message)
+  );
+}
+
 /** Whether the server does not take the password: it may have been changed. */
 export function isLoginFailure(error: unknown): boolean {
   return numberOf(error) === LOGIN_FAILED;

@@ -1,5 +1,4 @@
 import { newId } from "../../ids.ts";
-import { REPLY_MAX_BYTES } from "../../limits.ts";
 import type { MessageTypeDefinition } from "../../messages/message.ts";
 import { actorOf } from "../../security/call-context.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
@@ -7,12 +6,10 @@ import { iso } from "../instants.ts";
 import { readType, type TypeRow } from "../message-type-reading.ts";
 import { takePage } from "../reply-bytes.ts";
 import type { Page, Paged } from "../store.ts";
-import { detailOf, recordRows } from "./audit.ts";
 import { type Batch, int, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
-import { itemJson, plainJson } from "./item-text.ts";
-import { sqlText } from "./texts.ts";
-import { PROLOGUE, raceUnless } from "./transaction.ts";
+import { itemJson } from "./item-text.ts";
+import { procedure } from "./procedures.ts";
 
 /** How long a process may go on using what it read of a type: every send of a custom type asks. */
 const CACHED_MILLISECONDS = 5_000;
@@ -34,40 +31,7 @@ function cacheOf(connection: Connection): Map<string, Cached> {
   return cache;
 }
 
-/** The call, and the answer that an earlier try of it was given: its repeat would find the type as it left it. */
-const READ = `${PROLOGUE}DECLARE @type varchar(64), @operation uniqueidentifier, @answer nvarchar(max), @known bigint, @actor varchar(128);
-SELECT @type = x.type, @operation = x.operation, @actor = x.actor
-FROM OPENJSON(@items) WITH (type varchar(64), operation uniqueidentifier, actor varchar(128)) AS x;
-SET @answer = (SELECT answer FROM dbo.operation_answers WHERE operation_id = @operation);
-SET @known = (SELECT updated_at FROM dbo.message_types WHERE type = @type);
-`;
-
-const PUT_SQL = sqlText(
-  "put-message-type",
-  `${READ}IF @answer IS NULL
-BEGIN
-  DECLARE @updatedAt bigint = CASE WHEN @known >= @now THEN @known + 1 ELSE @now END;
-  DECLARE @schema nvarchar(max) = (SELECT ${plainJson("v.value")} FROM OPENJSON(@items) AS i CROSS APPLY OPENJSON(i.value) AS v
-    WHERE v.[key] = 'schema');
-  SET @answer = CONCAT(N'{"created":', CASE WHEN @known IS NULL THEN 1 ELSE 0 END, N',"updatedAt":', @updatedAt, N'}');
-  BEGIN TRANSACTION;
-  IF @known IS NULL INSERT INTO dbo.message_types (type, [schema], updated_at) VALUES (@type, @schema, @updatedAt);
-  ELSE
-  BEGIN
-    UPDATE dbo.message_types SET [schema] = @schema, updated_at = @updatedAt WHERE type = @type AND updated_at = @known;
-    ${raceUnless("1")}  END;
-  ${recordRows({
-    actor: "@actor",
-    action: "'message_type.put'",
-    subjectKind: "'message_type'",
-    subjectId: "@type",
-    detail: detailOf({ created: { flag: "CASE WHEN @known IS NULL THEN 1 ELSE 0 END" } }),
-  })}  INSERT INTO dbo.operation_answers (operation_id, answer, answered_at) VALUES (@operation, @answer, @now);
-  COMMIT TRANSACTION;
-END;
-SELECT 0 AS item, CAST(JSON_VALUE(@answer, '$.created') AS int) AS created, CAST(JSON_VALUE(@answer, '$.updatedAt') AS bigint) AS updated_at;
-`,
-);
+const PUT_SQL = procedure("put_message_type");
 
 interface PutCall {
   operationId: string;
@@ -90,7 +54,6 @@ const PUT: Batch<PutCall, { definition: MessageTypeDefinition; created: boolean 
       return { value: { definition: { type, schema, updatedAt: iso(row.updated_at) }, created: row.created === 1 } };
     }),
   maxItems: 1,
-  wakes: false,
 };
 
 /** Creates or replaces. A replacement is always stamped later than what it replaces, so that caches see it. */
@@ -106,10 +69,7 @@ export async function putMessageType(
   }
 }
 
-const FIND = sqlText(
-  "find-message-type",
-  "SELECT type, [schema], updated_at FROM dbo.message_types WHERE type = @type;\n",
-);
+const FIND = procedure("find_message_type");
 
 /** As it was at most 5 s ago. */
 export async function findMessageType(
@@ -126,17 +86,7 @@ export async function findMessageType(
   return definition;
 }
 
-const LIST = sqlText(
-  "list-message-types",
-  `SELECT s.type, s.[schema], s.updated_at, w.found
-FROM (SELECT k.type, COUNT(*) OVER () AS found,
-    SUM(k.characters) OVER (ORDER BY k.type ROWS UNBOUNDED PRECEDING) - k.characters AS characters_before
-  FROM (SELECT TOP (@limit) t.type, DATALENGTH(t.[schema]) / 2 AS characters FROM dbo.message_types AS t
-    WHERE t.type > @after ORDER BY t.type) AS k) AS w
-JOIN dbo.message_types AS s ON s.type = w.type AND w.characters_before <= ${REPLY_MAX_BYTES}
-ORDER BY s.type;
-`,
-);
+const LIST = procedure("list_message_types");
 
 /** By type name. */
 export async function listMessageTypes(connection: Connection, page: Page): Promise<Paged<MessageTypeDefinition>> {
@@ -148,25 +98,7 @@ export async function listMessageTypes(connection: Connection, page: Page): Prom
   return takePage(rows, page.limit, readType, (last) => encodeCursor(filters, [last.type]), rows[0]?.found);
 }
 
-const DELETE_SQL = sqlText(
-  "delete-message-type",
-  `${READ}IF @answer IS NULL
-BEGIN
-  SET @answer = CONCAT(N'{"deleted":', CASE WHEN @known IS NULL THEN 0 ELSE 1 END, N'}');
-  BEGIN TRANSACTION;
-  DELETE FROM dbo.message_types WHERE type = @type;
-  ${raceUnless("CASE WHEN @known IS NULL THEN 0 ELSE 1 END")}  ${recordRows({
-    actor: "@actor",
-    action: "'message_type.deleted'",
-    subjectKind: "'message_type'",
-    subjectId: "@type",
-    from: "WHERE @known IS NOT NULL",
-  })}  INSERT INTO dbo.operation_answers (operation_id, answer, answered_at) VALUES (@operation, @answer, @now);
-  COMMIT TRANSACTION;
-END;
-SELECT 0 AS item, CAST(JSON_VALUE(@answer, '$.deleted') AS int) AS deleted;
-`,
-);
+const DELETE_SQL = procedure("delete_message_type");
 
 const DELETE: Batch<{ operationId: string; type: string }, boolean> = {
   name: "delete-message-type",
@@ -174,7 +106,6 @@ const DELETE: Batch<{ operationId: string; type: string }, boolean> = {
   encode: ({ operationId, type }) => ({ operation: operationId, actor: actorOf(), type }),
   decode: (result) => result.rows<{ deleted: number }>(0).map(({ deleted }) => ({ value: deleted === 1 })),
   maxItems: 1,
-  wakes: false,
 };
 
 /** @returns whether it was registered */

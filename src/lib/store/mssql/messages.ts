@@ -1,5 +1,4 @@
 import type { MessageRelation } from "../../messages/message.ts";
-import { PRIORITIES } from "../../values.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { rankOf } from "../message-reading.ts";
 import { agentNotFound, messageNotFound } from "../refusals.ts";
@@ -7,23 +6,10 @@ import { takePage } from "../reply-bytes.ts";
 import type { Page, Paged, StoredMessage } from "../store.ts";
 import { bigint, id, int, lookUp, text } from "./batch.ts";
 import type { Connection } from "./connection.ts";
-import {
-  fittingMessages,
-  READABLE_COLUMNS,
-  READABLE_TABLES,
-  type ReadableMessageRow,
-  readMessage,
-  STREAMS,
-} from "./message-rows.ts";
-import { sqlText } from "./texts.ts";
-import { BIN2, BY_KEY, ID, PROLOGUE } from "./transaction.ts";
+import { type ReadableMessageRow, readMessage } from "./message-rows.ts";
+import { procedure } from "./procedures.ts";
 
-const BY_ID = sqlText(
-  "get-message",
-  `${PROLOGUE}SELECT ${READABLE_COLUMNS}
-FROM dbo.messages AS m ${READABLE_TABLES} WHERE m.message_id = @messageId;
-`,
-);
+const BY_ID = procedure("get_message");
 
 /** @throws MESSAGE_NOT_FOUND */
 export async function getMessage(connection: Connection, messageId: string): Promise<StoredMessage> {
@@ -36,16 +22,7 @@ export async function getMessage(connection: Connection, messageId: string): Pro
 /** The holder is known by name alone, which is free for another agent only when no message names it any more (deleteGone). */
 const RELATION = lookUp<{ agentId: string; messageId: string }, MessageRelation>({
   name: "relation-to-message",
-  sql: sqlText(
-    "relation-to-message",
-    `SELECT i.item, CASE i.agent_id ${BIN2} WHEN s.agent_id THEN 'sent_by' WHEN r.agent_id THEN 'sent_to' WHEN m.holder THEN 'leased_by' END AS value
-FROM OPENJSON(@items) WITH (item int, agent_id varchar(128), message_id varchar(128)) AS i
-LEFT JOIN dbo.messages AS m ON m.message_id = i.message_id ${BIN2}
-LEFT JOIN dbo.agents AS s ON s.agent_no = m.sender_no
-LEFT JOIN dbo.agents AS r ON r.agent_no = m.receiver_no
-${BY_KEY};
-`,
-  ),
+  sql: procedure("relation_to_message"),
   encode: ({ agentId, messageId }) => ({ agent_id: agentId, message_id: messageId }),
 });
 
@@ -59,24 +36,7 @@ export function relationToMessage(
 }
 
 /** Each stream, free and held, from a position on (@rank, @arrival: of the last row before); then the first of all. */
-const WAITING = sqlText(
-  "peek-messages",
-  `${PROLOGUE}DECLARE @agentNo int = (SELECT agent_no FROM dbo.agents WHERE agent_id = @agentId);
-DECLARE @waiting TABLE (arrival bigint NOT NULL PRIMARY KEY, rank bigint NOT NULL);
-INSERT INTO @waiting (arrival, rank)
-SELECT TOP (@limit) h.arrival, h.rank
-FROM ${STREAMS} CROSS JOIN (VALUES (0), (1)) AS g (held)
-CROSS APPLY (SELECT TOP (@limit) m.arrival, m.available_at - p.head_start AS rank FROM dbo.messages AS m
-  WHERE m.receiver_no = @agentNo AND m.held = g.held AND m.status = 'queued' AND m.priority = p.priority
-    AND m.available_at >= @rank + p.head_start AND (m.available_at > @rank + p.head_start OR m.arrival > @arrival)
-    AND (m.expires_at IS NULL OR m.expires_at > @now)
-  ORDER BY m.available_at, m.arrival) AS h
-ORDER BY h.rank, h.arrival;
-SELECT @agentNo AS agent_no;
-SELECT ${READABLE_COLUMNS}, w.found
-FROM ${fittingMessages("@waiting", "v.rank, v.arrival")} ${READABLE_TABLES};
-`,
-);
+const WAITING = procedure("peek_messages");
 
 /** Before every rank that there can be. */
 const LOWEST_RANK = -(2 ** 52);
@@ -108,21 +68,7 @@ export async function peekMessages(connection: Connection, agentId: string, page
  * At most one seek for each stream, one for the leases, and one for what a claim lets join its ordering key: in the order in
  * which they are likely to say yes.
  */
-const DELIVERABLE = sqlText(
-  "find-deliverable",
-  `${PROLOGUE}DECLARE @asked TABLE (agent_id ${ID} NOT NULL PRIMARY KEY);
-INSERT INTO @asked (agent_id) SELECT i.value FROM OPENJSON(@agentIds) AS i;
-SELECT q.agent_id
-FROM @asked AS q LEFT JOIN dbo.agents AS a ON a.agent_id = q.agent_id
-WHERE a.agent_no IS NULL OR a.status = 'deregistered'
-  OR EXISTS (SELECT 1 FROM (VALUES ${PRIORITIES.map((_, priority) => `(${priority})`).join(", ")}) AS p (priority)
-    CROSS APPLY (SELECT TOP (1) m.arrival FROM dbo.messages AS m WHERE m.receiver_no = a.agent_no AND m.held = 0
-      AND m.status = 'queued' AND m.priority = p.priority AND m.available_at <= @now) AS h)
-  OR EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.receiver_no = a.agent_no AND m.status = 'leased' AND m.lease_expires_at <= @now)
-  OR EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.receiver_no = a.agent_no AND m.joined = 0 AND m.status = 'queued'
-    AND m.available_at <= @now);
-`,
-);
+const DELIVERABLE = procedure("find_deliverable");
 
 /** Which of these mailboxes a claim has something to say of. */
 export async function findDeliverable(connection: Connection, agentIds: readonly string[]): Promise<string[]> {

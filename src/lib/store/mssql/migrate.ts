@@ -1,18 +1,21 @@
 import { createHash } from "node:crypto";
 import mssql from "mssql";
-import { AgentCommunicationError } from "../../errors.ts";
 import { type Migration, missingMigrations, readMigrations } from "../migrations.ts";
 import type { Row } from "./batch.ts";
-import { type SqlText, sqlText } from "./texts.ts";
+import { EMPTY_ALL, installRelease, releaseScript } from "./install-release.ts";
+import type { Slot } from "./procedure-files.ts";
+import { sqlText } from "./texts.ts";
 
 // Unlike the embedded store, this one is not brought up to date by opening it: the app may not change the schema.
 
 const FOLDER = new URL("./migrations/", import.meta.url);
 
-/** Which form of the audit a database is given; its tables are made once, and stay what they are. */
+/** What `migrate` may be told. */
 export interface MigrationOptions {
-  /** Its entries and blocks as append-only ledger tables: nobody can change or delete them, so there is no retention. */
+  /** The audit's tables are made once, and stay what they are: its entries and blocks as append-only ledger tables: nobody can change or delete them, so there is no retention. */
   ledger?: boolean | undefined;
+  /** Where the procedures go; left out: an empty slot, or the one out of use for longest (as a script: release_a). */
+  slot?: Slot | undefined;
 }
 
 /** Before what counts in the form with a ledger only. */
@@ -88,33 +91,13 @@ function refuseLateLedger(rows: readonly Row[], { ledger = false }: MigrationOpt
   }
 }
 
-/**
- * Says whether a database has the schema that this version needs.
- *
- * @param query sends a text and gives its recordsets
- * @throws STORE_UNAVAILABLE saying what to do
- */
-export async function checkSchema(query: (sql: SqlText) => Promise<readonly (readonly Row[])[]>): Promise<void> {
-  const [rows = []] = await query(APPLIED);
-  let missing: Migration[];
-  try {
-    missing = missingMigrations(migrationsOf(), appliedVersions(rows));
-  } catch (error) {
-    const what = error instanceof Error ? error.message : String(error);
-    throw unusable(`${what.charAt(0).toUpperCase()}${what.slice(1)}.`, error);
-  }
-  if (missing.length > 0) {
-    throw unusable(`The database lacks ${missing.map(({ name }) => name).join(", ")}: run \`npm run migrate\`.`);
-  }
-}
-
-function unusable(detail: string, cause?: unknown): AgentCommunicationError {
-  // Somebody has to do something first, so there is no hurry to come back.
-  return new AgentCommunicationError("STORE_UNAVAILABLE", detail, { retryAfterSeconds: 30, cause });
-}
+/** A migration says whether releases that were made before it may go on beside it. */
+const KEEPS_RELEASES = /^-- older releases: keep$/m;
+/** The first one that there may be releases before. */
+const FIRST_AFTER_RELEASES = 14;
 
 /**
- * Brings the schema up to date, each migration in a transaction of its own; two that run at once both come out well.
+ * Brings the schema and the procedures up to date, each migration in a transaction of its own; two that run at once both come out well.
  *
  * @param pool of somebody who may change the schema
  * @param report is told of every migration as soon as it is done
@@ -127,28 +110,49 @@ export async function applyMigrations(
 ): Promise<void> {
   const files = migrationsOf();
   for (const [place, migration] of migrationsOf(options).entries()) {
-    const transaction = pool.transaction();
-    await transaction.begin(mssql.ISOLATION_LEVEL.READ_COMMITTED);
-    try {
-      await transaction.request().batch(LOCK);
+    await locked(pool, async (transaction) => {
       const found = await transaction.request().batch<Row>(APPLIED);
       refuseLateLedger(found.recordset, options);
       const missing = missingMigrations(files, appliedVersions(found.recordset));
       const isMissing = missing.some((file) => file === files[place]);
       if (isMissing) await applyOne(transaction, migration);
       const recorded = await recordChecksum(transaction, migration);
-      await transaction.commit();
-      report({ name: migration.name, outcome: isMissing ? "applied" : recorded ? "recorded" : "already applied" });
-    } catch (error) {
-      // The server may have undone it already, which the driver then calls an error of its own.
-      await transaction.rollback().catch(() => {});
-      throw error;
-    }
+      return { name: migration.name, outcome: isMissing ? "applied" : recorded ? "recorded" : "already applied" };
+    }).then(report);
+  }
+  await locked(pool, async (transaction) => {
+    const { slot, hash, known } = await installRelease(transaction, options.slot);
+    return { name: `procedures ${hash} in ${slot}`, outcome: known ? "already applied" : "applied" };
+  }).then(report);
+}
+
+/** Does something in a transaction that no other migration runs beside. */
+async function locked(
+  pool: mssql.ConnectionPool,
+  act: (transaction: mssql.Transaction) => Promise<Applied>,
+): Promise<Applied> {
+  const transaction = pool.transaction();
+  await transaction.begin(mssql.ISOLATION_LEVEL.READ_COMMITTED);
+  try {
+    await transaction.request().batch(LOCK);
+    const done = await act(transaction);
+    await transaction.commit();
+    return done;
+  } catch (error) {
+    // The server may have undone it already, which the driver then calls an error of its own.
+    await transaction.rollback().catch(() => {});
+    throw error;
   }
 }
 
 async function applyOne(transaction: mssql.Transaction, migration: Migration): Promise<void> {
-  for (const batch of batchesOf(migration.sql)) await transaction.request().batch(batch);
+  for (const batch of [...batchesOf(migration.sql), ...batchesAfter(migration)])
+    await transaction.request().batch(batch);
+}
+
+/** What empties the slots where older releases may not go on. */
+function batchesAfter({ version, sql }: Migration): readonly string[] {
+  return version < FIRST_AFTER_RELEASES || KEEPS_RELEASES.test(sql) ? [] : EMPTY_ALL;
 }
 
 async function recordChecksum(transaction: mssql.Transaction, migration: Migration): Promise<boolean> {
@@ -179,11 +183,13 @@ export function migrationScript(options: MigrationOptions = {}): string {
     "SET QUOTED_IDENTIFIER, ANSI_NULLS, XACT_ABORT ON;",
     "GO",
     ...migrationsOf(options).flatMap(guarded),
+    ...releaseScript(options.slot ?? "release_a", LOCK),
     "",
   ].join("\n");
 }
 
-function guarded({ version, name, sql, checksum }: Migration): string[] {
+function guarded(migration: Migration): string[] {
+  const { version, name, sql, checksum } = migration;
   return [
     `-- ${name}`,
     "BEGIN TRANSACTION;",
@@ -191,7 +197,10 @@ function guarded({ version, name, sql, checksum }: Migration): string[] {
     "IF OBJECT_ID(N'dbo.schema_migrations') IS NOT NULL SELECT @newest = MAX(version) FROM dbo.schema_migrations;",
     `IF ISNULL(@newest, 0) <> ${version - 1} COMMIT TRANSACTION;`,
     "GO",
-    ...batchesOf(sql).flatMap((batch) => [`IF @@TRANCOUNT > 0 EXEC (N'${batch.replaceAll("'", "''")}');`, "GO"]),
+    ...[...batchesOf(sql), ...batchesAfter(migration)].flatMap((batch) => [
+      `IF @@TRANCOUNT > 0 EXEC (N'${batch.replaceAll("'", "''")}');`,
+      "GO",
+    ]),
     "IF @@TRANCOUNT > 0",
     "BEGIN",
     `  UPDATE dbo.schema_migrations SET checksum = '${checksum}' WHERE version = ${version};`,

@@ -18,7 +18,6 @@ import { findCredential } from "./find-credential.ts";
 import { giveBackMessages } from "./give-back.ts";
 import { deleteMessageType, findMessageType, listMessageTypes, putMessageType } from "./message-types.ts";
 import { findDeliverable, getMessage, peekMessages, relationToMessage } from "./messages.ts";
-import { checkSchema } from "./migrate.ts";
 import { countOutdated, findOutdated, replaceOutdated } from "./outdated.ts";
 import { poolOf } from "./pool-config.ts";
 import { renewLease } from "./renew-lease.ts";
@@ -44,7 +43,7 @@ export interface MssqlStoreOptions extends Pick<ConnectionOptions, "settings" | 
  * const store = openMssqlStore({ sql, settings, clock: systemClock });
  */
 export function openMssqlStore({ sql, ...options }: MssqlStoreOptions): Store {
-  return storeOver(new Connection({ ...options, ...poolOf(sql, options.clock, options.onFault), checkSchema }));
+  return storeOver(new Connection({ ...options, ...poolOf(sql, options.clock, options.onFault) }));
 }
 
 /** The store over a connection; closing it closes the connection. */

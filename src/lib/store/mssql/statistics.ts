@@ -9,21 +9,19 @@ import type {
   RegistryStatistics,
 } from "../../statistics/statistics.ts";
 import { TASK_STATUSES, type TaskStatus } from "../../tasks/task.ts";
-import { BEFORE_AGENTS } from "../agent-reading.ts";
 import { NOTHING_ANSWERS, PROVEN_WRITE_MILLISECONDS } from "../health-checks.ts";
 import { type LoadGroup, meanLoad } from "../mean-load.ts";
+import { bit } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { isRefusal } from "./faults.ts";
+import type { Procedure } from "./procedures.ts";
+import { procedure } from "./procedures.ts";
 import { type SqlText, sqlText } from "./texts.ts";
-import { PROLOGUE } from "./transaction.ts";
 
 /**
  * Read from counters that every transition keeps exact. Only agents are counted as they are: a registry has thousands of
  * them, not millions, and a counter by role and status would be written by every change of a status.
  */
-
-/** Not the mailbox of a channel. */
-const IS_AGENT = `a.agent_id > '${BEFORE_AGENTS}'`;
 
 interface Counter {
   name: string;
@@ -36,30 +34,7 @@ function countsOf<Name extends string>(names: readonly Name[], rows: readonly Co
   return Object.fromEntries(entries) as Record<Name, number>;
 }
 
-/** Counters whose name starts with `prefix`, which ends in ":", without it; their slots summed. */
-function counters(prefix: string): string {
-  const end = `${prefix.slice(0, -1)};`;
-  return `SELECT SUBSTRING(c.name, ${prefix.length + 1}, 48) AS name, SUM(c.value) AS value
-FROM dbo.counters AS c WHERE c.name >= '${prefix}' AND c.name < '${end}' GROUP BY c.name;
-`;
-}
-
-/** Seconds since the epoch have ten digits until the year 2286, so their names sort as they do. */
-const RATE = `SELECT COALESCE(SUM(c.value), 0) AS accepted FROM dbo.counters AS c
-WHERE c.name > CONCAT('accepted:', @now / 1000 - 60) AND c.name <= CONCAT('accepted:', @now / 1000);
-`;
-
-/** The streams' oldest message: one seek per priority of each mailbox that is not empty. */
-const OLDEST = `SELECT @now AS now, MIN(o.available_at) AS oldest
-FROM (SELECT CAST(SUBSTRING(c.name, ${"mailbox:".length + 1}, 48) AS int) AS agent_no FROM dbo.counters AS c
-  WHERE c.name >= 'mailbox:' AND c.name < 'mailbox;' GROUP BY c.name HAVING SUM(c.value) > 0) AS b
-CROSS JOIN (VALUES (0), (1), (2), (3)) AS p (priority)
-CROSS APPLY (SELECT TOP (1) m.available_at FROM dbo.messages AS m
-  WHERE m.receiver_no = b.agent_no AND m.held = 0 AND m.priority = p.priority AND m.status = 'queued'
-  ORDER BY m.available_at) AS o;
-`;
-
-const QUEUE = sqlText("queue-statistics", `${PROLOGUE}${counters("messages:")}${RATE}${OLDEST}`);
+const QUEUE = procedure("queue_statistics");
 
 export async function queueStatistics(connection: Connection): Promise<QueueStatistics> {
   const result = await connection.query(QUEUE);
@@ -76,14 +51,7 @@ export async function queueStatistics(connection: Connection): Promise<QueueStat
   };
 }
 
-const REGISTRY = sqlText(
-  "registry-statistics",
-  `SELECT a.role AS name, COUNT(*) AS value, SUM(CASE WHEN a.status = 'active' THEN 1 ELSE 0 END) AS active
-FROM dbo.agents AS a WHERE a.status <> 'deregistered' AND ${IS_AGENT} GROUP BY a.role;
-SELECT l.max_concurrent_tasks AS capacity, COUNT(*) AS workers, SUM(l.active_tasks) AS tasks
-FROM dbo.agent_loads AS l WHERE l.working = 1 AND l.max_concurrent_tasks > 0 GROUP BY l.max_concurrent_tasks;
-`,
-);
+const REGISTRY = procedure("registry_statistics");
 
 export async function registryStatistics(connection: Connection): Promise<RegistryStatistics> {
   const result = await connection.query(REGISTRY);
@@ -97,11 +65,7 @@ export async function registryStatistics(connection: Connection): Promise<Regist
   };
 }
 
-const COORDINATION = sqlText(
-  "coordination-statistics",
-  `${counters("tasks:")}SELECT COUNT(*) AS active FROM dbo.agents AS a WHERE a.status = 'active' AND ${IS_AGENT};
-`,
-);
+const COORDINATION = procedure("coordination_statistics");
 
 export async function coordinationStatistics(connection: Connection): Promise<CoordinationStatistics> {
   const result = await connection.query(COORDINATION);
@@ -119,22 +83,12 @@ export async function coordinationStatistics(connection: Connection): Promise<Co
   };
 }
 
-const PROBE_MESSAGES = "SELECT TOP (1) m.arrival FROM dbo.messages AS m;\n";
-const PROBE_AGENTS = `SELECT CASE WHEN EXISTS (SELECT 1 FROM dbo.agents AS a WHERE a.status IN ('active', 'draining', 'inactive')
-  AND ${IS_AGENT}) THEN 1 ELSE 0 END AS registered;
-`;
-/** A full database or log and a read-only database refuse it as they would refuse a send; nothing stays of it. */
-const PROBE_WRITE = `BEGIN TRANSACTION;
-INSERT INTO dbo.operation_answers (operation_id, answer, answered_at) VALUES (NEWID(), N'{}', 0);
-ROLLBACK TRANSACTION;
-`;
-const READS = sqlText("health", `${PROBE_MESSAGES}${PROBE_AGENTS}`);
-const ALL = sqlText("health: all", `${PROBE_MESSAGES}${PROBE_AGENTS}${PROBE_WRITE}`);
+const HEALTH = procedure("health");
 const PROBES = {
-  write: sqlText("health: write", PROBE_WRITE),
-  database: sqlText("health: database", "SELECT 1 AS one;\n"),
-  messages: sqlText("health: messages", PROBE_MESSAGES),
-  agents: sqlText("health: agents", PROBE_AGENTS),
+  write: procedure("probe_write"),
+  database: sqlText("probe-database", "SELECT 1 AS one;\n"),
+  messages: procedure("probe_messages"),
+  agents: procedure("probe_agents"),
 };
 
 /** What a probe waits for: load balancers give up on one after 5 s or so, calls are tried for longer. */
@@ -156,7 +110,7 @@ async function probe(connection: Connection): Promise<Health["checks"]> {
   try {
     const written = sinceWrite.get(connection);
     const fresh = written !== undefined && written() < PROVEN_WRITE_MILLISECONDS;
-    const [agents] = (await connection.query(fresh ? READS : ALL)).rows<{ registered: number }>(1);
+    const [agents] = (await connection.query(HEALTH, { write: bit(!fresh) })).rows<{ registered: number }>(1);
     if (!fresh) sinceWrite.set(connection, stopwatch());
     return {
       databaseConnection: true,
@@ -187,7 +141,10 @@ async function checkOneByOne(connection: Connection): Promise<Health["checks"]> 
 }
 
 /** The rows, or nothing when the probe failed, for whatever reason. */
-async function answers(connection: Connection, probe: SqlText): Promise<{ registered?: number }[] | undefined> {
+async function answers(
+  connection: Connection,
+  probe: Procedure | SqlText,
+): Promise<{ registered?: number }[] | undefined> {
   try {
     return (await connection.query(probe)).rows<{ registered?: number }>(0);
   } catch {

@@ -5,48 +5,24 @@ import { archiveTasks, dropUnusedSets } from "./archive.ts";
 import { recordAudit } from "./audit.ts";
 import { dropOldestBlock, sealAudit } from "./audit-blocks.ts";
 import { bigint } from "./batch.ts";
-import { correctTimes, FIND_CLOCK_STEP } from "./clock-steps.ts";
+import { correctTimes } from "./clock-steps.ts";
 import type { Connection } from "./connection.ts";
 import { deleteEndedCredentials, deleteGone, deregisterInactive, purgeMessages } from "./maintenance.ts";
 import { joinDueMessages } from "./ordering-keys.ts";
 import { refreshPerformance } from "./performance.ts";
+import { procedure } from "./procedures.ts";
 import {
-  AGENTS_LEFT,
   deadLetterLeftBehind,
   dropOldRates,
   expireMessages,
   inactivateSilentAgents,
   releaseLeftTasks,
-  SEND_UNDER_WAY_MILLISECONDS,
   takeBackLeases,
-  unsettledOf,
 } from "./sweep.ts";
 import { sweepTasks } from "./sweep-tasks.ts";
-import { sqlText } from "./texts.ts";
-import { PROLOGUE } from "./transaction.ts";
 
 /** What a sweep that has nothing to do asks: one round trip, where the embedded store just tries each step. */
-const DUE = sqlText(
-  "due",
-  `${PROLOGUE}DECLARE @ahead int, @silent int, @unreleased int, @leased int, @expired int, @left int, @joining int, @tasks int, @audit int;
-${FIND_CLOCK_STEP}SELECT TOP (1) @silent = 1 FROM dbo.agent_heartbeats AS h
-WHERE h.beating = 1 AND h.last_heartbeat_at <= @now - @heartbeatTimeoutMilliseconds;
-SELECT TOP (1) @unreleased = 1 ${AGENTS_LEFT};
-SELECT TOP (1) @leased = 1 FROM dbo.messages AS m WHERE m.status = 'leased';
-SELECT TOP (1) @expired = 1 FROM dbo.messages AS m
-WHERE m.status = 'queued' AND m.expires_at IS NOT NULL AND m.expires_at <= @now;
-SELECT TOP (1) @joining = 1 FROM dbo.messages AS m WHERE m.joined = 0 AND m.status = 'queued';
-SELECT TOP (1) @left = 1 FROM dbo.agents AS a WHERE a.mailbox_left = 1
-  AND (a.status_changed_at <= @now - ${SEND_UNDER_WAY_MILLISECONDS} OR ${unsettledOf("a.agent_no")});
-SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status IN ('assigned', 'running') AND t.deadline_at <= @now;
-SELECT TOP (1) @tasks = 1 FROM dbo.ended_dependencies;
-SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status = 'pending' AND t.assign_to_no IS NULL;
-SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status = 'pending' AND t.assign_to_no IS NOT NULL;
-SELECT TOP (1) @audit = 1 FROM audit.entries AS e
-WHERE e.entry_no > COALESCE((SELECT TOP (1) b.last_entry_no FROM audit.blocks AS b ORDER BY b.block_no DESC), 0);
-SELECT @ahead AS ahead, @silent AS silent, @unreleased AS unreleased, @leased AS leased, @expired AS expired, @left AS [left], @joining AS joining, @tasks AS tasks, @audit AS audit;
-`,
-);
+const DUE = procedure("find_due_upkeep");
 
 /** 1: there may be something to do; NULL: there is not. */
 interface Due {

@@ -1,0 +1,116 @@
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+
+/**
+ * The T-SQL of a release: procedures/<verb>.sql and the parts that they include. A table parameter is read-only in T-SQL, so
+ * what hands rows on to the next step is a file that the verb includes:
+ *
+ *     -- include: parts/end-tasks.sql
+ *
+ * The schema is called `release` in the files; a release is put into one of SLOTS.
+ */
+
+const FOLDER = new URL("./procedures/", import.meta.url);
+
+/** The schemas in which releases stand side by side, made by infra/sql/roles.sql. */
+export const SLOTS = ["release_a", "release_b", "release_c"] as const;
+export type Slot = (typeof SLOTS)[number];
+
+/** Where a line of a built text comes from. */
+export interface SourceLine {
+  file: string;
+  /** From 1. */
+  line: number;
+}
+
+/** One procedure, with what it includes. */
+export interface BuiltProcedure {
+  /** complete_tasks */
+  name: string;
+  /** With the schema `release`. */
+  sql: string;
+  /** The origin of each line of `sql`. */
+  lines: readonly SourceLine[];
+  /** The files that it is made of, its own first. */
+  files: readonly string[];
+}
+
+/** All of it: what `migrate` creates. */
+export interface Release {
+  /** Of every text of the release; 16 hexadecimal digits. */
+  hash: string;
+  /** Batches that make the table types. */
+  types: readonly string[];
+  procedures: readonly BuiltProcedure[];
+}
+
+const INCLUDE = /^\s*-- include: (\S+)$/;
+
+interface Line extends SourceLine {
+  text: string;
+}
+
+function readLines(file: string, within: readonly string[] = []): Line[] {
+  if (within.includes(file)) throw new Error(`${file} includes itself: ${[...within, file].join(" → ")}`);
+  const lines = readFileSync(new URL(file, FOLDER), "utf8").trimEnd().split("\n");
+  return lines.flatMap((text, index) => {
+    const included = INCLUDE.exec(text)?.[1];
+    return included === undefined ? [{ file, line: index + 1, text }] : readLines(included, [...within, file]);
+  });
+}
+
+/**
+ * Builds one file with what it includes.
+ *
+ * @param file below procedures/, such as "complete-tasks.sql"
+ * @throws Error when it, or what it includes, is not there or includes itself
+ */
+export function buildProcedure(file: string): BuiltProcedure {
+  const lines = readLines(file);
+  return {
+    name: file.replace(/\.sql$/, "").replaceAll("-", "_"),
+    sql: `${lines.map(({ text }) => text).join("\n")}\n`,
+    lines,
+    files: [...new Set(lines.map((line) => line.file))],
+  };
+}
+
+/**
+ * A part for a text that is sent as it is (a copy runs as the migrator, with texts of its own): there a lost race is told by
+ * a row, since only procedures return numbers.
+ */
+export function partOfText(name: string): string {
+  return buildProcedure(`parts/${name}.sql`).sql.replaceAll("RETURN 1;", "SELECT 1 AS lost_race; RETURN;");
+}
+
+let read: Release | undefined;
+
+/** The release of this version of the app; read once. */
+export function readRelease(): Release {
+  read ??= buildRelease();
+  return read;
+}
+
+function buildRelease(): Release {
+  const files = readdirSync(FOLDER).filter((name) => name.endsWith(".sql") && name !== "types.sql");
+  const procedures = files.sort().map((file) => buildProcedure(file));
+  const types = readFileSync(new URL("types.sql", FOLDER), "utf8")
+    .split(/^GO$/m)
+    .filter((batch) => batch.trim() !== "");
+  const hash = createHash("sha256");
+  for (const text of [...types, ...procedures.map(({ sql }) => sql)]) hash.update(text).update("\0");
+  return { hash: hash.digest("hex").slice(0, 16), types, procedures };
+}
+
+/**
+ * A text of the release as it stands in a slot.
+ *
+ * @example
+ * inSlot("EXEC release.hand_out @freed", "release_b", hash) // "EXEC release_b.hand_out @freed"
+ */
+export function inSlot(sql: string, slot: Slot, hash: string): string {
+  return sql
+    .replaceAll(/\brelease\.(?=[a-z])/g, `${slot}.`)
+    .replaceAll("$(slot)", slot)
+    .replaceAll("$(hash)", hash);
+}

@@ -1,0 +1,198 @@
+-- Creates tasks and gives each to the best worker that can take it, or lets it wait. It first plans: one task after the
+-- other is weighed as if those before it were assigned already. Then one transaction takes the room of all chosen agents
+-- and writes all that follows; when an agent has lost its room since, the plan is made again.
+-- Table order: capability_sets, demands (in a transaction of their own); agent_loads, tasks and their rows, messages, counters.
+CREATE PROCEDURE release.assign_tasks
+  @items nvarchar(max),
+  @renewalMilliseconds int,
+  @clockOffset bigint
+AS
+-- include: parts/prologue.sql
+-- include: parts/declare-new-tasks.sql
+-- Scalars of a plan and its transaction. Beside them, DECLARE_COUNTS or at least @accepted and @second.
+-- What a task asks of its agent, for weigh: the demand; the one agent that it names, if any; whose attempt just
+-- ended; the preferred capabilities, each once, as a JSON array (NULL: none). And what comes of it: the best agent
+-- (NULL: nobody), its set, 1 when this task takes its last slot, and the explanation. @picks: tasks of this batch
+-- that have been given an agent.
+DECLARE @demandNo int, @namedNo int, @endedByNo int, @preferred nvarchar(max), @picks int = 0;
+DECLARE @chosenNo int, @chosenSetNo int, @chosenFills int, @explanation varchar(max);
+DECLARE @place int, @planned int, @agents int, @taken int, @lostRounds int = 0;
+DECLARE @messages int, @arrival bigint;
+DECLARE @accepted bigint = 0, @second varchar(48), @open int = 1;
+SET @taskNumbers = NEXT VALUE FOR dbo.task_numbers;
+-- include: parts/check-new-tasks.sql
+-- Demands that no task had before.
+IF @missing > 0
+BEGIN
+  -- Demands that the tasks of a batch make.
+  DECLARE @demands TABLE (capabilities_hash varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL PRIMARY KEY,
+    capabilities nvarchar(max) NOT NULL);
+  INSERT INTO @demands (capabilities_hash, capabilities)
+    SELECT n.capabilities_hash, MIN(v.value)
+    FROM OPENJSON(@items) AS i JOIN @plan AS n ON n.place = CAST(i.[key] AS int) CROSS APPLY OPENJSON(i.value) AS v
+    WHERE v.[key] = N'capabilities' AND n.demand_no IS NULL AND (n.becomes IS NULL OR n.becomes IN ('blocked', 'failed'))
+    GROUP BY n.capabilities_hash;
+  -- include: parts/intern-demands.sql
+  UPDATE n SET demand_no = d.demand_no
+    FROM @plan AS n JOIN dbo.demands AS d ON d.capabilities_hash = n.capabilities_hash;
+END;
+-- Writes the plan, or makes it again when an agent has lost its room since.
+WHILE @open = 1
+BEGIN
+  -- One after the other: each that gets an agent takes room from the next.
+  SET @place = (SELECT MIN(place) FROM @plan WHERE becomes IS NULL);
+  WHILE @place IS NOT NULL
+  BEGIN
+    SELECT @demandNo = demand_no, @namedNo = named_no, @preferred = preferred FROM @plan WHERE place = @place;
+    -- include: parts/weigh.sql
+    IF @chosenNo IS NULL UPDATE @plan SET becomes = 'pending' WHERE place = @place;
+    ELSE UPDATE @plan SET becomes = 'assigned', agent_no = @chosenNo, set_no = @chosenSetNo, fills = @chosenFills,
+    explanation = @explanation, receiver_no = @chosenNo, message_type = 'task_assignment',
+    payload = CONCAT('{"taskId":"', task_id, '","attempt":', attempt, ',"taskType":"', task_type, '","deadline":"', CONCAT(REPLACE(CONVERT(varchar(19), DATEADD(SECOND, (@now + timeout_milliseconds) / 1000 % 86400,
+        DATEADD(DAY, (@now + timeout_milliseconds) / 86400000, CONVERT(datetime2(3), '19700101'))), 120), ' ', 'T'), '.',
+        RIGHT(CONCAT('00', (@now + timeout_milliseconds) % 1000), 3), 'Z'), '"}') WHERE place = @place;
+    SET @place = (SELECT MIN(place) FROM @plan WHERE becomes IS NULL);
+  END;
+  SELECT @planned = COUNT(*), @agents = COUNT(DISTINCT agent_no) FROM @plan WHERE becomes IN ('assigned', 'pending', 'blocked', 'failed');
+  SET @open = CASE WHEN @planned > 0 THEN 1 ELSE 0 END;
+  IF @open = 1
+  BEGIN
+    BEGIN TRANSACTION;
+    SET @taken = 0;
+    IF @agents > 0
+    BEGIN
+      -- include: parts/take-room.sql
+      SET @taken = @@ROWCOUNT;
+    END;
+    IF @taken < @agents
+    BEGIN
+      ROLLBACK TRANSACTION;
+      SET @lostRounds = @lostRounds + 1;
+      IF @lostRounds > 20 /* LOST_ROUNDS_MAX */ --@@LOSE_RACE: Gives up: undoes the transaction, if there is one, and says so. Not by THROW: a race is no fault to be reported as an error of severity 16 (some servers do not even count right in the session that an error has passed through).
+      BEGIN
+        IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION;
+        RETURN 1;
+      END;
+      UPDATE @plan SET becomes = NULL, agent_no = NULL, set_no = NULL, fills = NULL, receiver_no = NULL
+      WHERE becomes IN ('assigned', 'pending');
+      SET @picks = 0;
+    END;
+    ELSE
+    BEGIN
+      -- Locks what the tasks depend on, by writing to it: so either its end sees them, or this sees the end and has lost a
+      -- race. (A write that changes nothing would not do: under optimized locking it need not hold the row until the
+      -- commit.)
+      IF @dependent > 0
+      BEGIN
+        UPDATE t SET dependents = t.dependents + x.tasks
+        FROM (SELECT d.task_no, COUNT(*) AS tasks FROM @dependencies AS d JOIN @plan AS n ON n.place = d.place
+          WHERE n.becomes IN ('assigned', 'pending', 'blocked', 'failed') AND d.status NOT IN ('completed', 'failed', 'cancelled') GROUP BY d.task_no) AS x
+        JOIN dbo.tasks AS t ON t.task_no = x.task_no
+        WHERE t.ended_at IS NULL
+        OPTION (LOOP JOIN, FORCE ORDER, ORDER GROUP);
+        IF @@ROWCOUNT <> (SELECT COUNT(DISTINCT d.task_no) FROM @dependencies AS d JOIN @plan AS n ON n.place = d.place
+          WHERE n.becomes IN ('assigned', 'pending', 'blocked', 'failed') AND d.status NOT IN ('completed', 'failed', 'cancelled'))
+      BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
+      END;
+      INSERT INTO dbo.tasks (task_no, task_id, supervisor_no, task_type, priority, status, demand_no, assign_to_no,
+        agent_no, attempt, max_retries, timeout_milliseconds, unmet_dependencies, created_at, available_at, assigned_at, deadline_at,
+        ended_at, parent_task_id, idempotency_key, request_hash, operation_id)
+      SELECT n.task_no, n.task_id, n.supervisor_no, n.task_type, n.priority, n.becomes, n.demand_no, n.named_no, n.agent_no,
+        CASE WHEN n.agent_no IS NULL THEN 0 ELSE 1 END, n.max_retries, n.timeout_milliseconds, n.unmet, @now, @now,
+        CASE WHEN n.agent_no IS NOT NULL THEN @now END, CASE WHEN n.agent_no IS NOT NULL THEN @now + n.timeout_milliseconds END,
+        CASE WHEN n.becomes = 'failed' THEN @now END, n.parent_task_id, n.idempotency_key, n.request_hash, n.operation_id
+      FROM @plan AS n WHERE n.becomes IN ('assigned', 'pending', 'blocked', 'failed');
+      INSERT INTO dbo.task_bodies (task_no, description, parameters, key_version, traceparent, preferred_capabilities)
+      SELECT n.task_no, REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(MAX(CASE WHEN v.[key] = N'description' THEN v.value END) COLLATE Latin1_General_100_BIN2, NCHAR(64976), NCHAR(34)), NCHAR(64977), NCHAR(92)), NCHAR(64978), NCHAR(10)), NCHAR(64979), NCHAR(13)), NCHAR(64980), NCHAR(9)), REPLACE(REPLACE(MAX(CASE WHEN v.[key] = N'parameters' THEN v.value END) COLLATE Latin1_General_100_BIN2, NCHAR(64976), NCHAR(34)), NCHAR(64977), NCHAR(92)),
+        CAST(MAX(CASE WHEN v.[key] = N'keyVersion' THEN v.value END) AS varchar(64)), CAST(MAX(CASE WHEN v.[key] = N'traceparent' THEN v.value END) AS varchar(55)), MAX(CASE WHEN v.[key] = N'preferred' THEN v.value END)
+      FROM OPENJSON(@items) AS i JOIN @plan AS n ON n.place = CAST(i.[key] AS int) CROSS APPLY OPENJSON(i.value) AS v
+      WHERE n.becomes IN ('assigned', 'pending', 'blocked', 'failed') AND v.[key] IN (N'description', N'parameters', N'keyVersion', N'traceparent', N'preferred') GROUP BY n.task_no;
+      IF @dependent > 0
+      BEGIN
+        INSERT INTO dbo.task_outcomes (task_no, error) SELECT n.task_no, N'DEPENDENCY_FAILED' FROM @plan AS n WHERE n.becomes = 'failed';
+        INSERT INTO dbo.task_dependencies (task_no, position, depends_on, settled)
+        SELECT n.task_no, d.position, d.depends_on, CASE WHEN d.status IN ('completed', 'failed', 'cancelled') THEN 1 ELSE 0 END
+        FROM @dependencies AS d JOIN @plan AS n ON n.place = d.place WHERE n.becomes IN ('assigned', 'pending', 'blocked', 'failed');
+      END;
+      INSERT INTO dbo.task_events (task_no, event, at, attempt, agent_no, detail)
+      SELECT n.task_no, e.event, @now, e.attempt, e.agent_no, e.detail
+      FROM @plan AS n CROSS APPLY (VALUES (0, 'created', 0, NULL, NULL, n.actor), (1, 'assigned', 1, n.agent_no, NULL, n.actor),
+        (1, 'failed', 0, NULL, CONCAT('DEPENDENCY_FAILED: ', n.lost, ' did not complete'), NULL)) AS e (step, event, attempt, agent_no, detail, actor)
+      WHERE n.becomes IN ('assigned', 'pending', 'blocked', 'failed') AND (e.step = 0 OR e.event = n.becomes)
+      ORDER BY n.place, e.step;
+      INSERT INTO audit.entries (at, actor, action, subject_kind, subject_id, detail)
+      SELECT @now, COALESCE(e.actor, 'system'), CONCAT('task.', e.event), 'task', n.task_id, CONCAT('{"attempt":' + CAST(e.attempt AS varchar(20)), ',"agentId":"' + (SELECT a.agent_id FROM dbo.agents AS a WHERE a.agent_no = e.agent_no) + '"', '}')
+      FROM @plan AS n CROSS APPLY (VALUES (0, 'created', 0, NULL, NULL, n.actor), (1, 'assigned', 1, n.agent_no, NULL, n.actor),
+        (1, 'failed', 0, NULL, CONCAT('DEPENDENCY_FAILED: ', n.lost, ' did not complete'), NULL)) AS e (step, event, attempt, agent_no, detail, actor)
+      WHERE n.becomes IN ('assigned', 'pending', 'blocked', 'failed') AND (e.step = 0 OR e.event = n.becomes)
+      ORDER BY n.place, e.step;
+      INSERT INTO dbo.task_attempts (task_no, attempt, agent_no, assigned_at, explanation)
+      SELECT p.task_no, p.attempt, p.agent_no, @now, p.explanation FROM @plan AS p WHERE p.agent_no IS NOT NULL;
+      SET @messages = (SELECT COUNT(*) FROM @plan WHERE receiver_no IS NOT NULL);
+      IF @messages > 0
+      BEGIN
+        SET @arrival = NEXT VALUE FOR dbo.message_arrivals;
+        SET @arrival = @arrival * 4096 /* ARRIVALS_PER_NUMBER */;
+        INSERT INTO dbo.messages (arrival, message_id, receiver_no, type, priority, status, attempt_limit, max_attempts,
+          accepted_at, available_at, task_no, task_attempt, traceparent, payload_bytes)
+        SELECT @arrival + p.place, LOWER(CONVERT(varchar(36), NEWID())), p.receiver_no, p.message_type, p.priority, 'queued',
+          5 /* ATTEMPTS_DEFAULT */, 5 /* ATTEMPTS_DEFAULT */, @now, @now, CASE WHEN p.agent_no IS NOT NULL THEN p.task_no END,
+          CASE WHEN p.agent_no IS NOT NULL THEN p.attempt END,
+          CASE WHEN p.agent_no IS NULL THEN (SELECT b.traceparent FROM dbo.task_bodies AS b WHERE b.task_no = p.task_no) END,
+          LEN(p.payload) + CASE WHEN p.agent_no IS NULL THEN 0 ELSE (SELECT LEN(j.description) * CASE WHEN j.description COLLATE Latin1_General_100_BIN2 LIKE N'%[^ -~]%' THEN 3 ELSE 1 END + LEN(j.parameters) * CASE WHEN j.parameters COLLATE Latin1_General_100_BIN2 LIKE N'%[^ -~]%' THEN 3 ELSE 1 END FROM dbo.task_bodies AS j WHERE j.task_no = p.task_no) END
+        FROM @plan AS p WHERE p.receiver_no IS NOT NULL;
+        INSERT INTO dbo.message_payloads (arrival, payload)
+        SELECT @arrival + p.place, p.payload FROM @plan AS p WHERE p.receiver_no IS NOT NULL;
+      END;
+      UPDATE c SET value = c.value + d.delta
+      FROM (SELECT n.name, SUM(n.delta) AS delta FROM (
+          SELECT k.name, k.delta FROM @plan AS p CROSS APPLY (VALUES (CONCAT('tasks:', p.becomes), 1), ('tasks:failed_total', CASE WHEN p.becomes = 'failed' THEN 1 ELSE 0 END),
+            ('messages:queued', CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
+            (CONCAT('mailbox:', p.receiver_no), CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
+            ('tasks:assigned_once', CASE WHEN p.agent_no IS NOT NULL AND p.attempt = 1 THEN 1 ELSE 0 END)) AS k (name, delta)
+          WHERE p.becomes IN ('assigned', 'pending', 'blocked', 'failed')
+          UNION ALL
+          SELECT CONCAT('set:', l.set_no, ':free'), -1
+          FROM (SELECT DISTINCT agent_no FROM @plan WHERE agent_no IS NOT NULL) AS a
+          JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no WHERE l.assignable = 0) AS n
+        GROUP BY n.name HAVING SUM(n.delta) <> 0) AS d
+      JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8;
+      IF @@ROWCOUNT <> (SELECT COUNT(*) FROM (SELECT n.name, SUM(n.delta) AS delta FROM (
+          SELECT k.name, k.delta FROM @plan AS p CROSS APPLY (VALUES (CONCAT('tasks:', p.becomes), 1), ('tasks:failed_total', CASE WHEN p.becomes = 'failed' THEN 1 ELSE 0 END),
+            ('messages:queued', CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
+            (CONCAT('mailbox:', p.receiver_no), CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
+            ('tasks:assigned_once', CASE WHEN p.agent_no IS NOT NULL AND p.attempt = 1 THEN 1 ELSE 0 END)) AS k (name, delta)
+          WHERE p.becomes IN ('assigned', 'pending', 'blocked', 'failed')
+          UNION ALL
+          SELECT CONCAT('set:', l.set_no, ':free'), -1
+          FROM (SELECT DISTINCT agent_no FROM @plan WHERE agent_no IS NOT NULL) AS a
+          JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no WHERE l.assignable = 0) AS n
+        GROUP BY n.name HAVING SUM(n.delta) <> 0) AS d)
+      BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
+      SET @accepted = @accepted + @messages;
+      -- include: parts/count-accepted.sql
+      COMMIT TRANSACTION;
+      SET @open = 0;
+    END;
+  END;
+END;
+IF @stale > 0 UPDATE h SET last_heartbeat_at = @now
+FROM (SELECT DISTINCT supervisor_no FROM @plan WHERE stale = 1) AS n JOIN dbo.agent_heartbeats AS h ON h.agent_no = n.supervisor_no
+WHERE h.beating = 1 AND h.last_heartbeat_at < @now - @renewalMilliseconds
+OPTION (LOOP JOIN, FORCE ORDER);
+-- free: the task waits, and somebody could take it: room was made after it was weighed, by a call that did not see it
+-- wait yet. Read after the commit, so that of two such calls one sees the other.
+SELECT n.place AS item, n.code, n.subject, n.task_no, COALESCE(n.known_id, n.task_id) AS task_id, n.wakes,
+  CASE WHEN n.becomes = 'repeat' THEN COALESCE(t.status, r.status) ELSE n.becomes END AS status,
+  CASE WHEN n.becomes = 'repeat' THEN COALESCE(t.attempt, r.attempt) WHEN n.agent_no IS NULL THEN 0 ELSE 1 END AS attempt,
+  COALESCE(a.agent_id, JSON_VALUE(r.task, '$.assignedTo') COLLATE Latin1_General_100_BIN2) AS assigned_to,
+  CASE WHEN n.becomes = 'repeat' AND n.own = 0 THEN 1 ELSE 0 END AS duplicate,
+  CASE WHEN n.becomes = 'pending' AND EXISTS (SELECT 1 FROM dbo.demand_sets AS s
+    JOIN dbo.agent_loads AS l ON l.set_no = s.set_no AND l.assignable = 1
+    WHERE s.demand_no = n.demand_no AND (n.named_no IS NULL OR l.agent_no = n.named_no)) THEN 1 ELSE 0 END AS free,
+  0 AS undecided
+FROM @plan AS n
+LEFT JOIN dbo.tasks AS t ON t.task_id = n.known_id
+LEFT JOIN dbo.task_archive AS r ON r.task_id = n.known_id
+LEFT JOIN dbo.agents AS a ON a.agent_no = COALESCE(n.agent_no, CASE WHEN t.status <> 'pending' THEN t.agent_no END);
+SELECT DISTINCT a.agent_id AS woken FROM @plan AS n JOIN dbo.agents AS a ON a.agent_no = n.receiver_no;

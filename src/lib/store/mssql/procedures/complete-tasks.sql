@@ -1,0 +1,89 @@
+-- assigned or running → completed, with the result message, the dependents and the counters; then hands out what waits
+-- for the slots that have become free. A repeat hands out as well: the first try may have been cut between its commit and
+-- its hand-out.
+-- Table order: agent_loads, tasks and their rows, ordering_keys, messages, counters; then agent_heartbeats.
+CREATE PROCEDURE release.complete_tasks
+  @items nvarchar(max),
+  @renewalMilliseconds int,
+  @clockOffset bigint
+AS
+-- include: parts/prologue.sql
+DECLARE @callers TABLE (agent_no int NOT NULL PRIMARY KEY);
+-- Attempts and tasks to be ended, as they were read. - was, attempt, cancel_requested fence the row of the task; so
+-- does deadline_at where it is given. - outcome: how the live attempt is recorded, which agent_no holds; both NULL
+-- when the task is not live. - becomes: completed, failed, cancelled, or pending when it is tried again, with the
+-- retries_used and available_at that it has then. - answered: 1 when the attempt's own agent ends it, so that its
+-- repeat gets the same answer. - result (JSON text), the version of the key that it is encrypted under, and error are
+-- the task's; detail is for its history. - actor: who ends it; NULL: the switchboard.
+DECLARE @endings TABLE (task_no bigint NOT NULL PRIMARY KEY, task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, attempt int NOT NULL,
+  was varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, cancel_requested bit NOT NULL, deadline_at bigint NULL, agent_no int NULL, assigned_at bigint NULL,
+  outcome varchar(24) COLLATE Latin1_General_100_BIN2 NULL, becomes varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, retries_used int NULL, available_at bigint NULL,
+  answered bit NOT NULL DEFAULT 0, result nvarchar(max) NULL, key_version varchar(64) COLLATE Latin1_General_100_BIN2 NULL,
+  error nvarchar(max) NULL, detail nvarchar(max) NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NULL);
+DECLARE @finals int, @requeues int;
+-- include: parts/declare-ending-needs.sql
+-- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
+-- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
+-- DECLARE_DELIVERABLE. @handedOut: how many were.
+DECLARE @freed release.agent_numbers;
+DECLARE @unblocked release.task_numbers;
+DECLARE @handOutLimit int, @handedOut int = 0;
+DECLARE @calls TABLE (item int NOT NULL PRIMARY KEY, task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, code varchar(24) COLLATE Latin1_General_100_BIN2 NULL, answer nvarchar(200) NULL,
+  task_no bigint NULL, status varchar(24) COLLATE Latin1_General_100_BIN2 NULL, agent_no int NULL, attempt int NULL, cancel_requested bit NULL, deadline_at bigint NULL,
+  assigned_at bigint NULL, available_at bigint NULL, retries_used int NULL, max_retries int NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  inactive bit NOT NULL, key_version varchar(64) NULL, result nvarchar(max) NULL);
+INSERT INTO @calls (item, task_id, code, answer, task_no, status, agent_no, attempt, cancel_requested, deadline_at, assigned_at,
+  available_at, retries_used, max_retries, actor, inactive, key_version, result)
+SELECT i.item, i.task_id, CASE
+  WHEN p.answer IS NOT NULL THEN NULL
+  WHEN a.agent_no IS NULL THEN 'AGENT_NOT_FOUND'
+  WHEN a.status = 'deregistered' THEN 'AGENT_DEREGISTERED'
+  WHEN t.task_no IS NULL AND NOT EXISTS (SELECT 1 FROM dbo.task_archive AS z WHERE z.task_id = i.task_id) THEN 'TASK_NOT_FOUND'
+  WHEN t.task_no IS NULL OR t.status NOT IN ('assigned', 'running') OR t.attempt <> i.attempt OR t.agent_no <> a.agent_no
+    THEN 'LEASE_LOST' END,
+  p.answer, t.task_no, t.status, a.agent_no, i.attempt, t.cancel_requested, t.deadline_at, t.assigned_at, t.available_at,
+  t.retries_used, t.max_retries, i.actor, CASE WHEN a.status = 'inactive' THEN 1 ELSE 0 END, i.key_version, REPLACE(REPLACE(i.result COLLATE Latin1_General_100_BIN2, NCHAR(64976), NCHAR(34)), NCHAR(64977), NCHAR(92))
+FROM (SELECT j.item, j.task_id COLLATE Latin1_General_100_BIN2 AS task_id, j.agent_id COLLATE Latin1_General_100_BIN2 AS agent_id, j.actor,
+    j.attempt, j.key_version, result.value AS result
+  FROM OPENJSON(@items) AS k
+  CROSS APPLY OPENJSON(k.value) WITH (item int, task_id varchar(128), agent_id varchar(128), actor varchar(128), attempt int, key_version varchar(64)) AS j
+  OUTER APPLY (SELECT v.value FROM OPENJSON(k.value) AS v WHERE v.[key] = 'result') AS result) AS i
+LEFT JOIN dbo.tasks AS t ON t.task_id = i.task_id
+LEFT JOIN dbo.agents AS a ON a.agent_id = i.agent_id
+LEFT JOIN dbo.task_attempts AS p ON p.task_no = t.task_no AND p.attempt = i.attempt AND p.agent_no = a.agent_no
+  AND p.outcome IN ('completed')
+  AND t.attempt = i.attempt AND t.status NOT IN ('assigned', 'running') AND a.status <> 'deregistered'
+OPTION (LOOP JOIN, FORCE ORDER);
+INSERT INTO @callers (agent_no) SELECT DISTINCT c.agent_no FROM @calls AS c WHERE c.code IS NULL AND c.answer IS NULL;
+INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, agent_no, assigned_at, outcome, becomes, answered, result,
+  key_version, actor)
+SELECT c.task_no, c.task_id, c.attempt, c.status, c.cancel_requested, c.agent_no, c.assigned_at, 'completed', 'completed', 1, c.result,
+  c.key_version, c.actor
+FROM @calls AS c WHERE c.code IS NULL AND c.answer IS NULL;
+IF EXISTS (SELECT 1 FROM @endings)
+BEGIN
+  BEGIN TRANSACTION;
+  -- end-tasks for verbs after which nothing is tried again: a shorter text.
+  -- include: parts/leave-agents.sql
+  -- include: parts/finish-task-rows.sql
+  -- include: parts/record-endings.sql
+  -- include: parts/apply-counts.sql
+  COMMIT TRANSACTION;
+  -- For verbs that hand nothing out: renews the heartbeats of @callers, after the COMMIT of the verb. Callers that were
+  -- read as inactive are not in it: the batch says so in its outcome, and the verb then calls wakeAgent. Two round
+  -- trips instead of one, but only for an agent that had fallen silent, and the text of the hand-out stays out of the
+  -- hottest batches.
+  UPDATE h SET last_heartbeat_at = @now
+  FROM @callers AS c JOIN dbo.agent_heartbeats AS h ON h.agent_no = c.agent_no
+  WHERE h.beating = 1 AND h.last_heartbeat_at < @now - @renewalMilliseconds
+  OPTION (LOOP JOIN, FORCE ORDER);
+END;
+INSERT INTO @freed (agent_no) SELECT DISTINCT c.agent_no FROM @calls AS c WHERE c.code IS NULL AND c.agent_no IS NOT NULL;
+SET @handOutLimit = 10 /* HANDOUTS_PER_CALL */ * (SELECT COUNT(*) FROM @calls AS c WHERE c.code IS NULL);
+EXEC @handedOut = release.hand_out @freed, @unblocked, @handOutLimit, @clockOffset;
+IF @handedOut < 0 RETURN 1;
+SELECT c.item, c.code, NULL AS subject, c.inactive, c.answer, e.becomes, c.cancel_requested,
+  (SELECT z.assignments FROM dbo.task_archive AS z JOIN dbo.agents AS w ON w.agent_no = c.agent_no
+    WHERE c.task_no IS NULL AND z.task_id = c.task_id AND w.status <> 'deregistered' AND w.registered_at <= z.ended_at) AS archived
+FROM @calls AS c LEFT JOIN @endings AS e ON e.task_no = c.task_no AND c.code IS NULL AND c.answer IS NULL;
+SELECT DISTINCT a.agent_id AS woken FROM @deliverable AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;

@@ -1,0 +1,82 @@
+-- last: it holds no more tasks than one transaction takes back. An agent with more drains until then.
+CREATE PROCEDURE release.deregister_agents
+  @items nvarchar(max),
+  @clockOffset bigint
+AS
+-- include: parts/prologue.sql
+-- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
+-- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
+-- DECLARE_DELIVERABLE. @handedOut: how many were.
+DECLARE @freed release.agent_numbers;
+DECLARE @unblocked release.task_numbers;
+DECLARE @handOutLimit int, @handedOut int = 0;
+-- Changes of status, role, capacity or capability set, each with the state that the batch read before. beats: counts
+-- as a heartbeat. silent_since: a race is lost to a heartbeat later than this. actor: who changes it; NULL: the
+-- switchboard. Fill it with STATUS_CHANGES_OF.
+DECLARE @status_changes TABLE (agent_no int NOT NULL PRIMARY KEY,
+  was_role varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, was_status varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, was_set_no int NOT NULL, was_max int NOT NULL,
+  role varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, status varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, set_no int NOT NULL, max_concurrent_tasks int NOT NULL,
+  beats bit NOT NULL, silent_since bigint NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NULL, metadata_changed bit NOT NULL DEFAULT 0);
+DECLARE @statusChanges int;
+DECLARE @releaseOutcome varchar(24), @released_tasks int = 0, @requeued_tasks int = 0;
+-- Attempts and tasks to be ended, as they were read. - was, attempt, cancel_requested fence the row of the task; so
+-- does deadline_at where it is given. - outcome: how the live attempt is recorded, which agent_no holds; both NULL
+-- when the task is not live. - becomes: completed, failed, cancelled, or pending when it is tried again, with the
+-- retries_used and available_at that it has then. - answered: 1 when the attempt's own agent ends it, so that its
+-- repeat gets the same answer. - result (JSON text), the version of the key that it is encrypted under, and error are
+-- the task's; detail is for its history. - actor: who ends it; NULL: the switchboard.
+DECLARE @endings TABLE (task_no bigint NOT NULL PRIMARY KEY, task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, attempt int NOT NULL,
+  was varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, cancel_requested bit NOT NULL, deadline_at bigint NULL, agent_no int NULL, assigned_at bigint NULL,
+  outcome varchar(24) COLLATE Latin1_General_100_BIN2 NULL, becomes varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, retries_used int NULL, available_at bigint NULL,
+  answered bit NOT NULL DEFAULT 0, result nvarchar(max) NULL, key_version varchar(64) COLLATE Latin1_General_100_BIN2 NULL,
+  error nvarchar(max) NULL, detail nvarchar(max) NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NULL);
+DECLARE @finals int, @requeues int;
+-- include: parts/declare-ending-needs.sql
+DECLARE @leaving TABLE (agent_no int NOT NULL, item int NOT NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, PRIMARY KEY (agent_no, item));
+DECLARE @released TABLE (agent_no int NOT NULL PRIMARY KEY, actor varchar(128) COLLATE Latin1_General_100_BIN2 NULL, last bit NOT NULL);
+INSERT INTO @leaving (agent_no, item, actor)
+SELECT COALESCE(a.agent_no, 0), j.item, j.actor
+FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId', actor varchar(128)) AS j
+LEFT JOIN dbo.agents AS a ON a.agent_id = j.agent_id COLLATE Latin1_General_100_BIN2;
+INSERT INTO @released (agent_no, actor, last)
+SELECT a.agent_no, x.actor, CASE WHEN l.active_tasks <= 100 /* RELEASES_PER_TRANSACTION */ THEN 1 ELSE 0 END
+FROM @leaving AS x JOIN dbo.agents AS a ON a.agent_no = x.agent_no JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no
+WHERE a.status <> 'deregistered';
+IF @@ROWCOUNT > 0
+BEGIN
+  SET @releaseOutcome = 'released';
+  INSERT INTO @status_changes (agent_no, was_role, was_status, was_set_no, was_max, role, status, set_no,
+  max_concurrent_tasks, beats, silent_since, actor)
+SELECT a.agent_no, a.role, a.status, a.set_no, l.max_concurrent_tasks, a.role, CASE WHEN x.last = 1 THEN 'deregistered' ELSE 'draining' END, a.set_no,
+  l.max_concurrent_tasks, 0, NULL, x.actor
+FROM @released AS x JOIN dbo.agents AS a ON a.agent_no = x.agent_no JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no;
+  BEGIN TRANSACTION;
+  -- include: parts/change-status.sql
+  -- include: parts/release-tasks.sql
+  -- One more was assigned since its tasks were counted.
+  IF EXISTS (SELECT 1 FROM @released AS r JOIN dbo.agent_loads AS l ON l.agent_no = r.agent_no
+    WHERE r.last = 1 AND l.active_tasks > 0)
+-- Gives up: undoes the transaction, if there is one, and says so. Not by THROW: a race is no fault to be reported as
+  -- an error of severity 16 (some servers do not even count right in the session that an error has passed through).
+  BEGIN
+    IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION;
+    RETURN 1;
+  END;
+  -- include: parts/apply-counts.sql
+  COMMIT TRANSACTION;
+  -- include: parts/leave-sets.sql
+  SET @handOutLimit = 10 /* HANDOUTS_PER_CALL */ * @statusChanges;
+  EXEC @handedOut = release.hand_out @freed, @unblocked, @handOutLimit, @clockOffset;
+  IF @handedOut < 0 RETURN 1;
+END;
+SELECT x.item, CASE WHEN x.agent_no = 0 THEN 'AGENT_NOT_FOUND' END AS code, NULL AS subject,
+  CASE WHEN EXISTS (SELECT 1 FROM @released AS r WHERE r.agent_no = x.agent_no AND r.last = 0) THEN 1 ELSE 0 END AS unfinished
+FROM @leaving AS x;
+SELECT DISTINCT a.agent_id AS woken FROM @deliverable AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;
+SELECT x.item, a.agent_no, a.agent_id, a.role, a.status, c.capabilities, l.max_concurrent_tasks, l.active_tasks,
+  a.registered_at, h.last_heartbeat_at, l.completed, l.failed, l.completed_milliseconds, l.p95_milliseconds, m.metadata
+FROM @leaving AS x JOIN dbo.agents AS a ON a.agent_no = x.agent_no
+JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no
+JOIN dbo.agent_heartbeats AS h ON h.agent_no = a.agent_no
+JOIN dbo.capability_sets AS c ON c.set_no = a.set_no
+LEFT JOIN dbo.agent_metadata AS m ON m.agent_no = a.agent_no;

@@ -1,0 +1,44 @@
+-- Deregisters agents that have been inactive for longer than the retention.
+CREATE PROCEDURE release.deregister_inactive
+  @inactiveRetention bigint,
+  @clockOffset bigint
+AS
+-- include: parts/prologue.sql
+DECLARE @inactive TABLE (agent_no int NOT NULL PRIMARY KEY);
+DECLARE @found int;
+INSERT INTO @inactive (agent_no)
+SELECT TOP (1000 /* MAINTENANCE_BATCH_ROWS */) a.agent_no FROM dbo.agents AS a
+WHERE a.status = 'inactive' AND a.status_changed_at <= @now - @inactiveRetention
+  AND NOT EXISTS (SELECT 1 FROM dbo.agent_loads AS l WHERE l.agent_no = a.agent_no AND l.active_tasks > 0)
+ORDER BY a.status_changed_at;
+SET @found = @@ROWCOUNT;
+IF @found = 0
+BEGIN
+  SELECT 0 AS done, 0 AS found;
+  RETURN;
+END;
+-- Changes of status, role, capacity or capability set, each with the state that the batch read before. beats: counts
+-- as a heartbeat. silent_since: a race is lost to a heartbeat later than this. actor: who changes it; NULL: the
+-- switchboard. Fill it with STATUS_CHANGES_OF.
+DECLARE @status_changes TABLE (agent_no int NOT NULL PRIMARY KEY,
+  was_role varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, was_status varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, was_set_no int NOT NULL, was_max int NOT NULL,
+  role varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, status varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, set_no int NOT NULL, max_concurrent_tasks int NOT NULL,
+  beats bit NOT NULL, silent_since bigint NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NULL, metadata_changed bit NOT NULL DEFAULT 0);
+DECLARE @statusChanges int;
+-- Additions to counters, collected until the end of the transaction. name as in apply-counts.
+DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
+DECLARE @accepted bigint = 0;
+DECLARE @second varchar(48);
+INSERT INTO @status_changes (agent_no, was_role, was_status, was_set_no, was_max, role, status, set_no,
+  max_concurrent_tasks, beats, silent_since, actor)
+SELECT a.agent_no, a.role, a.status, a.set_no, l.max_concurrent_tasks, a.role, 'deregistered', a.set_no,
+  l.max_concurrent_tasks, 0, NULL, NULL
+FROM @inactive AS x JOIN dbo.agents AS a ON a.agent_no = x.agent_no JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no;
+-- Some may have come back since.
+DELETE FROM @status_changes WHERE was_status <> 'inactive';
+BEGIN TRANSACTION;
+-- include: parts/change-status.sql
+-- include: parts/apply-counts.sql
+COMMIT TRANSACTION;
+-- include: parts/leave-sets.sql
+SELECT @statusChanges AS done, @found AS found;

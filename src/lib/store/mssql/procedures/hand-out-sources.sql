@@ -1,0 +1,158 @@
+-- Hands out waiting tasks in rank order: availableAt − headStart(priority), then the order of creation. Waiting tasks are
+-- found in streams, one per source and priority, whose heads are merged by rank: so the cost grows with the different
+-- demands that wait, not with the tasks. Outside any transaction. Returns how many; -1: a race was lost.
+-- Table order: agent_loads, tasks and their rows, messages, counters.
+CREATE PROCEDURE release.hand_out_sources
+  @sources release.task_sources READONLY,
+  @handOutLimit int,
+  @clockOffset bigint
+AS
+-- include: parts/prologue.sql
+DECLARE @handedOut int = 0, @accepted bigint = 0, @second varchar(48);
+DECLARE @deliverable TABLE (agent_no int NOT NULL);
+-- Hands out what waits at @sources. Needs DECLARE_HAND_OUT, DECLARE_SOURCES, DECLARE_COUNTS and DECLARE_DELIVERABLE.
+-- A round lists and plans tasks, takes the room of all chosen agents, then the tasks; when another call was faster
+-- with one of them, nothing of the round is written and the next one sees what is left. Each round reads the time: a
+-- task that another call has made a millisecond after the time of this batch is seen by this one, or by that one.
+DECLARE @plan TABLE (place int NOT NULL PRIMARY KEY, task_no bigint NOT NULL, task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, task_type varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, priority tinyint NOT NULL,
+  demand_no int NULL, named_no int NULL, attempt int NOT NULL, timeout_milliseconds bigint NOT NULL, preferred nvarchar(max) NULL,
+  becomes varchar(24) COLLATE Latin1_General_100_BIN2 NULL, agent_no int NULL, set_no int NULL, fills int NULL, explanation varchar(max) NULL,
+  receiver_no int NULL, message_type varchar(24) COLLATE Latin1_General_100_BIN2 NULL, payload varchar(max) NULL, ended_by_no int NULL);
+-- Scalars of a plan and its transaction. Beside them, DECLARE_COUNTS or at least @accepted and @second.
+-- What a task asks of its agent, for weigh: the demand; the one agent that it names, if any; whose attempt just
+-- ended; the preferred capabilities, each once, as a JSON array (NULL: none). And what comes of it: the best agent
+-- (NULL: nobody), its set, 1 when this task takes its last slot, and the explanation. @picks: tasks of this batch
+-- that have been given an agent.
+DECLARE @demandNo int, @namedNo int, @endedByNo int, @preferred nvarchar(max), @picks int = 0;
+DECLARE @chosenNo int, @chosenSetNo int, @chosenFills int, @explanation varchar(max);
+DECLARE @place int, @planned int, @agents int, @taken int, @lostRounds int = 0;
+DECLARE @messages int, @arrival bigint;
+DECLARE @listed int = 1, @given int;
+WHILE @listed > 0
+BEGIN
+  -- Reads the time anew: first thing before whatever a batch reads by time after a commit or a wait for a lock. What
+  -- others have made due meanwhile is not due at the time at which the batch began, and would be passed over by both.
+  SET @now = DATEDIFF_BIG(MILLISECOND, '19700101', SYSUTCDATETIME()) + @clockOffset;
+  -- The next tasks in rank order, of sources that somebody free can take from.
+  INSERT INTO @plan (place, task_no, task_id, task_type, priority, demand_no, named_no, attempt, timeout_milliseconds,
+    preferred, ended_by_no)
+  SELECT h.place, t.task_no, t.task_id, t.task_type, t.priority, t.demand_no, t.assign_to_no, t.attempt + 1, t.timeout_milliseconds,
+    NULLIF(b.preferred_capabilities, N'[]'), CASE WHEN t.attempt > 0 THEN t.agent_no END
+  FROM (SELECT TOP (@handOutLimit - @handedOut) o.task_no, ROW_NUMBER() OVER (ORDER BY o.rank, o.task_no) AS place FROM (
+      SELECT w.task_no, w.rank FROM @sources AS x CROSS JOIN (VALUES (0, 0), (1, 60000), (2, 600000), (3, 3600000)) AS s (priority, head_start)
+      CROSS APPLY (SELECT TOP (@handOutLimit) t.task_no, t.available_at - s.head_start AS rank FROM dbo.tasks AS t
+        WHERE t.demand_no = x.demand_no AND t.assign_to_no IS NULL AND t.priority = s.priority AND t.status = 'pending' AND t.available_at <= @now
+        ORDER BY t.available_at, t.task_no) AS w
+      WHERE EXISTS (SELECT 1 FROM dbo.demand_sets AS d JOIN dbo.agent_loads AS l ON l.set_no = d.set_no AND l.assignable = 1
+        WHERE d.demand_no = x.demand_no)
+      UNION ALL
+      SELECT w.task_no, w.rank FROM @sources AS x
+      JOIN dbo.agent_loads AS l ON l.agent_no = x.named_no AND l.assignable = 1 CROSS JOIN (VALUES (0, 0), (1, 60000), (2, 600000), (3, 3600000)) AS s (priority, head_start)
+      CROSS APPLY (SELECT TOP (@handOutLimit) t.task_no, t.available_at - s.head_start AS rank FROM dbo.tasks AS t
+        WHERE t.assign_to_no = x.named_no AND t.assign_to_no IS NOT NULL AND t.priority = s.priority AND t.status = 'pending' AND t.available_at <= @now AND EXISTS (SELECT 1 FROM dbo.demand_sets AS d WHERE d.demand_no = t.demand_no AND d.set_no = l.set_no)
+        ORDER BY t.available_at, t.task_no) AS w) AS o
+    ORDER BY o.rank, o.task_no) AS h
+  JOIN dbo.tasks AS t ON t.task_no = h.task_no
+  JOIN dbo.task_bodies AS b ON b.task_no = t.task_no;
+  SET @listed = @@ROWCOUNT;
+  -- A source nobody can take from is passed over: its other tasks ask the same.
+  SET @place = (SELECT MIN(place) FROM @plan WHERE becomes IS NULL);
+  WHILE @place IS NOT NULL
+  BEGIN
+    SELECT @demandNo = demand_no, @namedNo = named_no, @endedByNo = ended_by_no, @preferred = preferred FROM @plan WHERE place = @place;
+    -- include: parts/weigh.sql
+    IF @chosenNo IS NOT NULL UPDATE @plan SET becomes = 'assigned', agent_no = @chosenNo, set_no = @chosenSetNo, fills = @chosenFills,
+      explanation = @explanation, receiver_no = @chosenNo, message_type = 'task_assignment',
+      payload = CONCAT('{"taskId":"', task_id, '","attempt":', attempt, ',"taskType":"', task_type, '","deadline":"', CONCAT(REPLACE(CONVERT(varchar(19), DATEADD(SECOND, (@now + timeout_milliseconds) / 1000 % 86400,
+          DATEADD(DAY, (@now + timeout_milliseconds) / 86400000, CONVERT(datetime2(3), '19700101'))), 120), ' ', 'T'), '.',
+          RIGHT(CONCAT('00', (@now + timeout_milliseconds) % 1000), 3), 'Z'), '"}') WHERE place = @place;
+    ELSE UPDATE @plan SET becomes = 'none'
+      WHERE becomes IS NULL AND (named_no = @namedNo OR (@namedNo IS NULL AND named_no IS NULL AND demand_no = @demandNo));
+    SET @place = (SELECT MIN(place) FROM @plan WHERE becomes IS NULL);
+  END;
+  SELECT @planned = COUNT(agent_no), @agents = COUNT(DISTINCT agent_no) FROM @plan;
+  -- A short list that was given out, or in which nobody could take anything, was all there is.
+  IF @planned = 0 OR @listed < @handOutLimit - @handedOut SET @listed = 0;
+  IF @planned > 0
+  BEGIN
+    BEGIN TRANSACTION;
+    -- include: parts/take-room.sql
+    SET @taken = @@ROWCOUNT;
+    SET @given = 0;
+    IF @taken = @agents
+    BEGIN
+      UPDATE t SET status = 'assigned', agent_no = w.agent_no, attempt = w.attempt, assigned_at = @now,
+        deadline_at = @now + w.timeout_milliseconds
+      FROM @plan AS w JOIN dbo.tasks AS t ON t.task_no = w.task_no
+      WHERE w.agent_no IS NOT NULL AND t.status = 'pending' AND t.attempt = w.attempt - 1;
+      SET @given = @@ROWCOUNT;
+    END;
+    IF @given = @planned
+    BEGIN
+      INSERT INTO dbo.task_events (task_no, event, at, attempt, agent_no)
+  SELECT w.task_no, 'assigned', @now, w.attempt, w.agent_no FROM @plan AS w WHERE w.agent_no IS NOT NULL ORDER BY w.place;
+      INSERT INTO audit.entries (at, actor, action, subject_kind, subject_id, detail)
+      SELECT @now, COALESCE(NULL, 'system'), CONCAT('task.', 'assigned'), 'task', w.task_id, CONCAT('{"attempt":' + CAST(w.attempt AS varchar(20)), ',"agentId":"' + a.agent_id + '"', '}')
+      FROM @plan AS w JOIN dbo.agents AS a ON a.agent_no = w.agent_no ORDER BY w.place;
+      INSERT INTO dbo.task_attempts (task_no, attempt, agent_no, assigned_at, explanation)
+      SELECT p.task_no, p.attempt, p.agent_no, @now, p.explanation FROM @plan AS p WHERE p.agent_no IS NOT NULL;
+      SET @messages = (SELECT COUNT(*) FROM @plan WHERE receiver_no IS NOT NULL);
+      IF @messages > 0
+      BEGIN
+        SET @arrival = NEXT VALUE FOR dbo.message_arrivals;
+        SET @arrival = @arrival * 4096 /* ARRIVALS_PER_NUMBER */;
+        INSERT INTO dbo.messages (arrival, message_id, receiver_no, type, priority, status, attempt_limit, max_attempts,
+          accepted_at, available_at, task_no, task_attempt, traceparent, payload_bytes)
+        SELECT @arrival + p.place, LOWER(CONVERT(varchar(36), NEWID())), p.receiver_no, p.message_type, p.priority, 'queued',
+          5 /* ATTEMPTS_DEFAULT */, 5 /* ATTEMPTS_DEFAULT */, @now, @now, CASE WHEN p.agent_no IS NOT NULL THEN p.task_no END,
+          CASE WHEN p.agent_no IS NOT NULL THEN p.attempt END,
+          CASE WHEN p.agent_no IS NULL THEN (SELECT b.traceparent FROM dbo.task_bodies AS b WHERE b.task_no = p.task_no) END,
+          LEN(p.payload) + CASE WHEN p.agent_no IS NULL THEN 0 ELSE (SELECT LEN(j.description) * CASE WHEN j.description COLLATE Latin1_General_100_BIN2 LIKE N'%[^ -~]%' THEN 3 ELSE 1 END + LEN(j.parameters) * CASE WHEN j.parameters COLLATE Latin1_General_100_BIN2 LIKE N'%[^ -~]%' THEN 3 ELSE 1 END FROM dbo.task_bodies AS j WHERE j.task_no = p.task_no) END
+        FROM @plan AS p WHERE p.receiver_no IS NOT NULL;
+        INSERT INTO dbo.message_payloads (arrival, payload)
+        SELECT @arrival + p.place, p.payload FROM @plan AS p WHERE p.receiver_no IS NOT NULL;
+      END;
+      UPDATE c SET value = c.value + d.delta
+      FROM (SELECT n.name, SUM(n.delta) AS delta FROM (
+          SELECT k.name, k.delta FROM @plan AS p CROSS APPLY (VALUES ('tasks:pending', -1), ('tasks:assigned', 1),
+            ('messages:queued', CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
+            (CONCAT('mailbox:', p.receiver_no), CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
+            ('tasks:assigned_once', CASE WHEN p.agent_no IS NOT NULL AND p.attempt = 1 THEN 1 ELSE 0 END)) AS k (name, delta)
+          WHERE p.becomes IN ('assigned', 'pending', 'blocked', 'failed')
+          UNION ALL
+          SELECT CONCAT('set:', l.set_no, ':free'), -1
+          FROM (SELECT DISTINCT agent_no FROM @plan WHERE agent_no IS NOT NULL) AS a
+          JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no WHERE l.assignable = 0) AS n
+        GROUP BY n.name HAVING SUM(n.delta) <> 0) AS d
+      JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8;
+      IF @@ROWCOUNT <> (SELECT COUNT(*) FROM (SELECT n.name, SUM(n.delta) AS delta FROM (
+          SELECT k.name, k.delta FROM @plan AS p CROSS APPLY (VALUES ('tasks:pending', -1), ('tasks:assigned', 1),
+            ('messages:queued', CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
+            (CONCAT('mailbox:', p.receiver_no), CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
+            ('tasks:assigned_once', CASE WHEN p.agent_no IS NOT NULL AND p.attempt = 1 THEN 1 ELSE 0 END)) AS k (name, delta)
+          WHERE p.becomes IN ('assigned', 'pending', 'blocked', 'failed')
+          UNION ALL
+          SELECT CONCAT('set:', l.set_no, ':free'), -1
+          FROM (SELECT DISTINCT agent_no FROM @plan WHERE agent_no IS NOT NULL) AS a
+          JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no WHERE l.assignable = 0) AS n
+        GROUP BY n.name HAVING SUM(n.delta) <> 0) AS d)
+      BEGIN ROLLBACK TRANSACTION; RETURN -1; END;
+      SET @accepted = @accepted + @messages;
+      -- include: parts/count-accepted.sql
+      COMMIT TRANSACTION;
+      SET @handedOut = @handedOut + @given;
+      INSERT INTO @deliverable (agent_no) SELECT DISTINCT agent_no FROM @plan WHERE agent_no IS NOT NULL;
+      IF @handedOut >= @handOutLimit SET @listed = 0;
+    END;
+    ELSE
+    BEGIN
+      ROLLBACK TRANSACTION;
+      SET @lostRounds = @lostRounds + 1;
+      SET @listed = CASE WHEN @lostRounds > 20 /* LOST_ROUNDS_MAX */ THEN 0 ELSE 1 END;
+    END;
+  END;
+  DELETE FROM @plan;
+  SET @picks = 0;
+END;
+SELECT DISTINCT a.agent_id AS woken FROM @deliverable AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;
+RETURN @handedOut;

@@ -1,0 +1,42 @@
+-- What follows from @endings once the rows of the tasks are changed: outcomes, attempts, histories, counts, and the
+-- supervisors' task_result. Writes what else @events, @moved_on and @outbox hold. @endings stays, for the caller to
+-- read.
+IF @requeues > 0
+  DELETE o FROM @endings AS e JOIN dbo.task_outcomes AS o ON o.task_no = e.task_no WHERE e.becomes = 'pending';
+-- What a task ended with. A note stays; what a cancel request left is replaced; a task that is tried again has
+-- nothing.
+UPDATE o SET result = e.result, key_version = e.key_version, error = e.error
+FROM @endings AS e JOIN dbo.task_outcomes AS o ON o.task_no = e.task_no
+WHERE e.becomes <> 'pending';
+INSERT INTO dbo.task_outcomes (task_no, result, key_version, error)
+SELECT e.task_no, e.result, e.key_version, e.error FROM @endings AS e
+WHERE e.becomes <> 'pending' AND (e.result IS NOT NULL OR e.error IS NOT NULL)
+  AND NOT EXISTS (SELECT 1 FROM dbo.task_outcomes AS o WHERE o.task_no = e.task_no);
+UPDATE a SET ended_at = @now, outcome = e.outcome, answer = CASE WHEN e.answered = 1 THEN CONCAT(
+    '{"status":"', e.becomes, '","cancelRequested":', CASE WHEN e.cancel_requested = 1 THEN 'true' ELSE 'false' END, '}') END
+FROM @endings AS e JOIN dbo.task_attempts AS a ON a.task_no = e.task_no AND a.attempt = e.attempt
+WHERE e.outcome IS NOT NULL AND a.ended_at IS NULL
+OPTION (LOOP JOIN, FORCE ORDER);
+IF @@ROWCOUNT <> (SELECT COUNT(*) FROM @endings WHERE outcome IS NOT NULL)
+BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
+INSERT INTO @events (task_no, event, attempt, agent_no, detail, actor, outcome)
+SELECT e.task_no, CASE WHEN e.becomes = 'pending' THEN 'requeued' ELSE e.becomes END, e.attempt, e.agent_no, e.detail, e.actor,
+  CASE WHEN e.becomes <> 'completed' THEN e.outcome END
+FROM @endings AS e;
+-- include: parts/add-events.sql
+INSERT INTO @counts (name, delta)
+SELECT c.name, SUM(c.delta) FROM @endings AS e CROSS APPLY (VALUES (CONCAT('tasks:', e.was), -1), (CONCAT('tasks:', e.becomes), 1),
+  (CASE e.becomes WHEN 'completed' THEN 'tasks:completed_total' WHEN 'failed' THEN 'tasks:failed_total' END, 1)) AS c (name, delta)
+WHERE c.name IS NOT NULL GROUP BY c.name;
+-- The assignment message of a running task was completed when it started.
+INSERT INTO @moved_on (task_no, task_attempt)
+SELECT e.task_no, e.attempt FROM @endings AS e WHERE e.was = 'assigned';
+INSERT INTO @outbox (receiver_no, type, priority, key_version, traceparent, payload)
+SELECT t.supervisor_no, 'task_result', t.priority, e.key_version, b.traceparent, CONCAT(N'{"taskId":"' COLLATE Latin1_General_100_BIN2, t.task_id,
+  N'","taskType":"', t.task_type, N'","status":"', e.becomes, N'","attempt":', e.attempt, N',"result":' + e.result,
+  CASE WHEN e.key_version IS NOT NULL THEN N',"sensitive":true' END,
+  N',"error":"' + STRING_ESCAPE(e.error, 'json') + N'"', N'}')
+FROM @endings AS e JOIN dbo.tasks AS t ON t.task_no = e.task_no JOIN dbo.task_bodies AS b ON b.task_no = e.task_no
+WHERE e.becomes <> 'pending' ORDER BY e.task_no;
+-- include: parts/complete-assignment-messages.sql
+-- include: parts/write-system-messages.sql

@@ -1,0 +1,55 @@
+-- Registers agents: creates, or updates and reactivates; then hands waiting work to those that have room.
+-- Table order: capability_sets (in a transaction of their own); agent_loads, agents, agent_heartbeats, agent_metadata, counters.
+CREATE PROCEDURE release.register_agents
+  @items nvarchar(max),
+  @clockOffset bigint
+AS
+-- include: parts/prologue.sql
+-- Additions to counters, collected until the end of the transaction. name as in apply-counts.
+DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
+DECLARE @accepted bigint = 0;
+DECLARE @second varchar(48);
+DECLARE @deliverable TABLE (agent_no int NOT NULL);
+-- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
+-- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
+-- DECLARE_DELIVERABLE. @handedOut: how many were.
+DECLARE @freed release.agent_numbers;
+DECLARE @unblocked release.task_numbers;
+DECLARE @handOutLimit int, @handedOut int = 0;
+-- Changes of status, role, capacity or capability set, each with the state that the batch read before. beats: counts
+-- as a heartbeat. silent_since: a race is lost to a heartbeat later than this. actor: who changes it; NULL: the
+-- switchboard. Fill it with STATUS_CHANGES_OF.
+DECLARE @status_changes TABLE (agent_no int NOT NULL PRIMARY KEY,
+  was_role varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, was_status varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, was_set_no int NOT NULL, was_max int NOT NULL,
+  role varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, status varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, set_no int NOT NULL, max_concurrent_tasks int NOT NULL,
+  beats bit NOT NULL, silent_since bigint NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NULL, metadata_changed bit NOT NULL DEFAULT 0);
+DECLARE @statusChanges int;
+DECLARE @entering TABLE (set_no int NOT NULL PRIMARY KEY);
+DECLARE @registering TABLE (agent_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL PRIMARY KEY, item int NOT NULL, role varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  capabilities_hash varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL, max_concurrent_tasks int NOT NULL,
+  operation_id uniqueidentifier NOT NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, set_no int NULL, agent_no int NULL, is_new bit NOT NULL DEFAULT 0,
+  created bit NOT NULL DEFAULT 0);
+INSERT INTO @registering (agent_id, item, role, capabilities_hash, max_concurrent_tasks, operation_id, actor, set_no)
+SELECT j.agent_id, j.item, j.role, j.capabilities_hash, j.max_concurrent_tasks, j.operation_id, j.actor, c.set_no
+FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId', role varchar(24) '$.role',
+  capabilities_hash varchar(43) '$.capabilitiesHash', max_concurrent_tasks int '$.maxConcurrentTasks',
+  operation_id uniqueidentifier '$.operationId', actor varchar(128)) AS j
+LEFT JOIN dbo.capability_sets AS c ON c.capabilities_hash = j.capabilities_hash COLLATE Latin1_General_100_BIN2 AND c.paired = 1;
+-- include: parts/prepare.sql
+BEGIN TRANSACTION;
+-- include: parts/register-agent-write.sql
+INSERT INTO dbo.counters (name, slot)
+SELECT CONCAT('mailbox:', r.agent_no), s.slot
+FROM @registering AS r CROSS JOIN (VALUES (0), (1), (2), (3), (4), (5), (6), (7)) AS s (slot) WHERE r.is_new = 1;
+-- include: parts/apply-counts.sql
+COMMIT TRANSACTION;
+-- include: parts/hand-out-to-registered.sql
+SELECT r.item, NULL AS code, NULL AS subject, r.created FROM @registering AS r;
+SELECT DISTINCT a.agent_id AS woken FROM @deliverable AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;
+SELECT r.item, a.agent_no, a.agent_id, a.role, a.status, c.capabilities, l.max_concurrent_tasks, l.active_tasks,
+  a.registered_at, h.last_heartbeat_at, l.completed, l.failed, l.completed_milliseconds, l.p95_milliseconds, m.metadata
+FROM @registering AS r JOIN dbo.agents AS a ON a.agent_no = r.agent_no
+JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no
+JOIN dbo.agent_heartbeats AS h ON h.agent_no = a.agent_no
+JOIN dbo.capability_sets AS c ON c.set_no = a.set_no
+LEFT JOIN dbo.agent_metadata AS m ON m.agent_no = a.agent_no;

@@ -1,0 +1,69 @@
+-- assigned → running; the assignment message has done its work. Repeating it changes nothing.
+-- Table order: tasks and their rows, ordering_keys, messages, counters; then agent_heartbeats.
+CREATE PROCEDURE release.start_tasks
+  @items nvarchar(max),
+  @renewalMilliseconds int,
+  @clockOffset bigint
+AS
+-- include: parts/prologue.sql
+DECLARE @begun int, @progressed int;
+DECLARE @callers TABLE (agent_no int NOT NULL PRIMARY KEY);
+-- What is added to the histories of tasks, in the order of position. agent_no: the agent that the event is about, if
+-- any. event is one of TASK_EVENTS. For the audit alone are actor, who made it happen (NULL: the switchboard, for
+-- what follows from something else), and outcome, how the attempt ended that the task has lost; detail is for the
+-- history alone.
+DECLARE @events TABLE (position int IDENTITY PRIMARY KEY, task_no bigint NOT NULL, event varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  attempt int NOT NULL, agent_no int NULL, detail nvarchar(max) NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NULL, outcome varchar(24) COLLATE Latin1_General_100_BIN2 NULL);
+-- Attempts that have started, ended or moved on, by task_no and task_attempt; the rest is filled in here.
+DECLARE @moved_on TABLE (task_no bigint NOT NULL, task_attempt int NOT NULL, arrival bigint NULL,
+  receiver_no int NULL, was varchar(24) COLLATE Latin1_General_100_BIN2 NULL, attempt int NULL, PRIMARY KEY (task_no, task_attempt));
+-- Additions to counters, collected until the end of the transaction. name as in apply-counts.
+DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
+DECLARE @accepted bigint = 0;
+DECLARE @second varchar(48);
+-- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
+-- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
+-- DECLARE_DELIVERABLE. @handedOut: how many were.
+DECLARE @freed release.agent_numbers;
+DECLARE @unblocked release.task_numbers;
+DECLARE @handOutLimit int, @handedOut int = 0;
+DECLARE @calls TABLE (item int NOT NULL PRIMARY KEY, task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, code varchar(24) COLLATE Latin1_General_100_BIN2 NULL, answer nvarchar(200) NULL,
+  task_no bigint NULL, status varchar(24) COLLATE Latin1_General_100_BIN2 NULL, agent_no int NULL, attempt int NULL, cancel_requested bit NULL, deadline_at bigint NULL,
+  assigned_at bigint NULL, available_at bigint NULL, retries_used int NULL, max_retries int NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  inactive bit NOT NULL);
+INSERT INTO @calls (item, task_id, code, answer, task_no, status, agent_no, attempt, cancel_requested, deadline_at, assigned_at,
+  available_at, retries_used, max_retries, actor, inactive)
+SELECT i.item, i.task_id, CASE
+  WHEN a.agent_no IS NULL THEN 'AGENT_NOT_FOUND'
+  WHEN a.status = 'deregistered' THEN 'AGENT_DEREGISTERED'
+  WHEN t.task_no IS NULL AND NOT EXISTS (SELECT 1 FROM dbo.task_archive AS z WHERE z.task_id = i.task_id) THEN 'TASK_NOT_FOUND'
+  WHEN t.task_no IS NULL OR t.status NOT IN ('assigned', 'running') OR t.attempt <> i.attempt OR t.agent_no <> a.agent_no
+    THEN 'LEASE_LOST' END,
+  NULL, t.task_no, t.status, a.agent_no, i.attempt, t.cancel_requested, t.deadline_at, t.assigned_at, t.available_at,
+  t.retries_used, t.max_retries, i.actor, CASE WHEN a.status = 'inactive' THEN 1 ELSE 0 END
+FROM (SELECT j.item, j.task_id COLLATE Latin1_General_100_BIN2 AS task_id, j.agent_id COLLATE Latin1_General_100_BIN2 AS agent_id, j.actor,
+    j.attempt
+  FROM OPENJSON(@items) AS k
+  CROSS APPLY OPENJSON(k.value) WITH (item int, task_id varchar(128), agent_id varchar(128), actor varchar(128), attempt int) AS j) AS i
+LEFT JOIN dbo.tasks AS t ON t.task_id = i.task_id
+LEFT JOIN dbo.agents AS a ON a.agent_id = i.agent_id
+OPTION (LOOP JOIN, FORCE ORDER);
+INSERT INTO @callers (agent_no) SELECT DISTINCT c.agent_no FROM @calls AS c WHERE c.code IS NULL AND c.answer IS NULL;
+IF EXISTS (SELECT 1 FROM @calls AS c WHERE c.code IS NULL AND c.answer IS NULL AND c.status = 'assigned')
+BEGIN
+  BEGIN TRANSACTION;
+  -- include: parts/begin-attempts.sql
+  -- include: parts/add-events.sql
+  -- include: parts/complete-assignment-messages.sql
+  -- include: parts/apply-counts.sql
+  COMMIT TRANSACTION;
+END;
+-- For verbs that hand nothing out: renews the heartbeats of @callers, after the COMMIT of the verb. Callers that were
+-- read as inactive are not in it: the batch says so in its outcome, and the verb then calls wakeAgent. Two round
+-- trips instead of one, but only for an agent that had fallen silent, and the text of the hand-out stays out of the
+-- hottest batches.
+UPDATE h SET last_heartbeat_at = @now
+FROM @callers AS c JOIN dbo.agent_heartbeats AS h ON h.agent_no = c.agent_no
+WHERE h.beating = 1 AND h.last_heartbeat_at < @now - @renewalMilliseconds
+OPTION (LOOP JOIN, FORCE ORDER);
+SELECT c.item, c.code, NULL AS subject, c.inactive, c.cancel_requested, c.deadline_at FROM @calls AS c;

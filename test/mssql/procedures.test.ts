@@ -1,0 +1,126 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { beforeAll, describe, expect, it } from "@jest/globals";
+import { buildProcedure, inSlot, readRelease, SLOTS } from "../../src/lib/store/mssql/procedure-files.ts";
+import { calledProcedures } from "../../src/lib/store/mssql/procedures.ts";
+import { ROOT, sourcesIn } from "../style/sources.ts";
+import { parametersOf } from "./procedure-texts.ts";
+
+/** The files of the procedures: who calls them, how long they are, and that their numbers are those of the code. */
+
+const FOLDER = "src/lib/store/mssql";
+const release = readRelease();
+const sources = sourcesIn(`${FOLDER}/procedures`, ".sql");
+/** Longer ones cannot be read in one go. */
+const LINES_MAX = 200;
+
+/** Every procedure or part that a text calls or includes. */
+const executed = new Set(
+  release.procedures.flatMap(({ sql }) =>
+    [...sql.matchAll(/\bEXEC (?:@\w+ = )?release\.(\w+)/g)].map(([, name]) => name),
+  ),
+);
+
+describe("the procedures", () => {
+  beforeAll(async () => {
+    const modules = readdirSync(join(ROOT, FOLDER)).filter((name) => name.endsWith(".ts"));
+    for (const name of modules) await import(pathToFileURL(join(ROOT, FOLDER, name)).href);
+  });
+
+  it("are there for every call, and each is called", () => {
+    const there = release.procedures.map(({ name }) => name);
+    const called = [...calledProcedures(), ...executed, "this_release", "use_release"];
+    expect(there.filter((name) => !called.includes(name))).toEqual([]);
+    expect([...calledProcedures(), ...executed].filter((name) => !there.includes(name ?? ""))).toEqual([]);
+    expect(there.length).toBeGreaterThan(90);
+  });
+
+  it("are called what their files are called", () => {
+    for (const { name, sql } of release.procedures)
+      expect(sql).toMatch(new RegExp(`^CREATE PROCEDURE release\\.${name}$`, "m"));
+  });
+
+  it("begin with a comment that says what they do", () => {
+    const without = sources.filter(({ path, text }) => !path.endsWith("types.sql") && !text.startsWith("-- "));
+    expect(without.map(({ path }) => path)).toEqual([]);
+  });
+
+  it("take the clock's offset, all but the one that is asked first", () => {
+    const without = release.procedures.filter((one) => !parametersOf(one).some(({ name }) => name === "clockOffset"));
+    expect(without.map(({ name }) => name)).toEqual(["this_release"]);
+  });
+
+  it(`have at most ${LINES_MAX} lines in a file`, () => {
+    const long = sources.filter(({ text }) => text.split("\n").length - 1 > LINES_MAX);
+    expect(long.map(({ path }) => path)).toEqual([]);
+  });
+
+  it("include every part that there is", () => {
+    const included = new Set(release.procedures.flatMap(({ files }) => files));
+    const parts = readdirSync(join(ROOT, FOLDER, "procedures/parts")).map((name) => `parts/${name}`);
+    expect(parts.filter((part) => !included.has(part))).toEqual([]);
+  });
+
+  it("put no text together and run it", () => {
+    const found = release.procedures.filter(({ sql }) => /\bEXEC(UTE)?\s*\(|sp_executesql/i.test(sql));
+    expect(found.map(({ name }) => name)).toEqual([]);
+  });
+});
+
+describe("a number with a name", () => {
+  /** Every numeric constant of the code, by name; undefined where two of that name differ. */
+  const constants = new Map<string, number | undefined>();
+
+  beforeAll(async () => {
+    const modules = [...sourcesIn("src/lib")].filter(({ path }) => path.endsWith(".ts"));
+    for (const { path } of modules) {
+      const exports = await import(pathToFileURL(join(ROOT, path)).href);
+      for (const [name, value] of Object.entries(exports)) {
+        if (typeof value !== "number") continue;
+        constants.set(name, constants.has(name) && constants.get(name) !== value ? undefined : value);
+      }
+    }
+  }, 60_000);
+
+  it("is that of the constant", () => {
+    const named = sources.flatMap(({ path, text }) =>
+      [...text.matchAll(/([\d.]+) \/\* ([A-Z_]+) \*\//g)].map(([, value, name]) => ({
+        path,
+        name: name ?? "",
+        value: Number(value),
+      })),
+    );
+    expect(named.length).toBeGreaterThan(20);
+    const wrong = named.filter(({ name, value }) => constants.get(name) !== value);
+    expect(wrong.filter(({ name }) => constants.has(name))).toEqual([]);
+    // Of the T-SQL alone: the same wherever it stands.
+    const values = new Map(wrong.map(({ name, value }) => [name, value]));
+    expect(wrong.filter(({ name, value }) => values.get(name) !== value)).toEqual([]);
+  });
+});
+
+describe("a built procedure", () => {
+  it("knows the file and line of each of its lines", () => {
+    const { lines, sql, files } = buildProcedure("complete-tasks.sql");
+    const texts = sql.trimEnd().split("\n");
+    expect(lines).toHaveLength(texts.length);
+    expect(files).toContain("parts/prologue.sql");
+    for (const [place, { file, line }] of lines.entries()) {
+      const text = readFileSync(join(ROOT, FOLDER, "procedures", file), "utf8").split("\n")[line - 1];
+      expect(texts[place]).toBe(text);
+    }
+  });
+
+  it("stands in its slot with all that it calls", () => {
+    for (const slot of SLOTS) {
+      const sql = inSlot(buildProcedure("complete-tasks.sql").sql, slot, release.hash);
+      expect(sql).toContain(`CREATE PROCEDURE ${slot}.complete_tasks`);
+      expect(sql).toContain(`EXEC @handedOut = ${slot}.hand_out `);
+      expect(sql).not.toMatch(/\brelease\.[a-z]/);
+    }
+    expect(inSlot(buildProcedure("this-release.sql").sql, "release_b", "abc")).toContain(
+      "SELECT 'release_b' AS slot, 'abc' AS hash;",
+    );
+  });
+});
