@@ -50,6 +50,8 @@ async function main(): Promise<void> {
     });
     console.log(`user ${settings.APP_IDENTITY_NAME}: agent_communication_app`);
     await applyMigrations(pool, ({ name, outcome }) => console.log(`${name}: ${outcome}`));
+    // Once more: older migrations let the app at tables of the audit, which procedures do in its place.
+    await runScript(pool, "roles");
   } finally {
     await pool.close();
   }

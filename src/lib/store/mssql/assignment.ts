@@ -1,9 +1,9 @@
 import { newId } from "../../ids.ts";
 import type { Explanation } from "../../tasks/task.ts";
+import { readExplanation } from "../explanations.ts";
 import type { NewTask } from "../store.ts";
 import { int, text } from "./batch.ts";
 import type { Connection } from "./connection.ts";
-import { readExplanation } from "./explanations.ts";
 import { encodeNewTask, type NewTaskRow, refusalOf } from "./new-tasks.ts";
 import { procedure } from "./procedures.ts";
 

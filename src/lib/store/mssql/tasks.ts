@@ -5,13 +5,19 @@ import { renewalInput, wakeAgent } from "./activity.ts";
 import { type Batch, type Outcome, type OutcomeRow, outcomeRows } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { handOutTask } from "./hand-out.ts";
-import { ASSIGN_LONE_TASK, isPlain } from "./lone-task.ts";
 import { encodeNewTask, type NewTaskCall, refusalOf } from "./new-tasks.ts";
 import { procedure } from "./procedures.ts";
 
 export { getAssignments, getTask, getTaskHistory, listTasks } from "./task-reading.ts";
 
-const SQL = procedure("assign_tasks");
+const ASSIGN = procedure("assign_tasks");
+/** The commonest call, alone: scalars instead of a plan. Whatever else it meets it leaves undecided, and writes nothing. */
+const ASSIGN_ONE = procedure("assign_task");
+
+/** Whether assign_task can try it. */
+function isPlain({ assignTo, dependsOn, preferredCapabilities }: NewTask): boolean {
+  return assignTo === undefined && dependsOn.length === 0 && preferredCapabilities.length === 0;
+}
 
 interface AssignedRow extends OutcomeRow {
   task_no: number;
@@ -32,13 +38,13 @@ interface Assigned {
   wakes: boolean;
   /** The task waits although somebody could take it. */
   free: number | undefined;
-  /** The batch for lone tasks has left it to the other one. */
+  /** assign_task has left it to assign_tasks. */
   undecided: boolean;
 }
 
 const BATCH: Batch<NewTaskCall, Assigned> = {
   name: "assign-tasks",
-  sql: (calls) => (calls.length === 1 && calls[0]?.plain ? ASSIGN_LONE_TASK : SQL),
+  sql: (calls) => (calls.length === 1 && calls[0]?.plain ? ASSIGN_ONE : ASSIGN),
   encode: encodeNewTask,
   inputs: renewalInput,
   decode: (result, calls) =>
