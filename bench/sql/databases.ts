@@ -1,5 +1,5 @@
 import type mssql from "mssql";
-import { engineOf, openConnection, openPool, settingsOf } from "../../scripts/query-plans/database.ts";
+import { CALM, engineOf, openConnection, openPool, settingsOf } from "../../scripts/query-plans/database.ts";
 import { contentOf, fill, type Size } from "../../scripts/query-plans/fill.ts";
 import { withLoopJoins } from "../../scripts/query-plans/loop-joins.ts";
 import { systemClock } from "../../src/lib/clock.ts";
@@ -9,7 +9,8 @@ import { connectPool, poolConfig } from "../../src/lib/store/mssql/pool-config.t
 import type { Store } from "../../src/lib/store/store.ts";
 import { ByHand } from "./by-hand.ts";
 import { ByStore } from "./by-store.ts";
-import { TextCost } from "./text-cost.ts";
+import { type OtherBuild, otherBuild } from "./other-build.ts";
+import { SentBytes } from "./sent-bytes.ts";
 
 /** Databases of the benchmark's own on the server that AZURE_SQL_* name. */
 
@@ -17,8 +18,10 @@ import { TextCost } from "./text-cost.ts";
 export interface Bench {
   store: ByStore;
   hand: ByHand;
-  /** Makes the calls of both ways send their texts without running them. */
-  textCost: TextCost;
+  /** What the sessions of the store have sent. */
+  sent: SentBytes;
+  /** The store of another checkout, on a database of its own. */
+  before: { store: ByStore; sent: SentBytes } | undefined;
   close(): Promise<void>;
 }
 
@@ -44,8 +47,8 @@ async function setLikeAzure(pool: mssql.ConnectionPool, name: string): Promise<v
   }
 }
 
-/** Makes a database and fills it. */
-export async function makeDatabase(name: string, size: Size): Promise<void> {
+/** Makes a database and fills it, by this build or another one. */
+export async function makeDatabase(name: string, size: Size, build?: OtherBuild): Promise<void> {
   await onServer(async (pool) => {
     await pool.request().batch(`DROP DATABASE IF EXISTS ${name}`);
     await pool.request().batch(`CREATE DATABASE ${name}`);
@@ -54,11 +57,11 @@ export async function makeDatabase(name: string, size: Size): Promise<void> {
   const settings = settingsOf(name);
   const open = () => openPool({ ...settings, poolSize: 1 });
   const pool = await open();
-  await applyMigrations(pool);
-  await pool.close();
-  const store = storeOver(openConnection({ ...settings, poolSize: 1 }));
+  await (build === undefined ? applyMigrations(pool) : build.migrate(pool));
+  const store = build === undefined ? storeOver(openConnection({ ...settings, poolSize: 1 })) : build.open(pool);
   await fill(store, open, size, (line) => console.log(`${name}: ${line}`));
   await store.close();
+  await pool.close();
 }
 
 /** What a filled database holds. */
@@ -89,22 +92,59 @@ export async function openBench(
   name: string,
   sessions: number,
   prepare?: (store: Store) => Promise<void>,
+  before?: Before,
 ): Promise<Bench> {
   const settings = { ...settingsOf(name), poolSize: sessions };
-  const textCost = new TextCost();
+  const sent = new SentBytes();
   const version = await engine();
-  const change = (config: mssql.config) => textCost.watch(withLoopJoins(config, version));
-  const connection = openConnection(settings, change);
+  const change = (config: mssql.config) => withLoopJoins(config, version);
+  const connection = openConnection(settings, (config) => sent.watch(change(config)));
   const store = storeOver(connection);
-  const config = change(await poolConfig(settings, systemClock));
-  const pool = await connectPool(config);
+  const pool = await connectPool(change(await poolConfig(settings, systemClock)));
   await prepare?.(store);
+  const other = before === undefined ? undefined : await openBefore(before, sessions, change, prepare);
   return {
     store: new ByStore(store),
     hand: new ByHand(pool),
-    textCost,
+    sent,
+    before: other,
     async close() {
       await connection.close();
+      await pool.close();
+      await other?.close();
+    },
+  };
+}
+
+/** Another checkout and the database that it has filled. */
+export interface Before {
+  build: OtherBuild;
+  database: string;
+}
+
+/** The build of another checkout, and a filled database of its own. */
+export async function makeBefore(folder: string, database: string, size: Size): Promise<Before> {
+  const build = await otherBuild(folder, { settings: CALM, clock: systemClock });
+  await makeDatabase(database, size, build);
+  return { build, database };
+}
+
+async function openBefore(
+  { build, database }: Before,
+  sessions: number,
+  change: (config: mssql.config) => mssql.config,
+  prepare?: (store: Store) => Promise<void>,
+) {
+  const sent = new SentBytes();
+  const config = change(await poolConfig({ ...settingsOf(database), poolSize: sessions }, systemClock));
+  const pool = await connectPool(sent.watch(config));
+  const store = build.open(pool);
+  await prepare?.(store);
+  return {
+    store: new ByStore(store),
+    sent,
+    async close() {
+      await store.close();
       await pool.close();
     },
   };

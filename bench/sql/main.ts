@@ -2,13 +2,13 @@ import { LARGE, type Size } from "../../scripts/query-plans/fill.ts";
 import type { Store } from "../../src/lib/store/store.ts";
 import { whole } from "../figures.ts";
 import { benchCallers, CALLERS, mailboxOf } from "./callers.ts";
-import { dropDatabase, engine, makeDatabase, openBench, sizeOf } from "./databases.ts";
+import { dropDatabase, engine, makeBefore, makeDatabase, openBench, sizeOf } from "./databases.ts";
 import { benchFlat } from "./flat.ts";
 import { benchPairs } from "./pairs.ts";
 
 /**
- * `npm run bench -- --store sql [--rounds 5] [--only pairs,callers,flat] [--messages 1000000] [--large <database>]`: the Azure
- * SQL store on the server that AZURE_SQL_* name. Makes databases of its own there (the login must be allowed to) and drops
+ * `npm run bench -- --store sql [--rounds 5] [--only pairs,callers,flat] [--messages 1000000] [--large <database>]
+ * [--beside <checkout>]`: the Azure SQL store on the server that AZURE_SQL_* name. Makes databases of its own there (the login must be allowed to) and drops
  * them; `--large` names one that `npm run query-plans` has filled, which is used as it is and stays.
  */
 
@@ -45,16 +45,20 @@ export interface SqlBenchOptions {
   messages: number;
   /** A database that is filled already. */
   filled: string | undefined;
+  /** The folder of another checkout, whose build is measured in the same run. */
+  beside: string | undefined;
 }
 
-export async function benchSql({ rounds, only, messages, filled }: SqlBenchOptions): Promise<void> {
+export async function benchSql({ rounds, only, messages, filled, beside }: SqlBenchOptions): Promise<void> {
   console.log(await engine());
   const small = `agent_communication_bench_small_${process.pid}`;
+  const older = `agent_communication_bench_before_${process.pid}`;
   const large = filled ?? `agent_communication_bench_large_${process.pid}`;
   try {
     await makeDatabase(small, SMALL);
     if (only.includes("pairs")) {
-      const bench = await openBench(small, 1, registerMailboxes);
+      const before = beside === undefined ? undefined : await makeBefore(beside, older, SMALL);
+      const bench = await openBench(small, 1, registerMailboxes, before);
       await benchPairs(bench, rounds).finally(() => bench.close());
     }
     if (only.includes("callers")) {
@@ -69,6 +73,6 @@ export async function benchSql({ rounds, only, messages, filled }: SqlBenchOptio
       await benchFlat(...benches, rounds, title).finally(() => Promise.all(benches.map((bench) => bench.close())));
     }
   } finally {
-    for (const name of filled === undefined ? [small, large] : [small]) await dropDatabase(name);
+    for (const name of filled === undefined ? [small, older, large] : [small, older]) await dropDatabase(name);
   }
 }

@@ -8,7 +8,7 @@ import type { StoreSettings } from "../../src/lib/store/store.ts";
 /** How the measuring scripts reach a database. */
 
 /** Nobody falls silent and nothing is deleted while something is measured. */
-const CALM: StoreSettings = {
+export const CALM: StoreSettings = {
   heartbeatIntervalSeconds: 3_600,
   heartbeatTimeoutSeconds: 864_000,
   defaultTimeoutSeconds: 300,

@@ -36,13 +36,15 @@ export function withLoopJoins(settings: config, version: string): config {
     ...settings,
     beforeConnect: (connection) => {
       beforeConnect?.(connection);
-      const execute = connection.execSql.bind(connection);
+      const [execute, call] = [connection.execSql.bind(connection), connection.callProcedure.bind(connection)];
       let pending: readonly string[] = SETTINGS;
-      connection.execSql = (request) => {
+      const afterSettings = (then: () => void): void => {
         const statements = pending;
         pending = [];
-        sendEach(connection, statements, () => execute(request));
+        sendEach(connection, statements, then);
       };
+      connection.execSql = (request) => afterSettings(() => execute(request));
+      connection.callProcedure = (request) => afterSettings(() => call(request));
     },
   };
 }
