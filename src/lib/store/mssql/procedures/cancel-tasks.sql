@@ -76,6 +76,7 @@ BEGIN
     SELECT c.agent_no, 'task_cancel', t.priority, b.traceparent, CONCAT(N'{"taskId":"' COLLATE Latin1_General_100_BIN2, c.task_id, N'","attempt":',
       c.attempt, N',"reason":"' + STRING_ESCAPE(c.reason, 'json') + N'"', N'}')
     FROM @calls AS c JOIN dbo.tasks AS t ON t.task_no = c.task_no JOIN dbo.task_bodies AS b ON b.task_no = c.task_no
+    JOIN dbo.agents AS a ON a.agent_no = c.agent_no AND a.status <> 'deregistered'
     WHERE c.asks = 1 ORDER BY c.item;
   END;
   -- include: parts/record-endings.sql

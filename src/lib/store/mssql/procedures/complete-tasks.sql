@@ -8,7 +8,6 @@ CREATE PROCEDURE release.complete_tasks
   @clockOffset bigint
 AS
 -- include: parts/prologue.sql
-DECLARE @callers TABLE (agent_no int NOT NULL PRIMARY KEY);
 -- Attempts and tasks to be ended, as they were read. - was, attempt, cancel_requested fence the row of the task; so
 -- does deadline_at where it is given. - outcome: how the live attempt is recorded, which agent_no holds; both NULL
 -- when the task is not live. - becomes: completed, failed, cancelled, or pending when it is tried again, with the
@@ -54,7 +53,6 @@ LEFT JOIN dbo.task_attempts AS p ON p.task_no = t.task_no AND p.attempt = i.atte
   AND p.outcome IN ('completed')
   AND t.attempt = i.attempt AND t.status NOT IN ('assigned', 'running') AND a.status <> 'deregistered'
 OPTION (LOOP JOIN, FORCE ORDER);
-INSERT INTO @callers (agent_no) SELECT DISTINCT c.agent_no FROM @calls AS c WHERE c.code IS NULL AND c.answer IS NULL;
 INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, agent_no, assigned_at, outcome, becomes, answered, result,
   key_version, actor)
 SELECT c.task_no, c.task_id, c.attempt, c.status, c.cancel_requested, c.agent_no, c.assigned_at, 'completed', 'completed', 1, c.result,
@@ -69,12 +67,10 @@ BEGIN
   -- include: parts/record-endings.sql
   -- include: parts/apply-counts.sql
   COMMIT TRANSACTION;
-  -- For verbs that hand nothing out: renews the heartbeats of @callers, after the COMMIT of the verb. Callers that were
-  -- read as inactive are not in it: the batch says so in its outcome, and the verb then calls wakeAgent. Two round
-  -- trips instead of one, but only for an agent that had fallen silent, and the text of the hand-out stays out of the
-  -- hottest batches.
+  -- An accepted call counts as a heartbeat. (An agent that was read as inactive is woken by a call of its own.)
   UPDATE h SET last_heartbeat_at = @now
-  FROM @callers AS c JOIN dbo.agent_heartbeats AS h ON h.agent_no = c.agent_no
+  FROM (SELECT DISTINCT x.agent_no FROM @calls AS x WHERE x.code IS NULL AND x.answer IS NULL) AS c
+  JOIN dbo.agent_heartbeats AS h ON h.agent_no = c.agent_no
   WHERE h.beating = 1 AND h.last_heartbeat_at < @now - @renewalMilliseconds
   OPTION (LOOP JOIN, FORCE ORDER);
 END;

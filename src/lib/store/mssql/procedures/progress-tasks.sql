@@ -7,7 +7,6 @@ CREATE PROCEDURE release.progress_tasks
 AS
 -- include: parts/prologue.sql
 DECLARE @begun int, @progressed int;
-DECLARE @callers TABLE (agent_no int NOT NULL PRIMARY KEY);
 -- What is added to the histories of tasks, in the order of position. agent_no: the agent that the event is about, if
 -- any. event is one of TASK_EVENTS. For the audit alone are actor, who made it happen (NULL: the switchboard, for
 -- what follows from something else), and outcome, how the attempt ended that the task has lost; detail is for the
@@ -49,7 +48,6 @@ FROM (SELECT j.item, j.task_id COLLATE Latin1_General_100_BIN2 AS task_id, j.age
 LEFT JOIN dbo.tasks AS t ON t.task_id = i.task_id
 LEFT JOIN dbo.agents AS a ON a.agent_id = i.agent_id
 OPTION (LOOP JOIN, FORCE ORDER);
-INSERT INTO @callers (agent_no) SELECT DISTINCT c.agent_no FROM @calls AS c WHERE c.code IS NULL AND c.answer IS NULL;
 SET @progressed = (SELECT COUNT(*) FROM @calls AS c WHERE c.code IS NULL AND c.answer IS NULL);
 IF @progressed > 0
 BEGIN
@@ -73,12 +71,10 @@ BEGIN
   -- include: parts/apply-counts.sql
   COMMIT TRANSACTION;
 END;
--- For verbs that hand nothing out: renews the heartbeats of @callers, after the COMMIT of the verb. Callers that were
--- read as inactive are not in it: the batch says so in its outcome, and the verb then calls wakeAgent. Two round
--- trips instead of one, but only for an agent that had fallen silent, and the text of the hand-out stays out of the
--- hottest batches.
+-- An accepted call counts as a heartbeat. (An agent that was read as inactive is woken by a call of its own.)
 UPDATE h SET last_heartbeat_at = @now
-FROM @callers AS c JOIN dbo.agent_heartbeats AS h ON h.agent_no = c.agent_no
+FROM (SELECT DISTINCT x.agent_no FROM @calls AS x WHERE x.code IS NULL AND x.answer IS NULL) AS c
+JOIN dbo.agent_heartbeats AS h ON h.agent_no = c.agent_no
 WHERE h.beating = 1 AND h.last_heartbeat_at < @now - @renewalMilliseconds
 OPTION (LOOP JOIN, FORCE ORDER);
 SELECT c.item, c.code, NULL AS subject, c.inactive, c.cancel_requested, CASE WHEN @now + c.extension > c.deadline_at THEN @now + c.extension ELSE c.deadline_at END AS deadline_at FROM @calls AS c;

@@ -53,6 +53,7 @@ BEGIN TRANSACTION;
 -- include: parts/end-messages.sql
 -- include: parts/requeue-messages.sql
 -- include: parts/apply-counts.sql
+DELETE FROM @counts;
 COMMIT TRANSACTION;
 SELECT @deadLettered + @returned AS ended, @deadLettered AS dead_lettered, @after AS next;
 SELECT DISTINCT a.agent_id AS woken FROM @deliverable AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;

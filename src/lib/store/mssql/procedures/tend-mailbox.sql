@@ -61,6 +61,7 @@ BEGIN
   -- include: parts/end-messages.sql
   -- include: parts/requeue-messages.sql
   -- include: parts/apply-counts.sql
+  DELETE FROM @counts;
   COMMIT TRANSACTION;
   -- Reads the time anew: first thing before whatever a batch reads by time after a commit or a wait for a lock. What
   -- others have made due meanwhile is not due at the time at which the batch began, and would be passed over by both.

@@ -8,5 +8,4 @@ FROM (SELECT name, SUM(delta) AS delta FROM @counts GROUP BY name HAVING SUM(del
 JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8;
 IF @@ROWCOUNT <> (SELECT COUNT(*) FROM (SELECT n.name FROM @counts AS n GROUP BY n.name HAVING SUM(n.delta) <> 0) AS e)
 BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
-DELETE FROM @counts;
 -- include: parts/count-accepted.sql

@@ -1,9 +1,5 @@
 -- What end-tasks works with beside DECLARE_ENDINGS and @unblocked; a batch that declares some of it itself lists the
 -- others.
--- Additions to the loads of agents: attempts begun less ended, and how those ended that count for or against the
--- agent.
-DECLARE @loads TABLE (agent_no int NOT NULL PRIMARY KEY, tasks int NOT NULL,
-  completed int NOT NULL, failed int NOT NULL, milliseconds bigint NOT NULL);
 -- How many dependents are told now, and how many were.
 DECLARE @dependentsLimit int = 100 /* DEPENDENTS_PER_CALL */, @dependentsTold int = 0;
 -- What is added to the histories of tasks, in the order of position. agent_no: the agent that the event is about, if
@@ -12,9 +8,6 @@ DECLARE @dependentsLimit int = 100 /* DEPENDENTS_PER_CALL */, @dependentsTold in
 -- history alone.
 DECLARE @events TABLE (position int IDENTITY PRIMARY KEY, task_no bigint NOT NULL, event varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL,
   attempt int NOT NULL, agent_no int NULL, detail nvarchar(max) NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NULL, outcome varchar(24) COLLATE Latin1_General_100_BIN2 NULL);
--- Attempts that have started, ended or moved on, by task_no and task_attempt; the rest is filled in here.
-DECLARE @moved_on TABLE (task_no bigint NOT NULL, task_attempt int NOT NULL, arrival bigint NULL,
-  receiver_no int NULL, was varchar(24) COLLATE Latin1_General_100_BIN2 NULL, attempt int NULL, PRIMARY KEY (task_no, task_attempt));
 -- What is to be written, in order. task_no and task_attempt for task_assignment only: its payload is joined with the
 -- task when it is read, and so is its traceparent. payload is JSON text, key_version of what is encrypted in it.
 -- Needs DECLARE_COUNTS and DECLARE_DELIVERABLE.

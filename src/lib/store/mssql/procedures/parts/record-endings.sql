@@ -1,5 +1,5 @@
 -- What follows from @endings once the rows of the tasks are changed: outcomes, attempts, histories, counts, and the
--- supervisors' task_result. Writes what else @events, @moved_on and @outbox hold. @endings stays, for the caller to
+-- supervisors' task_result. Writes what else @events and @outbox hold. @endings stays, for the caller to
 -- read.
 IF @requeues > 0
   DELETE o FROM @endings AS e JOIN dbo.task_outcomes AS o ON o.task_no = e.task_no WHERE e.becomes = 'pending';
@@ -28,15 +28,22 @@ INSERT INTO @counts (name, delta)
 SELECT c.name, SUM(c.delta) FROM @endings AS e CROSS APPLY (VALUES (CONCAT('tasks:', e.was), -1), (CONCAT('tasks:', e.becomes), 1),
   (CASE e.becomes WHEN 'completed' THEN 'tasks:completed_total' WHEN 'failed' THEN 'tasks:failed_total' END, 1)) AS c (name, delta)
 WHERE c.name IS NOT NULL GROUP BY c.name;
--- The assignment message of a running task was completed when it started.
-INSERT INTO @moved_on (task_no, task_attempt)
-SELECT e.task_no, e.attempt FROM @endings AS e WHERE e.was = 'assigned';
 INSERT INTO @outbox (receiver_no, type, priority, key_version, traceparent, payload)
 SELECT t.supervisor_no, 'task_result', t.priority, e.key_version, b.traceparent, CONCAT(N'{"taskId":"' COLLATE Latin1_General_100_BIN2, t.task_id,
   N'","taskType":"', t.task_type, N'","status":"', e.becomes, N'","attempt":', e.attempt, N',"result":' + e.result,
   CASE WHEN e.key_version IS NOT NULL THEN N',"sensitive":true' END,
   N',"error":"' + STRING_ESCAPE(e.error, 'json') + N'"', N'}')
 FROM @endings AS e JOIN dbo.tasks AS t ON t.task_no = e.task_no JOIN dbo.task_bodies AS b ON b.task_no = e.task_no
+JOIN dbo.agents AS s ON s.agent_no = t.supervisor_no AND s.status <> 'deregistered'
 WHERE e.becomes <> 'pending' ORDER BY e.task_no;
--- include: parts/complete-assignment-messages.sql
+-- The assignment message of a running task was completed when it started.
+IF EXISTS (SELECT 1 FROM @endings AS e WHERE e.was = 'assigned')
+BEGIN
+  -- Attempts that have started, ended or moved on, by task_no and task_attempt; the rest is filled in here.
+  DECLARE @moved_on TABLE (task_no bigint NOT NULL, task_attempt int NOT NULL, arrival bigint NULL,
+    receiver_no int NULL, was varchar(24) COLLATE Latin1_General_100_BIN2 NULL, attempt int NULL, PRIMARY KEY (task_no, task_attempt));
+  INSERT INTO @moved_on (task_no, task_attempt)
+  SELECT e.task_no, e.attempt FROM @endings AS e WHERE e.was = 'assigned';
+  -- include: parts/complete-assignment-messages.sql
+END;
 -- include: parts/write-system-messages.sql
