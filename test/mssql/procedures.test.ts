@@ -56,6 +56,11 @@ describe("the procedures", () => {
     expect(long.map(({ path }) => path)).toEqual([]);
   });
 
+  it("are ASCII: there are servers that count bytes where they mean characters", () => {
+    const others = sources.filter(({ text }) => /[^\n\x20-\x7e]/.test(text));
+    expect(others.map(({ path }) => path)).toEqual([]);
+  });
+
   it("include every part that there is", () => {
     const included = new Set(release.procedures.flatMap(({ files }) => files));
     const parts = readdirSync(join(ROOT, FOLDER, "procedures/parts")).map((name) => `parts/${name}`);

@@ -1,4 +1,4 @@
--- assigned or running → completed, with the result message, the dependents and the counters; then hands out what waits
+-- assigned or running to completed, with the result message, the dependents and the counters; then hands out what waits
 -- for the slots that have become free. A repeat hands out as well: the first try may have been cut between its commit and
 -- its hand-out.
 -- Table order: agent_loads, tasks and their rows, ordering_keys, messages, counters; then agent_heartbeats.

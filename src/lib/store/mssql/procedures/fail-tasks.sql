@@ -1,4 +1,4 @@
--- → pending with backoff; failed past maxRetries or when not retryable; cancelled when that was requested. Then hands out
+-- assigned or running to pending with backoff; failed past maxRetries or when not retryable; cancelled when that was requested. Then hands out
 -- what waits for the slots that have become free.
 -- Table order: agent_loads, tasks and their rows, ordering_keys, messages, counters; then agent_heartbeats.
 CREATE PROCEDURE release.fail_tasks

@@ -1,4 +1,4 @@
--- Hands out waiting tasks in rank order: availableAt − headStart(priority), then the order of creation. Waiting tasks are
+-- Hands out waiting tasks in rank order: availableAt - headStart(priority), then the order of creation. Waiting tasks are
 -- found in streams, one per source and priority, whose heads are merged by rank: so the cost grows with the different
 -- demands that wait, not with the tasks. Outside any transaction. Returns how many; -1: a race was lost.
 -- Table order: agent_loads, tasks and their rows, messages, counters.

@@ -1,4 +1,4 @@
--- assigned → running; the assignment message has done its work. Repeating it changes nothing.
+-- assigned to running; the assignment message has done its work. Repeating it changes nothing.
 -- Table order: tasks and their rows, ordering_keys, messages, counters; then agent_heartbeats.
 CREATE PROCEDURE release.start_tasks
   @items nvarchar(max),

@@ -1,4 +1,4 @@
--- assigned → running; the assignment message has done its work.
+-- assigned to running; the assignment message has done its work.
 INSERT INTO @moved_on (task_no, task_attempt)
 SELECT c.task_no, c.attempt FROM @calls AS c WHERE c.code IS NULL AND c.answer IS NULL AND c.status = 'assigned';
 SET @begun = @@ROWCOUNT;
