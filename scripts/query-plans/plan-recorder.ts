@@ -63,10 +63,10 @@ export class PlanRecorder {
 
   /** For `beforeConnect` of the pool. */
   attach(connection: Connection): void {
-    const execute = connection.execSql.bind(connection);
+    const [execute, call] = [connection.execSql.bind(connection), connection.callProcedure.bind(connection)];
     let pending: string[] = [...this.#engine.settings];
     let on = false;
-    connection.execSql = (request: Request) => {
+    const prepared = (request: Request, then: () => void): void => {
       if (on !== this.#recording) {
         on = this.#recording;
         pending.push(on ? this.#engine.on : this.#engine.off);
@@ -74,8 +74,10 @@ export class PlanRecorder {
       if (on) this.#takePlansOutOf(request);
       const statements = pending;
       pending = [];
-      sendEach(connection, statements, () => execute(request));
+      sendEach(connection, statements, then);
     };
+    connection.execSql = (request: Request) => prepared(request, () => execute(request));
+    connection.callProcedure = (request: Request) => prepared(request, () => call(request));
   }
 
   #takePlansOutOf(request: Request): void {

@@ -1,4 +1,8 @@
-import type { BuiltProcedure, Release } from "../../src/lib/store/mssql/procedure-files.ts";
+import {
+  type BuiltProcedure,
+  PROCEDURE_HEADER as HEADER,
+  type Release,
+} from "../../src/lib/store/mssql/procedure-files.ts";
 
 /** Procedures as the checks read them: as a batch, with parameters as variables and table types written out. */
 
@@ -8,29 +12,23 @@ export function tableTypesOf({ types }: Pick<Release, "types">): Map<string, str
   return new Map(found.flatMap((match) => (match === null ? [] : [[match[1] ?? "", match[2] ?? ""]])));
 }
 
-const HEADER = /^CREATE PROCEDURE release\.\w+\n((?: {2}@.*\n)*)AS\n/m;
-
-/** A parameter as it is declared: its name, its type and whether it is handed back. */
-export interface Parameter {
-  name: string;
-  type: string;
-  output: boolean;
-}
-
-/** The parameters of a procedure, in order. @throws Error when its beginning is not written as that of others */
-export function parametersOf({ name, sql }: Pick<BuiltProcedure, "name" | "sql">): Parameter[] {
+/** The parameters of a procedure with their types: "@items nvarchar(max)". @throws Error when it does not begin as others do */
+function declarationsOf({ name, sql }: Pick<BuiltProcedure, "name" | "sql">): string[] {
   const header = HEADER.exec(sql);
   if (header === null) throw new Error(`${name} does not begin as procedures do`);
-  return [...(header[1] ?? "").matchAll(/^ {2}@(\w+) (.*?)( OUTPUT)?,?$/gm)].map(([, parameter, type, output]) => ({
-    name: parameter ?? "",
-    type: type ?? "",
-    output: output !== undefined,
-  }));
+  return [...(header[1] ?? "").matchAll(/^ {2}(@\w+ .*?)(?: OUTPUT)?,?$/gm)].map(([, declaration = ""]) => declaration);
+}
+
+/** The body of a procedure without its beginning: a batch whose inputs are the parameters. (Only where it calls no other.) */
+export function bodyOf({ sql }: Pick<BuiltProcedure, "sql">): string {
+  return sql
+    .slice((HEADER.exec(sql)?.index ?? 0) + (HEADER.exec(sql)?.[0].length ?? 0))
+    .replaceAll("RETURN 1;", "RETURN;");
 }
 
 /** The body of a procedure as a batch of the same lines. */
 export function asBatch(procedure: BuiltProcedure, tableTypes: ReadonlyMap<string, string>): string {
-  const declared = parametersOf(procedure).map(({ name, type }) => `DECLARE @${name} ${type};`);
+  const declared = declarationsOf(procedure).map((declaration) => `DECLARE ${declaration};`);
   const header = HEADER.exec(procedure.sql)?.[0] ?? "";
   const lines = ["--", ...declared, ...header.split("\n").slice(declared.length + 1)].slice(
     0,

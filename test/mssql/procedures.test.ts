@@ -4,8 +4,9 @@ import { pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, it } from "@jest/globals";
 import { buildProcedure, inSlot, readRelease, SLOTS } from "../../src/lib/store/mssql/procedure-files.ts";
 import { calledProcedures } from "../../src/lib/store/mssql/procedures.ts";
+import { settingInputs } from "../../src/lib/store/mssql/setting-inputs.ts";
+import { CALM_SETTINGS } from "../contract/store-under-test.ts";
 import { ROOT, sourcesIn } from "../style/sources.ts";
-import { parametersOf } from "./procedure-texts.ts";
 
 /** The files of the procedures: who calls them, how long they are, and that their numbers are those of the code. */
 
@@ -46,9 +47,22 @@ describe("the procedures", () => {
     expect(without.map(({ path }) => path)).toEqual([]);
   });
 
-  it("take the clock's offset, all but the one that is asked first", () => {
-    const without = release.procedures.filter((one) => !parametersOf(one).some(({ name }) => name === "clockOffset"));
-    expect(without.map(({ name }) => name)).toEqual(["this_release"]);
+  it("take the clock's offset where they read the time", () => {
+    const reading = release.procedures.filter(({ sql }) => /SYSUTCDATETIME|@clockOffset\b(?! bigint)/.test(sql));
+    expect(reading.length).toBeGreaterThan(60);
+    expect(reading.filter(({ parameters }) => !parameters.includes("clockOffset"))).toEqual([]);
+  });
+
+  it("take what they are given, and are given what they take", () => {
+    const code = sourcesIn(FOLDER).map(({ text }) => text);
+    const called = release.procedures.filter(({ name }) => calledProcedures().has(name));
+    const known = new Set(["items", "clockOffset", ...Object.keys(settingInputs(CALM_SETTINGS))]);
+    const unknown = called.flatMap(({ name, parameters }) =>
+      parameters
+        .filter((one) => !known.has(one) && !code.some((text) => new RegExp(`(?<![@\\w])${one}\\b`).test(text)))
+        .map((one) => [name, one]),
+    );
+    expect(unknown).toEqual([]);
   });
 
   it(`have at most ${LINES_MAX} lines in a file`, () => {

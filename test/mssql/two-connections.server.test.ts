@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import mssql from "mssql";
 import { newId } from "../../src/lib/ids.ts";
-import { registeredTexts } from "../../src/lib/store/mssql/texts.ts";
+import { buildProcedure } from "../../src/lib/store/mssql/procedure-files.ts";
 import type { Store } from "../../src/lib/store/store.ts";
 import { dropDatabases, isBabelfish, openOn, takeDatabase, testPool } from "../contract/mssql-under-test.ts";
 import { printedSeed, Random } from "../support/random.ts";
+import { bodyOf } from "./procedure-texts.ts";
 
 /** What only a server with real locks can show: claims skip what others have, and the one lock order admits no deadlock. */
 
@@ -80,8 +81,7 @@ describe("two processes on one database", () => {
 
   itWithLocks("a claim holds about as many row locks as it claims rows", async () => {
     const agentId = await mailbox(MESSAGES);
-    const text = registeredTexts().get("claim-messages");
-    if (text === undefined) throw new Error("no text is called claim-messages");
+    const text = bodyOf(buildProcedure("claim-messages.sql"));
     const claim = new mssql.Transaction(pool);
     await claim.begin();
     try {
@@ -97,6 +97,8 @@ describe("two processes on one database", () => {
       const request = claim.request();
       request.input("clockOffset", mssql.BigInt, 0);
       request.input("renewalMilliseconds", mssql.Int, 7_500);
+      request.input("auditMessages", mssql.Bit, false);
+      request.input("tended", mssql.Bit, false);
       await request.input("items", mssql.NVarChar(mssql.MAX), JSON.stringify([item])).query(text);
       const { recordset } = await claim.request().query(`SELECT COUNT(*) AS locks FROM sys.dm_tran_locks
         WHERE request_session_id = @@SPID AND resource_type IN ('KEY', 'RID', 'PAGE', 'XACT')

@@ -14,6 +14,7 @@ const ALONE: Readonly<Record<string, string>> = {
   [`${MSSQL}/coalescer.ts`]: "calls share round trips there; SQLite's share a commit, in connection.ts",
   [`${MSSQL}/procedures.ts`]: "a verb is a procedure there; SQLite's statements stand in its functions",
   [`${MSSQL}/procedure-files.ts`]: "a verb is a procedure there; SQLite's statements stand in its functions",
+  [`${MSSQL}/setting-inputs.ts`]: "procedures are given the settings; SQLite's functions read them",
   [`${MSSQL}/releases.ts`]: "a server keeps the procedures of several versions",
   [`${MSSQL}/install-release.ts`]: "a server keeps the procedures of several versions",
   [`${MSSQL}/texts.ts`]: "all T-SQL can be checked without a server; SQLite's texts run in every test",

@@ -1,7 +1,5 @@
-import { DAY_MILLISECONDS } from "../instants.ts";
 import { writeArchived } from "../task-reading.ts";
 import type { Step, Walked } from "../upkeep-runs.ts";
-import { bigint } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemJson } from "./item-text.ts";
 import { procedure } from "./procedures.ts";
@@ -68,8 +66,7 @@ const DROP_DEMANDS = upkeepStep<{ demandNos: number[] }, { done: number }>({
 
 /** Archives finished tasks older than the retention whose dependents have all been told. */
 export async function archiveTasks(connection: Connection): Promise<Step> {
-  const retention = bigint(connection.settings.taskRetentionDays * DAY_MILLISECONDS);
-  const old = (await connection.query(OLD, { retention })).rows<{ task_no: number; demand_no: number }>(0);
+  const old = (await connection.query(OLD)).rows<{ task_no: number; demand_no: number }>(0);
   if (old.length === 0) return { done: 0, more: false };
   const taskNos = old.map((row) => row.task_no);
   const [tasks, attempts, events] = await Promise.all([

@@ -18,7 +18,6 @@ import {
   type UnsealedRow,
 } from "../audit-sealing.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
-import { DAY_MILLISECONDS } from "../instants.ts";
 import { auditBlockNotFound } from "../refusals.ts";
 import { takePage } from "../reply-bytes.ts";
 import type { Paged } from "../store.ts";
@@ -107,7 +106,6 @@ export async function unsealedAudit(connection: Connection): Promise<UnsealedAud
 /** The procedure of the audit's owner decides what may go; the app may do no more than ask. */
 const DROP = upkeepStep<object, { done: number; block_no: number | null }>({
   name: "drop-oldest-block",
-  inputs: (settings) => ({ auditRetention: bigint(settings.auditRetentionDays * DAY_MILLISECONDS) }),
   sql: procedure("drop_oldest_block"),
 });
 

@@ -1,7 +1,6 @@
 import mssql from "mssql";
 import type { AgentCommunicationError } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
-import type { StoreSettings } from "../store.ts";
 import type { Procedure } from "./procedures.ts";
 import type { SqlText } from "./texts.ts";
 
@@ -79,8 +78,8 @@ export interface Batch<Item, Answer> {
   sql: Procedure | SqlText | ((items: readonly Item[]) => Procedure);
   /** What the batch reads of a call from @items, beside `item`, its position. */
   encode(item: Item): { [key: string]: JsonValue };
-  /** Typed inputs beside @items and @clockOffset. */
-  inputs?(settings: StoreSettings): Inputs;
+  /** Inputs that are the same for every call, beside what the settings give. */
+  inputs?: Inputs;
   /** One outcome per item, in order. */
   decode(result: BatchResult, items: readonly Item[]): Outcome<Answer>[];
   /** Calls in one batch at most. */

@@ -7,7 +7,7 @@ import type { Batch } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemJson } from "./item-text.ts";
 import { procedure } from "./procedures.ts";
-import { encodeNewMessage, mailboxInputs, type SendRefusal, sendRefusalOf } from "./send-messages.ts";
+import { encodeNewMessage, type SendRefusal, sendRefusalOf } from "./send-messages.ts";
 
 interface PostRow {
   refusal: SendRefusal | "TOO_LARGE" | null;
@@ -32,7 +32,6 @@ const BROADCAST: Batch<NewMessage, SendMessageReply> = {
     payloads: [itemJson(post.payload)],
     ...actorBeside(post.sender),
   }),
-  inputs: mailboxInputs,
   decode: (result, posts) =>
     result.rows<PostRow>(0).map((row, position) => {
       const post = posts[position];

@@ -2,8 +2,8 @@ import { newId } from "../../ids.ts";
 import { mailboxOf } from "../channel-reading.ts";
 import { asLeased, rankOf } from "../message-reading.ts";
 import { type AgentRefusalCode, agentRefusal, channelNotFound } from "../refusals.ts";
-import type { Claim, Claimed, StoredLeasedMessage, StoreSettings } from "../store.ts";
-import { renewalInput, wakeAgent } from "./activity.ts";
+import type { Claim, Claimed, StoredLeasedMessage } from "../store.ts";
+import { wakeAgent } from "./activity.ts";
 import { actorBeside } from "./audit.ts";
 import { type Batch, type BatchResult, bit, type Outcome } from "./batch.ts";
 import type { Connection } from "./connection.ts";
@@ -63,21 +63,15 @@ function decodeClaim(
   return { value: { messages, unfinished, inactive: row.inactive, upkeep: row.upkeep === 1 } };
 }
 
-const claimInputs = (settings: StoreSettings) => ({
-  ...renewalInput(settings),
-  auditMessages: bit(settings.auditMessages),
-});
-
 const CLAIM = claimBatch({
   name: "claim-messages",
   sql: procedure("claim_messages"),
-  inputs: (settings) => ({ ...claimInputs(settings), tended: bit(false) }),
+  inputs: { tended: bit(false) },
   maxItems: MAX_ITEMS,
 });
 const TEND_AND_CLAIM = claimBatch({
   name: "tend-and-claim-messages",
   sql: procedure("tend_and_claim_messages"),
-  inputs: claimInputs,
   maxItems: 1,
 });
 

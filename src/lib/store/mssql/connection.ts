@@ -4,12 +4,13 @@ import { AgentCommunicationError } from "../../errors.ts";
 import { DeliverableListeners } from "../deliverable-listeners.ts";
 import { storeClosed } from "../refusals.ts";
 import type { StoreSettings } from "../store.ts";
-import { type Batch, BatchResult, bigint, type Inputs, type Row, text } from "./batch.ts";
+import { type Batch, BatchResult, bigint, type Input, type Inputs, type Row, text } from "./batch.ts";
 import { Coalescer, type Encoded } from "./coalescer.ts";
 import { isLoginFailure, isLostRace, isRefusal, isReleaseFault, isTransient, LostRace } from "./faults.ts";
-import type { Slot } from "./procedure-files.ts";
+import { parametersOf, type Slot } from "./procedure-files.ts";
 import type { Procedure } from "./procedures.ts";
 import { findRelease, releaseMissing } from "./releases.ts";
+import { settingInputs } from "./setting-inputs.ts";
 import { type SqlText, sqlText } from "./texts.ts";
 
 /**
@@ -61,6 +62,7 @@ export class Connection {
   readonly settings: StoreSettings;
   readonly clock: Clock;
   readonly #options: ConnectionOptions;
+  readonly #settingInputs: Inputs;
   readonly #coalescers = new Map<string, Coalescer>();
   readonly #listeners = new DeliverableListeners();
   #pool: Promise<mssql.ConnectionPool> | undefined;
@@ -76,6 +78,7 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.settings = options.settings;
+    this.#settingInputs = settingInputs(options.settings);
     this.clock = options.clock;
   }
 
@@ -149,7 +152,7 @@ export class Connection {
     const items = calls.map(({ item }) => item);
     // Each object gets its position as its first member.
     const numbered = calls.map(({ json }, position) => json.replace("{", `{"item":${position},`).replace(/,}$/, "}"));
-    const inputs = { ...batch.inputs?.(this.settings), items: text(`[${numbered.join()}]`) };
+    const inputs = { ...batch.inputs, items: text(`[${numbered.join()}]`) };
     const sql = typeof batch.sql === "function" ? batch.sql(items) : batch.sql;
     const result = await this.#execute(sql, inputs);
     return batch
@@ -195,16 +198,18 @@ export class Connection {
     return (await this.#options.renewLogin?.().catch(() => false)) ?? false;
   }
 
-  async #execute(sql: Procedure | SqlText, inputs: Inputs): Promise<BatchResult> {
+  async #execute(sql: Procedure | SqlText, given: Inputs): Promise<BatchResult> {
     const pool = await this.#connected();
     const request = pool.request();
-    request.input("clockOffset", mssql.BigInt, bigint(this.clock.offset ?? 0).value);
-    for (const [name, { type, value }] of Object.entries(inputs)) request.input(name, type, value);
+    const all = { ...this.#settingInputs, ...given, clockOffset: bigint(this.clock.offset ?? 0) };
     if (typeof sql === "string") {
+      const inputs = { ...given, clockOffset: all.clockOffset };
+      for (const [name, { type, value }] of Object.entries(inputs)) request.input(name, type, value);
       const recordsets = readRecordsets((await request.query(sql)).recordsets);
       if (recordsets.at(-1)?.[0]?.lost_race !== undefined) throw new LostRace();
       return new BatchResult(recordsets);
     }
+    for (const [name, { type, value }] of inputsOf(sql, all, given)) request.input(name, type, value);
     const result = await request.execute(`${await this.#slotInUse(pool)}.${sql.procedure}`);
     if (result.returnValue === LOST_RACE) throw new LostRace();
     return new BatchResult(this.#wake(readRecordsets(result.recordsets)));
@@ -259,6 +264,22 @@ export class Connection {
     const answered = this.clock.now();
     this.#serverAhead = Math.round(Number(row?.now) + (this.clock.offset ?? 0) - (asked + answered) / 2);
   }
+}
+
+/**
+ * What a procedure is given: exactly what it takes.
+ *
+ * @throws Error when one of its parameters has no value, or a value no parameter (but @items: steps of the upkeep have none)
+ */
+function inputsOf({ procedure }: Procedure, all: Inputs, given: Inputs): [string, Input][] {
+  const parameters = parametersOf(procedure);
+  const idle = Object.keys(given).filter((name) => name !== "items" && !parameters.includes(name));
+  if (idle.length > 0) throw new Error(`${procedure} takes no ${idle.join(", ")}`);
+  return parameters.map((name) => {
+    const input = all[name];
+    if (input === undefined) throw new Error(`${procedure} is given no ${name}`);
+    return [name, input];
+  });
 }
 
 function queryOf(pool: mssql.ConnectionPool): (sql: SqlText) => Promise<Row[][]> {

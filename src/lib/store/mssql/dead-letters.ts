@@ -47,15 +47,10 @@ const PURGE_SQL = procedure("purge_dead_letters");
 
 type Operation = DeadLetterSelection & { operationId: string };
 
-function operationBatch(
-  name: string,
-  sql: typeof PURGE_SQL,
-  inputs?: Batch<Operation, number>["inputs"],
-): Batch<Operation, number> {
+function operationBatch(name: string, sql: typeof PURGE_SQL): Batch<Operation, number> {
   return {
     name,
     sql,
-    ...(inputs === undefined ? {} : { inputs }),
     encode: ({ operationId, messageIds, filter, dryRun }) => ({
       operation: operationId,
       actor: actorOf(),
@@ -73,9 +68,7 @@ function operationBatch(
   };
 }
 
-const REDRIVE = operationBatch("redrive-dead-letters", REDRIVE_SQL, ({ maxMailbox }) => ({
-  maxMailbox: int(maxMailbox),
-}));
+const REDRIVE = operationBatch("redrive-dead-letters", REDRIVE_SQL);
 const PURGE = operationBatch("purge-dead-letters", PURGE_SQL);
 
 /**

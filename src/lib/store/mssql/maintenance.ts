@@ -1,8 +1,5 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
-import { DAY_MILLISECONDS } from "../instants.ts";
-import type { StoreSettings } from "../store.ts";
 import type { PurgeStep, Step, Walked } from "../upkeep-runs.ts";
-import { bigint, type Inputs } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { procedure } from "./procedures.ts";
 import { upkeepStep } from "./upkeep-step.ts";
@@ -13,10 +10,6 @@ import { upkeepStep } from "./upkeep-step.ts";
 const PURGE = upkeepStep<{ after: number }, { purged: number; dead_letters: number; next: number | null }>({
   name: "purge-messages",
   encode: ({ after }) => ({ after }),
-  inputs: (settings) => ({
-    messageRetention: bigint(settings.messageRetentionDays * DAY_MILLISECONDS),
-    deadLetterRetention: bigint(settings.deadLetterRetentionDays * DAY_MILLISECONDS),
-  }),
   // What was accepted later than both cutoffs cannot have ended before them, nor can what came after it (redriven messages
   // have old acceptance times and are merely passed).
   sql: procedure("purge_messages"),
@@ -28,13 +21,8 @@ export async function purgeMessages(connection: Connection, after: number): Prom
   return { purged, deadLetters, next: next ?? undefined };
 }
 
-const inactiveRetention = ({ inactiveRetentionDays }: StoreSettings): Inputs => ({
-  inactiveRetention: bigint(inactiveRetentionDays * DAY_MILLISECONDS),
-});
-
 const DEREGISTER_INACTIVE = upkeepStep<object, { done: number; found: number }>({
   name: "deregister-inactive",
-  inputs: inactiveRetention,
   sql: procedure("deregister_inactive"),
 });
 
@@ -48,7 +36,6 @@ export async function deregisterInactive(connection: Connection): Promise<Step> 
 const DELETE_ENDED_CREDENTIALS = upkeepStep<{ after: number }, { done: number; next: number | null }>({
   name: "delete-ended-credentials",
   encode: ({ after }) => ({ after }),
-  inputs: inactiveRetention,
   sql: procedure("delete_ended_credentials"),
 });
 
@@ -66,7 +53,6 @@ export async function deleteEndedCredentials(connection: Connection, after: numb
 const DELETE_GONE = upkeepStep<{ after: number }, { done: number; next: number | null }>({
   name: "delete-gone",
   encode: ({ after }) => ({ after }),
-  inputs: inactiveRetention,
   sql: procedure("delete_gone"),
 });
 

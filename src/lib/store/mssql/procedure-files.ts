@@ -27,6 +27,8 @@ export interface SourceLine {
 export interface BuiltProcedure {
   /** complete_tasks */
   name: string;
+  /** Names of its parameters, without @, in order. */
+  parameters: readonly string[];
   /** With the schema `release`. */
   sql: string;
   /** The origin of each line of `sql`. */
@@ -44,6 +46,8 @@ export interface Release {
   procedures: readonly BuiltProcedure[];
 }
 
+/** From the name to the body; group 1: a line for each parameter. */
+export const PROCEDURE_HEADER = /^CREATE PROCEDURE release\.\w+\n((?: {2}@.*\n)*)AS\n/m;
 const INCLUDE = /^\s*-- include: (\S+)$/;
 
 interface Line extends SourceLine {
@@ -67,9 +71,12 @@ function readLines(file: string, within: readonly string[] = []): Line[] {
  */
 export function buildProcedure(file: string): BuiltProcedure {
   const lines = readLines(file);
+  const sql = `${lines.map(({ text }) => text).join("\n")}\n`;
+  const header = PROCEDURE_HEADER.exec(sql)?.[1] ?? "";
   return {
     name: file.replace(/\.sql$/, "").replaceAll("-", "_"),
-    sql: `${lines.map(({ text }) => text).join("\n")}\n`,
+    parameters: [...header.matchAll(/^ {2}@(\w+)/gm)].map(([, name = ""]) => name),
+    sql,
     lines,
     files: [...new Set(lines.map((line) => line.file))],
   };
@@ -113,4 +120,14 @@ export function inSlot(sql: string, slot: Slot, hash: string): string {
     .replaceAll(/\brelease\.(?=[a-z])/g, `${slot}.`)
     .replaceAll("$(slot)", slot)
     .replaceAll("$(hash)", hash);
+}
+
+let parameters: ReadonlyMap<string, readonly string[]> | undefined;
+
+/** The parameters of a procedure of this release. @throws Error when there is no such procedure */
+export function parametersOf(procedure: string): readonly string[] {
+  parameters ??= new Map(readRelease().procedures.map((one) => [one.name, one.parameters]));
+  const found = parameters.get(procedure);
+  if (found === undefined) throw new Error(`there is no procedure ${procedure}`);
+  return found;
 }

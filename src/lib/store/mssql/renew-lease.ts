@@ -3,7 +3,7 @@ import type { SettleReply } from "../../messages/message.ts";
 import { iso } from "../instants.ts";
 import { type AgentRefusalCode, agentRefusal } from "../refusals.ts";
 import type { Renewal } from "../store.ts";
-import { renewalInput, wakeAgent } from "./activity.ts";
+import { wakeAgent } from "./activity.ts";
 import { type Batch, type OutcomeRow, outcomeRows } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { procedure } from "./procedures.ts";
@@ -41,7 +41,6 @@ const RENEW: Batch<Renewal, { reply: SettleReply; wakes: boolean }> = {
     attempt,
     lease: Math.ceil(leaseMilliseconds),
   }),
-  inputs: renewalInput,
   decode: (result, renewals) =>
     outcomeRows<RenewalRow>(result, renewals).map((row, item) => {
       const renewal = renewals[item];

@@ -4,12 +4,11 @@ import { BATCH_MAX_MESSAGES } from "../../limits.ts";
 import type { SendMessageReply } from "../../messages/message.ts";
 import { currentCall } from "../../security/call-context.ts";
 import { channelOf, PRIORITIES } from "../../values.ts";
-import { senderShare } from "../mailbox-room.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import { idTaken, mailboxFull, mailboxShareUsed, mismatch } from "../send-refusals.ts";
-import type { NewMessage, StoreSettings } from "../store.ts";
+import type { NewMessage } from "../store.ts";
 import { actorBeside } from "./audit.ts";
-import { type Batch, type BatchResult, bit, type Inputs, int, type Outcome } from "./batch.ts";
+import type { Batch, BatchResult, Outcome } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemJson } from "./item-text.ts";
 import { type Procedure, procedure } from "./procedures.ts";
@@ -17,11 +16,6 @@ import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 
 /** Calls in one batch: each has BATCH_MAX_MESSAGES places of the batch's one arrival number. */
 const MAX_ITEMS = Math.floor(ARRIVALS_PER_NUMBER / BATCH_MAX_MESSAGES);
-
-/** What the procedures need to know of the settings: the mailbox limit, a sender's share of it, and whether messages are audited. */
-export function mailboxInputs({ maxMailbox, auditMessages }: StoreSettings): Inputs {
-  return { maxMailbox: int(maxMailbox), share: int(senderShare(maxMailbox)), auditMessages: bit(auditMessages) };
-}
 
 /** Calls of one message each without an ordering key: nearly all. */
 const SINGLE = procedure("send_message");
@@ -158,7 +152,6 @@ const SEND: Batch<readonly NewMessage[], SendMessageReply[]> = {
       ...(messages[0] === undefined ? {} : actorBeside(messages[0].sender)),
     };
   },
-  inputs: mailboxInputs,
   decode(result: BatchResult, calls) {
     const rows = result.byItem<SendRow>(0);
     return calls.map((messages, item) => decodeCall(messages, rows.get(item) ?? []));

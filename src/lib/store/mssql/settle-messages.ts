@@ -1,7 +1,7 @@
 import { backoffMilliseconds } from "../../backoff.ts";
 import { type AgentRefusalCode, agentRefusal } from "../refusals.ts";
 import type { NewSettlement, SettleResult } from "../store.ts";
-import { renewalInput, wakeAgent } from "./activity.ts";
+import { wakeAgent } from "./activity.ts";
 import { actorBeside } from "./audit.ts";
 import type { Batch } from "./batch.ts";
 import type { Connection } from "./connection.ts";
@@ -53,7 +53,6 @@ const SETTLE: Batch<SettleCall, Settled> = {
       ...(settlement.reason === undefined ? {} : { reason: itemText(settlement.reason) }),
     })),
   }),
-  inputs: renewalInput,
   decode(result, calls) {
     const rows = result.byItem<SettleRow>(0);
     return calls.map(({ agentId, settlements }, item) => {

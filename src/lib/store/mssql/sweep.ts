@@ -1,6 +1,5 @@
 import { MAINTENANCE_BATCH_ROWS, RELEASES_PER_TRANSACTION } from "../../limits.ts";
 import type { LeaseSweep, SilenceSweep, Step } from "../upkeep-runs.ts";
-import { bigint } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { procedure } from "./procedures.ts";
 import { upkeepStep } from "./upkeep-step.ts";
@@ -17,7 +16,6 @@ export const AGENTS_PER_TRANSACTION = 100;
 
 const INACTIVATE = upkeepStep<object, { done: number; found: number }>({
   name: "inactivate-silent-agents",
-  inputs: (settings) => ({ heartbeatTimeoutMilliseconds: bigint(settings.heartbeatTimeoutSeconds * 1_000) }),
   sql: procedure("inactivate_silent_agents"),
 });
 

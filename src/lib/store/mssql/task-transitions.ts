@@ -4,7 +4,7 @@ import { answerOfArchived } from "../archived-attempts.ts";
 import { iso } from "../instants.ts";
 import type { TaskCompletion } from "../store.ts";
 import type { StoredAnswer, TaskCaller } from "../task-records.ts";
-import { renewalInput, wakeAgent } from "./activity.ts";
+import { wakeAgent } from "./activity.ts";
 import { type Batch, type BatchResult, type Outcome, type OutcomeRow, outcomeRows } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemJson, itemText } from "./item-text.ts";
@@ -86,7 +86,6 @@ const STARTS: Batch<Call<StartTask>, Accepted> = {
   name: "start-tasks",
   sql: START,
   encode: encodeCaller,
-  inputs: renewalInput,
   decode: decodeHeld,
   maxItems: CALLS_PER_BATCH,
   conflictKey: ({ taskId }) => taskId,

@@ -1,7 +1,7 @@
 import { newId } from "../../ids.ts";
 import type { AssignTaskReply, TaskStatus } from "../../tasks/task.ts";
 import type { NewTask } from "../store.ts";
-import { renewalInput, wakeAgent } from "./activity.ts";
+import { wakeAgent } from "./activity.ts";
 import { type Batch, type Outcome, type OutcomeRow, outcomeRows } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { handOutTask } from "./hand-out.ts";
@@ -46,7 +46,6 @@ const BATCH: Batch<NewTaskCall, Assigned> = {
   name: "assign-tasks",
   sql: (calls) => (calls.length === 1 && calls[0]?.plain ? ASSIGN_ONE : ASSIGN),
   encode: encodeNewTask,
-  inputs: renewalInput,
   decode: (result, calls) =>
     outcomeRows<AssignedRow>(result, calls).map((row, item): Outcome<Assigned> => {
       const call = calls[item];

@@ -5,7 +5,7 @@ import type { Procedure } from "./procedures.ts";
 
 /** One step of the upkeep: a batch of one call, whose first recordset is one row of figures. */
 export function upkeepStep<Item extends object, Figures extends object>(
-  step: Pick<Batch<Item, Figures>, "name" | "inputs"> & {
+  step: Pick<Batch<Item, Figures>, "name"> & {
     sql: Procedure;
     encode?: Batch<Item, Figures>["encode"];
   },

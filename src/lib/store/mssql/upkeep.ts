@@ -4,7 +4,6 @@ import { runMaintenance, runSweep, type TaskSweep } from "../upkeep-runs.ts";
 import { archiveTasks, dropUnusedSets } from "./archive.ts";
 import { recordAudit } from "./audit.ts";
 import { dropOldestBlock, sealAudit } from "./audit-blocks.ts";
-import { bigint } from "./batch.ts";
 import { correctTimes } from "./clock-steps.ts";
 import type { Connection } from "./connection.ts";
 import { deleteEndedCredentials, deleteGone, deregisterInactive, purgeMessages } from "./maintenance.ts";
@@ -40,8 +39,7 @@ interface Due {
 }
 
 async function whatIsDue(connection: Connection): Promise<Due> {
-  const heartbeatTimeoutMilliseconds = bigint(connection.settings.heartbeatTimeoutSeconds * 1_000);
-  const [due] = (await connection.query(DUE, { heartbeatTimeoutMilliseconds })).rows<Due>(0);
+  const [due] = (await connection.query(DUE)).rows<Due>(0);
   return due ?? { ahead: 1, silent: 1, unreleased: 1, leased: 1, expired: 1, left: 1, joining: 1, tasks: 1, audit: 1 };
 }
 

@@ -1,8 +1,7 @@
 -- How many values are encrypted under another version of the key, counted up to @max.
 CREATE PROCEDURE release.count_outdated
   @max int,
-  @keyVersion varchar(64),
-  @clockOffset bigint
+  @keyVersion varchar(64)
 AS
 SELECT SUM(n.found) AS outdated FROM (SELECT COUNT(*) AS found FROM (SELECT TOP (@max) x.key_version FROM dbo.messages AS x
   WHERE x.key_version IS NOT NULL AND x.key_version < @keyVersion) AS f

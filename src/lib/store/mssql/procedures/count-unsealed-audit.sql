@@ -1,6 +1,5 @@
 -- How many entries of the audit are in no block yet.
 CREATE PROCEDURE release.count_unsealed_audit
-  @clockOffset bigint
 AS
 DECLARE @floor bigint = COALESCE((SELECT TOP (1) b.floor_no FROM audit.blocks AS b ORDER BY b.block_no DESC), -9007199254740991);
 DECLARE @open TABLE (entry_no bigint NOT NULL PRIMARY KEY, at bigint NOT NULL);

@@ -2,8 +2,7 @@
 CREATE PROCEDURE release.find_channel_access
   @agentId varchar(128),
   @roleGrantee varchar(128),
-  @name varchar(128),
-  @clockOffset bigint
+  @name varchar(128)
 AS
 SELECT c.kind,
   CASE WHEN EXISTS (SELECT 1 FROM dbo.agents AS a JOIN dbo.channel_members AS m ON m.agent_no = a.agent_no

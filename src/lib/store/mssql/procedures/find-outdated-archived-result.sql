@@ -3,8 +3,7 @@
 CREATE PROCEDURE release.find_outdated_archived_result
   @keyVersion varchar(64),
   @afterVersion varchar(64),
-  @afterPlace varchar(128),
-  @clockOffset bigint
+  @afterPlace varchar(128)
 AS
 DECLARE @found TABLE (position int IDENTITY NOT NULL PRIMARY KEY, place varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL);
 INSERT INTO @found (place)

@@ -3,8 +3,7 @@
 CREATE PROCEDURE release.find_outdated_parameters
   @keyVersion varchar(64),
   @afterVersion varchar(64),
-  @afterPlace bigint,
-  @clockOffset bigint
+  @afterPlace bigint
 AS
 DECLARE @found TABLE (position int IDENTITY NOT NULL PRIMARY KEY, place bigint NOT NULL);
 INSERT INTO @found (place)

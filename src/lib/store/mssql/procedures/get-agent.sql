@@ -1,7 +1,6 @@
 -- An agent with its load, heartbeat, capabilities and metadata.
 CREATE PROCEDURE release.get_agent
-  @agentId varchar(128),
-  @clockOffset bigint
+  @agentId varchar(128)
 AS
 SELECT a.agent_no, a.agent_id, a.role, a.status, c.capabilities, l.max_concurrent_tasks, l.active_tasks,
   a.registered_at, h.last_heartbeat_at, l.completed, l.failed, l.completed_milliseconds, l.p95_milliseconds, m.metadata FROM dbo.agents AS a

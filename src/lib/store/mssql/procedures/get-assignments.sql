@@ -2,8 +2,7 @@
 CREATE PROCEDURE release.get_assignments
   @taskId varchar(128),
   @limit int,
-  @after int,
-  @clockOffset bigint
+  @after int
 AS
 DECLARE @taskNo bigint = (SELECT t.task_no FROM dbo.tasks AS t WHERE t.task_id = @taskId);
 SELECT @taskNo AS task_no;

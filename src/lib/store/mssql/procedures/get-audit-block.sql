@@ -1,7 +1,6 @@
 -- A member counts only where its block says that its numbers are.
 CREATE PROCEDURE release.get_audit_block
-  @blockNo bigint,
-  @clockOffset bigint
+  @blockNo bigint
 AS
 DECLARE @first bigint, @last bigint, @floor bigint, @floorBefore bigint = -9007199254740991;
 SELECT @first = b.first_entry_no, @last = b.last_entry_no, @floor = b.floor_no FROM audit.blocks AS b WHERE b.block_no = @blockNo;

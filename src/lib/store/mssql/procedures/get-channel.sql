@@ -1,7 +1,6 @@
 -- A channel with its grants.
 CREATE PROCEDURE release.get_channel
-  @name varchar(128),
-  @clockOffset bigint
+  @name varchar(128)
 AS
 DECLARE @channelNo int = (SELECT c.channel_no FROM dbo.channels AS c WHERE c.name = @name);
 -- Two recordsets: the channel of @channelNo, and its grants.

@@ -2,8 +2,7 @@
 CREATE PROCEDURE release.get_task_history
   @taskId varchar(128),
   @before bigint,
-  @limit int,
-  @clockOffset bigint
+  @limit int
 AS
 DECLARE @taskNo bigint = (SELECT t.task_no FROM dbo.tasks AS t WHERE t.task_id = @taskId);
 SELECT @taskNo AS task_no, (SELECT COUNT(*) FROM dbo.task_events AS c WHERE c.task_no = @taskNo AND c.event_no < @before) AS place;

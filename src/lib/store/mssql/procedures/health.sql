@@ -1,8 +1,7 @@
 -- The probes in one round trip. @write: the write is tried as well.
 CREATE PROCEDURE release.health
-  @write bit,
-  @clockOffset bigint
+  @write bit
 AS
-EXEC release.probe_messages @clockOffset;
-EXEC release.probe_agents @clockOffset;
-IF @write = 1 EXEC release.probe_write @clockOffset;
+EXEC release.probe_messages;
+EXEC release.probe_agents;
+IF @write = 1 EXEC release.probe_write;

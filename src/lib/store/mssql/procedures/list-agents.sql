@@ -4,8 +4,7 @@ CREATE PROCEDURE release.list_agents
   @status varchar(64),
   @capability varchar(128),
   @rows int,
-  @after varchar(128),
-  @clockOffset bigint
+  @after varchar(128)
 AS
 SELECT TOP (@rows) a.agent_no, a.agent_id, a.role, a.status, c.capabilities, l.max_concurrent_tasks, l.active_tasks,
   a.registered_at, h.last_heartbeat_at, l.completed, l.failed, l.completed_milliseconds, l.p95_milliseconds, m.metadata FROM dbo.agents AS a

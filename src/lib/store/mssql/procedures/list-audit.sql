@@ -10,8 +10,7 @@ CREATE PROCEDURE release.list_audit
   @actor varchar(128),
   @action varchar(64),
   @subjectKind varchar(64),
-  @subjectId varchar(160),
-  @clockOffset bigint
+  @subjectId varchar(160)
 AS
 DECLARE @looked TABLE (entry_no bigint NOT NULL PRIMARY KEY);
 DECLARE @low bigint, @high bigint, @middle bigint, @found bigint, @lowest bigint = -9007199254740991, @behind bigint = @before;

@@ -2,8 +2,7 @@
 CREATE PROCEDURE release.list_channel_members
   @name varchar(128),
   @rows int,
-  @after varchar(128),
-  @clockOffset bigint
+  @after varchar(128)
 AS
 DECLARE @channelNo int = (SELECT c.channel_no FROM dbo.channels AS c WHERE c.name = @name);
 SELECT @channelNo AS channel_no;

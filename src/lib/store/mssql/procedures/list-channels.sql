@@ -5,8 +5,7 @@ CREATE PROCEDURE release.list_channels
   @agentId varchar(128),
   @roleGrantee varchar(128),
   @rows int,
-  @after varchar(128),
-  @clockOffset bigint
+  @after varchar(128)
 AS
 SELECT TOP (@rows) c.channel_no, c.name, c.kind, c.description, c.created_by, c.created_at, c.members FROM dbo.channels AS c
 WHERE c.name > @after AND (@kind IS NULL OR c.kind = @kind) AND (@agentId IS NULL OR c.channel_no IN (

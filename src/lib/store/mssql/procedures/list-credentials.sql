@@ -3,8 +3,7 @@ CREATE PROCEDURE release.list_credentials
   @agentId varchar(128),
   @kind varchar(64),
   @rows int,
-  @before bigint,
-  @clockOffset bigint
+  @before bigint
 AS
 SELECT TOP (@rows) c.credential_no, c.credential_id, c.kind, c.secret_hash, c.label, c.created_at, c.created_by,
   c.expires_at, c.revoked_at, c.last_used_at, c.roles, c.agent_id_prefix, c.max_uses, c.uses_left, c.subject, c.thumbprint,

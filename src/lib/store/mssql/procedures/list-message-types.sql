@@ -1,7 +1,6 @@
 CREATE PROCEDURE release.list_message_types
   @limit int,
-  @after varchar(64),
-  @clockOffset bigint
+  @after varchar(64)
 AS
 SELECT s.type, s.[schema], s.updated_at, w.found
 FROM (SELECT k.type, COUNT(*) OVER () AS found,

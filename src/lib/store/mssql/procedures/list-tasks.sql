@@ -7,8 +7,7 @@ CREATE PROCEDURE release.list_tasks
   @taskType varchar(128),
   @parentTaskId varchar(128),
   @limit int,
-  @before bigint,
-  @clockOffset bigint
+  @before bigint
 AS
 DECLARE @page TABLE (task_no bigint NOT NULL PRIMARY KEY);
 INSERT INTO @page (task_no)

@@ -1,6 +1,5 @@
 -- The newest block of the audit.
 CREATE PROCEDURE release.newest_audit_block
-  @clockOffset bigint
 AS
 SELECT TOP (1) b.block_no, b.first_entry_no, b.last_entry_no, b.entry_count, b.newest_at, b.sealed_at, b.floor_no,
   b.previous_hash, b.hash, d.dropped_at FROM audit.blocks AS b LEFT JOIN audit.dropped_blocks AS d ON d.block_no = b.block_no

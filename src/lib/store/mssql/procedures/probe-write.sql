@@ -1,7 +1,6 @@
 -- Whether a write is accepted: a full database or log and a read-only database refuse it as they would refuse a send.
 -- Nothing stays of it.
 CREATE PROCEDURE release.probe_write
-  @clockOffset bigint
 AS
 SET NOCOUNT, XACT_ABORT ON;
 BEGIN TRANSACTION;

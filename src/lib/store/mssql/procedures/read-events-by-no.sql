@@ -1,8 +1,7 @@
 -- Events of tasks, by number.
 CREATE PROCEDURE release.read_events_by_no
   @taskNos nvarchar(max),
-  @limit int,
-  @clockOffset bigint
+  @limit int
 AS
 SELECT k.task_no, v.* FROM (SELECT CAST(j.value AS bigint) AS task_no FROM OPENJSON(@taskNos) AS j) AS k
 CROSS APPLY (SELECT TOP (@limit) e.event_no, e.event, e.at, e.attempt, a.agent_id, e.detail

@@ -1,6 +1,5 @@
 -- Agents by role and status, and the loads of active workers.
 CREATE PROCEDURE release.registry_statistics
-  @clockOffset bigint
 AS
 SELECT a.role AS name, COUNT(*) AS value, SUM(CASE WHEN a.status = 'active' THEN 1 ELSE 0 END) AS active
 FROM dbo.agents AS a WHERE a.status <> 'deregistered' AND a.agent_id > '/' GROUP BY a.role;

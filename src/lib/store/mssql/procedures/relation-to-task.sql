@@ -2,8 +2,7 @@
 -- registered after a task had ended is not the agent of that task. The last case walks what the agent has in hand: as
 -- many tasks as it takes at once, and what each of them depends on.
 CREATE PROCEDURE release.relation_to_task
-  @items nvarchar(max),
-  @clockOffset bigint
+  @items nvarchar(max)
 AS
 SELECT i.item, CASE WHEN s.agent_id = i.agent_id COLLATE Latin1_General_100_BIN2 OR (c.registered_at <= z.ended_at AND z.supervisor_id = i.agent_id COLLATE Latin1_General_100_BIN2)
     THEN 'assigned_by'

@@ -1,7 +1,6 @@
 -- Whether the contents of tasks are encrypted.
 CREATE PROCEDURE release.sensitive_tasks
-  @items nvarchar(max),
-  @clockOffset bigint
+  @items nvarchar(max)
 AS
 SELECT i.item, CASE WHEN COALESCE(b.key_version, z.key_version) IS NOT NULL THEN 1
   WHEN b.task_no IS NOT NULL OR z.task_id IS NOT NULL THEN 0 END AS value
