@@ -75,6 +75,21 @@ describe("the procedures", () => {
     expect(others.map(({ path }) => path)).toEqual([]);
   });
 
+  it("undo everything after an error, where they write", () => {
+    const writing = release.procedures.filter(({ sql }) =>
+      /\bBEGIN TRANSACTION\b|\b(?:INTO|UPDATE|FROM) audit\.|^\s*(?:INSERT INTO|UPDATE|DELETE.*FROM) dbo\./m.test(sql),
+    );
+    expect(writing.length).toBeGreaterThan(40);
+    expect(
+      writing
+        .filter(
+          ({ sql }) =>
+            !/^SET .*XACT_ABORT ON;$/m.test(sql) && /BEGIN TRANSACTION|INSERT INTO dbo|INSERT INTO audit/.test(sql),
+        )
+        .map(({ name }) => name),
+    ).toEqual([]);
+  });
+
   it("include every part that there is", () => {
     const included = new Set(release.procedures.flatMap(({ files }) => files));
     const parts = readdirSync(join(ROOT, FOLDER, "procedures/parts")).map((name) => `parts/${name}`);

@@ -123,6 +123,6 @@ SELECT 0 AS item, @refusal AS refusal, @repeatOf AS repeat_of, @depth AS depth, 
 -- Reads the time anew: first thing before whatever a batch reads by time after a commit or a wait for a lock. What
 -- others have made due meanwhile is not due at the time at which the batch began, and would be passed over by both.
 SET @now = DATEDIFF_BIG(MILLISECOND, '19700101', SYSUTCDATETIME()) + @clockOffset;
-SELECT a.agent_id FROM @copies AS s JOIN dbo.agents AS a ON a.agent_no = s.receiver_no
+SELECT a.agent_id AS woken FROM @copies AS s JOIN dbo.agents AS a ON a.agent_no = s.receiver_no
 WHERE @refusal IS NULL AND s.held = 0 AND @availableAt <= @now
 OPTION (LOOP JOIN, FORCE ORDER);

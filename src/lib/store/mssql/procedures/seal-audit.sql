@@ -1,8 +1,10 @@
 -- Of two that seal at once the keys let one through; the other finds the block there when it is sent again, and seals
 -- nothing.
 CREATE PROCEDURE release.seal_audit
-  @items nvarchar(max)
+  @items nvarchar(max),
+  @clockOffset bigint
 AS
+-- include: parts/prologue.sql
 DECLARE @blockNo bigint, @done int = 0;
 DECLARE @row TABLE (block_no bigint NOT NULL PRIMARY KEY, first_entry_no bigint NOT NULL, last_entry_no bigint NOT NULL,
   entry_count int NOT NULL, newest_at bigint NOT NULL, sealed_at bigint NOT NULL, floor_no bigint NOT NULL,

@@ -129,4 +129,4 @@ SELECT s.item, s.place % 100 /* BATCH_MAX_MESSAGES */ AS n, s.refusal, s.repeat_
 -- Reads the time anew: first thing before whatever a batch reads by time after a commit or a wait for a lock. What
 -- others have made due meanwhile is not due at the time at which the batch began, and would be passed over by both.
 SET @now = DATEDIFF_BIG(MILLISECOND, '19700101', SYSUTCDATETIME()) + @clockOffset;
-SELECT DISTINCT s.receiver AS agent_id FROM @sends AS s WHERE s.accepted = 1 AND s.held = 0 AND s.available_at <= @now;
+SELECT DISTINCT s.receiver AS woken FROM @sends AS s WHERE s.accepted = 1 AND s.held = 0 AND s.available_at <= @now;
