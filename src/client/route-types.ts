@@ -1,31 +1,32 @@
 import type { z } from "zod";
-import type { RouteTable } from "../functions/route-table.ts";
+import type { Contract } from "../lib/model/contract/contract.ts";
+import type { OperationKey } from "../lib/model/operations.ts";
 
 /**
- * What each route takes and gives, inferred from the one declaration of the route. Types only: nothing of the server
- * reaches the client at run time.
+ * What each route takes and gives, inferred from the contract that the server parses by. Types only: no schema reaches the client at
+ * run time.
  */
 
 /** The name of a route: `POST /agents/{agentId}/heartbeat`. */
-export type RouteKey = keyof RouteTable & string;
+export type RouteKey = OperationKey;
 
 /** `{agentId: string}` and the like; undefined when the path has no parameter. */
-export type ParamsOf<Key extends RouteKey> = RouteTable[Key]["params"] extends infer Schema extends z.ZodType
+export type ParamsOf<Key extends RouteKey> = Contract[Key]["params"] extends infer Schema extends z.ZodType
   ? z.input<Schema>
   : undefined;
 
 /** Every query parameter is optional; undefined when the route takes none. */
-export type QueryOf<Key extends RouteKey> = RouteTable[Key]["query"] extends infer Schema extends z.ZodType
+export type QueryOf<Key extends RouteKey> = Contract[Key]["query"] extends infer Schema extends z.ZodType
   ? Optional<z.output<Schema>>
   : undefined;
 
 /** The body as a caller may write it, fields with defaults optional; undefined when the route takes none. */
-export type BodyOf<Key extends RouteKey> = RouteTable[Key]["body"] extends infer Schema extends z.ZodType
+export type BodyOf<Key extends RouteKey> = Contract[Key]["body"] extends infer Schema extends z.ZodType
   ? z.input<Schema>
   : undefined;
 
 /** The JSON of every 2xx answer. */
-export type ReplyOf<Key extends RouteKey> = RouteTable[Key]["reply"] extends infer Schema extends z.ZodType
+export type ReplyOf<Key extends RouteKey> = Contract[Key]["reply"] extends infer Schema extends z.ZodType
   ? z.output<Schema>
   : never;
 

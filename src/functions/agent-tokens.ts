@@ -2,9 +2,8 @@ import { AgentCommunicationError } from "../lib/errors.ts";
 import { OWN_PATH } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
 import type { Caller } from "../lib/security/caller.ts";
-import { credentialSchema, renewTokenReplySchema } from "../lib/security/credential.ts";
+import { EVERYBODY } from "./allowed-callers.ts";
 import { TOKEN } from "./examples.ts";
-import { agentParams, EVERYBODY, emptyBody } from "./shapes.ts";
 
 /** An agent and the token that it shows. An admin, too, does this for itself alone: for others it issues tokens. */
 
@@ -19,10 +18,6 @@ export const getOwnToken = defineRoute({
   example: { reply: TOKEN },
   idle: false,
   allow: EVERYBODY,
-  params: undefined,
-  query: undefined,
-  body: undefined,
-  reply: credentialSchema,
   statuses: [200],
   async handler(services, { caller }) {
     return { status: 200, body: await services.credentials.get(tokenOf(caller)) };
@@ -44,10 +39,6 @@ export const renewToken = defineRoute({
   },
   idle: false,
   allow: ITS_OWN,
-  params: agentParams,
-  query: undefined,
-  body: emptyBody,
-  reply: renewTokenReplySchema,
   statuses: [201],
   changesRights: true,
   async handler(services, { caller }) {

@@ -1,19 +1,10 @@
-import {
-  agentSchema,
-  heartbeatReplySchema,
-  heartbeatSchema,
-  listAgentsQuerySchema,
-  listAgentsReplySchema,
-  registerAgentReplySchema,
-  registerAgentSchema,
-} from "../lib/agents/agent.ts";
 import type { Applicant } from "../lib/agents/agent-registry.ts";
 import { OWN_BODY, OWN_PATH } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
 import type { Caller } from "../lib/security/caller.ts";
 import type { RegistrationBounds } from "../lib/security/registration-bounds.ts";
+import { itself, READERS } from "./allowed-callers.ts";
 import { AGENT } from "./examples.ts";
-import { agentParams, itself, READERS } from "./shapes.ts";
 
 export const registerAgent = defineRoute({
   key: "POST /agents",
@@ -27,10 +18,6 @@ export const registerAgent = defineRoute({
   },
   idle: false,
   allow: { ...itself(OWN_BODY), enrolment: true },
-  params: undefined,
-  query: undefined,
-  body: registerAgentSchema,
-  reply: registerAgentReplySchema,
   statuses: [200, 201],
   changesRights: true,
   async handler(services, { body, caller, header }) {
@@ -61,10 +48,6 @@ export const listAgents = defineRoute({
   example: { reply: { agents: [AGENT], nextCursor: null } },
   idle: false,
   allow: READERS,
-  params: undefined,
-  query: listAgentsQuerySchema,
-  body: undefined,
-  reply: listAgentsReplySchema,
   statuses: [200],
   async handler(services, { query }) {
     return { status: 200, body: await services.registry.list(query) };
@@ -79,10 +62,6 @@ export const getAgent = defineRoute({
   example: { reply: AGENT },
   idle: false,
   allow: { roles: { ...READERS.roles, worker: "own" }, own: OWN_PATH },
-  params: agentParams,
-  query: undefined,
-  body: undefined,
-  reply: agentSchema,
   statuses: [200],
   async handler(services, { params }) {
     return { status: 200, body: await services.registry.get(params.agentId) };
@@ -98,10 +77,6 @@ export const deregisterAgent = defineRoute({
   example: { reply: { ...AGENT, status: "deregistered", activeTasks: 0 } },
   idle: false,
   allow: itself(OWN_PATH),
-  params: agentParams,
-  query: undefined,
-  body: undefined,
-  reply: agentSchema,
   statuses: [200],
   changesRights: true,
   async handler(services, { params }) {
@@ -126,10 +101,6 @@ export const heartbeat = defineRoute({
   },
   idle: true,
   allow: itself(OWN_PATH),
-  params: agentParams,
-  query: undefined,
-  body: heartbeatSchema,
-  reply: heartbeatReplySchema,
   statuses: [200],
   async handler(services, { params, body, caller }) {
     return { status: 200, body: await services.registry.heartbeat(params.agentId, body, boundsOf(caller)) };

@@ -1,17 +1,6 @@
-import { z } from "zod";
 import { defineRoute } from "../lib/http/route.ts";
-import {
-  auditBlockContentsSchema,
-  auditDigestReplySchema,
-  listAuditBlocksQuerySchema,
-  listAuditBlocksReplySchema,
-  listAuditQuerySchema,
-  listAuditReplySchema,
-} from "../lib/security/audit.ts";
+import { ADMIN_ONLY } from "./allowed-callers.ts";
 import { AUDIT_BLOCK, AUDIT_ENTRY } from "./examples.ts";
-import { ADMIN_ONLY } from "./shapes.ts";
-
-const blockParams = z.strictObject({ blockNo: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
 
 export const listAudit = defineRoute({
   key: "GET /audit",
@@ -22,10 +11,6 @@ export const listAudit = defineRoute({
   example: { reply: { entries: [AUDIT_ENTRY], nextCursor: null } },
   idle: false,
   allow: ADMIN_ONLY,
-  params: undefined,
-  query: listAuditQuerySchema,
-  body: undefined,
-  reply: listAuditReplySchema,
   statuses: [200],
   async handler(services, { query }) {
     return { status: 200, body: await services.audit.list(query) };
@@ -40,10 +25,6 @@ export const listAuditBlocks = defineRoute({
   example: { reply: { blocks: [AUDIT_BLOCK], nextCursor: null } },
   idle: false,
   allow: ADMIN_ONLY,
-  params: undefined,
-  query: listAuditBlocksQuerySchema,
-  body: undefined,
-  reply: listAuditBlocksReplySchema,
   statuses: [200],
   async handler(services, { query }) {
     return { status: 200, body: await services.audit.blocks(query) };
@@ -64,10 +45,6 @@ export const getAuditBlock = defineRoute({
   },
   idle: false,
   allow: ADMIN_ONLY,
-  params: blockParams,
-  query: undefined,
-  body: undefined,
-  reply: auditBlockContentsSchema,
   statuses: [200],
   async handler(services, { params }) {
     return { status: 200, body: await services.audit.block(params.blockNo) };
@@ -93,10 +70,6 @@ export const getAuditDigest = defineRoute({
   },
   idle: false,
   allow: ADMIN_ONLY,
-  params: undefined,
-  query: undefined,
-  body: undefined,
-  reply: auditDigestReplySchema,
   statuses: [200],
   async handler(services) {
     return { status: 200, body: await services.audit.digest() };

@@ -1,15 +1,7 @@
-import { receiveFromChannelSchema } from "../lib/channels/channel.ts";
 import { BY_GRANTS, OWN_BODY_BY_GRANTS } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
-import {
-  countReplySchema,
-  listMessagesReplySchema,
-  peekMessagesQuerySchema,
-  purgeMailboxSchema,
-  receiveMessagesReplySchema,
-} from "../lib/messages/message.ts";
+import { reading, withMailbox } from "./allowed-callers.ts";
 import { LEASED_MESSAGE, MESSAGE } from "./examples.ts";
-import { channelParams, reading, withMailbox } from "./shapes.ts";
 
 export const receiveFromChannel = defineRoute({
   key: "POST /channels/{name}/messages/receive",
@@ -23,10 +15,6 @@ export const receiveFromChannel = defineRoute({
   },
   idle: true,
   allow: withMailbox(OWN_BODY_BY_GRANTS),
-  params: channelParams,
-  query: undefined,
-  body: receiveFromChannelSchema,
-  reply: receiveMessagesReplySchema,
   statuses: [200],
   async handler(services, input) {
     // The signal is made when it is first read, so only a receive that will wait asks for it.
@@ -43,10 +31,6 @@ export const peekChannel = defineRoute({
   example: { reply: { messages: [{ ...MESSAGE, receiver: "#builds", channel: "builds" }], nextCursor: null } },
   idle: false,
   allow: reading(BY_GRANTS),
-  params: channelParams,
-  query: peekMessagesQuerySchema,
-  body: undefined,
-  reply: listMessagesReplySchema,
   statuses: [200],
   async handler(services, { params, query }) {
     return { status: 200, body: await services.messages.peekChannel(params.name, query) };
@@ -62,10 +46,6 @@ export const purgeChannel = defineRoute({
   example: { body: { filter: { before: "2026-02-01T00:00:00.000Z" } }, reply: { count: 12 } },
   idle: false,
   allow: withMailbox(BY_GRANTS),
-  params: channelParams,
-  query: undefined,
-  body: purgeMailboxSchema,
-  reply: countReplySchema,
   statuses: [200],
   async handler(services, { params, body }) {
     return { status: 200, body: await services.messages.purgeChannel(params.name, body) };

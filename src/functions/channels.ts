@@ -1,23 +1,7 @@
-import { z } from "zod";
-import {
-  channelDetailsSchema,
-  channelMemberSchema,
-  createChannelSchema,
-  deleteChannelReplySchema,
-  listChannelMembersQuerySchema,
-  listChannelMembersReplySchema,
-  listChannelsQuerySchema,
-  listChannelsReplySchema,
-  putChannelGrantSchema,
-  removeChannelMemberReplySchema,
-} from "../lib/channels/channel.ts";
 import { BY_GRANTS } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
-import { channelNameSchema, idSchema } from "../lib/values.ts";
+import { EVERYBODY_WITHOUT_CONTENTS, MAKERS, reading, withMailbox } from "./allowed-callers.ts";
 import { CHANNEL, CHANNEL_DETAILS } from "./examples.ts";
-import { channelParams, EVERYBODY_WITHOUT_CONTENTS, MAKERS, reading, withMailbox } from "./shapes.ts";
-
-const memberParams = z.strictObject({ name: channelNameSchema, agentId: idSchema });
 
 export const createChannel = defineRoute({
   key: "POST /channels",
@@ -31,10 +15,6 @@ export const createChannel = defineRoute({
   },
   idle: false,
   allow: MAKERS,
-  params: undefined,
-  query: undefined,
-  body: createChannelSchema,
-  reply: channelDetailsSchema,
   statuses: [200, 201],
   namesOthers: true,
   async handler(services, { body }) {
@@ -51,10 +31,6 @@ export const listChannels = defineRoute({
   example: { reply: { channels: [CHANNEL], nextCursor: null } },
   idle: false,
   allow: EVERYBODY_WITHOUT_CONTENTS,
-  params: undefined,
-  query: listChannelsQuerySchema,
-  body: undefined,
-  reply: listChannelsReplySchema,
   statuses: [200],
   async handler(services, { query }) {
     return { status: 200, body: await services.channels.list(query) };
@@ -69,10 +45,6 @@ export const getChannel = defineRoute({
   example: { reply: CHANNEL_DETAILS },
   idle: false,
   allow: reading(BY_GRANTS),
-  params: channelParams,
-  query: undefined,
-  body: undefined,
-  reply: channelDetailsSchema,
   statuses: [200],
   async handler(services, { params }) {
     return { status: 200, body: await services.channels.get(params.name) };
@@ -88,10 +60,6 @@ export const deleteChannel = defineRoute({
   example: { reply: { name: "builds" } },
   idle: false,
   allow: withMailbox(BY_GRANTS),
-  params: channelParams,
-  query: undefined,
-  body: undefined,
-  reply: deleteChannelReplySchema,
   statuses: [200],
   async handler(services, { params }) {
     await services.channels.delete(params.name);
@@ -107,10 +75,6 @@ export const listChannelMembers = defineRoute({
   example: { reply: { members: [{ agentId: "backend-1", addedAt: CHANNEL.createdAt }], nextCursor: null } },
   idle: false,
   allow: reading(BY_GRANTS),
-  params: channelParams,
-  query: listChannelMembersQuerySchema,
-  body: undefined,
-  reply: listChannelMembersReplySchema,
   statuses: [200],
   async handler(services, { params, query }) {
     return { status: 200, body: await services.channels.members(params.name, query) };
@@ -125,10 +89,6 @@ export const addChannelMember = defineRoute({
   example: { reply: { agentId: "backend-1", addedAt: CHANNEL.createdAt } },
   idle: false,
   allow: withMailbox(BY_GRANTS),
-  params: memberParams,
-  query: undefined,
-  body: undefined,
-  reply: channelMemberSchema,
   statuses: [200],
   namesOthers: true,
   async handler(services, { params }) {
@@ -145,10 +105,6 @@ export const removeChannelMember = defineRoute({
   example: { reply: { name: "builds", agentId: "backend-1" } },
   idle: false,
   allow: withMailbox(BY_GRANTS),
-  params: memberParams,
-  query: undefined,
-  body: undefined,
-  reply: removeChannelMemberReplySchema,
   statuses: [200],
   namesOthers: true,
   async handler(services, { params }) {
@@ -165,10 +121,6 @@ export const putChannelGrant = defineRoute({
   example: { body: { role: "supervisor", post: true }, reply: CHANNEL_DETAILS },
   idle: false,
   allow: withMailbox(BY_GRANTS),
-  params: channelParams,
-  query: undefined,
-  body: putChannelGrantSchema,
-  reply: channelDetailsSchema,
   statuses: [200],
   namesOthers: true,
   async handler(services, { params, body }) {

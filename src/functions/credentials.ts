@@ -1,15 +1,6 @@
-import { z } from "zod";
 import { defineRoute } from "../lib/http/route.ts";
-import {
-  credentialIdSchema,
-  credentialSchema,
-  issueCredentialReplySchema,
-  issueCredentialSchema,
-  listCredentialsQuerySchema,
-  listCredentialsReplySchema,
-} from "../lib/security/credential.ts";
+import { ADMIN_ONLY } from "./allowed-callers.ts";
 import { TOKEN } from "./examples.ts";
-import { ADMIN_ONLY } from "./shapes.ts";
 
 export const issueCredential = defineRoute({
   key: "POST /credentials",
@@ -23,10 +14,6 @@ export const issueCredential = defineRoute({
   },
   idle: false,
   allow: ADMIN_ONLY,
-  params: undefined,
-  query: undefined,
-  body: issueCredentialSchema,
-  reply: issueCredentialReplySchema,
   statuses: [201],
   changesRights: true,
   async handler(services, { body }) {
@@ -43,10 +30,6 @@ export const listCredentials = defineRoute({
   example: { reply: { credentials: [TOKEN], nextCursor: null } },
   idle: false,
   allow: ADMIN_ONLY,
-  params: undefined,
-  query: listCredentialsQuerySchema,
-  body: undefined,
-  reply: listCredentialsReplySchema,
   statuses: [200],
   async handler(services, { query }) {
     return { status: 200, body: await services.credentials.list(query) };
@@ -61,10 +44,6 @@ export const revokeCredential = defineRoute({
   example: { reply: { ...TOKEN, revokedAt: "2026-03-02T08:00:00.000Z" } },
   idle: false,
   allow: ADMIN_ONLY,
-  params: z.strictObject({ credentialId: credentialIdSchema }),
-  query: undefined,
-  body: undefined,
-  reply: credentialSchema,
   statuses: [200],
   changesRights: true,
   async handler(services, { params }) {

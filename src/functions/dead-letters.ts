@@ -1,12 +1,6 @@
 import { defineRoute } from "../lib/http/route.ts";
-import {
-  countReplySchema,
-  listDeadLettersQuerySchema,
-  listMessagesReplySchema,
-  selectDeadLettersSchema,
-} from "../lib/messages/message.ts";
+import { ADMIN_ONLY } from "./allowed-callers.ts";
 import { MESSAGE } from "./examples.ts";
-import { ADMIN_ONLY } from "./shapes.ts";
 
 export const listDeadLetters = defineRoute({
   key: "GET /dead-letters",
@@ -29,10 +23,6 @@ export const listDeadLetters = defineRoute({
   },
   idle: false,
   allow: { roles: { observer: "without contents", admin: "any" } },
-  params: undefined,
-  query: listDeadLettersQuerySchema,
-  body: undefined,
-  reply: listMessagesReplySchema,
   statuses: [200],
   async handler(services, { query }) {
     return { status: 200, body: await services.deadLetters.list(query) };
@@ -48,10 +38,6 @@ export const redriveDeadLetters = defineRoute({
   example: { body: { filter: { receiver: "backend-1", reason: "MAX_ATTEMPTS" } }, reply: { count: 3 } },
   idle: false,
   allow: ADMIN_ONLY,
-  params: undefined,
-  query: undefined,
-  body: selectDeadLettersSchema,
-  reply: countReplySchema,
   statuses: [200],
   async handler(services, { body }) {
     return { status: 200, body: await services.deadLetters.redrive(body) };
@@ -66,10 +52,6 @@ export const purgeDeadLetters = defineRoute({
   example: { body: { messageIds: [MESSAGE.messageId] }, reply: { count: 1 } },
   idle: false,
   allow: ADMIN_ONLY,
-  params: undefined,
-  query: undefined,
-  body: selectDeadLettersSchema,
-  reply: countReplySchema,
   statuses: [200],
   async handler(services, { body }) {
     return { status: 200, body: await services.deadLetters.purge(body) };

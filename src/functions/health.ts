@@ -1,9 +1,4 @@
-import { z } from "zod";
 import { defineRoute } from "../lib/http/route.ts";
-import { healthSchema } from "../lib/statistics/statistics.ts";
-
-/** The process answers; nothing else was asked. */
-const livenessSchema = z.object({ status: z.literal("healthy"), checks: z.object({}) });
 
 export const health = defineRoute({
   key: "GET /health",
@@ -23,10 +18,6 @@ export const health = defineRoute({
   },
   idle: true,
   allow: "anyone",
-  params: undefined,
-  query: undefined,
-  body: undefined,
-  reply: healthSchema,
   statuses: [200],
   async handler(services) {
     const body = await services.monitor.health();
@@ -42,10 +33,6 @@ export const healthLive = defineRoute({
   example: { reply: { status: "healthy", checks: {} } },
   idle: true,
   allow: "anyone",
-  params: undefined,
-  query: undefined,
-  body: undefined,
-  reply: livenessSchema,
   statuses: [200],
   async handler() {
     return { status: 200, body: { status: "healthy" as const, checks: {} } };

@@ -1,6 +1,5 @@
 import { defineRoute } from "../lib/http/route.ts";
-import { rotateKeysSchema, rotationSchema } from "../lib/security/rotation.ts";
-import { ADMIN_ONLY } from "./shapes.ts";
+import { ADMIN_ONLY } from "./allowed-callers.ts";
 
 export const rotateKeys = defineRoute({
   key: "POST /keys/rotate",
@@ -14,10 +13,6 @@ export const rotateKeys = defineRoute({
   },
   idle: false,
   allow: ADMIN_ONLY,
-  params: undefined,
-  query: undefined,
-  body: rotateKeysSchema,
-  reply: rotationSchema,
   statuses: [200],
   async handler(services, { body }) {
     return { status: 200, body: await services.keyRotation.rotate(body) };

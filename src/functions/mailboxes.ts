@@ -1,15 +1,7 @@
 import { OWN_PATH } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
-import {
-  countReplySchema,
-  listMessagesReplySchema,
-  peekMessagesQuerySchema,
-  purgeMailboxSchema,
-  receiveMessagesReplySchema,
-  receiveMessagesSchema,
-} from "../lib/messages/message.ts";
+import { reading, withMailbox } from "./allowed-callers.ts";
 import { LEASED_MESSAGE, MESSAGE } from "./examples.ts";
-import { agentParams, reading, withMailbox } from "./shapes.ts";
 
 export const receiveMessages = defineRoute({
   key: "POST /agents/{agentId}/messages/receive",
@@ -20,10 +12,6 @@ export const receiveMessages = defineRoute({
   example: { body: { maxMessages: 10, waitSeconds: 20, claimId: "claim-1" }, reply: { messages: [LEASED_MESSAGE] } },
   idle: true,
   allow: withMailbox(OWN_PATH),
-  params: agentParams,
-  query: undefined,
-  body: receiveMessagesSchema,
-  reply: receiveMessagesReplySchema,
   statuses: [200],
   async handler(services, input) {
     // The signal is made when it is first read, so only a receive that will wait asks for it.
@@ -40,10 +28,6 @@ export const peekMessages = defineRoute({
   example: { reply: { messages: [MESSAGE], nextCursor: null } },
   idle: false,
   allow: reading(OWN_PATH),
-  params: agentParams,
-  query: peekMessagesQuerySchema,
-  body: undefined,
-  reply: listMessagesReplySchema,
   statuses: [200],
   async handler(services, { params, query }) {
     return { status: 200, body: await services.messages.peek(params.agentId, query) };
@@ -59,10 +43,6 @@ export const purgeMailbox = defineRoute({
   example: { body: { filter: { type: "notification" }, dryRun: true }, reply: { count: 12 } },
   idle: false,
   allow: withMailbox(OWN_PATH),
-  params: agentParams,
-  query: undefined,
-  body: purgeMailboxSchema,
-  reply: countReplySchema,
   statuses: [200],
   async handler(services, { params, body }) {
     return { status: 200, body: await services.messages.purge(params.agentId, body) };

@@ -1,6 +1,5 @@
 import { defineRoute } from "../lib/http/route.ts";
-import { maintenanceReportSchema } from "../lib/statistics/statistics.ts";
-import { ADMIN_ONLY, emptyBody } from "./shapes.ts";
+import { ADMIN_ONLY } from "./allowed-callers.ts";
 
 export const runMaintenance = defineRoute({
   key: "POST /maintenance",
@@ -25,10 +24,6 @@ export const runMaintenance = defineRoute({
   },
   idle: false,
   allow: ADMIN_ONLY,
-  params: undefined,
-  query: undefined,
-  body: emptyBody,
-  reply: maintenanceReportSchema,
   statuses: [200],
   async handler(services) {
     return { status: 200, body: await services.monitor.cleanupAndMaintenance() };

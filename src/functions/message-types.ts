@@ -1,17 +1,6 @@
-import { z } from "zod";
 import { defineRoute } from "../lib/http/route.ts";
-import { messageTypeDefinitionSchema, messageTypeSchema } from "../lib/messages/message.ts";
-import {
-  customMessageTypeSchema,
-  deleteMessageTypeReplySchema,
-  listMessageTypesQuerySchema,
-  listMessageTypesReplySchema,
-  putMessageTypeSchema,
-} from "../lib/messages/message-type.ts";
+import { ADMIN_ONLY, EVERYBODY } from "./allowed-callers.ts";
 import { MESSAGE_TYPE } from "./examples.ts";
-import { ADMIN_ONLY, EVERYBODY } from "./shapes.ts";
-
-const typeParams = z.strictObject({ type: messageTypeSchema });
 
 export const putMessageType = defineRoute({
   key: "PUT /message-types/{type}",
@@ -22,10 +11,6 @@ export const putMessageType = defineRoute({
   example: { body: { schema: MESSAGE_TYPE.schema }, reply: MESSAGE_TYPE },
   idle: false,
   allow: ADMIN_ONLY,
-  params: z.strictObject({ type: customMessageTypeSchema }),
-  query: undefined,
-  body: putMessageTypeSchema,
-  reply: messageTypeDefinitionSchema,
   statuses: [200, 201],
   async handler(services, { params, body }) {
     const { definition, created } = await services.messageTypes.put(params.type, body);
@@ -41,10 +26,6 @@ export const listMessageTypes = defineRoute({
   example: { reply: { messageTypes: [MESSAGE_TYPE], nextCursor: null } },
   idle: false,
   allow: EVERYBODY,
-  params: undefined,
-  query: listMessageTypesQuerySchema,
-  body: undefined,
-  reply: listMessageTypesReplySchema,
   statuses: [200],
   async handler(services, { query }) {
     return { status: 200, body: await services.messageTypes.list(query) };
@@ -59,10 +40,6 @@ export const getMessageType = defineRoute({
   example: { reply: MESSAGE_TYPE },
   idle: false,
   allow: EVERYBODY,
-  params: typeParams,
-  query: undefined,
-  body: undefined,
-  reply: messageTypeDefinitionSchema,
   statuses: [200],
   async handler(services, { params }) {
     return { status: 200, body: await services.messageTypes.get(params.type) };
@@ -77,10 +54,6 @@ export const deleteMessageType = defineRoute({
   example: { reply: { type: MESSAGE_TYPE.type } },
   idle: false,
   allow: ADMIN_ONLY,
-  params: typeParams,
-  query: undefined,
-  body: undefined,
-  reply: deleteMessageTypeReplySchema,
   statuses: [200],
   async handler(services, { params }) {
     await services.messageTypes.delete(params.type);

@@ -2,23 +2,8 @@ import { asHolder, isKeptFrom } from "../lib/http/held.ts";
 import { OWN_BODY, OWN_MESSAGE, OWN_SENDER, OWN_SENDERS, OWN_SENT_MESSAGE } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
 import { BATCH_REQUEST_MAX_BYTES } from "../lib/limits.ts";
-import {
-  completeMessageSchema,
-  deadLetterMessageSchema,
-  messageSchema,
-  renewLeaseSchema,
-  retryMessageSchema,
-  sendBatchReplySchema,
-  sendBatchSchema,
-  sendMessageReplySchema,
-  sendMessageSchema,
-  settleMessagesReplySchema,
-  settleMessagesSchema,
-  settleReplySchema,
-  withdrawReplySchema,
-} from "../lib/messages/message.ts";
+import { reading, sending, withMailbox } from "./allowed-callers.ts";
 import { MESSAGE, SENT_MESSAGE } from "./examples.ts";
-import { messageParams, reading, sending, withMailbox } from "./shapes.ts";
 
 export const sendMessage = defineRoute({
   key: "POST /messages",
@@ -29,10 +14,6 @@ export const sendMessage = defineRoute({
   example: { body: SENT_MESSAGE, reply: { messageId: MESSAGE.messageId, duplicate: false } },
   idle: false,
   allow: sending(OWN_SENDER),
-  params: undefined,
-  query: undefined,
-  body: sendMessageSchema,
-  reply: sendMessageReplySchema,
   statuses: [202],
   async handler(services, { body, header }) {
     const reply = await services.messages.send(body, { idempotencyKey: header("idempotency-key") });
@@ -51,10 +32,6 @@ export const sendBatch = defineRoute({
   },
   idle: false,
   allow: sending(OWN_SENDERS),
-  params: undefined,
-  query: undefined,
-  body: sendBatchSchema,
-  reply: sendBatchReplySchema,
   statuses: [202],
   maxBodyBytes: BATCH_REQUEST_MAX_BYTES,
   async handler(services, { body, header }) {
@@ -74,10 +51,6 @@ export const settleMessages = defineRoute({
   },
   idle: false,
   allow: withMailbox(OWN_BODY),
-  params: undefined,
-  query: undefined,
-  body: settleMessagesSchema,
-  reply: settleMessagesReplySchema,
   statuses: [200],
   maxBodyBytes: BATCH_REQUEST_MAX_BYTES,
   async handler(services, { body, caller }) {
@@ -99,10 +72,6 @@ export const getMessage = defineRoute({
   example: { reply: MESSAGE },
   idle: false,
   allow: reading(OWN_MESSAGE),
-  params: messageParams,
-  query: undefined,
-  body: undefined,
-  reply: messageSchema,
   statuses: [200],
   async handler(services, { params }) {
     return { status: 200, body: await services.messages.get(params.messageId) };
@@ -118,10 +87,6 @@ export const withdrawMessage = defineRoute({
   example: { reply: { messageId: MESSAGE.messageId, status: "expired", withdrawn: 1 } },
   idle: false,
   allow: withMailbox(OWN_SENT_MESSAGE),
-  params: messageParams,
-  query: undefined,
-  body: undefined,
-  reply: withdrawReplySchema,
   statuses: [200],
   async handler(services, { params }) {
     return { status: 200, body: await services.messages.withdraw(params.messageId) };
@@ -137,10 +102,6 @@ export const completeMessage = defineRoute({
   example: { body: { agentId: "backend-1", attempt: 1 }, reply: { messageId: MESSAGE.messageId, status: "completed" } },
   idle: false,
   allow: withMailbox(OWN_BODY),
-  params: messageParams,
-  query: undefined,
-  body: completeMessageSchema,
-  reply: settleReplySchema,
   statuses: [200],
   async handler(services, { params, body, caller }) {
     return { status: 200, body: await asHolder(caller, () => services.messages.complete(params.messageId, body)) };
@@ -158,10 +119,6 @@ export const retryMessage = defineRoute({
   },
   idle: false,
   allow: withMailbox(OWN_BODY),
-  params: messageParams,
-  query: undefined,
-  body: retryMessageSchema,
-  reply: settleReplySchema,
   statuses: [200],
   async handler(services, { params, body, caller }) {
     return { status: 200, body: await asHolder(caller, () => services.messages.retry(params.messageId, body)) };
@@ -179,10 +136,6 @@ export const deadLetterMessage = defineRoute({
   },
   idle: false,
   allow: withMailbox(OWN_BODY),
-  params: messageParams,
-  query: undefined,
-  body: deadLetterMessageSchema,
-  reply: settleReplySchema,
   statuses: [200],
   async handler(services, { params, body, caller }) {
     return { status: 200, body: await asHolder(caller, () => services.messages.deadLetter(params.messageId, body)) };
@@ -200,10 +153,6 @@ export const renewMessageLease = defineRoute({
   },
   idle: false,
   allow: withMailbox(OWN_BODY),
-  params: messageParams,
-  query: undefined,
-  body: renewLeaseSchema,
-  reply: settleReplySchema,
   statuses: [200],
   async handler(services, { params, body, caller }) {
     return { status: 200, body: await asHolder(caller, () => services.messages.renew(params.messageId, body)) };

@@ -1,9 +1,7 @@
 import { createHash } from "node:crypto";
-import { z } from "zod";
+import type { z } from "zod";
 import { defineRoute, type Reply, type Route } from "../lib/http/route.ts";
-
-/** Enough to tell an OpenAPI document; the rest is OpenAPI's own schema. */
-const openApiSchema = z.looseObject({ openapi: z.string(), paths: z.record(z.string(), z.unknown()) });
+import type { openApiSchema } from "../lib/model/contract/service.ts";
 
 interface Prepared {
   text: string;
@@ -36,10 +34,6 @@ export const openApi = defineRoute({
   example: { reply: { openapi: "3.1.0", paths: {} } },
   idle: false,
   allow: "anyone",
-  params: undefined,
-  query: undefined,
-  body: undefined,
-  reply: openApiSchema,
   statuses: [200],
   async handler(_services, { header }): Promise<Reply<z.output<typeof openApiSchema>>> {
     prepared ??= prepare();

@@ -44,7 +44,7 @@ import {
   previewTask,
 } from "./tasks.ts";
 
-/** Every route, once. Both hosts, the OpenAPI document and the client's types are made from it. */
+/** Every route, once. Both hosts and the OpenAPI document are made from it. */
 export const routes = [
   registerAgent,
   listAgents,
@@ -111,11 +111,3 @@ export const routes = [
   rotateKeys,
   openApi,
 ] as const satisfies readonly Route[];
-
-/**
- * The route of each key, for types made from the table.
- *
- * @example
- * type Body = z.input<RouteTable["POST /messages"]["body"]>;
- */
-export type RouteTable = { [R in (typeof routes)[number] as R["key"]]: R };

@@ -1,13 +1,7 @@
 import { defineRoute } from "../lib/http/route.ts";
 import { prometheusContentType, prometheusText } from "../lib/statistics/prometheus.ts";
-import {
-  coordinationStatisticsSchema,
-  metricsSchema,
-  queueStatisticsSchema,
-  registryStatisticsSchema,
-} from "../lib/statistics/statistics.ts";
+import { READERS } from "./allowed-callers.ts";
 import { COORDINATION_STATISTICS, QUEUE_STATISTICS, REGISTRY_STATISTICS } from "./examples.ts";
-import { READERS } from "./shapes.ts";
 
 export const queueStatistics = defineRoute({
   key: "GET /stats/queue",
@@ -17,10 +11,6 @@ export const queueStatistics = defineRoute({
   example: { reply: QUEUE_STATISTICS },
   idle: true,
   allow: READERS,
-  params: undefined,
-  query: undefined,
-  body: undefined,
-  reply: queueStatisticsSchema,
   statuses: [200],
   async handler(services) {
     return { status: 200, body: await services.messages.statistics() };
@@ -35,10 +25,6 @@ export const registryStatistics = defineRoute({
   example: { reply: REGISTRY_STATISTICS },
   idle: true,
   allow: READERS,
-  params: undefined,
-  query: undefined,
-  body: undefined,
-  reply: registryStatisticsSchema,
   statuses: [200],
   async handler(services) {
     return { status: 200, body: await services.registry.statistics() };
@@ -53,10 +39,6 @@ export const coordinationStatistics = defineRoute({
   example: { reply: COORDINATION_STATISTICS },
   idle: true,
   allow: READERS,
-  params: undefined,
-  query: undefined,
-  body: undefined,
-  reply: coordinationStatisticsSchema,
   statuses: [200],
   async handler(services) {
     return { status: 200, body: await services.coordinator.statistics() };
@@ -78,10 +60,6 @@ export const metrics = defineRoute({
   },
   idle: true,
   allow: READERS,
-  params: undefined,
-  query: undefined,
-  body: undefined,
-  reply: metricsSchema,
   statuses: [200],
   async handler(services, { header }) {
     const contentType = prometheusContentType(header("accept"));

@@ -1,14 +1,7 @@
 import { asHolder } from "../lib/http/held.ts";
 import { OWN_BODY } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
-import {
-  completeTaskSchema,
-  failTaskSchema,
-  progressTaskSchema,
-  startTaskSchema,
-  taskReplySchema,
-} from "../lib/tasks/task.ts";
-import { taskParams, working } from "./shapes.ts";
+import { working } from "./allowed-callers.ts";
 
 /** What the worker that holds the current attempt says about it. */
 
@@ -24,10 +17,6 @@ export const startTask = defineRoute({
   },
   idle: false,
   allow: working(OWN_BODY),
-  params: taskParams,
-  query: undefined,
-  body: startTaskSchema,
-  reply: taskReplySchema,
   statuses: [200],
   async handler(services, { params, body, caller }) {
     return { status: 200, body: await asHolder(caller, () => services.coordinator.start(params.taskId, body)) };
@@ -46,10 +35,6 @@ export const progressTask = defineRoute({
   },
   idle: false,
   allow: working(OWN_BODY),
-  params: taskParams,
-  query: undefined,
-  body: progressTaskSchema,
-  reply: taskReplySchema,
   statuses: [200],
   async handler(services, { params, body, caller }) {
     return { status: 200, body: await asHolder(caller, () => services.coordinator.progress(params.taskId, body)) };
@@ -67,10 +52,6 @@ export const completeTask = defineRoute({
   },
   idle: false,
   allow: working(OWN_BODY),
-  params: taskParams,
-  query: undefined,
-  body: completeTaskSchema,
-  reply: taskReplySchema,
   statuses: [200],
   async handler(services, { params, body, caller }) {
     return { status: 200, body: await asHolder(caller, () => services.coordinator.complete(params.taskId, body)) };
@@ -89,10 +70,6 @@ export const failTask = defineRoute({
   },
   idle: false,
   allow: working(OWN_BODY),
-  params: taskParams,
-  query: undefined,
-  body: failTaskSchema,
-  reply: taskReplySchema,
   statuses: [200],
   async handler(services, { params, body, caller }) {
     return { status: 200, body: await asHolder(caller, () => services.coordinator.fail(params.taskId, body)) };

@@ -1,21 +1,7 @@
 import { OWN_ASSIGNED_TASK, OWN_ASSIGNMENT, OWN_OR_NEEDED_TASK, OWN_TASK, OWN_TASKS } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
-import {
-  assignTaskReplySchema,
-  assignTaskSchema,
-  cancelTaskSchema,
-  explanationSchema,
-  listAssignmentsQuerySchema,
-  listAssignmentsReplySchema,
-  listTasksQuerySchema,
-  listTasksReplySchema,
-  taskHistoryQuerySchema,
-  taskHistoryReplySchema,
-  taskReplySchema,
-  taskSchema,
-} from "../lib/tasks/task.ts";
+import { assigning, reading } from "./allowed-callers.ts";
 import { ASSIGNED_TASK, EXPLANATION, TASK } from "./examples.ts";
-import { assigning, reading, taskParams } from "./shapes.ts";
 
 /** The routes of those who hand out work and of those who look on; what workers call is in task-progress.ts. */
 
@@ -31,10 +17,6 @@ export const assignTask = defineRoute({
   },
   idle: false,
   allow: assigning(OWN_ASSIGNMENT),
-  params: undefined,
-  query: undefined,
-  body: assignTaskSchema,
-  reply: assignTaskReplySchema,
   statuses: [200, 201],
   async handler(services, { body, header }) {
     const { duplicate, ...reply } = await services.coordinator.assign(body, {
@@ -53,10 +35,6 @@ export const previewTask = defineRoute({
   example: { body: ASSIGNED_TASK, reply: EXPLANATION },
   idle: false,
   allow: assigning(OWN_ASSIGNMENT),
-  params: undefined,
-  query: undefined,
-  body: assignTaskSchema,
-  reply: explanationSchema,
   statuses: [200],
   async handler(services, { body }) {
     return { status: 200, body: await services.coordinator.preview(body) };
@@ -72,10 +50,6 @@ export const listTasks = defineRoute({
   example: { reply: { tasks: [TASK], nextCursor: null } },
   idle: false,
   allow: reading(OWN_TASKS),
-  params: undefined,
-  query: listTasksQuerySchema,
-  body: undefined,
-  reply: listTasksReplySchema,
   statuses: [200],
   async handler(services, { query }) {
     return { status: 200, body: await services.coordinator.list(query) };
@@ -90,10 +64,6 @@ export const getTask = defineRoute({
   example: { reply: TASK },
   idle: false,
   allow: reading(OWN_OR_NEEDED_TASK),
-  params: taskParams,
-  query: undefined,
-  body: undefined,
-  reply: taskSchema,
   statuses: [200],
   async handler(services, { params }) {
     return { status: 200, body: await services.coordinator.get(params.taskId) };
@@ -109,10 +79,6 @@ export const getTaskAssignments = defineRoute({
   example: { reply: { assignments: [{ ...EXPLANATION, attempt: 1, assignedAt: TASK.createdAt }], nextCursor: null } },
   idle: false,
   allow: { roles: { supervisor: "own", observer: "without contents", admin: "any" }, own: OWN_ASSIGNED_TASK },
-  params: taskParams,
-  query: listAssignmentsQuerySchema,
-  body: undefined,
-  reply: listAssignmentsReplySchema,
   statuses: [200],
   async handler(services, { params, query }) {
     return { status: 200, body: await services.coordinator.assignments(params.taskId, query) };
@@ -129,10 +95,6 @@ export const getTaskHistory = defineRoute({
   },
   idle: false,
   allow: reading(OWN_TASK),
-  params: taskParams,
-  query: taskHistoryQuerySchema,
-  body: undefined,
-  reply: taskHistoryReplySchema,
   statuses: [200],
   async handler(services, { params, query }) {
     return { status: 200, body: await services.coordinator.history(params.taskId, query) };
@@ -151,10 +113,6 @@ export const cancelTask = defineRoute({
   },
   idle: false,
   allow: assigning(OWN_ASSIGNED_TASK),
-  params: taskParams,
-  query: undefined,
-  body: cancelTaskSchema,
-  reply: taskReplySchema,
   statuses: [200],
   async handler(services, { params, body }) {
     return { status: 200, body: await services.coordinator.cancel(params.taskId, body) };

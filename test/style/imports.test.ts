@@ -44,6 +44,11 @@ const FORBIDDEN: readonly { name: string; from: RegExp; to: RegExp; except?: Reg
   },
   { name: "hosts do not import each other", from: /^src\/functions\//, to: /^src\/local\// },
   {
+    name: "the client knows the contract of the operations, and neither their handlers nor the server's HTTP",
+    from: /^src\/client\//,
+    to: /^src\/(?:functions\/|local\/|cli\/|lib\/(?:http|store)\/|lib\/services\.ts)/,
+  },
+  {
     name: "the command line goes through the client",
     from: /^src\/cli\//,
     to: /^src\/(?:functions|local|lib\/store)\//,

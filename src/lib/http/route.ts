@@ -1,14 +1,16 @@
 import { z } from "zod";
 import type { Config } from "../config.ts";
 import type { LogFields } from "../log.ts";
+import { CONTRACT, type Contract } from "../model/contract/contract.ts";
 import { type OperationKey, REPEATS, type Repeat } from "../model/operations.ts";
 import type { Allow } from "../security/access.ts";
 import type { Caller } from "../security/caller.ts";
 import type { Services } from "../services.ts";
 
 /**
- * The route table's vocabulary. A route is declared once, in src/functions/, by `defineRoute`; from that declaration
- * come the Azure Functions registration, the local host's route, the OpenAPI document and the client's types.
+ * The route table's vocabulary. The shapes of an operation are in src/lib/model/contract/, which gives the client its types. Its route is
+ * declared in src/functions/ by `defineRoute`; from that come the Azure Functions registration, the local host's route and the OpenAPI
+ * document.
  */
 
 export type HttpMethod = "GET" | "POST" | "PUT" | "DELETE";
@@ -104,17 +106,22 @@ function methodOf(key: string): HttpMethod {
   return method;
 }
 
-/** Declares a route: its types are inferred, its method is read from the key, `repeat` from the table of operations. */
-export function defineRoute<
-  Key extends OperationKey,
-  ReplySchema extends z.ZodType,
-  Params extends Shape = undefined,
-  Query extends Shape = undefined,
-  Body extends Shape = undefined,
->(
-  route: Omit<Route<Key, Params, Query, Body, ReplySchema>, "method" | "repeat">,
-): Route<Key, Params, Query, Body, ReplySchema> {
-  return { ...route, method: methodOf(route.key), repeat: REPEATS[route.key] };
+/** The route of an operation: its shapes are those of the contract. */
+type RouteOf<Key extends OperationKey> = Route<
+  Key,
+  Contract[Key]["params"],
+  Contract[Key]["query"],
+  Contract[Key]["body"],
+  Contract[Key]["reply"]
+>;
+
+/** What the key alone decides: the method, and what the client knows of the operation, too. */
+type Known = "method" | "repeat" | "params" | "query" | "body" | "reply";
+
+/** Declares the route of an operation. Its shapes and `repeat` come from src/lib/model/, which the client reads as well. */
+export function defineRoute<Key extends OperationKey>(route: Omit<RouteOf<Key>, Known>): RouteOf<Key> {
+  const { params, query, body, reply } = CONTRACT[route.key];
+  return { ...route, method: methodOf(route.key), repeat: REPEATS[route.key], params, query, body, reply };
 }
 
 /** Exactly two timers, declared the same way. */

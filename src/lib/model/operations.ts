@@ -1,6 +1,7 @@
 /**
  * What a caller has to know of each operation before it calls: whether the call may be sent again when its answer was lost. The route
- * table and the client both read it here, so the client needs nothing of the server. A route that is not listed does not compile.
+ * table and the client both read it here, so the client needs nothing of the server. A route that is not listed does not compile. The
+ * shapes of the operations are in contract/, apart from this, because the client reads this file at run time and loads no schemas.
  */
 
 /**

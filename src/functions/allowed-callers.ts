@@ -1,19 +1,7 @@
-import { z } from "zod";
 import type { OwnRule } from "../lib/security/access.ts";
 import type { Services } from "../lib/services.ts";
-import { channelNameSchema, idSchema } from "../lib/values.ts";
 
-/** What several resources' routes share: the parameters of their paths and who may call. */
-
-export const agentParams = z.strictObject({ agentId: idSchema });
-export const messageParams = z.strictObject({ messageId: idSchema });
-export const taskParams = z.strictObject({ taskId: idSchema });
-export const channelParams = z.strictObject({ name: channelNameSchema });
-
-/** A body that carries nothing: absent or `{}`. */
-export const emptyBody = z.strictObject({});
-
-/** Who may call, in the words of the route table. Roles that are not named are refused. */
+/** Who may call a route, by role. Roles that are not named are refused. */
 
 type Own = OwnRule<Services>;
 

@@ -1,0 +1,64 @@
+import { z } from "zod";
+import {
+  assignTaskReplySchema,
+  assignTaskSchema,
+  cancelTaskSchema,
+  completeTaskSchema,
+  explanationSchema,
+  failTaskSchema,
+  listAssignmentsQuerySchema,
+  listAssignmentsReplySchema,
+  listTasksQuerySchema,
+  listTasksReplySchema,
+  progressTaskSchema,
+  startTaskSchema,
+  taskHistoryQuerySchema,
+  taskHistoryReplySchema,
+  taskReplySchema,
+  taskSchema,
+} from "../../tasks/task.ts";
+import { idSchema } from "../../values.ts";
+import type { OperationShape } from "./operation-shape.ts";
+
+/** The shapes of the operations of tasks. */
+
+const taskParams = z.strictObject({ taskId: idSchema });
+
+export const TASKS = {
+  "POST /tasks": { params: undefined, query: undefined, body: assignTaskSchema, reply: assignTaskReplySchema },
+  "POST /tasks/preview": { params: undefined, query: undefined, body: assignTaskSchema, reply: explanationSchema },
+  "GET /tasks": { params: undefined, query: listTasksQuerySchema, body: undefined, reply: listTasksReplySchema },
+  "GET /tasks/{taskId}": { params: taskParams, query: undefined, body: undefined, reply: taskSchema },
+  "GET /tasks/{taskId}/assignment": {
+    params: taskParams,
+    query: listAssignmentsQuerySchema,
+    body: undefined,
+    reply: listAssignmentsReplySchema,
+  },
+  "GET /tasks/{taskId}/history": {
+    params: taskParams,
+    query: taskHistoryQuerySchema,
+    body: undefined,
+    reply: taskHistoryReplySchema,
+  },
+  "POST /tasks/{taskId}/cancel": {
+    params: taskParams,
+    query: undefined,
+    body: cancelTaskSchema,
+    reply: taskReplySchema,
+  },
+  "POST /tasks/{taskId}/start": { params: taskParams, query: undefined, body: startTaskSchema, reply: taskReplySchema },
+  "POST /tasks/{taskId}/progress": {
+    params: taskParams,
+    query: undefined,
+    body: progressTaskSchema,
+    reply: taskReplySchema,
+  },
+  "POST /tasks/{taskId}/complete": {
+    params: taskParams,
+    query: undefined,
+    body: completeTaskSchema,
+    reply: taskReplySchema,
+  },
+  "POST /tasks/{taskId}/fail": { params: taskParams, query: undefined, body: failTaskSchema, reply: taskReplySchema },
+} as const satisfies Readonly<Record<string, OperationShape>>;
