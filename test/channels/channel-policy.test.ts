@@ -68,6 +68,23 @@ const send = (sender: string, receiver: string, services = here) =>
   as(sender, () => services.messages.send(note(sender, receiver)));
 
 describe("rights on a channel", () => {
+  it("end with it for whoever holds a message of a work queue: it is settled, and not held on", async () => {
+    await as("lead", () => here.channels.create({ name: "jobs", kind: "work_queue", members: ["ann"] }));
+    await send("lead", "#jobs");
+    await send("lead", "#jobs");
+    const receive = () => here.messages.receiveFromChannel("jobs", { agentId: "ann", maxMessages: 2 });
+    const { messages } = await as("ann", receive);
+    const [{ messageId = "", attempt = 0 } = {}] = messages;
+    const held = { agentId: "ann", attempt };
+    const renew = () => caught(here.messages.renew(messageId, held));
+    expect(await as("ann", renew)).toBe("accepted");
+    await as("lead", () => here.channels.removeMember("jobs", "ann"));
+    expect(await as("ann", renew)).toBe("LEASE_LOST");
+    // Of an admin, and where nobody proves anything, no right is asked.
+    expect([await as("chief", renew), await renew()]).toEqual(["accepted", "accepted"]);
+    expect(await as("ann", () => here.messages.complete(messageId, held))).toMatchObject({ status: "completed" });
+  });
+
   it("are the creator's, all three; a member may read; nobody else may do anything", async () => {
     await as("lead", () => here.channels.create({ name: "jobs", kind: "work_queue", members: ["ann"] }));
     expect(await caught(send("lead", "#jobs"))).toBe("accepted");

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
+import type { AgentRole } from "../../src/lib/agents/agent.ts";
+import type { ChannelReader } from "../../src/lib/store/store.ts";
 import { type StoreFactory, useStore, withStore } from "./store-under-test.ts";
 import { caught, eventually, HOUR, MINUTE, only, SECOND } from "./support.ts";
 
@@ -52,6 +54,40 @@ export function workQueuesContract(open: StoreFactory): void {
       expect(await Promise.all(relations)).toEqual(["sent_by", undefined, "sent_to"]);
       expect(await scene.store.relationToMessage(scene.id("nobody"), direct)).toBeUndefined();
       expect(await scene.store.relationToMessage(b, scene.id("nothing"))).toBeUndefined();
+    });
+
+    it("are held on only by who may still read them, where that is asked", async () => {
+      const { scene, a, b, sender, channel, queue } = await arrange();
+      await scene.send(sender, queue);
+      const { messageId, attempt } = await scene.receiveOne(a, { channel });
+      const renewal = { agentId: a, messageId, attempt, leaseMilliseconds: MINUTE };
+      const renew = (reader?: ChannelReader) => caught(scene.store.renewLease({ ...renewal, reader }));
+      const reader = { agentId: a, role: "worker" } as const;
+      expect(await renew(reader)).toBe("accepted");
+      await scene.store.removeChannelMember(channel, a);
+      expect(await renew(reader)).toBe("LEASE_LOST");
+      // Rights to do something else, and those of others, are none to read.
+      const grant = (to: { agentId: string } | { role: AgentRole }, right: "post" | "read") =>
+        scene.store.putChannelGrant(channel, { ...to, post: right === "post", read: right === "read", manage: false });
+      await grant({ agentId: a }, "post");
+      await grant({ agentId: sender }, "read");
+      await grant({ role: "supervisor" }, "read");
+      expect(await renew(reader)).toBe("LEASE_LOST");
+      await grant({ role: "worker" }, "read");
+      expect([await renew(reader), await renew({ agentId: a, role: "observer" })]).toEqual(["accepted", "LEASE_LOST"]);
+      await grant({ role: "worker" }, "post");
+      expect(await renew(reader)).toBe("LEASE_LOST");
+      await grant({ agentId: a }, "read");
+      expect(await renew(reader)).toBe("accepted");
+      await scene.store.deleteChannel(channel);
+      expect([await renew(reader), await renew()]).toEqual(["LEASE_LOST", "accepted"]);
+      // A mailbox of one's own has no other reader.
+      const own = await scene.send(sender, b);
+      const mine = await scene.receiveOne(b);
+      const kept = { agentId: b, messageId: own, attempt: mine.attempt, leaseMilliseconds: MINUTE };
+      expect(await scene.store.renewLease({ ...kept, reader: { agentId: b, role: "worker" } })).toMatchObject({
+        status: "leased",
+      });
     });
 
     it("do not mix with the mailboxes of their members", async () => {

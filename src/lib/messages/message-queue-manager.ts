@@ -243,11 +243,15 @@ export class MessageQueueManager {
     return { messageId, status: result.status };
   }
 
-  /** The lease ends `leaseSeconds` from now. Throws as complete. */
+  /**
+   * The lease ends `leaseSeconds` from now. Throws as complete; LEASE_LOST, too, for a message of a work queue that the caller may not
+   * read any more: whoever was taken out keeps what it holds until the lease ends, and no longer.
+   */
   async renew(messageId: string, input: z.input<typeof renewLeaseSchema>): Promise<SettleReply> {
     const { agentId, attempt, leaseSeconds } = parse(renewLeaseSchema, input);
     const id = parse(idSchema, messageId, "message id");
-    return this.#store.renewLease({ agentId, messageId: id, attempt, leaseMilliseconds: leaseSeconds * 1_000 });
+    const { reader } = this.#policy;
+    return this.#store.renewLease({ agentId, messageId: id, attempt, leaseMilliseconds: leaseSeconds * 1_000, reader });
   }
 
   /** Settles up to 100, as if sent alone, in order. @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED */

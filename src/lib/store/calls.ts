@@ -193,6 +193,8 @@ export interface Renewal {
   messageId: string;
   attempt: number;
   leaseMilliseconds: number;
+  /** Of a work queue's message, who must still be allowed to read it, as receiving it did; undefined: nobody. */
+  reader?: ChannelReader | undefined;
 }
 
 /** Which queued messages of a mailbox; at most DEAD_LETTER_BATCH_MAX of them. */

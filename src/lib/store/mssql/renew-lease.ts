@@ -5,6 +5,7 @@ import { type AgentRefusalCode, agentRefusal } from "../refusals.ts";
 import type { Renewal } from "../store.ts";
 import { wakeAgent } from "./activity.ts";
 import { type Batch, type OutcomeRow, outcomeRows } from "./batch.ts";
+import { granteesOf } from "./channels.ts";
 import type { Connection } from "./connection.ts";
 import { procedure } from "./procedures.ts";
 
@@ -35,11 +36,12 @@ function renewalRefusal(
 const RENEW: Batch<Renewal, { reply: SettleReply; wakes: boolean }> = {
   name: "renew-leases",
   sql: RENEW_SQL,
-  encode: ({ agentId, messageId, attempt, leaseMilliseconds }) => ({
+  encode: ({ agentId, messageId, attempt, leaseMilliseconds, reader }) => ({
     agent_id: agentId,
     message_id: messageId,
     attempt,
     lease: Math.ceil(leaseMilliseconds),
+    ...(reader !== undefined && { reader: granteesOf(reader)[1] }),
   }),
   decode: (result, renewals) =>
     outcomeRows<RenewalRow>(result, renewals).map((row, item) => {

@@ -37,6 +37,15 @@ export function findChannelAccess(
   };
 }
 
+const READS = `SELECT 1 WHERE EXISTS (SELECT 1 FROM channel_members m JOIN agents a ON a.agent_no = m.agent_no
+    WHERE m.channel_no = ?1 AND a.agent_id = ?2)
+  OR EXISTS (SELECT 1 FROM channel_grants WHERE channel_no = ?1 AND grantee IN (?2, ?3) AND may_read = 1)`;
+
+/** Whether somebody may read a channel that is there, by membership, its grants or those of its role. */
+export function mayRead(transaction: Transaction, channelNo: number, reader: ChannelReader): boolean {
+  return transaction.get(READS, channelNo, ...granteesOf(reader)) !== undefined;
+}
+
 const COMMON = `SELECT 1 FROM agents a JOIN agents b ON b.agent_id = ?2
   JOIN channel_members x ON x.agent_no = a.agent_no
   JOIN channel_members y ON y.channel_no = x.channel_no AND y.agent_no = b.agent_no

@@ -1,13 +1,20 @@
 import { AgentCommunicationError } from "../../errors.ts";
 import type { SettleReply } from "../../messages/message.ts";
 import { iso } from "../instants.ts";
-import type { Renewal } from "../store.ts";
+import type { ChannelReader, Renewal } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";
-import { requireRegistered } from "./agent-rows.ts";
+import { type AgentRow, requireRegistered } from "./agent-rows.ts";
+import { mayRead } from "./channel-access.ts";
 import { holds, LIVE_COLUMNS, type LiveMessageRow } from "./message-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
 const BY_ID = `SELECT ${LIVE_COLUMNS} FROM messages WHERE message_id = ?`;
+
+/** A work queue's message is held on by who may still read the queue. */
+function mayHold(transaction: Transaction, agent: AgentRow, message: LiveMessageRow, reader?: ChannelReader): boolean {
+  if (reader === undefined || message.receiver_no === agent.agent_no) return true;
+  return mayRead(transaction, message.receiver_no, reader);
+}
 
 /**
  * Moves the end of a lease to now + `leaseMilliseconds`. A lease that has ended, but has not been taken back, is renewed.
@@ -23,7 +30,7 @@ export function renewLease(transaction: Transaction, renewal: Renewal): SettleRe
   }
   const current = message.attempt === renewal.attempt && holds(transaction, agent, message);
   if (current && message.settlement === "task_ended") return { messageId, status: "completed" };
-  if (!current || message.status !== "leased") {
+  if (!current || message.status !== "leased" || !mayHold(transaction, agent, message, renewal.reader)) {
     const detail = `Message ${messageId} is not leased by ${renewal.agentId} in attempt ${renewal.attempt}.`;
     throw new AgentCommunicationError("LEASE_LOST", detail);
   }
