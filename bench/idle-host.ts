@@ -1,6 +1,6 @@
 import { type FastifyReply, type FastifyRequest, fastify } from "fastify";
-import { completeMessageSchema, receiveMessagesSchema, sendMessageSchema } from "../src/lib/messages/message.ts";
-import { parse } from "../src/lib/parse.ts";
+import { completeMessageSchema, receiveMessagesSchema, sendMessageSchema } from "../src/lib/model/message.ts";
+import { parse } from "../src/lib/model/parse.ts";
 
 /** The yardstick of the host: the same server, the same bodies parsed and validated, nothing done. Prints its port. */
 

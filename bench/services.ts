@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "../src/lib/clock.ts";
-import { readConfig } from "../src/lib/config.ts";
+import { readConfig } from "../src/lib/config/config.ts";
+import { systemClock } from "../src/lib/model/clock.ts";
 import { createServices, type Services } from "../src/lib/services.ts";
 import { openStore } from "../src/lib/store/open-store.ts";
 

@@ -1,9 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { routes } from "../src/functions/route-table.ts";
-import { AGENT_ROLES, type AgentRole } from "../src/lib/agents/agent.ts";
+import { ANYONE } from "../src/lib/gates/access.ts";
 import type { Route } from "../src/lib/http/route.ts";
-import { ANYONE } from "../src/lib/security/access.ts";
+import { AGENT_ROLES, type AgentRole } from "../src/lib/model/agent.ts";
 
 /** docs/access.md: who may do what, generated from the route table. `npm run docs:access` writes it; a test compares. */
 

@@ -1,6 +1,6 @@
 import type mssql from "mssql";
-import { systemClock } from "../src/lib/clock.ts";
 import { readSqlSettings } from "../src/lib/config/sql-settings.ts";
+import { systemClock } from "../src/lib/model/clock.ts";
 import { connectPool, poolConfig } from "../src/lib/store/mssql/pool-config.ts";
 
 /** A serverless database that is paused says 40613 while it wakes up, for up to a minute. */

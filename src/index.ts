@@ -7,33 +7,34 @@
  * const services = createServices({ config, clock: systemClock, store });
  * await services.registry.register({ agentId: "lead", role: "supervisor" });
  */
-export * from "./lib/agents/agent.ts";
-export { AgentRegistry, type Applicant } from "./lib/agents/agent-registry.ts";
-export * from "./lib/channels/channel.ts";
-export { ChannelPolicy } from "./lib/channels/channel-policy.ts";
-export { ChannelRegistry } from "./lib/channels/channel-registry.ts";
-export { type Clock, OffsetClock, systemClock } from "./lib/clock.ts";
-export { type Config, ConfigError, readConfig, storeSettings } from "./lib/config.ts";
-export * from "./lib/errors.ts";
-export type { SendOptions } from "./lib/idempotency.ts";
-export type { JsonValue } from "./lib/json.ts";
-export { DeadLetterOffice } from "./lib/messages/dead-letter-office.ts";
-export * from "./lib/messages/message.ts";
-export { MessageQueueManager } from "./lib/messages/message-queue-manager.ts";
-export * from "./lib/messages/message-type.ts";
-export { MessageTypeRegistry } from "./lib/messages/message-type-registry.ts";
-export * from "./lib/security/credential.ts";
+
+export type { SendOptions } from "./lib/base/idempotency.ts";
+export { type Config, ConfigError, readConfig, storeSettings } from "./lib/config/config.ts";
+export { AgentRegistry, type Applicant } from "./lib/domain/agents/agent-registry.ts";
+export { ChannelPolicy } from "./lib/domain/channels/channel-policy.ts";
+export { ChannelRegistry } from "./lib/domain/channels/channel-registry.ts";
 export {
   type BoundPrincipal,
   CredentialRegistry,
   type VerifiedAgent,
   type VerifiedEnrolmentKey,
-} from "./lib/security/credential-registry.ts";
+} from "./lib/domain/credentials/credential-registry.ts";
+export { DeadLetterOffice } from "./lib/domain/messages/dead-letter-office.ts";
+export { MessageQueueManager } from "./lib/domain/messages/message-queue-manager.ts";
+export { MessageTypeRegistry } from "./lib/domain/messages/message-type-registry.ts";
+export { SystemMonitor } from "./lib/domain/statistics/system-monitor.ts";
+export { SupervisorCoordinator } from "./lib/domain/tasks/supervisor-coordinator.ts";
+export * from "./lib/model/agent.ts";
+export * from "./lib/model/channel.ts";
+export { type Clock, OffsetClock, systemClock } from "./lib/model/clock.ts";
+export * from "./lib/model/credential.ts";
+export * from "./lib/model/errors.ts";
+export type { JsonValue } from "./lib/model/json.ts";
+export * from "./lib/model/message.ts";
+export * from "./lib/model/message-type.ts";
+export * from "./lib/model/statistics.ts";
+export * from "./lib/model/task.ts";
+export { PRIORITIES, type Priority, prioritySchema } from "./lib/model/values.ts";
 export { createServices, type Services } from "./lib/services.ts";
-export * from "./lib/statistics/statistics.ts";
-export { SystemMonitor } from "./lib/statistics/system-monitor.ts";
 export { openStore } from "./lib/store/open-store.ts";
 export type { Store, StoreSettings } from "./lib/store/store.ts";
-export { SupervisorCoordinator } from "./lib/tasks/supervisor-coordinator.ts";
-export * from "./lib/tasks/task.ts";
-export { PRIORITIES, type Priority, prioritySchema } from "./lib/values.ts";

@@ -2,7 +2,7 @@ import type mssql from "mssql";
 import { CALM, engineOf, openConnection, openPool, settingsOf } from "../../scripts/query-plans/database.ts";
 import { contentOf, fill, type Size } from "../../scripts/query-plans/fill.ts";
 import { withLoopJoins } from "../../scripts/query-plans/loop-joins.ts";
-import { systemClock } from "../../src/lib/clock.ts";
+import { systemClock } from "../../src/lib/model/clock.ts";
 import { applyMigrations } from "../../src/lib/store/mssql/migrate.ts";
 import { storeOver } from "../../src/lib/store/mssql/open.ts";
 import { connectPool, poolConfig } from "../../src/lib/store/mssql/pool-config.ts";

@@ -1,4 +1,4 @@
-import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../src/lib/values.ts";
+import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../src/lib/model/values.ts";
 
 /**
  * What a good engineer would write for one call and nothing else: the same rows, columns and counters as the store's verbs,

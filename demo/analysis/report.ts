@@ -1,4 +1,4 @@
-import { printable } from "../../src/lib/printable.ts";
+import { printable } from "../../src/lib/model/printable.ts";
 import type { DependencyReport } from "./dependencies.ts";
 import type { DuplicateReport } from "./duplicates.ts";
 import type { Inventory } from "./inventory.ts";

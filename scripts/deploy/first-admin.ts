@@ -1,6 +1,6 @@
-import { AgentRegistry } from "../../src/lib/agents/agent-registry.ts";
-import { isAgentCommunicationError } from "../../src/lib/errors.ts";
-import { CredentialRegistry } from "../../src/lib/security/credential-registry.ts";
+import { AgentRegistry } from "../../src/lib/domain/agents/agent-registry.ts";
+import { CredentialRegistry } from "../../src/lib/domain/credentials/credential-registry.ts";
+import { isAgentCommunicationError } from "../../src/lib/model/errors.ts";
 import type { Store } from "../../src/lib/store/store.ts";
 
 /**

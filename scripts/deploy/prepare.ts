@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { systemClock } from "../../src/lib/clock.ts";
+import { systemClock } from "../../src/lib/model/clock.ts";
 import { az, azShown } from "./azure-cli.ts";
 import { type Deployment, databaseVariables, readDeployment } from "./deployment.ts";
 import { addressSeenBy } from "./own-address.ts";

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { AgentClient } from "../../src/client/index.ts";
-import { systemClock } from "../../src/lib/clock.ts";
-import { newId } from "../../src/lib/ids.ts";
+import { systemClock } from "../../src/lib/model/clock.ts";
+import { newId } from "../../src/lib/model/ids.ts";
 
 /**
  * npm run deploy:smoke -- --url https://<app>/api [--agent smoke-test]      (AGENT_COMMUNICATION_TOKEN: that agent's token)

@@ -1,4 +1,4 @@
-import { requestHash } from "../../src/lib/ids.ts";
+import { requestHash } from "../../src/lib/model/ids.ts";
 import type { Store } from "../../src/lib/store/store.ts";
 import type { HotVerb, Stage } from "./hot-verbs.ts";
 import { newMessage, PAYLOAD } from "./inputs.ts";

@@ -1,6 +1,6 @@
 import type mssql from "mssql";
-import { systemClock } from "../../src/lib/clock.ts";
 import { readSqlSettings, type SqlSettings } from "../../src/lib/config/sql-settings.ts";
+import { systemClock } from "../../src/lib/model/clock.ts";
 import { Connection } from "../../src/lib/store/mssql/connection.ts";
 import { connectPool, poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
 import type { StoreSettings } from "../../src/lib/store/store.ts";

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { requestHash } from "../../src/lib/ids.ts";
-import { type SendMessageInput, sendMessageSchema } from "../../src/lib/messages/message.ts";
+import { requestHash } from "../../src/lib/model/ids.ts";
+import { type SendMessageInput, sendMessageSchema } from "../../src/lib/model/message.ts";
+import { type AssignTaskInput, assignTaskSchema } from "../../src/lib/model/task.ts";
 import type { NewMessage, NewTask } from "../../src/lib/store/store.ts";
-import { type AssignTaskInput, assignTaskSchema } from "../../src/lib/tasks/task.ts";
 
 /** Inputs as the domain hands them to a store: parsed, with an id and the hash of the body. */
 

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { AGENT_ROLES, AGENT_STATUSES, type Agent, type AgentRole, type AgentStatus } from "../lib/agents/agent.ts";
+import { AGENT_ROLES, AGENT_STATUSES, type Agent, type AgentRole, type AgentStatus } from "../lib/model/agent.ts";
 import type { Runner } from "./context.ts";
 import { type PageOptions, page, withPage } from "./list.ts";
 import { given, oneOf, readJson, toList, toNumber } from "./options.ts";

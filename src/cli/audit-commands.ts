@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { AgentClient } from "../client/agent-client.ts";
+import { type AuditSource, type Verification, verifyAudit } from "../lib/domain/audit/audit-verification.ts";
 import {
   AUDIT_ACTIONS,
   AUDIT_SUBJECT_KINDS,
@@ -8,8 +9,7 @@ import {
   type AuditEntry,
   type AuditSubjectKind,
   auditDigestSchema,
-} from "../lib/security/audit.ts";
-import { type AuditSource, type Verification, verifyAudit } from "../lib/security/audit-verification.ts";
+} from "../lib/model/audit.ts";
 import type { Runner, Terminal } from "./context.ts";
 import { EXIT, UsageError } from "./exit-codes.ts";
 import { type PageOptions, page, withPage } from "./list.ts";

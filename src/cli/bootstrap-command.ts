@@ -1,11 +1,11 @@
 import type { Command } from "commander";
-import type { Agent, RegisterAgent } from "../lib/agents/agent.ts";
-import { AgentRegistry } from "../lib/agents/agent-registry.ts";
-import { isAgentCommunicationError } from "../lib/errors.ts";
-import { parse } from "../lib/parse.ts";
-import { type Credential, issueCredentialSchema } from "../lib/security/credential.ts";
-import { endOf } from "../lib/security/credential-end.ts";
-import { CredentialRegistry } from "../lib/security/credential-registry.ts";
+import { AgentRegistry } from "../lib/domain/agents/agent-registry.ts";
+import { CredentialRegistry } from "../lib/domain/credentials/credential-registry.ts";
+import type { Agent, RegisterAgent } from "../lib/model/agent.ts";
+import { type Credential, issueCredentialSchema } from "../lib/model/credential.ts";
+import { endOf } from "../lib/model/credential-end.ts";
+import { isAgentCommunicationError } from "../lib/model/errors.ts";
+import { parse } from "../lib/model/parse.ts";
 import type { Runner, Terminal } from "./context.ts";
 import { daysToSeconds, showSecret } from "./credential-commands.ts";
 import { toNumber } from "./options.ts";

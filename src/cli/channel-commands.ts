@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { AGENT_ROLES, type AgentRole } from "../lib/agents/agent.ts";
-import { CHANNEL_KINDS, type Channel, type ChannelKind, type ChannelMember } from "../lib/channels/channel.ts";
-import type { LeasedMessage } from "../lib/messages/message.ts";
+import { AGENT_ROLES, type AgentRole } from "../lib/model/agent.ts";
+import { CHANNEL_KINDS, type Channel, type ChannelKind, type ChannelMember } from "../lib/model/channel.ts";
+import type { LeasedMessage } from "../lib/model/message.ts";
 import type { Runner } from "./context.ts";
 import { UsageError } from "./exit-codes.ts";
 import { type PageOptions, page, withPage } from "./list.ts";

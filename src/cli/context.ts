@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { AgentClient } from "../client/agent-client.ts";
-import { systemClock } from "../lib/clock.ts";
-import { printableJson, printableLines } from "../lib/printable.ts";
+import { systemClock } from "../lib/model/clock.ts";
+import { printableJson, printableLines } from "../lib/model/printable.ts";
 import { EXIT, UsageError } from "./exit-codes.ts";
 import { renewKeptToken, serviceClient } from "./service-client.ts";
 import type { View } from "./view.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { systemClock } from "../lib/clock.ts";
+import { systemClock } from "../lib/model/clock.ts";
 import type { CopiedCount } from "../lib/store/copy/copy-store.ts";
 import type { Runner, Terminal } from "./context.ts";
 import { oneOf } from "./options.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { type Credential, ENROLLED_ROLES, ISSUED_KINDS, type IssuedKind } from "../lib/security/credential.ts";
-import { endOf } from "../lib/security/credential-end.ts";
+import { type Credential, ENROLLED_ROLES, ISSUED_KINDS, type IssuedKind } from "../lib/model/credential.ts";
+import { endOf } from "../lib/model/credential-end.ts";
 import type { Context, Runner } from "./context.ts";
 import { UsageError } from "./exit-codes.ts";
 import { type PageOptions, page, withPage } from "./list.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { DeadLetterFilter, Message } from "../lib/messages/message.ts";
+import type { DeadLetterFilter, Message } from "../lib/model/message.ts";
 import type { Runner } from "./context.ts";
 import { UsageError } from "./exit-codes.ts";
 import { type PageOptions, page, withPage } from "./list.ts";

@@ -1,7 +1,7 @@
 import { CommanderError } from "commander";
 import { isUnreachable } from "../client/transport.ts";
-import { type FieldError, isAgentCommunicationError } from "../lib/errors.ts";
-import { printable, printableLines } from "../lib/printable.ts";
+import { type FieldError, isAgentCommunicationError } from "../lib/model/errors.ts";
+import { printable, printableLines } from "../lib/model/printable.ts";
 
 /** What the process answers its caller with; part of the command line's contract, listed in its help. */
 export const EXIT = {

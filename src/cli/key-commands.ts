@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Rotation } from "../lib/security/rotation.ts";
+import type { Rotation } from "../lib/model/rotation.ts";
 import type { Runner } from "./context.ts";
 import { EXIT } from "./exit-codes.ts";
 import { properties } from "./table.ts";

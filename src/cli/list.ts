@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { PAGE_MAX } from "../lib/limits.ts";
+import { PAGE_MAX } from "../lib/model/limits.ts";
 import { toCount } from "./options.ts";
 import { type Column, table } from "./table.ts";
 import type { View } from "./view.ts";

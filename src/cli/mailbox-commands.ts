@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import type { MailboxFilter } from "../lib/messages/message.ts";
-import { channelOf } from "../lib/values.ts";
+import type { MailboxFilter } from "../lib/model/message.ts";
+import { channelOf } from "../lib/model/values.ts";
 import type { Runner } from "./context.ts";
 import { UsageError } from "./exit-codes.ts";
 import { given } from "./options.ts";

@@ -1,11 +1,6 @@
 import type { Command } from "commander";
-import {
-  type LeasedMessage,
-  type Message,
-  SETTLEMENT_OUTCOMES,
-  type SettlementOutcome,
-} from "../lib/messages/message.ts";
-import { PRIORITIES, type Priority } from "../lib/values.ts";
+import { type LeasedMessage, type Message, SETTLEMENT_OUTCOMES, type SettlementOutcome } from "../lib/model/message.ts";
+import { PRIORITIES, type Priority } from "../lib/model/values.ts";
 import type { Context, Runner } from "./context.ts";
 import { EXIT } from "./exit-codes.ts";
 import { type PageOptions, page, withPage } from "./list.ts";

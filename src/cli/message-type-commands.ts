@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import type { MessageTypeDefinition } from "../lib/messages/message.ts";
-import { printableJson } from "../lib/printable.ts";
+import type { MessageTypeDefinition } from "../lib/model/message.ts";
+import { printableJson } from "../lib/model/printable.ts";
 import type { Runner } from "./context.ts";
 import { type PageOptions, page, withPage } from "./list.ts";
 import { readJson } from "./options.ts";

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from "commander";
-import type { JsonValue } from "../lib/json.ts";
-import { changedNumbers } from "../lib/json-numbers.ts";
+import type { JsonValue } from "../lib/model/json.ts";
+import { changedNumbers } from "../lib/model/json-numbers.ts";
 import type { Terminal } from "./context.ts";
 import { UsageError } from "./exit-codes.ts";
 

@@ -1,6 +1,6 @@
+import { type Config, ConfigError, readConfig } from "../lib/config/config.ts";
 import { readSqlSettings, type SqlSettings } from "../lib/config/sql-settings.ts";
-import { type Config, ConfigError, readConfig } from "../lib/config.ts";
-import { isAgentCommunicationError } from "../lib/errors.ts";
+import { isAgentCommunicationError } from "../lib/model/errors.ts";
 import type { Terminal } from "./context.ts";
 
 /** For the commands that open a database themselves: no service is asked, so none has to be safe to reach. */

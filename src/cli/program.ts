@@ -1,7 +1,7 @@
 import tab from "@bomb.sh/tab/commander";
 import { Command, CommanderError } from "commander";
-import { printableJson, printableLines } from "../lib/printable.ts";
-import { VERSION } from "../lib/version.ts";
+import { printableJson, printableLines } from "../lib/model/printable.ts";
+import { VERSION } from "../lib/model/version.ts";
 import { addAgentCommands } from "./agent-commands.ts";
 import { addAuditCommands } from "./audit-commands.ts";
 import { addBootstrapCommand } from "./bootstrap-command.ts";

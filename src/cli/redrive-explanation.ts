@@ -1,7 +1,7 @@
 import type { AgentClient } from "../client/agent-client.ts";
-import { isAgentCommunicationError } from "../lib/errors.ts";
-import type { DeadLetterFilter } from "../lib/messages/message.ts";
-import { channelOf } from "../lib/values.ts";
+import { isAgentCommunicationError } from "../lib/model/errors.ts";
+import type { DeadLetterFilter } from "../lib/model/message.ts";
+import { channelOf } from "../lib/model/values.ts";
 
 /** Why a redrive moved less than was asked for, in sentences: `count 0` alone sends people looking in the wrong place. */
 

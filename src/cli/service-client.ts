@@ -1,7 +1,7 @@
 import { AgentClient } from "../client/agent-client.ts";
 import { TokenUpkeep } from "../client/token-upkeep.ts";
 import type { Fetch } from "../client/transport.ts";
-import { isAgentCommunicationError } from "../lib/errors.ts";
+import { isAgentCommunicationError } from "../lib/model/errors.ts";
 import type { Terminal } from "./context.ts";
 import { UsageError } from "./exit-codes.ts";
 import { readText } from "./options.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { printableJson } from "../lib/printable.ts";
+import { printableJson } from "../lib/model/printable.ts";
 import type { Runner } from "./context.ts";
 import { EXIT } from "./exit-codes.ts";
 import { properties } from "./table.ts";

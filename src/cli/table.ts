@@ -1,5 +1,5 @@
 import stringWidth from "string-width";
-import { printable, printableJson } from "../lib/printable.ts";
+import { printable, printableJson } from "../lib/model/printable.ts";
 import { isTime, relativeTime, type View } from "./view.ts";
 
 /** Plain aligned columns: readable by people, greppable, and safe to print whatever is in the data. */

@@ -6,8 +6,8 @@ import {
   type Task,
   type TaskEvent,
   type TaskStatus,
-} from "../lib/tasks/task.ts";
-import { PRIORITIES, type Priority } from "../lib/values.ts";
+} from "../lib/model/task.ts";
+import { PRIORITIES, type Priority } from "../lib/model/values.ts";
 import type { Runner } from "./context.ts";
 import { type PageOptions, page, withNext, withPage } from "./list.ts";
 import { given, oneOf, readJson, toList, toNumber } from "./options.ts";

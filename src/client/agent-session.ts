@@ -1,7 +1,7 @@
-import type { HeartbeatReply, RegisterAgentInput } from "../lib/agents/agent.ts";
-import { type Clock, stopwatch } from "../lib/clock.ts";
-import { isAgentCommunicationError } from "../lib/errors.ts";
-import type { LeasedMessage } from "../lib/messages/message.ts";
+import type { HeartbeatReply, RegisterAgentInput } from "../lib/model/agent.ts";
+import { type Clock, stopwatch } from "../lib/model/clock.ts";
+import { isAgentCommunicationError } from "../lib/model/errors.ts";
+import type { LeasedMessage } from "../lib/model/message.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { waitMilliseconds } from "./retry-policy.ts";
 import { TokenUpkeep } from "./token-upkeep.ts";

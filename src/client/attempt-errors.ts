@@ -1,4 +1,4 @@
-import { type ErrorCode, isAgentCommunicationError } from "../lib/errors.ts";
+import { type ErrorCode, isAgentCommunicationError } from "../lib/model/errors.ts";
 
 /** What a refusal means for the attempt that a worker holds. */
 

@@ -1,4 +1,4 @@
-import { AgentCommunicationError } from "../lib/errors.ts";
+import { AgentCommunicationError } from "../lib/model/errors.ts";
 
 /** What may stand in the header behind "Bearer " (RFC 6750 allows less; tokens of other issuers are not ours to judge). */
 const TOKEN = /^[\x21-\x7e]+$/;

@@ -1,4 +1,4 @@
-import { type AgentCommunicationError, isAgentCommunicationError } from "../lib/errors.ts";
+import { type AgentCommunicationError, isAgentCommunicationError } from "../lib/model/errors.ts";
 
 /** How a handler says what went wrong, and how it learns why it was stopped. */
 

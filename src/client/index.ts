@@ -7,9 +7,9 @@ export {
   type FieldError,
   isAgentCommunicationError,
   type RequestIds,
-} from "../lib/errors.ts";
-export type { JsonValue } from "../lib/json.ts";
-export { printable, printableJson } from "../lib/printable.ts";
+} from "../lib/model/errors.ts";
+export type { JsonValue } from "../lib/model/json.ts";
+export { printable, printableJson } from "../lib/model/printable.ts";
 export { AgentClient } from "./agent-client.ts";
 export type { Fetch, FetchAnswer, FetchRequest } from "./fetch-types.ts";
 export { type AbortCause, HandlerAborted, PermanentError } from "./handler-errors.ts";

@@ -1,6 +1,6 @@
-import { AgentCommunicationError } from "../lib/errors.ts";
-import type { JsonValue } from "../lib/json.ts";
-import { REQUEST_MAX_BYTES } from "../lib/limits.ts";
+import { AgentCommunicationError } from "../lib/model/errors.ts";
+import type { JsonValue } from "../lib/model/json.ts";
+import { REQUEST_MAX_BYTES } from "../lib/model/limits.ts";
 import { errorText } from "./handler-errors.ts";
 
 function toText(value: unknown): string {

@@ -1,6 +1,6 @@
-import { type Clock, stopwatch } from "../lib/clock.ts";
-import type { LeasedMessage } from "../lib/messages/message.ts";
-import { onAbort } from "../lib/on-abort.ts";
+import { type Clock, stopwatch } from "../lib/model/clock.ts";
+import type { LeasedMessage } from "../lib/model/message.ts";
+import { onAbort } from "../lib/model/on-abort.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { isLost, isRefused } from "./attempt-errors.ts";
 import { guardSignal } from "./guarded-signal.ts";

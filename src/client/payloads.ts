@@ -1,6 +1,6 @@
-import type { JsonValue } from "../lib/json.ts";
-import type { LeasedMessage } from "../lib/messages/message.ts";
-import type { TaskAssignmentPayload, TaskResultPayload } from "../lib/tasks/task.ts";
+import type { JsonValue } from "../lib/model/json.ts";
+import type { LeasedMessage } from "../lib/model/message.ts";
+import type { TaskAssignmentPayload, TaskResultPayload } from "../lib/model/task.ts";
 
 /** Reads the payloads that the switchboard itself writes, by hand: the client carries no schema library. */
 

@@ -1,4 +1,10 @@
-import { AgentCommunicationError, ERRORS, type ErrorCode, type FieldError, type RequestIds } from "../lib/errors.ts";
+import {
+  AgentCommunicationError,
+  ERRORS,
+  type ErrorCode,
+  type FieldError,
+  type RequestIds,
+} from "../lib/model/errors.ts";
 
 /** Reads an answer that is not a success as one of our errors. */
 

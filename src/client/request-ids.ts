@@ -1,4 +1,4 @@
-import type { RequestIds } from "../lib/errors.ts";
+import type { RequestIds } from "../lib/model/errors.ts";
 import { type OperationKey, REPEATS } from "../lib/model/operations.ts";
 
 /**

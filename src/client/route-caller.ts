@@ -1,8 +1,8 @@
 import { v7 } from "uuid";
-import { type Clock, systemClock } from "../lib/clock.ts";
-import { AgentCommunicationError, type FieldError, type RequestIds } from "../lib/errors.ts";
-import { lossyNumbers } from "../lib/json-numbers.ts";
-import { MAINTENANCE_BUDGET_MILLISECONDS } from "../lib/limits.ts";
+import { type Clock, systemClock } from "../lib/model/clock.ts";
+import { AgentCommunicationError, type FieldError, type RequestIds } from "../lib/model/errors.ts";
+import { lossyNumbers } from "../lib/model/json-numbers.ts";
+import { MAINTENANCE_BUDGET_MILLISECONDS } from "../lib/model/limits.ts";
 import { tokenToSend } from "./bearer-token.ts";
 import { ClientToken, type TokenOption } from "./client-token.ts";
 import type { Fetch } from "./fetch-types.ts";

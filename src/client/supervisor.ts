@@ -1,6 +1,6 @@
-import { isAgentCommunicationError } from "../lib/errors.ts";
-import type { LeasedMessage } from "../lib/messages/message.ts";
-import { onAbort } from "../lib/on-abort.ts";
+import { isAgentCommunicationError } from "../lib/model/errors.ts";
+import type { LeasedMessage } from "../lib/model/message.ts";
+import { onAbort } from "../lib/model/on-abort.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { AgentSession } from "./agent-session.ts";
 import { type MessageHandler, MessageRunner } from "./message-runner.ts";

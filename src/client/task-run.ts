@@ -1,4 +1,4 @@
-import { onAbort } from "../lib/on-abort.ts";
+import { onAbort } from "../lib/model/on-abort.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { isLost, isRefused } from "./attempt-errors.ts";
 import { guardSignal } from "./guarded-signal.ts";

@@ -1,5 +1,5 @@
-import { systemClock } from "../lib/clock.ts";
 import { readTelemetrySettings } from "../lib/config/telemetry-settings.ts";
+import { systemClock } from "../lib/model/clock.ts";
 
 /** `agent-communication/client/telemetry`: Node only, and therefore not part of the client's core. */
 

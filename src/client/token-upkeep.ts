@@ -1,6 +1,6 @@
-import type { RegisterAgentInput } from "../lib/agents/agent.ts";
-import type { Clock } from "../lib/clock.ts";
-import { isAgentCommunicationError } from "../lib/errors.ts";
+import type { RegisterAgentInput } from "../lib/model/agent.ts";
+import type { Clock } from "../lib/model/clock.ts";
+import { isAgentCommunicationError } from "../lib/model/errors.ts";
 import type { AgentClient } from "./agent-client.ts";
 import type { ReplyOf } from "./route-types.ts";
 import { checkTokenFile } from "./token-file.ts";

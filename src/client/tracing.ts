@@ -8,7 +8,7 @@ import {
   TraceFlags,
   trace,
 } from "@opentelemetry/api";
-import { formatTraceparent, parseTraceparent } from "../lib/telemetry/traceparent.ts";
+import { formatTraceparent, parseTraceparent } from "../lib/model/traceparent.ts";
 
 /**
  * Traces on the agents' side, by OpenTelemetry's API: it does nothing in a process that has registered no SDK. Even then a

@@ -1,4 +1,4 @@
-import { AgentCommunicationError, isAgentCommunicationError } from "../lib/errors.ts";
+import { AgentCommunicationError, isAgentCommunicationError } from "../lib/model/errors.ts";
 import type { FetchAnswer } from "./fetch-types.ts";
 import { errorText } from "./handler-errors.ts";
 

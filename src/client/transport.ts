@@ -1,6 +1,6 @@
-import { type Clock, stopwatch } from "../lib/clock.ts";
-import type { AgentCommunicationError } from "../lib/errors.ts";
-import { onAbort } from "../lib/on-abort.ts";
+import { type Clock, stopwatch } from "../lib/model/clock.ts";
+import type { AgentCommunicationError } from "../lib/model/errors.ts";
+import { onAbort } from "../lib/model/on-abort.ts";
 import { boundedText, TooLong } from "./bounded-text.ts";
 import type { Fetch } from "./fetch-types.ts";
 import { errorText, isOurs } from "./handler-errors.ts";

@@ -1,4 +1,4 @@
-import { onAbort } from "../lib/on-abort.ts";
+import { onAbort } from "../lib/model/on-abort.ts";
 
 /**
  * Waits for `work`, but not longer than until the signal aborts: then it rejects with the signal's reason, even if

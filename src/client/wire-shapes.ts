@@ -1,6 +1,6 @@
-import type { HeartbeatReply } from "../lib/agents/agent.ts";
-import { AgentCommunicationError } from "../lib/errors.ts";
-import type { LeasedMessage } from "../lib/messages/message.ts";
+import type { HeartbeatReply } from "../lib/model/agent.ts";
+import { AgentCommunicationError } from "../lib/model/errors.ts";
+import type { LeasedMessage } from "../lib/model/message.ts";
 
 /**
  * The replies that a loop lives on, looked at before they are used: a proxy that answers 200 with JSON of its own, such as

@@ -1,5 +1,5 @@
-import type { HeartbeatReply } from "../lib/agents/agent.ts";
-import type { LeasedMessage } from "../lib/messages/message.ts";
+import type { HeartbeatReply } from "../lib/model/agent.ts";
+import type { LeasedMessage } from "../lib/model/message.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { AgentSession } from "./agent-session.ts";
 import { MessageRunner } from "./message-runner.ts";

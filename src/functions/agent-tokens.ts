@@ -1,7 +1,7 @@
-import { AgentCommunicationError } from "../lib/errors.ts";
+import type { Caller } from "../lib/gates/caller.ts";
 import { OWN_PATH } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
-import type { Caller } from "../lib/security/caller.ts";
+import { AgentCommunicationError } from "../lib/model/errors.ts";
 import { EVERYBODY } from "./allowed-callers.ts";
 import { TOKEN } from "./examples.ts";
 

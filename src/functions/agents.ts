@@ -1,8 +1,8 @@
-import type { Applicant } from "../lib/agents/agent-registry.ts";
+import type { Applicant } from "../lib/domain/agents/agent-registry.ts";
+import type { RegistrationBounds } from "../lib/domain/credentials/registration-bounds.ts";
+import type { Caller } from "../lib/gates/caller.ts";
 import { OWN_BODY, OWN_PATH } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
-import type { Caller } from "../lib/security/caller.ts";
-import type { RegistrationBounds } from "../lib/security/registration-bounds.ts";
 import { itself, READERS } from "./allowed-callers.ts";
 import { AGENT } from "./examples.ts";
 

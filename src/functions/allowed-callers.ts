@@ -1,4 +1,4 @@
-import type { OwnRule } from "../lib/security/access.ts";
+import type { OwnRule } from "../lib/gates/access.ts";
 import type { Services } from "../lib/services.ts";
 
 /** Who may call a route, by role. Roles that are not named are refused. */

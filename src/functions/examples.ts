@@ -1,10 +1,10 @@
-import type { Agent } from "../lib/agents/agent.ts";
-import type { Channel, ChannelDetails } from "../lib/channels/channel.ts";
-import type { LeasedMessage, Message, MessageTypeDefinition, SendMessageInput } from "../lib/messages/message.ts";
-import type { AuditBlock, AuditEntry } from "../lib/security/audit.ts";
-import type { Credential } from "../lib/security/credential.ts";
-import type { CoordinationStatistics, QueueStatistics, RegistryStatistics } from "../lib/statistics/statistics.ts";
-import type { AssignTaskInput, Explanation, Task } from "../lib/tasks/task.ts";
+import type { Agent } from "../lib/model/agent.ts";
+import type { AuditBlock, AuditEntry } from "../lib/model/audit.ts";
+import type { Channel, ChannelDetails } from "../lib/model/channel.ts";
+import type { Credential } from "../lib/model/credential.ts";
+import type { LeasedMessage, Message, MessageTypeDefinition, SendMessageInput } from "../lib/model/message.ts";
+import type { CoordinationStatistics, QueueStatistics, RegistryStatistics } from "../lib/model/statistics.ts";
+import type { AssignTaskInput, Explanation, Task } from "../lib/model/task.ts";
 
 /** What the examples of the routes have in common: one supervisor, `lead`, one worker, `backend-1`, a question and a build. */
 

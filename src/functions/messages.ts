@@ -1,7 +1,7 @@
 import { asHolder, isKeptFrom } from "../lib/http/held.ts";
 import { OWN_BODY, OWN_MESSAGE, OWN_SENDER, OWN_SENDERS, OWN_SENT_MESSAGE } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
-import { BATCH_REQUEST_MAX_BYTES } from "../lib/limits.ts";
+import { BATCH_REQUEST_MAX_BYTES } from "../lib/model/limits.ts";
 import { reading, sending, withMailbox } from "./allowed-callers.ts";
 import { MESSAGE, SENT_MESSAGE } from "./examples.ts";
 

@@ -1,5 +1,5 @@
+import { prometheusContentType, prometheusText } from "../lib/domain/statistics/prometheus.ts";
 import { defineRoute } from "../lib/http/route.ts";
-import { prometheusContentType, prometheusText } from "../lib/statistics/prometheus.ts";
 import { READERS } from "./allowed-callers.ts";
 import { COORDINATION_STATISTICS, QUEUE_STATISTICS, REGISTRY_STATISTICS } from "./examples.ts";
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import type { Approach, ShownCertificate } from "../lib/security/gate.ts";
+import type { Approach, ShownCertificate } from "../lib/gates/gate.ts";
 
 /** What the gate sees of a request to the local host. */
 

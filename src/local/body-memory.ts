@@ -1,4 +1,4 @@
-import { AgentCommunicationError } from "../lib/errors.ts";
+import { AgentCommunicationError } from "../lib/model/errors.ts";
 
 /** Bytes of bodies that are arriving or being handled: a thousand callers with 4 MB each must not fill the memory. */
 const MAX_BYTES = 64 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
-import { AgentCommunicationError } from "../lib/errors.ts";
 import { bodyTooLarge } from "../lib/http/request-input.ts";
+import { AgentCommunicationError } from "../lib/model/errors.ts";
 import type { BodyRoom } from "./body-memory.ts";
 
 /**

@@ -1,7 +1,7 @@
 import type { RequestListener, Server } from "node:http";
 import type { Socket } from "node:net";
-import { AgentCommunicationError } from "../lib/errors.ts";
 import { problemReply, type RawReply } from "../lib/http/problem.ts";
+import { AgentCommunicationError } from "../lib/model/errors.ts";
 import type { Connections } from "./connections.ts";
 
 /**

@@ -1,9 +1,9 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { AgentCommunicationError } from "../lib/errors.ts";
+import { sourceOfAddress } from "../lib/gates/source.ts";
 import { problemReply } from "../lib/http/problem.ts";
-import type { Log } from "../lib/log.ts";
-import { sourceOfAddress } from "../lib/security/source.ts";
+import { AgentCommunicationError } from "../lib/model/errors.ts";
+import type { Log } from "../lib/trace/log.ts";
 
 /**
  * What one connection, one address and all of them together may take of the process.

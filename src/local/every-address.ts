@@ -1,6 +1,6 @@
 import { lookup } from "node:dns/promises";
 import { createServer, isIP, type Server } from "node:net";
-import type { Log } from "../lib/log.ts";
+import type { Log } from "../lib/trace/log.ts";
 
 /**
  * A name such as `localhost` may stand for several addresses (127.0.0.1 and ::1), and clients choose among them as they like.

@@ -1,15 +1,15 @@
 import { routes } from "../functions/route-table.ts";
 import { timers } from "../functions/timers.ts";
-import { systemClock } from "../lib/clock.ts";
+import { type Config, readConfig, tellUnknownSettings } from "../lib/config/config.ts";
 import { isLoopback } from "../lib/config/platform.ts";
-import { type Config, readConfig, tellUnknownSettings } from "../lib/config.ts";
-import { type Log, lineLog } from "../lib/log.ts";
-import { printable } from "../lib/printable.ts";
-import { openClientCertificates } from "../lib/security/caller-verifier.ts";
+import { openClientCertificates } from "../lib/gates/caller-verifier.ts";
+import { systemClock } from "../lib/model/clock.ts";
+import { printable } from "../lib/model/printable.ts";
 import { createServices, type Services } from "../lib/services.ts";
 import { openStore } from "../lib/store/open-store.ts";
 import { openTelemetry } from "../lib/telemetry/open.ts";
-import { faultListener } from "../lib/telemetry/store-faults.ts";
+import { type Log, lineLog } from "../lib/trace/log.ts";
+import { faultListener } from "../lib/trace/store-faults.ts";
 import { type LocalServer, startServer } from "./server.ts";
 import { LocalTimers } from "./timers.ts";
 

@@ -1,6 +1,6 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
-import type { Log } from "../lib/log.ts";
+import type { Log } from "../lib/trace/log.ts";
 import { refuseConnect, refuseWithoutHost } from "./broken-http.ts";
 import type { Connections } from "./connections.ts";
 import type { SilentConnections } from "./silent-connections.ts";

@@ -5,16 +5,16 @@ import {
   type FastifyServerFactory,
   fastify,
 } from "fastify";
-import { AgentCommunicationError, isAgentCommunicationError } from "../lib/errors.ts";
+import type { Caller } from "../lib/gates/caller.ts";
 import { dispatch, dispatchUnknown, needsCredential, replyWithError } from "../lib/http/dispatch.ts";
 import { PREFIX, pathOf } from "../lib/http/path-matching.ts";
 import { asPublicError, problemReply, type RawReply, TLS_HEADERS } from "../lib/http/problem.ts";
 import type { RawRequest } from "../lib/http/request-input.ts";
 import { methodsOf, type Route } from "../lib/http/route.ts";
-import { REQUEST_MAX_BYTES } from "../lib/limits.ts";
-import type { Log } from "../lib/log.ts";
-import type { Caller } from "../lib/security/caller.ts";
+import { AgentCommunicationError, isAgentCommunicationError } from "../lib/model/errors.ts";
+import { REQUEST_MAX_BYTES } from "../lib/model/limits.ts";
 import type { Services } from "../lib/services.ts";
+import type { Log } from "../lib/trace/log.ts";
 import { approachOf, headerReader } from "./approach.ts";
 import { readBodies } from "./bodies.ts";
 import { ArrivedBody } from "./body-reader.ts";

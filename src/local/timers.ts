@@ -1,8 +1,8 @@
+import { parseSchedule, type Schedule } from "../lib/base/schedule.ts";
 import type { Timer } from "../lib/http/route.ts";
 import { runTimer } from "../lib/http/run-timer.ts";
-import { errorFields, type Log } from "../lib/log.ts";
-import { parseSchedule, type Schedule } from "../lib/schedule.ts";
 import type { Services } from "../lib/services.ts";
+import { errorFields, type Log } from "../lib/trace/log.ts";
 
 /** The timers of the local host: NCRONTAB in UTC, at the times at which the Functions host on Azure runs them. */
 

@@ -1,9 +1,9 @@
 import type { Server, ServerOptions } from "node:https";
 import { createSecureContext } from "node:tls";
-import type { Clock } from "../lib/clock.ts";
+import { WatchedFile } from "../lib/base/watched-file.ts";
 import type { SecuritySettings } from "../lib/config/security-settings.ts";
-import { errorFields, type Log } from "../lib/log.ts";
-import { WatchedFile } from "../lib/watched-file.ts";
+import type { Clock } from "../lib/model/clock.ts";
+import { errorFields, type Log } from "../lib/trace/log.ts";
 
 /** TLS of the local host. */
 

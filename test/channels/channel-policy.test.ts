@@ -1,14 +1,14 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import type { AgentRole } from "../../src/lib/agents/agent.ts";
-import { OffsetClock } from "../../src/lib/clock.ts";
-import { readConfig } from "../../src/lib/config.ts";
-import { type AgentCommunicationError, isAgentCommunicationError } from "../../src/lib/errors.ts";
-import { actingAs } from "../../src/lib/security/call-context.ts";
+import { readConfig } from "../../src/lib/config/config.ts";
+import type { AgentRole } from "../../src/lib/model/agent.ts";
+import { OffsetClock } from "../../src/lib/model/clock.ts";
+import { type AgentCommunicationError, isAgentCommunicationError } from "../../src/lib/model/errors.ts";
 import { createServices, type Services } from "../../src/lib/services.ts";
 import { openStore } from "../../src/lib/store/open-store.ts";
 import type { Store } from "../../src/lib/store/store.ts";
+import { actingAs } from "../../src/lib/trace/call-context.ts";
 import { caught, SECOND } from "../contract/support.ts";
 import { temporaryFolder } from "../http/local-host.ts";
 

@@ -1,8 +1,8 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { type Clock, OffsetClock } from "../../src/lib/clock.ts";
-import { readConfig } from "../../src/lib/config.ts";
+import { readConfig } from "../../src/lib/config/config.ts";
+import { type Clock, OffsetClock } from "../../src/lib/model/clock.ts";
 import { createServices, type Services } from "../../src/lib/services.ts";
 import { openStore } from "../../src/lib/store/open-store.ts";
 import type { Store } from "../../src/lib/store/store.ts";

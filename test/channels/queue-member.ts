@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { readConfig } from "../../src/lib/config.ts";
+import { readConfig } from "../../src/lib/config/config.ts";
 import { openStore } from "../../src/lib/store/open-store.ts";
 
 /**

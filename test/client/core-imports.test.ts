@@ -32,14 +32,14 @@ describe("the client's core", () => {
   it("reaches nothing of the server but its pure vocabulary", () => {
     const outside = [...files].map((file) => relative(ROOT, file)).filter((file) => !file.startsWith("src/client/"));
     expect(outside.sort()).toEqual([
-      "src/lib/clock.ts",
-      "src/lib/errors.ts",
-      "src/lib/json-numbers.ts",
-      "src/lib/limits.ts",
+      "src/lib/model/clock.ts",
+      "src/lib/model/errors.ts",
+      "src/lib/model/json-numbers.ts",
+      "src/lib/model/limits.ts",
       "src/lib/model/operations.ts",
-      "src/lib/on-abort.ts",
-      "src/lib/printable.ts",
-      "src/lib/telemetry/traceparent.ts",
+      "src/lib/model/on-abort.ts",
+      "src/lib/model/printable.ts",
+      "src/lib/model/traceparent.ts",
     ]);
     expect(files).not.toContain(join(ROOT, "src/client/worker-signals.ts"));
   });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { AgentClient, HandlerAborted, Worker, type WorkerEvent, type WorkerOptions } from "../../src/client/index.ts";
-import { type Clock, systemClock } from "../../src/lib/clock.ts";
+import { type Clock, systemClock } from "../../src/lib/model/clock.ts";
 import { until } from "../support/poll.ts";
 import {
   assignment,

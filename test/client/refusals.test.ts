@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { AgentClient } from "../../src/client/agent-client.ts";
-import { type Clock, systemClock } from "../../src/lib/clock.ts";
+import { type Clock, systemClock } from "../../src/lib/model/clock.ts";
 
 /** What the client does with answers that a healthy service seldom gives. The server here only plays back answers. */
 

@@ -1,7 +1,7 @@
 import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { AgentClient, Supervisor, type SupervisorOptions } from "../../src/client/index.ts";
-import { type Clock, systemClock } from "../../src/lib/clock.ts";
+import { type Clock, systemClock } from "../../src/lib/model/clock.ts";
 import { until } from "../support/poll.ts";
 import { handOut, type Switchboard, send, startSwitchboard } from "./scripted-switchboard.ts";
 

@@ -8,7 +8,7 @@ import type { AgentClientOptions } from "../../src/client/route-caller.ts";
 import { Supervisor } from "../../src/client/supervisor.ts";
 import type { FetchAnswer, FetchRequest } from "../../src/client/transport.ts";
 import { Worker } from "../../src/client/worker.ts";
-import { OffsetClock } from "../../src/lib/clock.ts";
+import { OffsetClock } from "../../src/lib/model/clock.ts";
 import { caught, DAY, eventually } from "../contract/support.ts";
 import { type RequiredProcess, startRequiredProcess } from "../support/required-process.ts";
 import { runFile } from "../support/run-process.ts";

@@ -2,7 +2,7 @@ import { getEventListeners } from "node:events";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { AgentClient, type AgentClientOptions, isUnreachable, Worker } from "../../src/client/index.ts";
-import { type Clock, systemClock } from "../../src/lib/clock.ts";
+import { type Clock, systemClock } from "../../src/lib/model/clock.ts";
 import {
   assignment,
   beat,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { ConfigError, readConfig } from "../../src/lib/config.ts";
+import { ConfigError, readConfig } from "../../src/lib/config/config.ts";
 
 /** What is encrypted and where the keys are: AGENT_ENCRYPT, AGENT_KEY_FILE, AZURE_KEY_VAULT_URL, and a password in a vault. */
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { type Config, readConfig, storeSettings } from "../../src/lib/config.ts";
-import { SERVICE_SETTINGS } from "../../src/lib/setting-names.ts";
+import { type Config, readConfig, storeSettings } from "../../src/lib/config/config.ts";
+import { SERVICE_SETTINGS } from "../../src/lib/config/setting-names.ts";
 
 /** Every setting reaches its own field, and nothing else; and what holds when it is left out. */
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
+import { ConfigError, readConfig } from "../../src/lib/config/config.ts";
 import type { SecuritySettings } from "../../src/lib/config/security-settings.ts";
-import { ConfigError, readConfig } from "../../src/lib/config.ts";
 
 type Variables = Record<string, string>;
 

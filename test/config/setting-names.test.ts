@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { readConfig } from "../../src/lib/config.ts";
-import { OTHER_NAMES, SERVICE_SETTINGS } from "../../src/lib/setting-names.ts";
+import { readConfig } from "../../src/lib/config/config.ts";
+import { OTHER_NAMES, SERVICE_SETTINGS } from "../../src/lib/config/setting-names.ts";
 import { type LocalHost, spawnHost, startLocalHost } from "../http/local-host.ts";
 import { readSource, sourcesIn, withoutComments } from "../style/sources.ts";
 
@@ -20,7 +20,7 @@ const namesIn = (sources: { text: string }[]) => sources.flatMap(({ text }) => w
 
 describe("the known names", () => {
   it("are those that the source reads", () => {
-    const read = new Set(namesIn([...sourcesIn("src/lib/config"), readSource("src/lib/config.ts")]));
+    const read = new Set(namesIn([...sourcesIn("src/lib/config"), readSource("src/lib/config/config.ts")]));
     // Beginnings of names, and names that are put together.
     for (const part of ["AZURE_SQL_PASSWORD_SECRET"]) expect(read).toContain(part);
     expect([...SERVICE_SETTINGS].sort()).toEqual([...read].sort());

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
+import { ConfigError, readConfig } from "../../src/lib/config/config.ts";
 import type { SqlSettings } from "../../src/lib/config/sql-settings.ts";
-import { ConfigError, readConfig } from "../../src/lib/config.ts";
 
 /** AZURE_SQL_ settings, singly and as a connection string. */
 

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import mssql from "mssql";
-import { systemClock } from "../../src/lib/clock.ts";
 import type { SqlSettings } from "../../src/lib/config/sql-settings.ts";
+import { systemClock } from "../../src/lib/model/clock.ts";
 import { batchesOf } from "../../src/lib/store/mssql/migrate.ts";
 import { poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
 

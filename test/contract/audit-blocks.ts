@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import type { AuditBlock } from "../../src/lib/security/audit.ts";
+import { type AuditSource, verifyAudit } from "../../src/lib/domain/audit/audit-verification.ts";
+import type { AuditBlock } from "../../src/lib/model/audit.ts";
 import { NO_PREVIOUS_HASH } from "../../src/lib/security/audit-chain.ts";
-import { type AuditSource, verifyAudit } from "../../src/lib/security/audit-verification.ts";
 import type { Store } from "../../src/lib/store/store.ts";
 import { auditOf } from "./audit.ts";
 import { type StoreFactory, withStore } from "./store-under-test.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import type { AuditEntry, ListAuditQuery } from "../../src/lib/security/audit.ts";
-import { actingAs } from "../../src/lib/security/call-context.ts";
+import type { AuditEntry, ListAuditQuery } from "../../src/lib/model/audit.ts";
+import { actingAs } from "../../src/lib/trace/call-context.ts";
 import { type StoreFactory, useStore, withStore } from "./store-under-test.ts";
 import { at, caught, everyPage, HOUR, only, type Scene, SECOND } from "./support.ts";
 

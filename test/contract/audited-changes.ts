@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { actingAs } from "../../src/lib/security/call-context.ts";
+import { actingAs } from "../../src/lib/trace/call-context.ts";
 import { deeds } from "./audit.ts";
 import { type StoreFactory, withStore } from "./store-under-test.ts";
 import { DAY, MINUTE, type Scene, SECOND } from "./support.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import type { CreateChannelInput } from "../../src/lib/channels/channel.ts";
-import { actingAs } from "../../src/lib/security/call-context.ts";
+import type { CreateChannelInput } from "../../src/lib/model/channel.ts";
+import { actingAs } from "../../src/lib/trace/call-context.ts";
 import { deeds } from "./audit.ts";
 import { type StoreFactory, useStore, withStore } from "./store-under-test.ts";
 import { caught, DAY, everyPage, MINUTE, type Scene, SECOND } from "./support.ts";

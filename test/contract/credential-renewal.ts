@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import { newId } from "../../src/lib/ids.ts";
-import { PENDING_RENEWALS_MAX } from "../../src/lib/limits.ts";
-import { actingAs } from "../../src/lib/security/call-context.ts";
+import { newId } from "../../src/lib/model/ids.ts";
+import { PENDING_RENEWALS_MAX } from "../../src/lib/model/limits.ts";
+import { actingAs } from "../../src/lib/trace/call-context.ts";
 import { deeds } from "./audit.ts";
 import { enrolling, found, issueKey, issueToken } from "./issued.ts";
 import { type StoreFactory, useStore, withStore } from "./store-under-test.ts";

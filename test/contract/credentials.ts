@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
-import { newId } from "../../src/lib/ids.ts";
-import { actingAs } from "../../src/lib/security/call-context.ts";
+import { newId } from "../../src/lib/model/ids.ts";
+import { actingAs } from "../../src/lib/trace/call-context.ts";
 import { deeds } from "./audit.ts";
 import { found, issueKey, issueToken } from "./issued.ts";
 import { type StoreFactory, useStore, withStore } from "./store-under-test.ts";

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { IdempotencyMismatch } from "../../src/lib/idempotency.ts";
-import { actingAs } from "../../src/lib/security/call-context.ts";
+import { IdempotencyMismatch } from "../../src/lib/base/idempotency.ts";
 import type {
   EncryptedKind,
   NewMessage,
@@ -9,6 +8,7 @@ import type {
   Replacement,
   StoredMessage,
 } from "../../src/lib/store/store.ts";
+import { actingAs } from "../../src/lib/trace/call-context.ts";
 import { type StoreFactory, useStore, withStore } from "./store-under-test.ts";
 import { at, DAY, type Held, MINUTE, only, payloadField, type Scene, SECOND } from "./support.ts";
 

@@ -1,4 +1,4 @@
-import { newId } from "../../src/lib/ids.ts";
+import { newId } from "../../src/lib/model/ids.ts";
 import { type NewSecret, newSecret } from "../../src/lib/security/token.ts";
 import type {
   EnrolmentAuthority,

@@ -1,6 +1,6 @@
-import type { Message } from "../../src/lib/messages/message.ts";
+import type { Message } from "../../src/lib/model/message.ts";
+import type { Priority } from "../../src/lib/model/values.ts";
 import type { SettleResult } from "../../src/lib/store/store.ts";
-import type { Priority } from "../../src/lib/values.ts";
 
 const HEAD_STARTS: Record<Priority, number> = { low: 0, normal: 60_000, high: 600_000, urgent: 3_600_000 };
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import type { Message } from "../../src/lib/messages/message.ts";
-import { PRIORITIES, type Priority } from "../../src/lib/values.ts";
+import type { Message } from "../../src/lib/model/message.ts";
+import { PRIORITIES, type Priority } from "../../src/lib/model/values.ts";
 import { type Answer, MessageModel, type ModelMessage, type Outcome } from "./message-model.ts";
 import { type StoreFactory, withStore } from "./store-under-test.ts";
 import { at, caught, type Scene } from "./support.ts";

@@ -1,6 +1,6 @@
 import type mssql from "mssql";
-import { OffsetClock, systemClock } from "../../src/lib/clock.ts";
 import { readSqlSettings, type SqlSettings } from "../../src/lib/config/sql-settings.ts";
+import { OffsetClock, systemClock } from "../../src/lib/model/clock.ts";
 import { Connection } from "../../src/lib/store/mssql/connection.ts";
 import { applyMigrations } from "../../src/lib/store/mssql/migrate.ts";
 import { storeOver } from "../../src/lib/store/mssql/open.ts";

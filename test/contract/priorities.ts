@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { HEAD_START_MILLISECONDS, PRIORITIES, type Priority } from "../../src/lib/values.ts";
+import { HEAD_START_MILLISECONDS, PRIORITIES, type Priority } from "../../src/lib/model/values.ts";
 import { type StoreFactory, useStore } from "./store-under-test.ts";
 import { HOUR, type Scene } from "./support.ts";
 

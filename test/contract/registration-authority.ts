@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { RegisterAgent } from "../../src/lib/agents/agent.ts";
+import type { RegisterAgent } from "../../src/lib/model/agent.ts";
 import { deeds } from "./audit.ts";
 import { enrolling, found, issueKey } from "./issued.ts";
 import { type StoreFactory, useStore } from "./store-under-test.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { REPLY_MAX_BYTES } from "../../src/lib/limits.ts";
+import { REPLY_MAX_BYTES } from "../../src/lib/model/limits.ts";
 import type { Page, Paged } from "../../src/lib/store/store.ts";
 import { type StoreFactory, useStore } from "./store-under-test.ts";
 import { DAY, type Scene, SECOND } from "./support.ts";

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
-import { systemClock } from "../../src/lib/clock.ts";
-import type { JsonValue } from "../../src/lib/json.ts";
-import { MessageQueueManager } from "../../src/lib/messages/message-queue-manager.ts";
-import { MessageTypeRegistry } from "../../src/lib/messages/message-type-registry.ts";
-import { SupervisorCoordinator } from "../../src/lib/tasks/supervisor-coordinator.ts";
+import { MessageQueueManager } from "../../src/lib/domain/messages/message-queue-manager.ts";
+import { MessageTypeRegistry } from "../../src/lib/domain/messages/message-type-registry.ts";
+import { SupervisorCoordinator } from "../../src/lib/domain/tasks/supervisor-coordinator.ts";
+import { systemClock } from "../../src/lib/model/clock.ts";
+import type { JsonValue } from "../../src/lib/model/json.ts";
 import { type StoreFactory, useStore } from "./store-under-test.ts";
 import { caught, SECOND } from "./support.ts";
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import type { AgentRole } from "../../src/lib/agents/agent.ts";
-import { actingAs, type CredentialKind } from "../../src/lib/security/call-context.ts";
+import type { AgentRole } from "../../src/lib/model/agent.ts";
+import type { CredentialKind } from "../../src/lib/model/credential-kind.ts";
+import { actingAs } from "../../src/lib/trace/call-context.ts";
 import { type StoreFactory, useStore } from "./store-under-test.ts";
 import { only, type Scene } from "./support.ts";
 

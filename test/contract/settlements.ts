@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { LeasedMessage } from "../../src/lib/messages/message.ts";
+import type { LeasedMessage } from "../../src/lib/model/message.ts";
 import { type StoreFactory, useStore } from "./store-under-test.ts";
 import { at, caught, HOUR, MINUTE, type Scene, SECOND } from "./support.ts";
 

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Clock, OffsetClock } from "../../src/lib/clock.ts";
+import { type Clock, OffsetClock } from "../../src/lib/model/clock.ts";
 import { openSqliteStore } from "../../src/lib/store/sqlite/open.ts";
 import type { StoreSettings } from "../../src/lib/store/store.ts";
 import { CALM_SETTINGS, type StoreUnderTest } from "./store-under-test.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import { AGENT_ROLES } from "../../src/lib/agents/agent.ts";
-import { MESSAGE_STATUSES } from "../../src/lib/messages/message.ts";
-import { TASK_STATUSES } from "../../src/lib/tasks/task.ts";
+import { AGENT_ROLES } from "../../src/lib/model/agent.ts";
+import { MESSAGE_STATUSES } from "../../src/lib/model/message.ts";
+import { TASK_STATUSES } from "../../src/lib/model/task.ts";
 import { type StoreFactory, withStore } from "./store-under-test.ts";
 import { caught, everyPage, HOUR, MINUTE, type Scene, SECOND } from "./support.ts";
 

@@ -1,20 +1,21 @@
 import { randomUUID } from "node:crypto";
-import type { Agent, AgentRole, RegisterAgentInput } from "../../src/lib/agents/agent.ts";
-import { registerAgentSchema } from "../../src/lib/agents/agent.ts";
+import type { Agent, AgentRole, RegisterAgentInput } from "../../src/lib/model/agent.ts";
+import { registerAgentSchema } from "../../src/lib/model/agent.ts";
 import {
   type ChannelDetails,
   type ChannelKind,
   type CreateChannelInput,
   createChannelSchema,
-} from "../../src/lib/channels/channel.ts";
-import { type ErrorCode, isAgentCommunicationError } from "../../src/lib/errors.ts";
-import { requestHash } from "../../src/lib/ids.ts";
+} from "../../src/lib/model/channel.ts";
+import { type ErrorCode, isAgentCommunicationError } from "../../src/lib/model/errors.ts";
+import { requestHash } from "../../src/lib/model/ids.ts";
 import {
   type LeasedMessage,
   type Message,
   type SendMessageInput,
   sendMessageSchema,
-} from "../../src/lib/messages/message.ts";
+} from "../../src/lib/model/message.ts";
+import { type Assignment, type AssignTaskInput, assignTaskSchema, type Task } from "../../src/lib/model/task.ts";
 import type {
   Claim,
   Claimed,
@@ -24,7 +25,6 @@ import type {
   SettleResult,
   Store,
 } from "../../src/lib/store/store.ts";
-import { type Assignment, type AssignTaskInput, assignTaskSchema, type Task } from "../../src/lib/tasks/task.ts";
 import type { StoreUnderTest } from "./store-under-test.ts";
 
 export const SECOND = 1_000;

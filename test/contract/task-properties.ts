@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import type { ErrorCode } from "../../src/lib/errors.ts";
-import { PRIORITIES, type Priority } from "../../src/lib/values.ts";
+import type { ErrorCode } from "../../src/lib/model/errors.ts";
+import { PRIORITIES, type Priority } from "../../src/lib/model/values.ts";
 import { type StoreFactory, withStore } from "./store-under-test.ts";
 import { caught, type Held, type Scene, SECOND } from "./support.ts";
 import { TaskWatch } from "./task-watch.ts";

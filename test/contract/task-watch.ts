@@ -1,7 +1,7 @@
 import { expect } from "@jest/globals";
-import type { Agent } from "../../src/lib/agents/agent.ts";
-import type { Assignment, Candidate, Task, TaskStatus } from "../../src/lib/tasks/task.ts";
-import type { Priority } from "../../src/lib/values.ts";
+import type { Agent } from "../../src/lib/model/agent.ts";
+import type { Assignment, Candidate, Task, TaskStatus } from "../../src/lib/model/task.ts";
+import type { Priority } from "../../src/lib/model/values.ts";
 import { at, everyPage, payloadField, type Scene } from "./support.ts";
 
 const HEAD_STARTS: Record<Priority, number> = { low: 0, normal: 60_000, high: 600_000, urgent: 3_600_000 };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { ErrorCode } from "../../src/lib/errors.ts";
+import type { ErrorCode } from "../../src/lib/model/errors.ts";
 import { type StoreFactory, useStore } from "./store-under-test.ts";
 import { at, caught, type Held, HOUR, only, payloadField, type Scene, SECOND } from "./support.ts";
 

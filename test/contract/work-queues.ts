@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { AgentRole } from "../../src/lib/agents/agent.ts";
+import type { AgentRole } from "../../src/lib/model/agent.ts";
 import type { ChannelReader } from "../../src/lib/store/store.ts";
 import { type StoreFactory, useStore, withStore } from "./store-under-test.ts";
 import { caught, eventually, HOUR, MINUTE, only, SECOND } from "./support.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type mssql from "mssql";
-import { systemClock } from "../../src/lib/clock.ts";
+import { systemClock } from "../../src/lib/model/clock.ts";
 import type { CopiedTable } from "../../src/lib/store/copy/copied-rows.ts";
 import { copyStore } from "../../src/lib/store/copy/copy-store.ts";
 import { openCopyTarget } from "../../src/lib/store/mssql/copy-target.ts";

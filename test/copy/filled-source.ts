@@ -1,6 +1,6 @@
-import { OffsetClock } from "../../src/lib/clock.ts";
-import { newId } from "../../src/lib/ids.ts";
-import { DEPENDENTS_PER_CALL } from "../../src/lib/limits.ts";
+import { OffsetClock } from "../../src/lib/model/clock.ts";
+import { newId } from "../../src/lib/model/ids.ts";
+import { DEPENDENTS_PER_CALL } from "../../src/lib/model/limits.ts";
 import { openSqliteStore } from "../../src/lib/store/sqlite/open.ts";
 import type { Store, StoreSettings } from "../../src/lib/store/store.ts";
 import { enrolling, issueKey, issueToken } from "../contract/issued.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type mssql from "mssql";
-import { OffsetClock } from "../../src/lib/clock.ts";
+import { OffsetClock } from "../../src/lib/model/clock.ts";
 import { openSqliteStore } from "../../src/lib/store/sqlite/open.ts";
 import type { Store } from "../../src/lib/store/store.ts";
 import { dropDatabases, openOn, serverEnvironment, takeDatabase, testPool } from "../contract/mssql-under-test.ts";

@@ -2,10 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { systemClock } from "../../src/lib/clock.ts";
-import { readConfig } from "../../src/lib/config.ts";
-import type { ErrorCode } from "../../src/lib/errors.ts";
-import type { JsonValue } from "../../src/lib/json.ts";
+import { readConfig } from "../../src/lib/config/config.ts";
+import { systemClock } from "../../src/lib/model/clock.ts";
+import type { ErrorCode } from "../../src/lib/model/errors.ts";
+import type { JsonValue } from "../../src/lib/model/json.ts";
 import {
   BATCH_MAX_MESSAGES,
   DESCRIPTION_MAX_BYTES,
@@ -13,7 +13,7 @@ import {
   METADATA_MAX_BYTES,
   NOTE_MAX_BYTES,
   PAYLOAD_MAX_BYTES,
-} from "../../src/lib/limits.ts";
+} from "../../src/lib/model/limits.ts";
 import { createServices, type Services } from "../../src/lib/services.ts";
 import { openStore } from "../../src/lib/store/open-store.ts";
 import { caught } from "../contract/support.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { changedNumbers, lossyNumbers, numberProblem } from "../../src/lib/json-numbers.ts";
+import { changedNumbers, lossyNumbers, numberProblem } from "../../src/lib/model/json-numbers.ts";
 
 /** Which numbers are refused because reading and writing them would change them: RFC 7493, section 2.2. */
 

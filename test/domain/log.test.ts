@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { errorFields, lineLog } from "../../src/lib/log.ts";
+import { errorFields, lineLog } from "../../src/lib/trace/log.ts";
 
 /** What a log line may have of what others wrote: names, codes and places, bounded and escaped. */
 describe("fields of an unexpected error", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import { lineLog } from "../../src/lib/log.ts";
-import { printable, printableJson, printableLines } from "../../src/lib/printable.ts";
-import { escapedLabel } from "../../src/lib/statistics/prometheus.ts";
+import { escapedLabel } from "../../src/lib/domain/statistics/prometheus.ts";
+import { printable, printableJson, printableLines } from "../../src/lib/model/printable.ts";
+import { lineLog } from "../../src/lib/trace/log.ts";
 
 /** Every code point that a terminal obeys, or that changes how a line reads. */
 const HOSTILE = [

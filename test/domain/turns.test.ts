@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
-import { LONG_REQUEST_BYTES } from "../../src/lib/event-loop.ts";
+import { LONG_REQUEST_BYTES } from "../../src/lib/base/event-loop.ts";
+import { Turns } from "../../src/lib/base/turns.ts";
+import { Polls } from "../../src/lib/domain/messages/polls.ts";
 import { extraCost } from "../../src/lib/http/request-cost.ts";
-import { Polls } from "../../src/lib/messages/polls.ts";
-import { Turns } from "../../src/lib/turns.ts";
 
 const MEBIBYTE = 1024 * 1024;
 

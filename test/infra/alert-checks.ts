@@ -1,6 +1,6 @@
 import { expect, it } from "@jest/globals";
 import { z } from "zod";
-import { COUNTERS, GAUGES, HISTOGRAMS } from "../../src/lib/telemetry/metric-names.ts";
+import { COUNTERS, GAUGES, HISTOGRAMS } from "../../src/lib/trace/metric-names.ts";
 import { readSource } from "../style/sources.ts";
 import { runFile } from "../support/run-process.ts";
 import type { Snapshot } from "./bicep.ts";

@@ -1,6 +1,6 @@
 import { expect, it } from "@jest/globals";
 import { z } from "zod";
-import { readConfig } from "../../src/lib/config.ts";
+import { readConfig } from "../../src/lib/config/config.ts";
 import { readSource } from "../style/sources.ts";
 import { appSettings, type Given, only } from "./environments.ts";
 import { defaults, NOT_ON_AZURE, ownSettings, readSettings as read } from "./setting-names.ts";

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "@jest/globals";
 import { z } from "zod";
-import { readConfig } from "../../src/lib/config.ts";
-import { parseSchedule } from "../../src/lib/schedule.ts";
+import { parseSchedule } from "../../src/lib/base/schedule.ts";
+import { readConfig } from "../../src/lib/config/config.ts";
 
 /** Schedules mean what they mean to the library of the Functions host: what it was asked, and what it said. */
 

@@ -1,8 +1,8 @@
 import { chmod, rm } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import type { JsonValue } from "../../src/lib/json.ts";
-import { PAYLOAD_MAX_BYTES } from "../../src/lib/limits.ts";
-import type { SendMessageInput } from "../../src/lib/messages/message.ts";
+import type { JsonValue } from "../../src/lib/model/json.ts";
+import { PAYLOAD_MAX_BYTES } from "../../src/lib/model/limits.ts";
+import type { SendMessageInput } from "../../src/lib/model/message.ts";
 import { caught, only } from "../contract/support.ts";
 import { EncryptedServices } from "../support/encrypted-services.ts";
 

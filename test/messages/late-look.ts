@@ -1,6 +1,6 @@
-import { type Clock, OffsetClock } from "../../src/lib/clock.ts";
-import { readConfig } from "../../src/lib/config.ts";
-import { MailboxWaiters } from "../../src/lib/messages/mailbox-waiters.ts";
+import { readConfig } from "../../src/lib/config/config.ts";
+import { MailboxWaiters } from "../../src/lib/domain/messages/mailbox-waiters.ts";
+import { type Clock, OffsetClock } from "../../src/lib/model/clock.ts";
 import { openStore } from "../../src/lib/store/open-store.ts";
 
 /**

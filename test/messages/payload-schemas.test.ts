@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
-import { isAgentCommunicationError } from "../../src/lib/errors.ts";
-import type { JsonValue } from "../../src/lib/json.ts";
-import type { MessageTypeDefinition } from "../../src/lib/messages/message.ts";
-import { PayloadSchemas } from "../../src/lib/messages/payload-schemas.ts";
+import { PayloadSchemas } from "../../src/lib/domain/messages/payload-schemas.ts";
+import { isAgentCommunicationError } from "../../src/lib/model/errors.ts";
+import type { JsonValue } from "../../src/lib/model/json.ts";
+import type { MessageTypeDefinition } from "../../src/lib/model/message.ts";
 
 type Schema = MessageTypeDefinition["schema"];
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type mssql from "mssql";
-import { newId } from "../../src/lib/ids.ts";
+import { newId } from "../../src/lib/model/ids.ts";
 import type { Store } from "../../src/lib/store/store.ts";
 import { dropDatabases, openOn, takeDatabase, testPool } from "../contract/mssql-under-test.ts";
 import { newTask } from "../contract/support.ts";

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from "@jest/globals";
-import { CredentialRegistry } from "../../src/lib/security/credential-registry.ts";
+import { CredentialRegistry } from "../../src/lib/domain/credentials/credential-registry.ts";
 import { dropDatabases, giveBack, openOn, serverEnvironment, takeDatabase } from "../contract/mssql-under-test.ts";
 import { runFile } from "../support/run-process.ts";
 

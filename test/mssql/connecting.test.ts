@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import mssql from "mssql";
-import { OffsetClock, systemClock } from "../../src/lib/clock.ts";
 import type { SqlSettings } from "../../src/lib/config/sql-settings.ts";
+import { OffsetClock, systemClock } from "../../src/lib/model/clock.ts";
 import { credentialOf, SharedTokens } from "../../src/lib/security/azure-credential.ts";
 import { isTransient } from "../../src/lib/store/mssql/faults.ts";
 import { poolConfig } from "../../src/lib/store/mssql/pool-config.ts";

@@ -1,5 +1,5 @@
 import mssql from "mssql";
-import { systemClock } from "../../src/lib/clock.ts";
+import { systemClock } from "../../src/lib/model/clock.ts";
 import { poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
 import { insist, testPool, testSettings } from "../contract/mssql-under-test.ts";
 

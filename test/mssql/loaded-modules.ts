@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readConfig } from "../../src/lib/config.ts";
+import { readConfig } from "../../src/lib/config/config.ts";
 import { openStore } from "../../src/lib/store/open-store.ts";
 
 /** Opens a store in mode mock and prints which packages of the driver were loaded for it. */

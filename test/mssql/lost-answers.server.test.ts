@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type mssql from "mssql";
 import { z } from "zod";
-import { OffsetClock } from "../../src/lib/clock.ts";
+import { OffsetClock } from "../../src/lib/model/clock.ts";
 import { openMssqlStore } from "../../src/lib/store/mssql/open.ts";
 import { dropDatabases, giveBack, takeDatabase, testPool, testSettings } from "../contract/mssql-under-test.ts";
 import { CALM_SETTINGS } from "../contract/store-under-test.ts";

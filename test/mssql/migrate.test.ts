@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "@jest/globals";
-import { AgentCommunicationError } from "../../src/lib/errors.ts";
+import { AgentCommunicationError } from "../../src/lib/model/errors.ts";
 import { readMigrations } from "../../src/lib/store/migrations.ts";
 import type { Row } from "../../src/lib/store/mssql/batch.ts";
 import { batchesOf, migrationScript } from "../../src/lib/store/mssql/migrate.ts";

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
-import { OffsetClock, systemClock } from "../../src/lib/clock.ts";
-import { SystemMonitor } from "../../src/lib/statistics/system-monitor.ts";
+import { SystemMonitor } from "../../src/lib/domain/statistics/system-monitor.ts";
+import { OffsetClock, systemClock } from "../../src/lib/model/clock.ts";
 import { openMssqlStore } from "../../src/lib/store/mssql/open.ts";
 import type { Store } from "../../src/lib/store/store.ts";
 import {

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
-import { OffsetClock } from "../../src/lib/clock.ts";
-import { readConfig } from "../../src/lib/config.ts";
+import { readConfig } from "../../src/lib/config/config.ts";
+import { OffsetClock } from "../../src/lib/model/clock.ts";
 import { openMssqlStore } from "../../src/lib/store/mssql/open.ts";
 import type { Store } from "../../src/lib/store/store.ts";
 import {

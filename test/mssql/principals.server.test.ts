@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type mssql from "mssql";
-import { OffsetClock, systemClock } from "../../src/lib/clock.ts";
+import { OffsetClock, systemClock } from "../../src/lib/model/clock.ts";
 import { Connection } from "../../src/lib/store/mssql/connection.ts";
 import { storeOver } from "../../src/lib/store/mssql/open.ts";
 import type { Store } from "../../src/lib/store/store.ts";

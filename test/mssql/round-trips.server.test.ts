@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { systemClock } from "../../src/lib/clock.ts";
+import { systemClock } from "../../src/lib/model/clock.ts";
 import { poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
 import { dropDatabases, openMssqlUnderTest, testSettings } from "../contract/mssql-under-test.ts";
 import type { StoreUnderTest } from "../contract/store-under-test.ts";

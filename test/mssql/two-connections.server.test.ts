@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import mssql from "mssql";
-import { newId } from "../../src/lib/ids.ts";
+import { newId } from "../../src/lib/model/ids.ts";
 import { buildProcedure } from "../../src/lib/store/mssql/procedure-files.ts";
 import type { Store } from "../../src/lib/store/store.ts";
 import { dropDatabases, isBabelfish, openOn, takeDatabase, testPool } from "../contract/mssql-under-test.ts";

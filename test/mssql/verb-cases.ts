@@ -1,5 +1,5 @@
-import { newId } from "../../src/lib/ids.ts";
-import type { AuditBlock } from "../../src/lib/security/audit.ts";
+import type { AuditBlock } from "../../src/lib/model/audit.ts";
+import { newId } from "../../src/lib/model/ids.ts";
 import type { Store } from "../../src/lib/store/store.ts";
 import { bootstrapping, enrolling, issueKey, issueToken } from "../contract/issued.ts";
 import { DAY, HOUR, MINUTE, type Scene, SECOND } from "../contract/support.ts";

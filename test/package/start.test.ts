@@ -156,7 +156,7 @@ describe("the package, started", () => {
     const stack = await start({ AGENT_HTTP_PORT: "x" }).then(String, (error) => String(error));
     expect(stack).toMatch(/at readConfig \(\S+wwwroot\S+\.js:\d+:\d+\)/);
     const explained = await runFile("scripts/package/explain-stack.ts", ["--out", made.out], { input: stack });
-    expect(explained.out).toMatch(/at readConfig \(src\/lib\/config\.ts:\d+:\d+\)/);
+    expect(explained.out).toMatch(/at readConfig \(src\/lib\/config\/config\.ts:\d+:\d+\)/);
     expect(explained.out).toMatch(/ src\/functions\/main\.ts:\d+:\d+/);
   });
 

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "@jest/globals";
 import { routes } from "../../src/functions/route-table.ts";
-import { AGENT_ROLES, type AgentRole } from "../../src/lib/agents/agent.ts";
+import { ANYONE } from "../../src/lib/gates/access.ts";
+import type { Caller } from "../../src/lib/gates/caller.ts";
 import { dispatch } from "../../src/lib/http/dispatch.ts";
 import { problemSchema } from "../../src/lib/http/openapi.ts";
 import type { RawReply } from "../../src/lib/http/problem.ts";
 import type { Route } from "../../src/lib/http/route.ts";
-import { lineLog } from "../../src/lib/log.ts";
-import { ANYONE } from "../../src/lib/security/access.ts";
-import type { Caller } from "../../src/lib/security/caller.ts";
+import { AGENT_ROLES, type AgentRole } from "../../src/lib/model/agent.ts";
+import { lineLog } from "../../src/lib/trace/log.ts";
 import { type StoreFactory, useStore } from "../contract/store-under-test.ts";
 import { ASKS } from "./walk-asks.ts";
 import { type Ask, MARK, type Owner, World } from "./walk-world.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { OffsetClock } from "../../src/lib/clock.ts";
+import { OffsetClock } from "../../src/lib/model/clock.ts";
 import { type BlockHeader, hashBlock, hashEntry } from "../../src/lib/security/audit-chain.ts";
 import { openSqliteStore } from "../../src/lib/store/sqlite/open.ts";
 import { CALM_SETTINGS } from "../contract/store-under-test.ts";

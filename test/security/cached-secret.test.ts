@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { OffsetClock } from "../../src/lib/clock.ts";
+import { OffsetClock } from "../../src/lib/model/clock.ts";
 import { CachedSecret } from "../../src/lib/security/cached-secret.ts";
 import { KeyVault } from "../../src/lib/security/key-vault.ts";
 import { KeyVaultServer } from "../support/key-vault-server.ts";

@@ -2,7 +2,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { OffsetClock } from "../../src/lib/clock.ts";
+import { OffsetClock } from "../../src/lib/model/clock.ts";
 import { ClientCertificateVerifier } from "../../src/lib/security/certificates/client-certificates.ts";
 import { type CertificateRequest, Extension, type Issued, TestAuthority } from "../support/certificates.ts";
 

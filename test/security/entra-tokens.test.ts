@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { exportSPKI, generateKeyPair } from "jose";
-import { OffsetClock } from "../../src/lib/clock.ts";
-import { readConfig } from "../../src/lib/config.ts";
-import { isAgentCommunicationError } from "../../src/lib/errors.ts";
+import { readConfig } from "../../src/lib/config/config.ts";
+import { OffsetClock } from "../../src/lib/model/clock.ts";
+import { isAgentCommunicationError } from "../../src/lib/model/errors.ts";
 import { EntraTokenVerifier } from "../../src/lib/security/entra-tokens.ts";
 import { EntraIssuer, type TokenChanges } from "../support/entra-issuer.ts";
 

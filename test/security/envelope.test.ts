@@ -1,7 +1,7 @@
 import { createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { requestHash } from "../../src/lib/ids.ts";
+import { requestHash } from "../../src/lib/model/ids.ts";
 import { decryptText, encryptText, keyedHash, type Place, versionOfHash } from "../../src/lib/security/envelope.ts";
 import type { Key } from "../../src/lib/security/key-ring.ts";
 

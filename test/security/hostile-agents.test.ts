@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { AgentClient } from "../../src/client/agent-client.ts";
-import { isAgentCommunicationError } from "../../src/lib/errors.ts";
+import { isAgentCommunicationError } from "../../src/lib/model/errors.ts";
 import { type RequiredProcess, startRequiredProcess } from "../support/required-process.ts";
 
 /** Agents with good credentials of their own that want what is others', against a real process: each gets nothing. */

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { OffsetClock } from "../../src/lib/clock.ts";
-import { isAgentCommunicationError } from "../../src/lib/errors.ts";
+import { OffsetClock } from "../../src/lib/model/clock.ts";
+import { isAgentCommunicationError } from "../../src/lib/model/errors.ts";
 import { KeyFile } from "../../src/lib/security/key-file.ts";
 import { runFile } from "../support/run-process.ts";
 

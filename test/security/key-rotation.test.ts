@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { OffsetClock } from "../../src/lib/clock.ts";
+import { OffsetClock } from "../../src/lib/model/clock.ts";
+import type { Rotation } from "../../src/lib/model/rotation.ts";
 import { KeyFile } from "../../src/lib/security/key-file.ts";
-import type { Rotation } from "../../src/lib/security/rotation.ts";
 import { caught, DAY } from "../contract/support.ts";
 import { EncryptedServices } from "../support/encrypted-services.ts";
 

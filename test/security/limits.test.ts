@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "@jest/globals";
-import { newId } from "../../src/lib/ids.ts";
+import { newId } from "../../src/lib/model/ids.ts";
 import { newSecret } from "../../src/lib/security/token.ts";
 import { bearer, type GuardedAnswer, type GuardedHost, startGuardedHost } from "../support/guarded-host.ts";
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
 import { z } from "zod";
 import { routes } from "../../src/functions/route-table.ts";
-import { AGENT_ROLES } from "../../src/lib/agents/agent.ts";
+import { ANYONE } from "../../src/lib/gates/access.ts";
+import { withhold } from "../../src/lib/gates/withhold.ts";
 import type { Route } from "../../src/lib/http/route.ts";
-import { newId } from "../../src/lib/ids.ts";
-import { ANYONE } from "../../src/lib/security/access.ts";
-import { withhold } from "../../src/lib/security/withhold.ts";
+import { AGENT_ROLES } from "../../src/lib/model/agent.ts";
+import { newId } from "../../src/lib/model/ids.ts";
 import { type StoreFactory, useStore } from "../contract/store-under-test.ts";
 import { agentCaller, ask, codeOf, wordsOf } from "./access-walk.ts";
 import { ASKS } from "./walk-asks.ts";

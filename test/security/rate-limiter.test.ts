@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { type Clock, systemClock } from "../../src/lib/clock.ts";
-import { RateLimiter } from "../../src/lib/security/rate-limiter.ts";
+import { RateLimiter } from "../../src/lib/gates/rate-limiter.ts";
+import { type Clock, systemClock } from "../../src/lib/model/clock.ts";
 
 /** A clock that a test sets. Forwards and back: machines' clocks do both. */
 function settableClock(): Clock & { time: number } {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { type Clock, systemClock } from "../../src/lib/clock.ts";
-import { RefusalCounter } from "../../src/lib/security/refusal-counter.ts";
+import { RefusalCounter } from "../../src/lib/gates/refusal-counter.ts";
+import { type Clock, systemClock } from "../../src/lib/model/clock.ts";
 import { openSqliteUnderTest } from "../contract/sqlite-under-test.ts";
 import type { StoreUnderTest } from "../contract/store-under-test.ts";
 import { eventually } from "../contract/support.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { IssueCredentialInput } from "../../src/lib/security/credential.ts";
+import type { IssueCredentialInput } from "../../src/lib/model/credential.ts";
 import { bearer, type GuardedHost, startGuardedHost } from "../support/guarded-host.ts";
 
 /** A worker gets the tasks that it was enrolled for: what it registers beyond its credential is refused, over HTTP. */

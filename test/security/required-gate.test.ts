@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { routes } from "../../src/functions/route-table.ts";
-import { newId } from "../../src/lib/ids.ts";
+import { newId } from "../../src/lib/model/ids.ts";
 import { newSecret } from "../../src/lib/security/token.ts";
 import { EntraIssuer } from "../support/entra-issuer.ts";
 import { bearer, type GuardedHost, startGuardedHost } from "../support/guarded-host.ts";

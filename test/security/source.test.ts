@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Approach } from "../../src/lib/security/gate.ts";
-import { sourceOf } from "../../src/lib/security/source.ts";
+import type { Approach } from "../../src/lib/gates/gate.ts";
+import { sourceOf } from "../../src/lib/gates/source.ts";
 
 function approach(forwarded: string | undefined, remote: string | undefined): Approach {
   return {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { newId } from "../../src/lib/ids.ts";
+import { newId } from "../../src/lib/model/ids.ts";
 import { newSecret, parseSecret, sameHash } from "../../src/lib/security/token.ts";
 
 /** The text of tokens and enrolment keys. */

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { OffsetClock } from "../../src/lib/clock.ts";
 import { readEncryptionSettings } from "../../src/lib/config/encryption-settings.ts";
-import { isAgentCommunicationError } from "../../src/lib/errors.ts";
-import { lineLog } from "../../src/lib/log.ts";
+import { OffsetClock } from "../../src/lib/model/clock.ts";
+import { isAgentCommunicationError } from "../../src/lib/model/errors.ts";
 import type { Key, KeyRing } from "../../src/lib/security/key-ring.ts";
 import { openKeys } from "../../src/lib/security/open-keys.ts";
+import { lineLog } from "../../src/lib/trace/log.ts";
 import { KeyVaultServer } from "../support/key-vault-server.ts";
 import { until } from "../support/poll.ts";
 

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { AgentRole } from "../../src/lib/agents/agent.ts";
-import { OffsetClock } from "../../src/lib/clock.ts";
-import { readConfig } from "../../src/lib/config.ts";
-import { newId } from "../../src/lib/ids.ts";
+import { readConfig } from "../../src/lib/config/config.ts";
+import type { AgentRole } from "../../src/lib/model/agent.ts";
+import { OffsetClock } from "../../src/lib/model/clock.ts";
+import { newId } from "../../src/lib/model/ids.ts";
 import { createServices, type Services } from "../../src/lib/services.ts";
 import type { StoreUnderTest } from "../contract/store-under-test.ts";
 

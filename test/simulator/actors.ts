@@ -1,6 +1,6 @@
-import { type ErrorCode, isAgentCommunicationError } from "../../src/lib/errors.ts";
-import type { LeasedMessage } from "../../src/lib/messages/message.ts";
-import { PRIORITIES } from "../../src/lib/values.ts";
+import { type ErrorCode, isAgentCommunicationError } from "../../src/lib/model/errors.ts";
+import type { LeasedMessage } from "../../src/lib/model/message.ts";
+import { PRIORITIES } from "../../src/lib/model/values.ts";
 import { at, type Held, payloadField, type Scene, SECOND } from "../contract/support.ts";
 import type { TaskWatch } from "../contract/task-watch.ts";
 import type { Random } from "../support/random.ts";

@@ -1,6 +1,6 @@
 import { expect } from "@jest/globals";
-import type { AuditEntry } from "../../src/lib/security/audit.ts";
-import { verifyAudit } from "../../src/lib/security/audit-verification.ts";
+import { verifyAudit } from "../../src/lib/domain/audit/audit-verification.ts";
+import type { AuditEntry } from "../../src/lib/model/audit.ts";
 import { auditOf } from "../contract/audit.ts";
 import { sourceOf } from "../contract/audit-blocks.ts";
 import { everyPage, type Scene } from "../contract/support.ts";

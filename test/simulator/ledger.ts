@@ -1,4 +1,4 @@
-import type { LeasedMessage } from "../../src/lib/messages/message.ts";
+import type { LeasedMessage } from "../../src/lib/model/message.ts";
 import { at, payloadField } from "../contract/support.ts";
 
 interface Delivery {

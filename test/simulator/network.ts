@@ -1,4 +1,4 @@
-import { isAgentCommunicationError } from "../../src/lib/errors.ts";
+import { isAgentCommunicationError } from "../../src/lib/model/errors.ts";
 import type { Random } from "../support/random.ts";
 
 /** The caller got no answer, and cannot know whether its call was done. */

@@ -1,5 +1,5 @@
-import type { Clock } from "../../src/lib/clock.ts";
-import { systemClock } from "../../src/lib/clock.ts";
+import type { Clock } from "../../src/lib/model/clock.ts";
+import { systemClock } from "../../src/lib/model/clock.ts";
 
 /** Time that passes only when the simulation says so, so that a seed replays to the millisecond. */
 export class VirtualClock implements Clock {

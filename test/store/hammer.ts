@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { registerAgentSchema } from "../../src/lib/agents/agent.ts";
-import { systemClock } from "../../src/lib/clock.ts";
-import { readConfig, storeSettings } from "../../src/lib/config.ts";
-import { isAgentCommunicationError } from "../../src/lib/errors.ts";
+import { readConfig, storeSettings } from "../../src/lib/config/config.ts";
+import { registerAgentSchema } from "../../src/lib/model/agent.ts";
+import { systemClock } from "../../src/lib/model/clock.ts";
+import { isAgentCommunicationError } from "../../src/lib/model/errors.ts";
 import { openSqliteStore } from "../../src/lib/store/sqlite/open.ts";
 import type { NewSettlement, Store } from "../../src/lib/store/store.ts";
 import { newMessage, newTask } from "../contract/support.ts";

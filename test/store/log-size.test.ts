@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, describe, expect, it } from "@jest/globals";
-import { OffsetClock } from "../../src/lib/clock.ts";
+import { OffsetClock } from "../../src/lib/model/clock.ts";
 import { openSqliteStore } from "../../src/lib/store/sqlite/open.ts";
 import { CALM_SETTINGS } from "../contract/store-under-test.ts";
 

@@ -2,8 +2,8 @@ import { copyFileSync, existsSync, mkdtempSync, renameSync, rmSync, truncateSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "@jest/globals";
-import { OffsetClock } from "../../src/lib/clock.ts";
-import { isAgentCommunicationError } from "../../src/lib/errors.ts";
+import { OffsetClock } from "../../src/lib/model/clock.ts";
+import { isAgentCommunicationError } from "../../src/lib/model/errors.ts";
 import { FileWatch } from "../../src/lib/store/sqlite/file-watch.ts";
 import { openSqliteStore } from "../../src/lib/store/sqlite/open.ts";
 import type { Store } from "../../src/lib/store/store.ts";

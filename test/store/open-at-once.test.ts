@@ -9,7 +9,7 @@ const folder = mkdtempSync(join(tmpdir(), "agent-communication-test-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const OPEN_STORE = new URL("../../src/lib/store/open-store.ts", import.meta.url).href;
-const CONFIG = new URL("../../src/lib/config.ts", import.meta.url).href;
+const CONFIG = new URL("../../src/lib/config/config.ts", import.meta.url).href;
 const SCRIPT = `
   import { readConfig } from ${JSON.stringify(CONFIG)};
   import { openStore } from ${JSON.stringify(OPEN_STORE)};

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { REPLY_MAX_BYTES } from "../../src/lib/limits.ts";
+import { REPLY_MAX_BYTES } from "../../src/lib/model/limits.ts";
 import { takePage } from "../../src/lib/store/reply-bytes.ts";
 
 /** Rows of so many bytes, by place; `read` notes which of them were read. */

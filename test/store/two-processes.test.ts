@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { systemClock } from "../../src/lib/clock.ts";
+import { systemClock } from "../../src/lib/model/clock.ts";
 import { openSqliteStore } from "../../src/lib/store/sqlite/open.ts";
 import type { Store } from "../../src/lib/store/store.ts";
 import { CALM_SETTINGS } from "../contract/store-under-test.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { ERRORS } from "../../src/lib/errors.ts";
+import { ERRORS } from "../../src/lib/model/errors.ts";
 import { readSource, sourcesIn, withoutComments } from "./sources.ts";
 
 /** The closed set of errors.ts, its page in the docs, and the code that throws them. */
@@ -22,7 +22,7 @@ const documented: Documented[] = page.split("\n").flatMap((line) => {
 
 /** What answers. The client and the command line only act on codes, also on those that a newer server may send. */
 const code = sourcesIn("src")
-  .filter(({ path }) => path !== "src/lib/errors.ts" && !/^src\/(?:client|cli)\//.test(path))
+  .filter(({ path }) => path !== "src/lib/model/errors.ts" && !/^src\/(?:client|cli)\//.test(path))
   .map(({ text }) => withoutComments(text))
   .join("\n");
 

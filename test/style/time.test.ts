@@ -2,8 +2,8 @@ import { describe, expect, it } from "@jest/globals";
 import { places, sourcesIn, withoutComments } from "./sources.ts";
 
 const code = sourcesIn("src").map(({ path, text }) => ({ path, text: withoutComments(text) }));
-const clock = code.filter(({ path }) => path === "src/lib/clock.ts");
-const elsewhere = code.filter(({ path }) => path !== "src/lib/clock.ts");
+const clock = code.filter(({ path }) => path === "src/lib/model/clock.ts");
+const elsewhere = code.filter(({ path }) => path !== "src/lib/model/clock.ts");
 
 /** Whatever reads the time of the machine or waits for it. `new Date(milliseconds)` only formats, and is fine. */
 const TIME = [

@@ -2,8 +2,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { OffsetClock } from "../../src/lib/clock.ts";
-import { readConfig } from "../../src/lib/config.ts";
+import { readConfig } from "../../src/lib/config/config.ts";
+import { OffsetClock } from "../../src/lib/model/clock.ts";
 import { createServices, type Services } from "../../src/lib/services.ts";
 import { openStore } from "../../src/lib/store/open-store.ts";
 

@@ -5,13 +5,13 @@ import { request as secureRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { routes } from "../../src/functions/route-table.ts";
-import type { AgentRole } from "../../src/lib/agents/agent.ts";
-import { OffsetClock } from "../../src/lib/clock.ts";
-import { readConfig } from "../../src/lib/config.ts";
-import { lineLog } from "../../src/lib/log.ts";
-import type { IssueCredentialInput } from "../../src/lib/security/credential.ts";
+import { readConfig } from "../../src/lib/config/config.ts";
+import type { AgentRole } from "../../src/lib/model/agent.ts";
+import { OffsetClock } from "../../src/lib/model/clock.ts";
+import type { IssueCredentialInput } from "../../src/lib/model/credential.ts";
 import { createServices, type Services } from "../../src/lib/services.ts";
 import { openStore } from "../../src/lib/store/open-store.ts";
+import { lineLog } from "../../src/lib/trace/log.ts";
 import { startServer } from "../../src/local/server.ts";
 
 /** The local host in mode `required`, in this process, so that a test can move its clock and issue credentials. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type mssql from "mssql";
-import { OffsetClock } from "../../src/lib/clock.ts";
+import { OffsetClock } from "../../src/lib/model/clock.ts";
 import { dropDatabases, openOn, takeDatabase, testPool } from "../contract/mssql-under-test.ts";
 import { Scene } from "../contract/support.ts";
 import { recountMssql } from "./recount-mssql.ts";

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AgentClient } from "../../src/client/agent-client.ts";
-import type { AgentRole } from "../../src/lib/agents/agent.ts";
+import type { AgentRole } from "../../src/lib/model/agent.ts";
 import { startLocalHost } from "./local-host.ts";
 import { runFile } from "./run-process.ts";
 

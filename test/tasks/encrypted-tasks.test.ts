@@ -2,10 +2,10 @@ import { existsSync } from "node:fs";
 import { chmod } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { routes } from "../../src/functions/route-table.ts";
+import type { Caller } from "../../src/lib/gates/caller.ts";
 import { dispatch } from "../../src/lib/http/dispatch.ts";
-import { lineLog } from "../../src/lib/log.ts";
-import type { Caller } from "../../src/lib/security/caller.ts";
-import type { AssignTaskInput } from "../../src/lib/tasks/task.ts";
+import type { AssignTaskInput } from "../../src/lib/model/task.ts";
+import { lineLog } from "../../src/lib/trace/log.ts";
 import { caught, DAY, only } from "../contract/support.ts";
 import { EncryptedServices } from "../support/encrypted-services.ts";
 

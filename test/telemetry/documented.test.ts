@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { COUNTERS, GAUGES, HISTOGRAMS } from "../../src/lib/telemetry/metric-names.ts";
+import { COUNTERS, GAUGES, HISTOGRAMS } from "../../src/lib/trace/metric-names.ts";
 import { readSource, withoutComments } from "../style/sources.ts";
 
 /** docs/telemetry.md has every setting and every metric, as the code has them. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { AgentClient } from "../../src/client/agent-client.ts";
-import { COUNTERS, GAUGES, HISTOGRAMS } from "../../src/lib/telemetry/metric-names.ts";
+import { COUNTERS, GAUGES, HISTOGRAMS } from "../../src/lib/trace/metric-names.ts";
 import { type BreezeServer, startBreezeServer } from "../support/breeze-server.ts";
 import { type LocalHost, startLocalHost } from "../support/local-host.ts";
 import { type OtlpServer, startOtlpServer } from "../support/otlp-server.ts";

@@ -11,9 +11,9 @@ registerHooks({
     return next(url, context);
   },
 });
-const { systemClock } = await import("../../src/lib/clock.ts");
-const { readConfig } = await import("../../src/lib/config.ts");
-const { lineLog } = await import("../../src/lib/log.ts");
+const { systemClock } = await import("../../src/lib/model/clock.ts");
+const { readConfig } = await import("../../src/lib/config/config.ts");
+const { lineLog } = await import("../../src/lib/trace/log.ts");
 const { createServices } = await import("../../src/lib/services.ts");
 const { openStore } = await import("../../src/lib/store/open-store.ts");
 const { openTelemetry } = await import("../../src/lib/telemetry/open.ts");

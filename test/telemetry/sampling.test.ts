@@ -1,12 +1,12 @@
 import { describe, expect, it } from "@jest/globals";
 import type { SpanExporter } from "@opentelemetry/sdk-trace";
 import { InMemorySpanExporter } from "@opentelemetry/sdk-trace";
-import { systemClock } from "../../src/lib/clock.ts";
 import { readTelemetrySettings } from "../../src/lib/config/telemetry-settings.ts";
-import { AgentCommunicationError } from "../../src/lib/errors.ts";
+import { systemClock } from "../../src/lib/model/clock.ts";
+import { AgentCommunicationError } from "../../src/lib/model/errors.ts";
+import { parseTraceparent } from "../../src/lib/model/traceparent.ts";
 import { OpenTelemetry } from "../../src/lib/telemetry/open-telemetry/open-telemetry.ts";
 import { createProviders } from "../../src/lib/telemetry/open-telemetry/providers.ts";
-import { parseTraceparent } from "../../src/lib/telemetry/traceparent.ts";
 
 /** Which spans are exported, by the SDK's own exporter that keeps them in memory. */
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
+import { ConfigError, readConfig } from "../../src/lib/config/config.ts";
 import type { TelemetrySettings } from "../../src/lib/config/telemetry-settings.ts";
-import { ConfigError, readConfig } from "../../src/lib/config.ts";
 
 const KEY = "11111111-2222-4333-8444-555555555555";
 const INSIGHTS = {

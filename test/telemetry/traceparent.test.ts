@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { currentTraceId, currentTraceparent, inTrace, outsideTrace } from "../../src/lib/telemetry/current-trace.ts";
-import { formatTraceparent, parseTraceparent } from "../../src/lib/telemetry/traceparent.ts";
+import { formatTraceparent, parseTraceparent } from "../../src/lib/model/traceparent.ts";
+import { currentTraceId, currentTraceparent, inTrace, outsideTrace } from "../../src/lib/trace/current-trace.ts";
 
 const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN = "00f067aa0ba902b7";

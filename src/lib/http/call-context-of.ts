@@ -1,6 +1,6 @@
-import type { RequestParts } from "../security/access.ts";
-import { type CallContext, UNNAMED_ACTOR } from "../security/call-context.ts";
-import type { Caller } from "../security/caller.ts";
+import type { RequestParts } from "../gates/access.ts";
+import type { Caller } from "../gates/caller.ts";
+import { type CallContext, UNNAMED_ACTOR } from "../trace/call-context.ts";
 
 /** On whose behalf a handler runs. */
 

@@ -1,9 +1,9 @@
 import { isLoopback } from "../config/platform.ts";
-import { AgentCommunicationError } from "../errors.ts";
-import type { Caller } from "../security/caller.ts";
-import { isOfForeignPage } from "../security/foreign-origin.ts";
-import type { Gate } from "../security/gate.ts";
-import { refuseForwardedCertificate } from "../security/presented-credential.ts";
+import type { Caller } from "../gates/caller.ts";
+import { isOfForeignPage } from "../gates/foreign-origin.ts";
+import type { Gate } from "../gates/gate.ts";
+import { refuseForwardedCertificate } from "../gates/presented-credential.ts";
+import { AgentCommunicationError } from "../model/errors.ts";
 
 /**
  * The rules of authentication mode `none`: whoever reaches the loopback address is believed, so a web page in a browser

@@ -1,5 +1,5 @@
-import { AgentCommunicationError, type ErrorCode, isAgentCommunicationError } from "../errors.ts";
-import type { Caller } from "../security/caller.ts";
+import type { Caller } from "../gates/caller.ts";
+import { AgentCommunicationError, type ErrorCode, isAgentCommunicationError } from "../model/errors.ts";
 
 /** Calls that only the holder of a lease or an assignment may make. */
 

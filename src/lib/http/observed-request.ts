@@ -1,5 +1,5 @@
-import { stopwatch } from "../clock.ts";
-import type { Telemetry } from "../telemetry/telemetry.ts";
+import { stopwatch } from "../model/clock.ts";
+import type { Telemetry } from "../trace/telemetry.ts";
 import { PREFIX, pathOf } from "./path-matching.ts";
 import type { RawReply } from "./problem.ts";
 import type { Route } from "./route.ts";

@@ -1,13 +1,13 @@
 import { z } from "zod";
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from "zod-openapi";
-import { agentSchema } from "../agents/agent.ts";
-import { ERRORS } from "../errors.ts";
-import { idempotencyKeySchema } from "../idempotency.ts";
-import { leasedMessageSchema, messageSchema, sendMessageSchema } from "../messages/message.ts";
+import { idempotencyKeySchema } from "../base/idempotency.ts";
+import { agentSchema } from "../model/agent.ts";
+import { credentialSchema } from "../model/credential.ts";
+import { ERRORS } from "../model/errors.ts";
+import { leasedMessageSchema, messageSchema, sendMessageSchema } from "../model/message.ts";
 import type { Repeat } from "../model/operations.ts";
-import { credentialSchema } from "../security/credential.ts";
-import { assignmentSchema, assignTaskSchema, explanationSchema, taskSchema } from "../tasks/task.ts";
-import { VERSION } from "../version.ts";
+import { assignmentSchema, assignTaskSchema, explanationSchema, taskSchema } from "../model/task.ts";
+import { VERSION } from "../model/version.ts";
 import { pathOf } from "./path-matching.ts";
 import type { Route } from "./route.ts";
 

@@ -1,7 +1,7 @@
-import { AgentCommunicationError } from "../errors.ts";
-import type { OwnCaller, OwnRule, RequestParts } from "../security/access.ts";
+import type { OwnCaller, OwnRule, RequestParts } from "../gates/access.ts";
+import { AgentCommunicationError } from "../model/errors.ts";
+import type { TaskRelation } from "../model/task.ts";
 import type { Services } from "../services.ts";
-import type { TaskRelation } from "../tasks/task.ts";
 
 /**
  * What is a caller's own, on each kind of route. Rules about an agent that the request itself names look at nothing else, so

@@ -1,4 +1,4 @@
-import { AgentCommunicationError, ERRORS, type ErrorCode, isAgentCommunicationError } from "../errors.ts";
+import { AgentCommunicationError, ERRORS, type ErrorCode, isAgentCommunicationError } from "../model/errors.ts";
 
 /** Errors as RFC 9457 problem documents, the same on both hosts. */
 

@@ -1,9 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import { z } from "zod";
-import { AgentCommunicationError } from "../errors.ts";
-import { changedNumbers } from "../json-numbers.ts";
-import { REQUEST_MAX_BYTES } from "../limits.ts";
-import { parseOnce } from "../parse.ts";
+import { AgentCommunicationError } from "../model/errors.ts";
+import { changedNumbers } from "../model/json-numbers.ts";
+import { REQUEST_MAX_BYTES } from "../model/limits.ts";
+import { parseOnce } from "../model/parse.ts";
 import { shapeProblem } from "./json-shape.ts";
 import type { Route } from "./route.ts";
 

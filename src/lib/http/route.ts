@@ -1,11 +1,11 @@
 import { z } from "zod";
-import type { Config } from "../config.ts";
-import type { LogFields } from "../log.ts";
+import type { Config } from "../config/config.ts";
+import type { Allow } from "../gates/access.ts";
+import type { Caller } from "../gates/caller.ts";
 import { CONTRACT, type Contract } from "../model/contract/contract.ts";
 import { type OperationKey, REPEATS, type Repeat } from "../model/operations.ts";
-import type { Allow } from "../security/access.ts";
-import type { Caller } from "../security/caller.ts";
 import type { Services } from "../services.ts";
+import type { LogFields } from "../trace/log.ts";
 
 /**
  * The route table's vocabulary. The shapes of an operation are in src/lib/model/contract/, which gives the client its types. Its route is

@@ -1,5 +1,5 @@
-import type { Log } from "../log.ts";
 import type { Services } from "../services.ts";
+import type { Log } from "../trace/log.ts";
 import type { Timer } from "./route.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { AuditBlock, AuditEntry } from "./audit.ts";
+import type { AuditBlock, AuditEntry } from "../model/audit.ts";
 
 /**
  * How the audit is sealed: every entry has a hash, and the hash of a block covers those of its entries and that of the block

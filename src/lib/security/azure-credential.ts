@@ -1,6 +1,6 @@
 import type { AccessToken, GetTokenOptions, TokenCredential } from "@azure/identity";
-import type { Clock } from "../clock.ts";
 import type { AzureLogin } from "../config/azure-login.ts";
+import type { Clock } from "../model/clock.ts";
 
 /** Entra ID logins, to the database and to a key vault. */
 

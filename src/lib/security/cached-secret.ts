@@ -1,5 +1,5 @@
-import type { Clock } from "../clock.ts";
-import { AgentCommunicationError } from "../errors.ts";
+import type { Clock } from "../model/clock.ts";
+import { AgentCommunicationError } from "../model/errors.ts";
 import type { KeyVault } from "./key-vault.ts";
 
 /** How old a value may be before it is read again: in the background, while the known one goes on being used. */

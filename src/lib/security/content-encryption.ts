@@ -1,6 +1,6 @@
-import { requestHash } from "../ids.ts";
-import type { JsonValue } from "../json.ts";
-import { currentCall } from "./call-context.ts";
+import { requestHash } from "../model/ids.ts";
+import type { JsonValue } from "../model/json.ts";
+import { currentCall } from "../trace/call-context.ts";
 import { decryptText, encryptText, keyedHash, type Place, versionOfHash } from "./envelope.ts";
 import { type Key, type KeyRing, noKeys } from "./key-ring.ts";
 

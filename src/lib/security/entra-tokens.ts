@@ -1,9 +1,9 @@
 import type { JWTPayload } from "jose";
 import { z } from "zod";
-import type { AgentRole } from "../agents/agent.ts";
-import type { Clock } from "../clock.ts";
 import type { EntraSettings } from "../config/security-settings.ts";
-import { AgentCommunicationError, isAgentCommunicationError } from "../errors.ts";
+import type { AgentRole } from "../model/agent.ts";
+import type { Clock } from "../model/clock.ts";
+import { AgentCommunicationError, isAgentCommunicationError } from "../model/errors.ts";
 
 /**
  * Access tokens of Entra ID, as the Microsoft identity platform issues them to applications for an API of its own: v2.0

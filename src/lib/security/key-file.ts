@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { type FileHandle, link, mkdir, open, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../model/clock.ts";
 import { isKeyVersion, type Key, type KeyRing, keyUnavailable, parseKeyText } from "./key-ring.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { AgentCommunicationError } from "../errors.ts";
+import { AgentCommunicationError } from "../model/errors.ts";
 
 /** The keys that contents are encrypted under: versions of one, of which the newest is used and all others still decrypt. */
 

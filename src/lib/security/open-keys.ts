@@ -1,6 +1,6 @@
-import type { Clock } from "../clock.ts";
 import type { EncryptionSettings } from "../config/encryption-settings.ts";
-import type { Log } from "../log.ts";
+import type { Clock } from "../model/clock.ts";
+import type { Log } from "../trace/log.ts";
 import { KeyFile } from "./key-file.ts";
 import { type KeyRing, noKeys, withOlderKeys } from "./key-ring.ts";
 import { KeyVault } from "./key-vault.ts";

@@ -1,5 +1,5 @@
-import type { Clock } from "../clock.ts";
-import { errorFields, type Log } from "../log.ts";
+import type { Clock } from "../model/clock.ts";
+import { errorFields, type Log } from "../trace/log.ts";
 import { isKeyVersion, type Key, type KeyRing, keyUnavailable, parseKeyText } from "./key-ring.ts";
 import type { KeyVault, SecretVersion } from "./key-vault.ts";
 

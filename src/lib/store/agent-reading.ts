@@ -1,4 +1,4 @@
-import type { Agent, AgentRole, AgentStatus } from "../agents/agent.ts";
+import type { Agent, AgentRole, AgentStatus } from "../model/agent.ts";
 import { iso } from "./instants.ts";
 
 /** How the stored columns of an agent read, on both engines. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Assignment, ATTEMPT_OUTCOMES, taskReplySchema } from "../tasks/task.ts";
+import { type Assignment, ATTEMPT_OUTCOMES, taskReplySchema } from "../model/task.ts";
 import { readExplanation } from "./explanations.ts";
 import { iso } from "./instants.ts";
 import type { StoredAnswer } from "./task-records.ts";

@@ -1,4 +1,4 @@
-import type { AuditDetail, AuditEntry, ListAuditQuery } from "../security/audit.ts";
+import type { AuditDetail, AuditEntry, ListAuditQuery } from "../model/audit.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { iso } from "./instants.ts";
 import type { Paged } from "./store.ts";

@@ -4,7 +4,7 @@ import {
   type AuditBlockContents,
   type AuditMember,
   type UnsealedAudit,
-} from "../security/audit.ts";
+} from "../model/audit.ts";
 import { hashBlock, hashEntry, NO_PREVIOUS_HASH } from "../security/audit-chain.ts";
 import { type AuditRow, readEntry } from "./audit-reading.ts";
 import { AHEAD_MILLISECONDS } from "./clock-steps.ts";

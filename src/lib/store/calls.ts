@@ -1,8 +1,8 @@
-import type { AgentRole, AgentStatus } from "../agents/agent.ts";
-import type { ChannelKind, ChannelRight, CreateChannel } from "../channels/channel.ts";
-import type { DeadLetterFilter, MailboxFilter, SendMessage, SettlementOutcome } from "../messages/message.ts";
-import type { Credential, IssueCredential } from "../security/credential.ts";
-import type { AssignTask } from "../tasks/task.ts";
+import type { AgentRole, AgentStatus } from "../model/agent.ts";
+import type { ChannelKind, ChannelRight, CreateChannel } from "../model/channel.ts";
+import type { Credential, IssueCredential } from "../model/credential.ts";
+import type { DeadLetterFilter, MailboxFilter, SendMessage, SettlementOutcome } from "../model/message.ts";
+import type { AssignTask } from "../model/task.ts";
 import type { Encrypted, StoredLeasedMessage } from "./stored-values.ts";
 
 /** What the verbs of the store take and give, beside the vocabulary of agents, messages, tasks and channels. */

@@ -1,4 +1,4 @@
-import { requestHash } from "../ids.ts";
+import { requestHash } from "../model/ids.ts";
 
 /** Capability sets of agents and demands of tasks, as both engines compare them. */
 

@@ -1,7 +1,7 @@
-import type { Channel, ChannelDetails, ChannelGrant, ChannelKind, PutChannelGrant } from "../channels/channel.ts";
-import { AgentCommunicationError } from "../errors.ts";
-import { BROADCAST_MAX_BYTES, CHANNEL_GRANTS_MAX, CHANNEL_MEMBERS_MAX } from "../limits.ts";
-import { CHANNEL_SIGIL } from "../values.ts";
+import type { Channel, ChannelDetails, ChannelGrant, ChannelKind, PutChannelGrant } from "../model/channel.ts";
+import { AgentCommunicationError } from "../model/errors.ts";
+import { BROADCAST_MAX_BYTES, CHANNEL_GRANTS_MAX, CHANNEL_MEMBERS_MAX } from "../model/limits.ts";
+import { CHANNEL_SIGIL } from "../model/values.ts";
 import { iso } from "./instants.ts";
 
 /** What both engines say of channels: how rows read, how a mailbox and a grantee are called, and why a change is refused. */

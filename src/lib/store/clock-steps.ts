@@ -1,5 +1,5 @@
-import { LONGEST_MILLISECONDS as LONGEST_BACKOFF_MILLISECONDS } from "../backoff.ts";
-import { DURATION_MAX_SECONDS, LEASE_MAX_SECONDS } from "../limits.ts";
+import { LONGEST_MILLISECONDS as LONGEST_BACKOFF_MILLISECONDS } from "../model/backoff.ts";
+import { DURATION_MAX_SECONDS, LEASE_MAX_SECONDS } from "../model/limits.ts";
 
 /**
  * A clock that was ahead and is set back leaves times in the future: messages and tasks that are not handed out until then, agents that

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { type AgentRole, type AgentStatus, agentRoleSchema } from "../agents/agent.ts";
-import { AgentCommunicationError } from "../errors.ts";
-import { CREDENTIAL_USE_MILLISECONDS, type Credential, type IssuedKind } from "../security/credential.ts";
+import { type AgentRole, type AgentStatus, agentRoleSchema } from "../model/agent.ts";
+import { CREDENTIAL_USE_MILLISECONDS, type Credential, type IssuedKind } from "../model/credential.ts";
+import { AgentCommunicationError } from "../model/errors.ts";
 import { DAY_MILLISECONDS, iso } from "./instants.ts";
 import type { FoundCredential, NewCredential } from "./store.ts";
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { stringify } from "safe-stable-stringify";
 import { z } from "zod";
-import { AgentCommunicationError } from "../errors.ts";
+import { AgentCommunicationError } from "../model/errors.ts";
 
 /** A cursor is opaque to callers: the position of the last row of a page, and a hash of the filters it belongs to. */
 

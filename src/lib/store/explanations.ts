@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Candidate, Explanation } from "../tasks/task.ts";
+import type { Candidate, Explanation } from "../model/task.ts";
 import { iso } from "./instants.ts";
 
 /** Why an agent was chosen, as both engines keep it with every attempt: a compact text, read as an Explanation. */

@@ -1,4 +1,4 @@
-import type { Health } from "../statistics/statistics.ts";
+import type { Health } from "../model/statistics.ts";
 
 /** What both engines answer and assume when they are asked for their health. */
 

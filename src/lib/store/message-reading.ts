@@ -1,8 +1,8 @@
-import { type AgentRole, SYSTEM_SENDER } from "../agents/agent.ts";
-import type { JsonValue } from "../json.ts";
-import type { MessageStatus } from "../messages/message.ts";
-import type { CredentialKind } from "../security/call-context.ts";
-import { channelOf, HEAD_START_MILLISECONDS, PRIORITIES } from "../values.ts";
+import { type AgentRole, SYSTEM_SENDER } from "../model/agent.ts";
+import type { CredentialKind } from "../model/credential-kind.ts";
+import type { JsonValue } from "../model/json.ts";
+import type { MessageStatus } from "../model/message.ts";
+import { channelOf, HEAD_START_MILLISECONDS, PRIORITIES } from "../model/values.ts";
 import { iso } from "./instants.ts";
 import type { StoredLeasedMessage, StoredMessage } from "./store.ts";
 

@@ -1,4 +1,4 @@
-import type { MessageTypeDefinition } from "../messages/message.ts";
+import type { MessageTypeDefinition } from "../model/message.ts";
 import { iso } from "./instants.ts";
 
 /** The row of a message type, which is the same in both engines. */

@@ -1,7 +1,7 @@
-import { type Clock, systemClock } from "../clock.ts";
+import { type Config, storeSettings } from "../config/config.ts";
 import type { SqlSettings } from "../config/sql-settings.ts";
-import { type Config, storeSettings } from "../config.ts";
-import type { FaultListener } from "../telemetry/store-faults.ts";
+import { type Clock, systemClock } from "../model/clock.ts";
+import type { FaultListener } from "../trace/store-faults.ts";
 import type { CopySource, CopyTarget } from "./copy/copied-rows.ts";
 import type { Store } from "./store.ts";
 

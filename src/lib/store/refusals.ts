@@ -1,5 +1,5 @@
-import { AgentCommunicationError } from "../errors.ts";
-import { channelOf } from "../values.ts";
+import { AgentCommunicationError } from "../model/errors.ts";
+import { channelOf } from "../model/values.ts";
 
 /** Refusals that many verbs of both engines share. */
 

@@ -1,5 +1,5 @@
-import type { RegisterAgent } from "../agents/agent.ts";
-import { AgentCommunicationError } from "../errors.ts";
+import type { RegisterAgent } from "../model/agent.ts";
+import { AgentCommunicationError } from "../model/errors.ts";
 import { agentNotFound } from "./refusals.ts";
 import type { RegistrationAuthority } from "./store.ts";
 

@@ -1,4 +1,4 @@
-import { REPLY_MAX_BYTES } from "../limits.ts";
+import { REPLY_MAX_BYTES } from "../model/limits.ts";
 import type { Paged } from "./calls.ts";
 
 /** Lists are bounded in bytes as well as in rows: 200 messages of 256 KiB would be one reply of 50 MiB. */

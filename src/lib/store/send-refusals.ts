@@ -1,5 +1,5 @@
-import { AgentCommunicationError } from "../errors.ts";
-import { IdempotencyMismatch } from "../idempotency.ts";
+import { IdempotencyMismatch } from "../base/idempotency.ts";
+import { AgentCommunicationError } from "../model/errors.ts";
 import type { NewMessage } from "./store.ts";
 
 /** Why a send is refused, beside what refusals.ts says of its agents. */

@@ -1,13 +1,4 @@
-import type { Agent, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../agents/agent.ts";
-import type { Channel, ChannelDetails, ChannelKind, ChannelMember, PutChannelGrant } from "../channels/channel.ts";
-import type {
-  DeadLetterFilter,
-  MessageRelation,
-  MessageTypeDefinition,
-  SendMessageReply,
-  SettleReply,
-  WithdrawReply,
-} from "../messages/message.ts";
+import type { Agent, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../model/agent.ts";
 import type {
   AuditBlock,
   AuditBlockContents,
@@ -16,8 +7,17 @@ import type {
   ListAuditQuery,
   NewAuditEntry,
   UnsealedAudit,
-} from "../security/audit.ts";
-import type { Credential, ListCredentialsQuery } from "../security/credential.ts";
+} from "../model/audit.ts";
+import type { Channel, ChannelDetails, ChannelKind, ChannelMember, PutChannelGrant } from "../model/channel.ts";
+import type { Credential, ListCredentialsQuery } from "../model/credential.ts";
+import type {
+  DeadLetterFilter,
+  MessageRelation,
+  MessageTypeDefinition,
+  SendMessageReply,
+  SettleReply,
+  WithdrawReply,
+} from "../model/message.ts";
 import type {
   CoordinationStatistics,
   Health,
@@ -25,7 +25,7 @@ import type {
   RegistryStatistics,
   StoreMaintenanceReport,
   SweepReport,
-} from "../statistics/statistics.ts";
+} from "../model/statistics.ts";
 import type {
   Assignment,
   AssignTaskReply,
@@ -37,7 +37,7 @@ import type {
   TaskEvent,
   TaskRelation,
   TaskReply,
-} from "../tasks/task.ts";
+} from "../model/task.ts";
 import type {
   ChannelAccess,
   ChannelReader,

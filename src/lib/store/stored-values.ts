@@ -1,5 +1,5 @@
-import type { LeasedMessage, Message } from "../messages/message.ts";
-import type { CompleteTask, Task } from "../tasks/task.ts";
+import type { LeasedMessage, Message } from "../model/message.ts";
+import type { CompleteTask, Task } from "../model/task.ts";
 
 /** What a store says and is told of encrypted values: it keeps them, and does not know what is in them. */
 

@@ -1,6 +1,6 @@
-import type { JsonValue } from "../json.ts";
-import { type Assignment, type AttemptOutcome, type Task, type TaskEvent, taskSchema } from "../tasks/task.ts";
-import { PRIORITIES } from "../values.ts";
+import type { JsonValue } from "../model/json.ts";
+import { type Assignment, type AttemptOutcome, type Task, type TaskEvent, taskSchema } from "../model/task.ts";
+import { PRIORITIES } from "../model/values.ts";
 import { readAttempt, type StoredAttempt } from "./archived-attempts.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { iso } from "./instants.ts";

@@ -1,5 +1,5 @@
-import { AgentCommunicationError } from "../errors.ts";
-import type { TASK_EVENTS, TaskReply, TaskStatus } from "../tasks/task.ts";
+import { AgentCommunicationError } from "../model/errors.ts";
+import type { TASK_EVENTS, TaskReply, TaskStatus } from "../model/task.ts";
 
 /** What both engines keep of a task, and what follows from it alone. */
 

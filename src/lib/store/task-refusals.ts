@@ -1,5 +1,5 @@
-import { AgentCommunicationError } from "../errors.ts";
-import { IdempotencyMismatch } from "../idempotency.ts";
+import { IdempotencyMismatch } from "../base/idempotency.ts";
+import { AgentCommunicationError } from "../model/errors.ts";
 import type { NewTask } from "./store.ts";
 
 /** Why a task is not created; the same words in both engines. */

@@ -1,7 +1,7 @@
-import type { Clock } from "../clock.ts";
-import { MAINTENANCE_BUDGET_MILLISECONDS } from "../limits.ts";
-import type { NewAuditEntry } from "../security/audit.ts";
-import type { StoreMaintenanceReport, SweepReport } from "../statistics/statistics.ts";
+import type { NewAuditEntry } from "../model/audit.ts";
+import type { Clock } from "../model/clock.ts";
+import { MAINTENANCE_BUDGET_MILLISECONDS } from "../model/limits.ts";
+import type { StoreMaintenanceReport, SweepReport } from "../model/statistics.ts";
 import { type Correction, type CorrectionPosition, FIRST_CORRECTION } from "./clock-steps.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { AgentCommunicationError } from "../errors.ts";
+import { AgentCommunicationError } from "../model/errors.ts";
 
 /** Why a message cannot be withdrawn. */
 

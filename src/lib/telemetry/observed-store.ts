@@ -1,9 +1,9 @@
-import { stopwatch } from "../clock.ts";
+import { stopwatch } from "../model/clock.ts";
 import type { Store } from "../store/store.ts";
-import { currentSpan } from "./current-trace.ts";
-import { codeOf } from "./error-code.ts";
+import { currentSpan } from "../trace/current-trace.ts";
+import { codeOf } from "../trace/error-code.ts";
+import type { Attributes, Span, Telemetry } from "../trace/telemetry.ts";
 import { AFTER, FAILED, IDLE, IDS } from "./store-verbs.ts";
-import type { Attributes, Span, Telemetry } from "./telemetry.ts";
 
 /** The store as telemetry sees it: each verb a span and a round trip, and what came of it counted. */
 

@@ -1,7 +1,7 @@
-import type { Clock } from "../clock.ts";
 import type { TelemetrySettings } from "../config/telemetry-settings.ts";
-import { errorFields, type Log } from "../log.ts";
-import type { Telemetry } from "./telemetry.ts";
+import type { Clock } from "../model/clock.ts";
+import { errorFields, type Log } from "../trace/log.ts";
+import type { Telemetry } from "../trace/telemetry.ts";
 
 /**
  * Telemetry as the settings want it; undefined when they want none: nothing of it is loaded then. That it cannot be loaded

@@ -1,6 +1,6 @@
-import { BUILT_IN_MESSAGE_TYPES, type LeasedMessage } from "../messages/message.ts";
+import { BUILT_IN_MESSAGE_TYPES, type LeasedMessage } from "../model/message.ts";
 import type { Store } from "../store/store.ts";
-import type { Attributes, Span, Telemetry } from "./telemetry.ts";
+import type { Attributes, Span, Telemetry } from "../trace/telemetry.ts";
 
 /** What is to be known of the verbs of the store: whom a call is about, and what is counted when it has been answered. */
 

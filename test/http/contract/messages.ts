@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { SWITCHBOARD_MESSAGE_TYPES } from "../../../src/lib/messages/message.ts";
+import { SWITCHBOARD_MESSAGE_TYPES } from "../../../src/lib/model/message.ts";
 import { type Answer, type Api, expectProblem } from "./support.ts";
 
 type Count = { count: number };

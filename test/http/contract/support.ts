@@ -3,10 +3,10 @@ import { type IncomingHttpHeaders, request } from "node:http";
 import { expect } from "@jest/globals";
 import type { z } from "zod";
 import { routes } from "../../../src/functions/route-table.ts";
-import type { ErrorCode } from "../../../src/lib/errors.ts";
-import { ERRORS } from "../../../src/lib/errors.ts";
 import { problemSchema } from "../../../src/lib/http/openapi.ts";
 import type { Route } from "../../../src/lib/http/route.ts";
+import type { ErrorCode } from "../../../src/lib/model/errors.ts";
+import { ERRORS } from "../../../src/lib/model/errors.ts";
 
 /** What the suite needs to talk HTTP: raw enough to say things that fetch would not let it say. */
 

@@ -7,8 +7,8 @@ import {
   listAgentsReplySchema,
   registerAgentReplySchema,
   registerAgentSchema,
-} from "../../agents/agent.ts";
-import { idSchema } from "../../values.ts";
+} from "../agent.ts";
+import { idSchema } from "../values.ts";
 import type { OperationShape } from "./operation-shape.ts";
 
 /** The shapes of the operations of agents. */

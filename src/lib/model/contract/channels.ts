@@ -11,15 +11,15 @@ import {
   putChannelGrantSchema,
   receiveFromChannelSchema,
   removeChannelMemberReplySchema,
-} from "../../channels/channel.ts";
+} from "../channel.ts";
 import {
   countReplySchema,
   listMessagesReplySchema,
   peekMessagesQuerySchema,
   purgeMailboxSchema,
   receiveMessagesReplySchema,
-} from "../../messages/message.ts";
-import { channelNameSchema, idSchema } from "../../values.ts";
+} from "../message.ts";
+import { channelNameSchema, idSchema } from "../values.ts";
 import type { OperationShape } from "./operation-shape.ts";
 
 /** The shapes of the operations of channels. */

@@ -7,8 +7,8 @@ import {
   listCredentialsQuerySchema,
   listCredentialsReplySchema,
   renewTokenReplySchema,
-} from "../../security/credential.ts";
-import { idSchema } from "../../values.ts";
+} from "../credential.ts";
+import { idSchema } from "../values.ts";
 import type { OperationShape } from "./operation-shape.ts";
 
 /** The shapes of the operations of credentials. */

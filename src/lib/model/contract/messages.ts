@@ -23,15 +23,15 @@ import {
   settleMessagesSchema,
   settleReplySchema,
   withdrawReplySchema,
-} from "../../messages/message.ts";
+} from "../message.ts";
 import {
   customMessageTypeSchema,
   deleteMessageTypeReplySchema,
   listMessageTypesQuerySchema,
   listMessageTypesReplySchema,
   putMessageTypeSchema,
-} from "../../messages/message-type.ts";
-import { idSchema } from "../../values.ts";
+} from "../message-type.ts";
+import { idSchema } from "../values.ts";
 import type { OperationShape } from "./operation-shape.ts";
 
 /** The shapes of the operations of messages, mailboxes, dead letters and message types. */

@@ -6,8 +6,8 @@ import {
   listAuditBlocksReplySchema,
   listAuditQuerySchema,
   listAuditReplySchema,
-} from "../../security/audit.ts";
-import { rotateKeysSchema, rotationSchema } from "../../security/rotation.ts";
+} from "../audit.ts";
+import { rotateKeysSchema, rotationSchema } from "../rotation.ts";
 import {
   coordinationStatisticsSchema,
   healthSchema,
@@ -15,7 +15,7 @@ import {
   metricsSchema,
   queueStatisticsSchema,
   registryStatisticsSchema,
-} from "../../statistics/statistics.ts";
+} from "../statistics.ts";
 import type { OperationShape } from "./operation-shape.ts";
 
 /** The shapes of the operations of the service itself: statistics, health, audit, upkeep. */

@@ -16,8 +16,8 @@ import {
   taskHistoryReplySchema,
   taskReplySchema,
   taskSchema,
-} from "../../tasks/task.ts";
-import { idSchema } from "../../values.ts";
+} from "../task.ts";
+import { idSchema } from "../values.ts";
 import type { OperationShape } from "./operation-shape.ts";
 
 /** The shapes of the operations of tasks. */

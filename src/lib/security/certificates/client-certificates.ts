@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
-import type { Clock } from "../../clock.ts";
+import { WatchedFile } from "../../base/watched-file.ts";
 import type { ClientCertificateSettings } from "../../config/security-settings.ts";
-import { WatchedFile } from "../../watched-file.ts";
+import type { Clock } from "../../model/clock.ts";
 import { type CertificateFacts, readCertificate } from "./certificate-reading.ts";
 import { RevocationLists } from "./revocation-lists.ts";
 

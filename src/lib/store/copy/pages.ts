@@ -1,4 +1,4 @@
-import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import { MAINTENANCE_BATCH_ROWS } from "../../model/limits.ts";
 
 /** Characters of JSON in one transaction, about; a larger row goes alone. */
 const PAGE_CHARACTERS = 2 * 1_024 * 1_024;

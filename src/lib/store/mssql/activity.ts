@@ -1,4 +1,4 @@
-import { AgentCommunicationError } from "../../errors.ts";
+import { AgentCommunicationError } from "../../model/errors.ts";
 import type { Connection } from "./connection.ts";
 import { changeBeat } from "./heartbeats.ts";
 

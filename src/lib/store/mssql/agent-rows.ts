@@ -1,4 +1,4 @@
-import type { Agent } from "../../agents/agent.ts";
+import type { Agent } from "../../model/agent.ts";
 import { readStoredAgent, type StoredAgent } from "../agent-reading.ts";
 
 /** An agent with its load, heartbeat, set (as a JSON array) and metadata. */

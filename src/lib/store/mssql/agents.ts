@@ -1,5 +1,5 @@
-import type { Agent, ListAgentsQuery } from "../../agents/agent.ts";
-import { actorOf } from "../../security/call-context.ts";
+import type { Agent, ListAgentsQuery } from "../../model/agent.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import { BEFORE_AGENTS } from "../agent-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { agentNotFound } from "../refusals.ts";

@@ -4,7 +4,7 @@ import {
   type AuditBlockContents,
   type ListAuditBlocksQuery,
   type UnsealedAudit,
-} from "../../security/audit.ts";
+} from "../../model/audit.ts";
 import type { AuditRow } from "../audit-reading.ts";
 import {
   type BlockRow,

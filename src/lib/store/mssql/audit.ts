@@ -1,6 +1,6 @@
-import { newId } from "../../ids.ts";
-import type { AuditEntry, ListAuditQuery, NewAuditEntry } from "../../security/audit.ts";
-import { actorOf } from "../../security/call-context.ts";
+import type { AuditEntry, ListAuditQuery, NewAuditEntry } from "../../model/audit.ts";
+import { newId } from "../../model/ids.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import { type AuditRow, auditPage, auditWindow } from "../audit-reading.ts";
 import type { Paged } from "../store.ts";
 import { type Batch, bigint, id, int, subject, word } from "./batch.ts";

@@ -1,6 +1,6 @@
 import mssql from "mssql";
-import type { AgentCommunicationError } from "../../errors.ts";
-import type { JsonValue } from "../../json.ts";
+import type { AgentCommunicationError } from "../../model/errors.ts";
+import type { JsonValue } from "../../model/json.ts";
 import type { Procedure } from "./procedures.ts";
 import type { SqlText } from "./texts.ts";
 

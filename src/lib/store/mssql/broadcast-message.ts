@@ -1,5 +1,5 @@
-import type { AgentCommunicationError } from "../../errors.ts";
-import type { SendMessageReply } from "../../messages/message.ts";
+import type { AgentCommunicationError } from "../../model/errors.ts";
+import type { SendMessageReply } from "../../model/message.ts";
 import { broadcastTooLarge } from "../channel-reading.ts";
 import type { NewMessage } from "../store.ts";
 import { actorBeside } from "./audit.ts";

@@ -1,5 +1,5 @@
-import { actorOf } from "../../security/call-context.ts";
-import type { TaskReply, TaskStatus } from "../../tasks/task.ts";
+import type { TaskReply, TaskStatus } from "../../model/task.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import { iso } from "../instants.ts";
 import { taskEnded, taskNotFound } from "../task-records.ts";
 import { type Batch, type BatchResult, type Outcome, type OutcomeRow, outcomeRows } from "./batch.ts";

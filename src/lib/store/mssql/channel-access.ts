@@ -1,4 +1,4 @@
-import type { ChannelKind } from "../../channels/channel.ts";
+import type { ChannelKind } from "../../model/channel.ts";
 import type { ChannelAccess, ChannelReader } from "../store.ts";
 import { id } from "./batch.ts";
 import { granteesOf } from "./channels.ts";

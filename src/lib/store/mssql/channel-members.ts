@@ -1,6 +1,6 @@
-import type { ChannelMember, PutChannelGrant } from "../../channels/channel.ts";
-import type { AgentCommunicationError } from "../../errors.ts";
-import { actorOf } from "../../security/call-context.ts";
+import type { ChannelMember, PutChannelGrant } from "../../model/channel.ts";
+import type { AgentCommunicationError } from "../../model/errors.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import { channelFull, granteeOf } from "../channel-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { iso } from "../instants.ts";

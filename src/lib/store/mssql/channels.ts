@@ -1,6 +1,6 @@
-import type { Channel, ChannelDetails, ChannelKind } from "../../channels/channel.ts";
-import { newId } from "../../ids.ts";
-import { actorOf } from "../../security/call-context.ts";
+import type { Channel, ChannelDetails, ChannelKind } from "../../model/channel.ts";
+import { newId } from "../../model/ids.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import { capabilitiesHash } from "../capabilities.ts";
 import {
   type ChannelRow,

@@ -1,4 +1,4 @@
-import { newId } from "../../ids.ts";
+import { newId } from "../../model/ids.ts";
 import { mailboxOf } from "../channel-reading.ts";
 import { asLeased, rankOf } from "../message-reading.ts";
 import { type AgentRefusalCode, agentRefusal, channelNotFound } from "../refusals.ts";

@@ -1,6 +1,6 @@
 import mssql from "mssql";
-import type { Clock } from "../../clock.ts";
-import { AgentCommunicationError } from "../../errors.ts";
+import type { Clock } from "../../model/clock.ts";
+import { AgentCommunicationError } from "../../model/errors.ts";
 import { DeliverableListeners } from "../deliverable-listeners.ts";
 import { storeClosed } from "../refusals.ts";
 import type { StoreSettings } from "../store.ts";

@@ -1,4 +1,4 @@
-import type { JsonValue } from "../../json.ts";
+import type { JsonValue } from "../../model/json.ts";
 import type { CopiedTable, FoundRow } from "../copy/copied-rows.ts";
 import { type Batch, type OutcomeRow, outcomeRows, text } from "./batch.ts";
 import type { Connection } from "./connection.ts";

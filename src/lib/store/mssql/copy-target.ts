@@ -1,5 +1,5 @@
-import type { Clock } from "../../clock.ts";
 import type { SqlSettings } from "../../config/sql-settings.ts";
+import type { Clock } from "../../model/clock.ts";
 import type { CopyTarget, Holdings } from "../copy/copied-rows.ts";
 import type { StoreSettings } from "../store.ts";
 import { text } from "./batch.ts";

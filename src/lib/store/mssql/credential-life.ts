@@ -1,6 +1,6 @@
-import type { AgentCommunicationError } from "../../errors.ts";
-import { actorOf, SYSTEM_ACTOR } from "../../security/call-context.ts";
-import type { Credential } from "../../security/credential.ts";
+import type { Credential } from "../../model/credential.ts";
+import type { AgentCommunicationError } from "../../model/errors.ts";
+import { actorOf, SYSTEM_ACTOR } from "../../trace/call-context.ts";
 import {
   credentialNotFound,
   notRenewable,

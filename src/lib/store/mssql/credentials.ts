@@ -1,5 +1,5 @@
-import { actorOf } from "../../security/call-context.ts";
-import type { Credential, ListCredentialsQuery } from "../../security/credential.ts";
+import type { Credential, ListCredentialsQuery } from "../../model/credential.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import { alreadyBound, credentialColumns, readStoredCredential, type StoredCredential } from "../credential-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { agentNotFound } from "../refusals.ts";

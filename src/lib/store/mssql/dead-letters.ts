@@ -1,6 +1,6 @@
-import { newId } from "../../ids.ts";
-import type { DeadLetterFilter } from "../../messages/message.ts";
-import { actorOf } from "../../security/call-context.ts";
+import { newId } from "../../model/ids.ts";
+import type { DeadLetterFilter } from "../../model/message.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { takePage } from "../reply-bytes.ts";
 import type { DeadLetterSelection, Page, Paged, StoredMessage } from "../store.ts";

@@ -1,4 +1,4 @@
-import type { JsonValue } from "../../json.ts";
+import type { JsonValue } from "../../model/json.ts";
 import { readFoundCredential, type StoredCredential } from "../credential-reading.ts";
 import type { CredentialLookup, FoundCredential } from "../store.ts";
 import type { Batch } from "./batch.ts";

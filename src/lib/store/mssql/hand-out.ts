@@ -1,4 +1,4 @@
-import type { AssignTaskReply, TaskStatus } from "../../tasks/task.ts";
+import type { AssignTaskReply, TaskStatus } from "../../model/task.ts";
 import { type Batch, type OutcomeRow, outcomeRows } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { procedure } from "./procedures.ts";

@@ -1,5 +1,5 @@
-import type { HeartbeatReply } from "../../agents/agent.ts";
-import { actorOf } from "../../security/call-context.ts";
+import type { HeartbeatReply } from "../../model/agent.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import type { Heartbeat } from "../store.ts";
 import { type Batch, type BatchResult, type Outcome, type OutcomeRow, outcomeRows } from "./batch.ts";

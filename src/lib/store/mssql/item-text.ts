@@ -1,4 +1,4 @@
-import type { JsonValue } from "../../json.ts";
+import type { JsonValue } from "../../model/json.ts";
 import { BIN2 } from "./transaction.ts";
 
 /**

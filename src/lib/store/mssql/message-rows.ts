@@ -1,5 +1,5 @@
-import type { JsonValue } from "../../json.ts";
-import type { MessageStatus } from "../../messages/message.ts";
+import type { JsonValue } from "../../model/json.ts";
+import type { MessageStatus } from "../../model/message.ts";
 import { joinTask, type MessageColumns, readColumns } from "../message-reading.ts";
 import type { StoredMessage } from "../store.ts";
 

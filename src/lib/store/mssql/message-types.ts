@@ -1,6 +1,6 @@
-import { newId } from "../../ids.ts";
-import type { MessageTypeDefinition } from "../../messages/message.ts";
-import { actorOf } from "../../security/call-context.ts";
+import { newId } from "../../model/ids.ts";
+import type { MessageTypeDefinition } from "../../model/message.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { iso } from "../instants.ts";
 import { readType, type TypeRow } from "../message-type-reading.ts";

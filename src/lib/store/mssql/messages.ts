@@ -1,4 +1,4 @@
-import type { MessageRelation } from "../../messages/message.ts";
+import type { MessageRelation } from "../../model/message.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { rankOf } from "../message-reading.ts";
 import { agentNotFound, messageNotFound } from "../refusals.ts";

@@ -1,7 +1,7 @@
-import type { AgentCommunicationError } from "../../errors.ts";
-import type { JsonValue } from "../../json.ts";
-import { actorOf } from "../../security/call-context.ts";
-import { PRIORITIES } from "../../values.ts";
+import type { AgentCommunicationError } from "../../model/errors.ts";
+import type { JsonValue } from "../../model/json.ts";
+import { PRIORITIES } from "../../model/values.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import type { NewTask } from "../store.ts";
 import { assigneeNotFound, dependencyInvalid, mayNotAssign, taskIdTaken, taskMismatch } from "../task-refusals.ts";

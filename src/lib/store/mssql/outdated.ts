@@ -1,4 +1,4 @@
-import { actorOf } from "../../security/call-context.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import type { EncryptedKind, OutdatedPosition, OutdatedValue, Replacement } from "../store.ts";
 import { bigint, id, int, type Row, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";

@@ -1,6 +1,6 @@
 import mssql, { type Connection, type config } from "mssql";
-import type { Clock } from "../../clock.ts";
 import type { SqlSettings } from "../../config/sql-settings.ts";
+import type { Clock } from "../../model/clock.ts";
 import { credentialOf, SharedTokens } from "../../security/azure-credential.ts";
 import { CachedSecret } from "../../security/cached-secret.ts";
 import { KeyVault } from "../../security/key-vault.ts";

@@ -1,6 +1,6 @@
-import type { Agent, RegisterAgent } from "../../agents/agent.ts";
-import { newId } from "../../ids.ts";
-import { actorOf } from "../../security/call-context.ts";
+import type { Agent, RegisterAgent } from "../../model/agent.ts";
+import { newId } from "../../model/ids.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import { type RegistrationRefusal, registrationRefusal } from "../registration-refusals.ts";
 import type { RegistrationAuthority } from "../store.ts";
 import { type AgentRow, readAgent } from "./agent-rows.ts";

@@ -1,6 +1,6 @@
-import type { RegisterAgent } from "../../agents/agent.ts";
-import type { JsonValue } from "../../json.ts";
-import { actorOf } from "../../security/call-context.ts";
+import type { RegisterAgent } from "../../model/agent.ts";
+import type { JsonValue } from "../../model/json.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import { refuseOtherRoles } from "../registration-refusals.ts";
 import type { RegistrationAuthority } from "../store.ts";
 import { itemText } from "./item-text.ts";

@@ -1,4 +1,4 @@
-import { AgentCommunicationError } from "../../errors.ts";
+import { AgentCommunicationError } from "../../model/errors.ts";
 import type { Row } from "./batch.ts";
 import { readRelease, SLOTS, type Slot } from "./procedure-files.ts";
 import { type SqlText, sqlText } from "./texts.ts";

@@ -1,5 +1,5 @@
-import { AgentCommunicationError } from "../../errors.ts";
-import type { SettleReply } from "../../messages/message.ts";
+import { AgentCommunicationError } from "../../model/errors.ts";
+import type { SettleReply } from "../../model/message.ts";
 import { iso } from "../instants.ts";
 import { type AgentRefusalCode, agentRefusal } from "../refusals.ts";
 import type { Renewal } from "../store.ts";

@@ -1,9 +1,9 @@
-import type { AgentCommunicationError } from "../../errors.ts";
-import type { JsonValue } from "../../json.ts";
-import { BATCH_MAX_MESSAGES } from "../../limits.ts";
-import type { SendMessageReply } from "../../messages/message.ts";
-import { currentCall } from "../../security/call-context.ts";
-import { channelOf, PRIORITIES } from "../../values.ts";
+import type { AgentCommunicationError } from "../../model/errors.ts";
+import type { JsonValue } from "../../model/json.ts";
+import { BATCH_MAX_MESSAGES } from "../../model/limits.ts";
+import type { SendMessageReply } from "../../model/message.ts";
+import { channelOf, PRIORITIES } from "../../model/values.ts";
+import { currentCall } from "../../trace/call-context.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import { idTaken, mailboxFull, mailboxShareUsed, mismatch } from "../send-refusals.ts";
 import type { NewMessage } from "../store.ts";

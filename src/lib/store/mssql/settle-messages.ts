@@ -1,4 +1,4 @@
-import { backoffMilliseconds } from "../../backoff.ts";
+import { backoffMilliseconds } from "../../model/backoff.ts";
 import { type AgentRefusalCode, agentRefusal } from "../refusals.ts";
 import type { NewSettlement, SettleResult } from "../store.ts";
 import { wakeAgent } from "./activity.ts";

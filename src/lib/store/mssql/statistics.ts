@@ -1,14 +1,9 @@
-import { AGENT_ROLES, type AgentRole } from "../../agents/agent.ts";
-import { stopwatch } from "../../clock.ts";
-import { AgentCommunicationError } from "../../errors.ts";
-import { MESSAGE_STATUSES, type MessageStatus } from "../../messages/message.ts";
-import type {
-  CoordinationStatistics,
-  Health,
-  QueueStatistics,
-  RegistryStatistics,
-} from "../../statistics/statistics.ts";
-import { TASK_STATUSES, type TaskStatus } from "../../tasks/task.ts";
+import { AGENT_ROLES, type AgentRole } from "../../model/agent.ts";
+import { stopwatch } from "../../model/clock.ts";
+import { AgentCommunicationError } from "../../model/errors.ts";
+import { MESSAGE_STATUSES, type MessageStatus } from "../../model/message.ts";
+import type { CoordinationStatistics, Health, QueueStatistics, RegistryStatistics } from "../../model/statistics.ts";
+import { TASK_STATUSES, type TaskStatus } from "../../model/task.ts";
 import { NOTHING_ANSWERS, PROVEN_WRITE_MILLISECONDS } from "../health-checks.ts";
 import { type LoadGroup, meanLoad } from "../mean-load.ts";
 import { bit } from "./batch.ts";

@@ -1,4 +1,4 @@
-import { MAINTENANCE_BATCH_ROWS, RELEASES_PER_TRANSACTION } from "../../limits.ts";
+import { MAINTENANCE_BATCH_ROWS, RELEASES_PER_TRANSACTION } from "../../model/limits.ts";
 import type { LeaseSweep, SilenceSweep, Step } from "../upkeep-runs.ts";
 import type { Connection } from "./connection.ts";
 import { procedure } from "./procedures.ts";

@@ -1,4 +1,4 @@
-import { actorOf } from "../../security/call-context.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import { leaseLost, type TaskCaller, taskNotFound } from "../task-records.ts";
 import type { Outcome } from "./batch.ts";

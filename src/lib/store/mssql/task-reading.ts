@@ -1,4 +1,4 @@
-import type { Assignment, ListTasksQuery, TaskEvent, TaskRelation } from "../../tasks/task.ts";
+import type { Assignment, ListTasksQuery, TaskEvent, TaskRelation } from "../../model/task.ts";
 import { parseAttempts, type StoredAttempt } from "../archived-attempts.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { takePage } from "../reply-bytes.ts";

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { FailTask, ProgressTask, StartTask, TaskReply, TaskStatus } from "../../tasks/task.ts";
+import type { FailTask, ProgressTask, StartTask, TaskReply, TaskStatus } from "../../model/task.ts";
 import { answerOfArchived } from "../archived-attempts.ts";
 import { iso } from "../instants.ts";
 import type { TaskCompletion } from "../store.ts";

@@ -1,5 +1,5 @@
-import { newId } from "../../ids.ts";
-import type { AssignTaskReply, TaskStatus } from "../../tasks/task.ts";
+import { newId } from "../../model/ids.ts";
+import type { AssignTaskReply, TaskStatus } from "../../model/task.ts";
 import type { NewTask } from "../store.ts";
 import { wakeAgent } from "./activity.ts";
 import { type Batch, type Outcome, type OutcomeRow, outcomeRows } from "./batch.ts";

@@ -1,5 +1,5 @@
-import type { NewAuditEntry } from "../../security/audit.ts";
-import type { StoreMaintenanceReport, SweepReport } from "../../statistics/statistics.ts";
+import type { NewAuditEntry } from "../../model/audit.ts";
+import type { StoreMaintenanceReport, SweepReport } from "../../model/statistics.ts";
 import { runMaintenance, runSweep, type TaskSweep } from "../upkeep-runs.ts";
 import { archiveTasks, dropUnusedSets } from "./archive.ts";
 import { recordAudit } from "./audit.ts";

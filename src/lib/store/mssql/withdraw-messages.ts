@@ -1,6 +1,6 @@
-import { newId } from "../../ids.ts";
-import type { WithdrawReply } from "../../messages/message.ts";
-import { actorOf } from "../../security/call-context.ts";
+import { newId } from "../../model/ids.ts";
+import type { WithdrawReply } from "../../model/message.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import { agentNotFound, messageNotFound } from "../refusals.ts";
 import type { MailboxSelection } from "../store.ts";
 import { noLongerQueued, writtenBySwitchboard } from "../withdrawal-refusals.ts";

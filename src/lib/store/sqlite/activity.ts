@@ -1,4 +1,4 @@
-import { actorOf } from "../../security/call-context.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import { type AgentRow, changeAgent } from "./agent-rows.ts";
 import { handOutToAgent } from "./hand-out.ts";
 import type { Transaction } from "./transaction.ts";

@@ -1,6 +1,6 @@
-import type { AgentRole, AgentStatus } from "../../agents/agent.ts";
-import { SYSTEM_ACTOR } from "../../security/call-context.ts";
-import { CHANNEL_SIGIL } from "../../values.ts";
+import type { AgentRole, AgentStatus } from "../../model/agent.ts";
+import { CHANNEL_SIGIL } from "../../model/values.ts";
+import { SYSTEM_ACTOR } from "../../trace/call-context.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import { audit } from "./audit.ts";
 import { matchSet, unmatchSet } from "./capability-sets.ts";

@@ -1,7 +1,7 @@
-import type { Agent, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../../agents/agent.ts";
-import { PENDING_COUNT_MAX, RELEASES_PER_TRANSACTION } from "../../limits.ts";
-import { actorOf } from "../../security/call-context.ts";
-import { PRIORITIES } from "../../values.ts";
+import type { Agent, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../../model/agent.ts";
+import { PENDING_COUNT_MAX, RELEASES_PER_TRANSACTION } from "../../model/limits.ts";
+import { PRIORITIES } from "../../model/values.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import { BEFORE_AGENTS, readStoredAgent } from "../agent-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { takePage } from "../reply-bytes.ts";

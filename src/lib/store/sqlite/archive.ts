@@ -1,4 +1,4 @@
-import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import { MAINTENANCE_BATCH_ROWS } from "../../model/limits.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
 import { writeArchived } from "../task-reading.ts";
 import type { Step, Walked } from "../upkeep-runs.ts";

@@ -1,5 +1,5 @@
-import type { Explanation } from "../../tasks/task.ts";
-import { PRIORITIES } from "../../values.ts";
+import type { Explanation } from "../../model/task.ts";
+import { PRIORITIES } from "../../model/values.ts";
 import { iso } from "../instants.ts";
 import type { NewTask } from "../store.ts";
 import { type AgentRow, agentByNo, changeAgent } from "./agent-rows.ts";

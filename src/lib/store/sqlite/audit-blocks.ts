@@ -5,7 +5,7 @@ import {
   type AuditBlockContents,
   type ListAuditBlocksQuery,
   type UnsealedAudit,
-} from "../../security/audit.ts";
+} from "../../model/audit.ts";
 import { AUDIT_COLUMNS, type AuditRow } from "../audit-reading.ts";
 import {
   BLOCK_COLUMNS,

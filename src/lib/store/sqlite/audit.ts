@@ -1,5 +1,5 @@
-import type { AuditDetail, AuditEntry, ListAuditQuery, NewAuditEntry } from "../../security/audit.ts";
-import { actorOf } from "../../security/call-context.ts";
+import type { AuditDetail, AuditEntry, ListAuditQuery, NewAuditEntry } from "../../model/audit.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import { AUDIT_COLUMNS, type AuditRow, auditPage, auditWindow } from "../audit-reading.ts";
 import type { Paged } from "../store.ts";
 import type { Transaction } from "./transaction.ts";

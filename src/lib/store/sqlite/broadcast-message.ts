@@ -1,7 +1,7 @@
-import { newId } from "../../ids.ts";
-import { BROADCAST_MAX_BYTES } from "../../limits.ts";
-import type { SendMessageReply } from "../../messages/message.ts";
-import { PRIORITIES } from "../../values.ts";
+import { newId } from "../../model/ids.ts";
+import { BROADCAST_MAX_BYTES } from "../../model/limits.ts";
+import type { SendMessageReply } from "../../model/message.ts";
+import { PRIORITIES } from "../../model/values.ts";
 import { broadcastTooLarge } from "../channel-reading.ts";
 import type { NewMessage } from "../store.ts";
 import { type AgentRow, agentByNo, requireRegistered } from "./agent-rows.ts";

@@ -1,7 +1,7 @@
-import type { JsonValue } from "../../json.ts";
-import { actorOf } from "../../security/call-context.ts";
-import type { TaskReply } from "../../tasks/task.ts";
-import { PRIORITIES } from "../../values.ts";
+import type { JsonValue } from "../../model/json.ts";
+import type { TaskReply } from "../../model/task.ts";
+import { PRIORITIES } from "../../model/values.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import { taskEnded } from "../task-records.ts";
 import { type AgentRow, agentByNo, changeAgent } from "./agent-rows.ts";
 import { statusOfArchived } from "./archived-tasks.ts";

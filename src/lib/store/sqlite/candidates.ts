@@ -1,5 +1,5 @@
-import { CANDIDATES_MAX } from "../../limits.ts";
-import type { Exclusions } from "../../tasks/task.ts";
+import { CANDIDATES_MAX } from "../../model/limits.ts";
+import type { Exclusions } from "../../model/task.ts";
 import { expandCapabilities } from "../capabilities.ts";
 import { type AgentRow, agentByNo, hasFreeSlot } from "./agent-rows.ts";
 import { capabilitiesOfSet } from "./capability-sets.ts";

@@ -1,6 +1,6 @@
-import type { ChannelMember, PutChannelGrant } from "../../channels/channel.ts";
-import { CHANNEL_GRANTS_MAX, CHANNEL_MEMBERS_MAX } from "../../limits.ts";
-import { SYSTEM_ACTOR } from "../../security/call-context.ts";
+import type { ChannelMember, PutChannelGrant } from "../../model/channel.ts";
+import { CHANNEL_GRANTS_MAX, CHANNEL_MEMBERS_MAX } from "../../model/limits.ts";
+import { SYSTEM_ACTOR } from "../../trace/call-context.ts";
 import { channelFull, granteeOf } from "../channel-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { iso } from "../instants.ts";

@@ -1,5 +1,5 @@
-import type { Channel, ChannelDetails, ChannelKind } from "../../channels/channel.ts";
-import type { AuditAction, AuditDetail } from "../../security/audit.ts";
+import type { AuditAction, AuditDetail } from "../../model/audit.ts";
+import type { Channel, ChannelDetails, ChannelKind } from "../../model/channel.ts";
 import {
   CHANNEL_HEARTBEAT_AT,
   CHANNEL_ROLE,

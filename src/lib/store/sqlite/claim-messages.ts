@@ -1,5 +1,10 @@
-import { JOINS_PER_TRANSACTION, MESSAGE_FIELDS_BYTES, RECEIVE_MAX_MESSAGES, REPLY_MAX_BYTES } from "../../limits.ts";
-import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
+import {
+  JOINS_PER_TRANSACTION,
+  MESSAGE_FIELDS_BYTES,
+  RECEIVE_MAX_MESSAGES,
+  REPLY_MAX_BYTES,
+} from "../../model/limits.ts";
+import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../model/values.ts";
 import { rankOf } from "../message-reading.ts";
 import type { Claim, Claimed, StoredLeasedMessage } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";

@@ -1,4 +1,4 @@
-import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import { MAINTENANCE_BATCH_ROWS } from "../../model/limits.ts";
 import { CHANNEL_HEARTBEAT_AT } from "../channel-reading.ts";
 import {
   AHEAD_MILLISECONDS,

@@ -1,9 +1,9 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { type Clock, stopwatch } from "../../clock.ts";
-import { type AgentCommunicationError, isAgentCommunicationError } from "../../errors.ts";
-import { LONG_REQUEST_BYTES } from "../../event-loop.ts";
-import { type CallContext, currentCall } from "../../security/call-context.ts";
-import type { FaultListener } from "../../telemetry/store-faults.ts";
+import { LONG_REQUEST_BYTES } from "../../base/event-loop.ts";
+import { type Clock, stopwatch } from "../../model/clock.ts";
+import { type AgentCommunicationError, isAgentCommunicationError } from "../../model/errors.ts";
+import { type CallContext, currentCall } from "../../trace/call-context.ts";
+import type { FaultListener } from "../../trace/store-faults.ts";
 import { DeliverableListeners } from "../deliverable-listeners.ts";
 import { storeClosed } from "../refusals.ts";
 import type { StoreSettings } from "../store.ts";

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import type { Clock } from "../../clock.ts";
+import type { Clock } from "../../model/clock.ts";
 import type { CopySource } from "../copy/copied-rows.ts";
 import { CopyError } from "../copy/copy-error.ts";
 import { copiedRows, holdingsOfAgents } from "./copied-rows.ts";

@@ -1,6 +1,6 @@
-import { PENDING_RENEWALS_MAX } from "../../limits.ts";
-import { actorOf } from "../../security/call-context.ts";
-import { CREDENTIAL_USE_MILLISECONDS, type Credential } from "../../security/credential.ts";
+import { CREDENTIAL_USE_MILLISECONDS, type Credential } from "../../model/credential.ts";
+import { PENDING_RENEWALS_MAX } from "../../model/limits.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import {
   credentialNotFound,
   notRenewable,

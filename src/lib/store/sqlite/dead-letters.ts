@@ -1,5 +1,5 @@
-import { DEAD_LETTER_BATCH_MAX } from "../../limits.ts";
-import type { DeadLetterFilter } from "../../messages/message.ts";
+import { DEAD_LETTER_BATCH_MAX } from "../../model/limits.ts";
+import type { DeadLetterFilter } from "../../model/message.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { takePage } from "../reply-bytes.ts";
 import type { DeadLetterSelection, Page, Paged, StoredMessage } from "../store.ts";

@@ -1,4 +1,4 @@
-import { DEPENDENTS_PER_CALL } from "../../limits.ts";
+import { DEPENDENTS_PER_CALL } from "../../model/limits.ts";
 import { endTask } from "./task-endings.ts";
 import { addEvent, changeTask, type TaskRow, taskByNo } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";

@@ -1,4 +1,4 @@
-import { AgentCommunicationError } from "../../errors.ts";
+import { AgentCommunicationError } from "../../model/errors.ts";
 
 /** Which errors of SQLite mean that the file cannot be used. https://www.sqlite.org/rescode.html */
 

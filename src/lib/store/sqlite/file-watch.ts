@@ -1,7 +1,7 @@
 import { statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { stopwatch } from "../../clock.ts";
-import { BATCH_REQUEST_MAX_BYTES } from "../../limits.ts";
+import { stopwatch } from "../../model/clock.ts";
+import { BATCH_REQUEST_MAX_BYTES } from "../../model/limits.ts";
 
 /**
  * Whether the files of an open database are still the ones that their names lead to. SQLite keeps working on a file that was

@@ -1,5 +1,5 @@
-import { HANDOUTS_PER_CALL } from "../../limits.ts";
-import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
+import { HANDOUTS_PER_CALL } from "../../model/limits.ts";
+import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../model/values.ts";
 import { type AgentRow, agentByNo, hasFreeSlot } from "./agent-rows.ts";
 import { giveToBest } from "./assignment.ts";
 import { type TaskRow, taskByNo } from "./task-rows.ts";

@@ -1,7 +1,7 @@
-import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
-import { SYSTEM_ACTOR } from "../../security/call-context.ts";
-import { CREDENTIAL_USE_MILLISECONDS } from "../../security/credential.ts";
-import { channelOf } from "../../values.ts";
+import { CREDENTIAL_USE_MILLISECONDS } from "../../model/credential.ts";
+import { MAINTENANCE_BATCH_ROWS } from "../../model/limits.ts";
+import { channelOf } from "../../model/values.ts";
+import { SYSTEM_ACTOR } from "../../trace/call-context.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
 import type { PurgeStep, Step, Walked } from "../upkeep-runs.ts";
 import { AGENT_COLUMNS, type AgentRow, changeAgent } from "./agent-rows.ts";

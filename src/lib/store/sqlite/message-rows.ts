@@ -1,7 +1,7 @@
-import type { AgentRole } from "../../agents/agent.ts";
-import type { JsonValue } from "../../json.ts";
-import type { MessageStatus } from "../../messages/message.ts";
-import type { CredentialKind } from "../../security/call-context.ts";
+import type { AgentRole } from "../../model/agent.ts";
+import type { CredentialKind } from "../../model/credential-kind.ts";
+import type { JsonValue } from "../../model/json.ts";
+import type { MessageStatus } from "../../model/message.ts";
 import { asLeased, joinTask, type MessageParts, readColumns, type TaskPart } from "../message-reading.ts";
 import type { StoredLeasedMessage, StoredMessage } from "../store.ts";
 import { type AgentRow, agentByNo } from "./agent-rows.ts";

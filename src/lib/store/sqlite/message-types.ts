@@ -1,4 +1,4 @@
-import type { MessageTypeDefinition } from "../../messages/message.ts";
+import type { MessageTypeDefinition } from "../../model/message.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { readType, type TypeRow } from "../message-type-reading.ts";
 import { takePage } from "../reply-bytes.ts";

@@ -1,5 +1,5 @@
-import type { MessageRelation } from "../../messages/message.ts";
-import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../values.ts";
+import type { MessageRelation } from "../../model/message.ts";
+import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../model/values.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { messageNotFound } from "../refusals.ts";
 import { takePage } from "../reply-bytes.ts";

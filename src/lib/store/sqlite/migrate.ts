@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { Clock } from "../../clock.ts";
+import type { Clock } from "../../model/clock.ts";
 import { type Migration, missingMigrations, readMigrations } from "../migrations.ts";
 
 const FOLDER = new URL("./migrations/", import.meta.url);

@@ -1,4 +1,4 @@
-import type { TaskStatus } from "../../tasks/task.ts";
+import type { TaskStatus } from "../../model/task.ts";
 import type { NewTask } from "../store.ts";
 import { assigneeNotFound, dependencyInvalid, mayNotAssign, taskIdTaken, taskMismatch } from "../task-refusals.ts";
 import { type AgentRow, findAgent, requireRegistered } from "./agent-rows.ts";

@@ -1,5 +1,5 @@
-import type { Clock } from "../../clock.ts";
-import type { FaultListener } from "../../telemetry/store-faults.ts";
+import type { Clock } from "../../model/clock.ts";
+import type { FaultListener } from "../../trace/store-faults.ts";
 import type { Store, StoreSettings } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
 import { previewAssignment } from "./assignment.ts";

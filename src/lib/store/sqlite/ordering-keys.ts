@@ -1,4 +1,4 @@
-import { JOINS_PER_TRANSACTION, MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import { JOINS_PER_TRANSACTION, MAINTENANCE_BATCH_ROWS } from "../../model/limits.ts";
 import type { Walked } from "../upkeep-runs.ts";
 import type { Transaction } from "./transaction.ts";
 

@@ -1,4 +1,4 @@
-import type { RegisterAgent } from "../../agents/agent.ts";
+import type { RegisterAgent } from "../../model/agent.ts";
 import { isInForce, readRoles } from "../credential-reading.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
 import { type RegistrationRefusal, refuseOtherRoles, registrationRefusal } from "../registration-refusals.ts";

@@ -1,4 +1,4 @@
-import { FREE_RELEASES_PER_HOUR } from "../../limits.ts";
+import { FREE_RELEASES_PER_HOUR } from "../../model/limits.ts";
 import { HOUR_MILLISECONDS } from "../instants.ts";
 import { type AgentChanges, type AgentRow, changeAgent } from "./agent-rows.ts";
 import { type EndedDependency, settleDependents } from "./dependencies.ts";

@@ -1,5 +1,5 @@
-import { AgentCommunicationError } from "../../errors.ts";
-import type { SettleReply } from "../../messages/message.ts";
+import { AgentCommunicationError } from "../../model/errors.ts";
+import type { SettleReply } from "../../model/message.ts";
 import { iso } from "../instants.ts";
 import type { ChannelReader, Renewal } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";

@@ -1,5 +1,5 @@
-import type { SendMessageReply } from "../../messages/message.ts";
-import { channelOf, PRIORITIES } from "../../values.ts";
+import type { SendMessageReply } from "../../model/message.ts";
+import { channelOf, PRIORITIES } from "../../model/values.ts";
 import { isAboveHalf, senderShare } from "../mailbox-room.ts";
 import { idTaken, mailboxFull, mailboxShareUsed, mismatch } from "../send-refusals.ts";
 import type { NewMessage } from "../store.ts";

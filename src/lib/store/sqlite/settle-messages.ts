@@ -1,4 +1,4 @@
-import { backoffMilliseconds } from "../../backoff.ts";
+import { backoffMilliseconds } from "../../model/backoff.ts";
 import type { NewSettlement, SettleResult } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";
 import { type AgentRow, requireRegistered } from "./agent-rows.ts";

@@ -1,12 +1,7 @@
-import { AGENT_ROLES, type AgentRole } from "../../agents/agent.ts";
-import { MESSAGE_STATUSES, type MessageStatus } from "../../messages/message.ts";
-import type {
-  CoordinationStatistics,
-  Health,
-  QueueStatistics,
-  RegistryStatistics,
-} from "../../statistics/statistics.ts";
-import { TASK_STATUSES, type TaskStatus } from "../../tasks/task.ts";
+import { AGENT_ROLES, type AgentRole } from "../../model/agent.ts";
+import { MESSAGE_STATUSES, type MessageStatus } from "../../model/message.ts";
+import type { CoordinationStatistics, Health, QueueStatistics, RegistryStatistics } from "../../model/statistics.ts";
+import { TASK_STATUSES, type TaskStatus } from "../../model/task.ts";
 import { BEFORE_AGENTS } from "../agent-reading.ts";
 import { NOTHING_ANSWERS, PROVEN_WRITE_MILLISECONDS } from "../health-checks.ts";
 import { meanLoad } from "../mean-load.ts";

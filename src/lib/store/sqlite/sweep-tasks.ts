@@ -1,4 +1,4 @@
-import { MAINTENANCE_BATCH_ROWS } from "../../limits.ts";
+import { MAINTENANCE_BATCH_ROWS } from "../../model/limits.ts";
 import type { SweepPosition, TaskSweep } from "../upkeep-runs.ts";
 import { agentByNo, changeAgent } from "./agent-rows.ts";
 import { settleDependents, settleLeft } from "./dependencies.ts";

@@ -1,7 +1,7 @@
-import { newId } from "../../ids.ts";
-import type { JsonValue } from "../../json.ts";
-import { ATTEMPTS_DEFAULT } from "../../limits.ts";
-import { PRIORITIES, type Priority } from "../../values.ts";
+import { newId } from "../../model/ids.ts";
+import type { JsonValue } from "../../model/json.ts";
+import { ATTEMPTS_DEFAULT } from "../../model/limits.ts";
+import { PRIORITIES, type Priority } from "../../model/values.ts";
 import type { AgentRow } from "./agent-rows.ts";
 import { endMessage, LIVE_COLUMNS, type LiveMessageRow, storePayload } from "./message-rows.ts";
 import type { Transaction } from "./transaction.ts";

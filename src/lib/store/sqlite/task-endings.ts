@@ -1,7 +1,7 @@
-import { backoffMilliseconds } from "../../backoff.ts";
-import type { JsonValue } from "../../json.ts";
-import type { AttemptOutcome } from "../../tasks/task.ts";
-import { PRIORITIES } from "../../values.ts";
+import { backoffMilliseconds } from "../../model/backoff.ts";
+import type { JsonValue } from "../../model/json.ts";
+import type { AttemptOutcome } from "../../model/task.ts";
+import { PRIORITIES } from "../../model/values.ts";
 import type { FinalStatus, StoredAnswer } from "../task-records.ts";
 import { type AgentChanges, type AgentRow, agentByNo } from "./agent-rows.ts";
 import { completeAssignmentMessage, writeSystemMessage } from "./system-messages.ts";

@@ -1,4 +1,4 @@
-import type { Assignment, ListTasksQuery, TaskEvent, TaskRelation } from "../../tasks/task.ts";
+import type { Assignment, ListTasksQuery, TaskEvent, TaskRelation } from "../../model/task.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { takePage } from "../reply-bytes.ts";
 import type { Page, Paged, StoredTask } from "../store.ts";

@@ -1,6 +1,6 @@
 import type { SQLInputValue } from "node:sqlite";
-import { SYSTEM_ACTOR } from "../../security/call-context.ts";
-import type { AttemptOutcome } from "../../tasks/task.ts";
+import type { AttemptOutcome } from "../../model/task.ts";
+import { SYSTEM_ACTOR } from "../../trace/call-context.ts";
 import { TASK_ROW_COLUMNS, type TaskEventName, type TaskRow } from "../task-records.ts";
 import { agentByNo } from "./agent-rows.ts";
 import { audit } from "./audit.ts";

@@ -1,5 +1,5 @@
-import { actorOf } from "../../security/call-context.ts";
-import type { FailTask, ProgressTask, StartTask, TaskReply } from "../../tasks/task.ts";
+import type { FailTask, ProgressTask, StartTask, TaskReply } from "../../model/task.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import { iso } from "../instants.ts";
 import type { TaskCompletion } from "../store.ts";
 import { leaseLost, type TaskCaller } from "../task-records.ts";

@@ -1,6 +1,6 @@
-import { actorOf } from "../../security/call-context.ts";
-import type { AssignTaskReply } from "../../tasks/task.ts";
-import { PRIORITIES } from "../../values.ts";
+import type { AssignTaskReply } from "../../model/task.ts";
+import { PRIORITIES } from "../../model/values.ts";
+import { actorOf } from "../../trace/call-context.ts";
 import type { NewTask } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";
 import { agentByNo } from "./agent-rows.ts";

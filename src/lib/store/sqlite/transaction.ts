@@ -1,6 +1,6 @@
 import type { SQLInputValue } from "node:sqlite";
-import type { Clock } from "../../clock.ts";
-import { type CallContext, currentCall } from "../../security/call-context.ts";
+import type { Clock } from "../../model/clock.ts";
+import { type CallContext, currentCall } from "../../trace/call-context.ts";
 import type { StoreSettings } from "../store.ts";
 import type { AgentRow } from "./agent-rows.ts";
 import type { Prepared } from "./connection.ts";

@@ -1,6 +1,6 @@
-import type { Clock } from "../../clock.ts";
-import type { NewAuditEntry } from "../../security/audit.ts";
-import type { StoreMaintenanceReport, SweepReport } from "../../statistics/statistics.ts";
+import type { NewAuditEntry } from "../../model/audit.ts";
+import type { Clock } from "../../model/clock.ts";
+import type { StoreMaintenanceReport, SweepReport } from "../../model/statistics.ts";
 import { runMaintenance, runSweep } from "../upkeep-runs.ts";
 import { archiveTasks, dropUnusedSets } from "./archive.ts";
 import { recordAudit } from "./audit.ts";

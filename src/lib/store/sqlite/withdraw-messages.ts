@@ -1,6 +1,6 @@
-import { DEAD_LETTER_BATCH_MAX } from "../../limits.ts";
-import type { WithdrawReply } from "../../messages/message.ts";
-import { channelOf } from "../../values.ts";
+import { DEAD_LETTER_BATCH_MAX } from "../../model/limits.ts";
+import type { WithdrawReply } from "../../model/message.ts";
+import { channelOf } from "../../model/values.ts";
 import { messageNotFound } from "../refusals.ts";
 import type { MailboxSelection } from "../store.ts";
 import { noLongerQueued, writtenBySwitchboard } from "../withdrawal-refusals.ts";

@@ -1,6 +1,13 @@
 import type { Attributes, Counter, Histogram, Meter, ObservableGauge } from "@opentelemetry/api";
-import type { Metrics } from "../../statistics/statistics.ts";
-import { COUNTERS, type CounterName, GAUGES, type GaugeName, HISTOGRAMS, type HistogramName } from "../metric-names.ts";
+import type { Metrics } from "../../model/statistics.ts";
+import {
+  COUNTERS,
+  type CounterName,
+  GAUGES,
+  type GaugeName,
+  HISTOGRAMS,
+  type HistogramName,
+} from "../../trace/metric-names.ts";
 
 /** The instruments behind the names. */
 

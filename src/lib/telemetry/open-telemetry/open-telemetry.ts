@@ -11,14 +11,14 @@ import {
   trace,
 } from "@opentelemetry/api";
 import { type Logger, SeverityNumber } from "@opentelemetry/api-logs";
-import type { Clock } from "../../clock.ts";
-import type { Log, LogFields } from "../../log.ts";
-import type { Metrics } from "../../statistics/statistics.ts";
-import { currentSpan, currentTraceparent, inTrace } from "../current-trace.ts";
-import { codeOf, isFault } from "../error-code.ts";
-import type { CounterName, HistogramName } from "../metric-names.ts";
-import type { Attributes, PastSpan, Span, SpanStart, Telemetry } from "../telemetry.ts";
-import { formatTraceparent, parseTraceparent } from "../traceparent.ts";
+import type { Clock } from "../../model/clock.ts";
+import type { Metrics } from "../../model/statistics.ts";
+import { formatTraceparent, parseTraceparent } from "../../model/traceparent.ts";
+import { currentSpan, currentTraceparent, inTrace } from "../../trace/current-trace.ts";
+import { codeOf, isFault } from "../../trace/error-code.ts";
+import type { Log, LogFields } from "../../trace/log.ts";
+import type { CounterName, HistogramName } from "../../trace/metric-names.ts";
+import type { Attributes, PastSpan, Span, SpanStart, Telemetry } from "../../trace/telemetry.ts";
 import { Instruments } from "./instruments.ts";
 import type { Providers } from "./providers.ts";
 import type { IdleSpans } from "./sampling.ts";

@@ -10,7 +10,7 @@ import { BatchLogRecordProcessor, LoggerProvider } from "@opentelemetry/sdk-logs
 import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import type { TelemetrySettings } from "../../config/telemetry-settings.ts";
-import { newId } from "../../ids.ts";
+import { newId } from "../../model/ids.ts";
 import type { Destination } from "./destinations.ts";
 import { type IdleSpans, RecordingSampler, SpanFilter } from "./sampling.ts";
 

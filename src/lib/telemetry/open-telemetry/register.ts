@@ -1,8 +1,8 @@
 import { context, metrics, trace } from "@opentelemetry/api";
 import { logs } from "@opentelemetry/api-logs";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
-import type { Clock } from "../../clock.ts";
 import type { TelemetrySettings } from "../../config/telemetry-settings.ts";
+import type { Clock } from "../../model/clock.ts";
 import { openDestinations } from "./destinations.ts";
 import { createProviders } from "./providers.ts";
 import { shutDown } from "./shut-down.ts";

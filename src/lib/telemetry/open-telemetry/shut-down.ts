@@ -1,4 +1,4 @@
-import type { Clock } from "../../clock.ts";
+import type { Clock } from "../../model/clock.ts";
 import type { Providers } from "./providers.ts";
 
 /** How long the last export may take: a collector that does not answer keeps no process from ending. */

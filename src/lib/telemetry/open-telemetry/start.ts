@@ -1,7 +1,7 @@
-import type { Clock } from "../../clock.ts";
 import type { TelemetrySettings } from "../../config/telemetry-settings.ts";
-import type { Log } from "../../log.ts";
-import type { Telemetry } from "../telemetry.ts";
+import type { Clock } from "../../model/clock.ts";
+import type { Log } from "../../trace/log.ts";
+import type { Telemetry } from "../../trace/telemetry.ts";
 import { openDestinations } from "./destinations.ts";
 import { OpenTelemetry } from "./open-telemetry.ts";
 import { createProviders } from "./providers.ts";

@@ -1,5 +1,5 @@
-import type { Clock } from "../../clock.ts";
-import type { Metrics } from "../../statistics/statistics.ts";
+import type { Clock } from "../../model/clock.ts";
+import type { Metrics } from "../../model/statistics.ts";
 
 /**
  * The store's statistics for the gauges, read as seldom as they are exported. Two destinations export at about the same time

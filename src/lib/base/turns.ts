@@ -1,0 +1,59 @@
+import { AgentCommunicationError } from "../model/errors.ts";
+import { LONG_REQUEST_BYTES, nextRound } from "./event-loop.ts";
+
+/**
+ * Long work is done one by one, with some rounds of the event loop between: everything else that has arrived is served meanwhile, and
+ * of 64 callers with 4 MB each, a heartbeat waits for one and not for all. Long bodies take turns, and so do all requests of callers
+ * whose last ones were dear (request-cost.ts). On an idle process the rounds pass at once.
+ */
+
+/** A request needs as many to be read, carried out, committed and answered. */
+const ROUNDS_BETWEEN = 4;
+/** Bytes of bodies that wait for their turn at most. */
+const WAITING_MAX_BYTES = 64 * 1024 * 1024;
+
+export class Turns {
+  readonly #maxBytes: number;
+  readonly #waiting: { bytes: number; go: () => void }[] = [];
+  #bytes = 0;
+  #running = false;
+
+  constructor(maxBytes = WAITING_MAX_BYTES) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /**
+   * Resolves when it is the turn of a request; undefined when it needs none.
+   *
+   * @param bytes of its body
+   * @param dear whether its caller has to take turns in any case
+   * @throws RATE_LIMITED when too much waits already
+   */
+  next(bytes: number, dear = false): Promise<void> | undefined {
+    if (bytes < LONG_REQUEST_BYTES && !dear) return undefined;
+    if (this.#bytes + bytes > this.#maxBytes) {
+      throw new AgentCommunicationError(
+        "RATE_LIMITED",
+        "Too many large request bodies are waiting to be read; try again.",
+        {
+          retryAfterSeconds: 1,
+        },
+      );
+    }
+    this.#bytes += bytes;
+    return new Promise((resolve) => {
+      this.#waiting.push({ bytes, go: resolve });
+      if (!this.#running) void this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    for (let first = this.#waiting.shift(); first !== undefined; first = this.#waiting.shift()) {
+      for (let round = 0; round < ROUNDS_BETWEEN; round += 1) await nextRound();
+      this.#bytes -= first.bytes;
+      first.go();
+    }
+    this.#running = false;
+  }
+}

@@ -1,0 +1,142 @@
+import type { z } from "zod";
+import { type SendOptions, scopedKey } from "../../base/idempotency.ts";
+import { newId } from "../../model/ids.ts";
+import { parse } from "../../model/parse.ts";
+import type { CoordinationStatistics } from "../../model/statistics.ts";
+import {
+  type Assignment,
+  type AssignTask,
+  type AssignTaskInput,
+  type AssignTaskReply,
+  assignTaskSchema,
+  cancelTaskSchema,
+  completeTaskSchema,
+  type Explanation,
+  failTaskSchema,
+  listAssignmentsQuerySchema,
+  listTasksQuerySchema,
+  progressTaskSchema,
+  startTaskSchema,
+  type Task,
+  type TaskEvent,
+  type TaskReply,
+  taskHistoryQuerySchema,
+} from "../../model/task.ts";
+import { idSchema } from "../../model/values.ts";
+import type { ContentEncryption } from "../../security/content-encryption.ts";
+import type { Store } from "../../store/store.ts";
+import { currentTraceparent } from "../../trace/current-trace.ts";
+import { type PlainTask, TaskContents } from "./task-contents.ts";
+
+/** Hands work to the worker that has the capabilities and the most room, and sees it through. */
+export class SupervisorCoordinator {
+  readonly #store: Store;
+  readonly #contents: TaskContents;
+  readonly #defaultTimeoutSeconds: number;
+  readonly #maxRetries: number;
+
+  constructor(options: {
+    store: Store;
+    /** Left out: nothing sensitive is taken. */
+    encryption?: ContentEncryption;
+    defaultTimeoutSeconds: number;
+    maxRetries: number;
+  }) {
+    this.#store = options.store;
+    this.#contents = new TaskContents(options);
+    this.#defaultTimeoutSeconds = options.defaultTimeoutSeconds;
+    this.#maxRetries = options.maxRetries;
+  }
+
+  /**
+   * Creates a task and assigns it, or lets it wait until somebody can take it.
+   *
+   * @throws INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_DEREGISTERED, FORBIDDEN, DEPENDENCY_INVALID, ID_TAKEN,
+   * IDEMPOTENCY_MISMATCH, KEY_UNAVAILABLE
+   * @example
+   * await coordinator.assign({ supervisor: "lead", taskType: "build", requiredCapabilities: ["python"] });
+   */
+  async assign(input: AssignTaskInput, options: SendOptions = {}): Promise<AssignTaskReply & { duplicate: boolean }> {
+    const task = parse(assignTaskSchema, input);
+    const idempotencyKey = scopedKey("POST /tasks", task.supervisor, options, task.taskId);
+    return this.#contents.assign({ ...this.#withDefaults(task), idempotencyKey }, task);
+  }
+
+  /** What assign would weigh and choose now; writes nothing. */
+  async preview(input: AssignTaskInput): Promise<Explanation> {
+    const task = parse(assignTaskSchema, input);
+    return this.#store.previewAssignment(this.#contents.prepare(this.#withDefaults(task), task));
+  }
+
+  #withDefaults({ sensitive: _, ...task }: AssignTask): PlainTask {
+    return {
+      ...task,
+      taskId: task.taskId ?? newId(this.#store.now()),
+      timeoutSeconds: task.timeoutSeconds ?? this.#defaultTimeoutSeconds,
+      maxRetries: task.maxRetries ?? this.#maxRetries,
+      traceparent: currentTraceparent(),
+    };
+  }
+
+  /** The archive included. @throws TASK_NOT_FOUND, KEY_UNAVAILABLE */
+  async get(taskId: string): Promise<Task> {
+    return this.#contents.reveal(await this.#store.getTask(parse(idSchema, taskId, "task id")));
+  }
+
+  /** Newest first. @throws KEY_UNAVAILABLE */
+  async list(query: z.input<typeof listTasksQuerySchema> = {}): Promise<{ tasks: Task[]; nextCursor: string | null }> {
+    const { items, nextCursor } = await this.#store.listTasks(parse(listTasksQuerySchema, query));
+    return { tasks: await this.#contents.revealAll(items), nextCursor };
+  }
+
+  /** Why each attempt went where it went. @throws TASK_NOT_FOUND */
+  async assignments(
+    taskId: string,
+    query: z.input<typeof listAssignmentsQuerySchema> = {},
+  ): Promise<{ assignments: Assignment[]; nextCursor: string | null }> {
+    const page = parse(listAssignmentsQuerySchema, query);
+    const { items, nextCursor } = await this.#store.getAssignments(parse(idSchema, taskId, "task id"), page);
+    return { assignments: items, nextCursor };
+  }
+
+  /** Newest first. @throws TASK_NOT_FOUND */
+  async history(
+    taskId: string,
+    query: z.input<typeof taskHistoryQuerySchema> = {},
+  ): Promise<{ events: TaskEvent[]; nextCursor: string | null }> {
+    const page = parse(taskHistoryQuerySchema, query);
+    const { items, nextCursor } = await this.#store.getTaskHistory(parse(idSchema, taskId, "task id"), page);
+    return { events: items, nextCursor };
+  }
+
+  /** @throws TASK_NOT_FOUND, LEASE_LOST, AGENT_NOT_FOUND, AGENT_DEREGISTERED */
+  async start(taskId: string, input: z.input<typeof startTaskSchema>): Promise<TaskReply> {
+    return this.#store.startTask(parse(idSchema, taskId, "task id"), parse(startTaskSchema, input));
+  }
+
+  /** Throws as start. */
+  async progress(taskId: string, input: z.input<typeof progressTaskSchema>): Promise<TaskReply> {
+    return this.#store.progressTask(parse(idSchema, taskId, "task id"), parse(progressTaskSchema, input));
+  }
+
+  /** Throws as start, and KEY_UNAVAILABLE. */
+  async complete(taskId: string, input: z.input<typeof completeTaskSchema>): Promise<TaskReply> {
+    const id = parse(idSchema, taskId, "task id");
+    return this.#store.completeTask(id, await this.#contents.complete(id, parse(completeTaskSchema, input)));
+  }
+
+  /** Throws as start. */
+  async fail(taskId: string, input: z.input<typeof failTaskSchema>): Promise<TaskReply> {
+    return this.#store.failTask(parse(idSchema, taskId, "task id"), parse(failTaskSchema, input));
+  }
+
+  /** At once, or a request when it is running. @throws TASK_NOT_FOUND, TASK_ENDED */
+  async cancel(taskId: string, input: z.input<typeof cancelTaskSchema> = {}): Promise<TaskReply> {
+    const { reason } = parse(cancelTaskSchema, input);
+    return this.#store.cancelTask(parse(idSchema, taskId, "task id"), reason);
+  }
+
+  statistics(): Promise<CoordinationStatistics> {
+    return this.#store.coordinationStatistics();
+  }
+}

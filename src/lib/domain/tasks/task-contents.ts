@@ -1,0 +1,146 @@
+import { IdempotencyMismatch } from "../../base/idempotency.ts";
+import type { JsonValue } from "../../model/json.ts";
+import type { AssignTask, AssignTaskReply, CompleteTask, Task } from "../../model/task.ts";
+import {
+  type ContentEncryption,
+  type Decrypted,
+  type Key,
+  type Place,
+  withoutKeys,
+} from "../../security/content-encryption.ts";
+import type { NewTask, Store, StoredTask, TaskCompletion } from "../../store/store.ts";
+
+/** What is in tasks: encrypted on the way into the store where it is sensitive, and decrypted on the way out. */
+
+/** Tasks of which it is known whether they are sensitive; beyond that the ones longest known are forgotten. */
+const KNOWN_MAX = 20_000;
+
+/** A new task but for what encryption changes of it. */
+export type PlainTask = Omit<NewTask, "requestHash" | "keyVersion">;
+
+export class TaskContents {
+  readonly #store: Store;
+  readonly #encryption: ContentEncryption;
+  /** It never changes. */
+  readonly #sensitive = new Map<string, boolean>();
+
+  constructor(options: { store: Store; encryption?: ContentEncryption }) {
+    this.#store = options.store;
+    this.#encryption = options.encryption ?? withoutKeys;
+  }
+
+  /**
+   * Creates a task.
+   *
+   * @param asked the request as it was made: by it a repeat is recognised
+   * @throws KEY_UNAVAILABLE, and what the store throws
+   */
+  async assign(task: PlainTask, asked: AssignTask): Promise<AssignTaskReply & { duplicate: boolean }> {
+    const sensitive = this.#encryption.covers(asked.sensitive);
+    const key = sensitive ? await this.#encryption.currentKey() : undefined;
+    const reply = await this.#assignWith(this.prepare(task, asked, key), asked);
+    // Of a duplicate, somebody else may have decided.
+    if (!reply.duplicate) this.#remember(reply.taskId, sensitive);
+    return reply;
+  }
+
+  /** The task as the store takes it. */
+  prepare(task: PlainTask, asked: AssignTask, key?: Key): NewTask {
+    const requestHash = this.#encryption.hash(key, hashed(asked));
+    if (key === undefined) return { ...task, requestHash };
+    const { value, keyVersion } = this.#encryption.encrypt(key, placeOf(task.taskId, "parameters"), task.parameters);
+    return { ...task, parameters: value, keyVersion, requestHash };
+  }
+
+  /** A repeat is recognised under another version of the key, too: its hash is made like the stored one. */
+  async #assignWith(task: NewTask, asked: AssignTask): Promise<AssignTaskReply & { duplicate: boolean }> {
+    try {
+      return await this.#store.assignTask(task);
+    } catch (error) {
+      const storedHash = error instanceof IdempotencyMismatch ? error.storedHash : undefined;
+      if (storedHash === undefined) throw error;
+      if ((await this.#encryption.hashLike(storedHash, hashed(asked))) !== storedHash) throw error;
+      return this.#store.assignTask({ ...task, requestHash: storedHash });
+    }
+  }
+
+  /** The completion as the store takes it: the result of a sensitive task is encrypted. @throws KEY_UNAVAILABLE */
+  async complete(taskId: string, completion: CompleteTask): Promise<TaskCompletion> {
+    const { result } = completion;
+    if (result === undefined || !(await this.#covers(taskId))) return completion;
+    const key = await this.#encryption.currentKey();
+    const { value, keyVersion } = this.#encryption.encrypt(key, placeOf(taskId, "result"), result);
+    return { ...completion, result: value, keyVersion };
+  }
+
+  /** The store is asked once of a task, and not at all of those that this process has made itself. */
+  async #covers(taskId: string): Promise<boolean> {
+    if (this.#encryption.all) return true;
+    const known = this.#sensitive.get(taskId);
+    if (known !== undefined) return known;
+    const sensitive = await this.#store.isSensitiveTask(taskId);
+    // A task that is not there: the store says so when it is completed.
+    if (sensitive === undefined) return false;
+    this.#remember(taskId, sensitive);
+    return sensitive;
+  }
+
+  #remember(taskId: string, sensitive: boolean): void {
+    if (this.#sensitive.size >= KNOWN_MAX) {
+      for (const oldest of this.#sensitive.keys()) {
+        this.#sensitive.delete(oldest);
+        break;
+      }
+    }
+    this.#sensitive.set(taskId, sensitive);
+  }
+
+  /** The task as its readers see it. @throws KEY_UNAVAILABLE */
+  async reveal(stored: StoredTask): Promise<Task> {
+    const { keyVersion, resultKeyVersion, ...task } = stored;
+    if (keyVersion === undefined && resultKeyVersion === undefined) return task;
+    task.sensitive = true;
+    const parameters = await this.#decrypt(task, "parameters", keyVersion);
+    const result = await this.#decrypt(task, "result", resultKeyVersion);
+    if (parameters !== undefined) task.parameters = readValue(parameters) ?? null;
+    if (result !== undefined) {
+      const value = readValue(result);
+      if (value === undefined) delete task.result;
+      else task.result = value;
+    }
+    if (isUnread(parameters) || isUnread(result)) task.undecryptable = true;
+    return task;
+  }
+
+  /** The same for a page of a list. */
+  async revealAll(stored: readonly StoredTask[]): Promise<Task[]> {
+    return Promise.all(stored.map((task) => this.reveal(task)));
+  }
+
+  /** @returns undefined when it is plain */
+  async #decrypt(
+    task: Task,
+    field: "parameters" | "result",
+    keyVersion: string | undefined,
+  ): Promise<Decrypted | undefined> {
+    if (keyVersion === undefined) return undefined;
+    return this.#encryption.decrypt(placeOf(task.taskId, field), task[field], keyVersion);
+  }
+}
+
+function readValue(decrypted: Decrypted): JsonValue | undefined {
+  return decrypted.state === "read" ? decrypted.value : undefined;
+}
+
+function isUnread(decrypted: Decrypted | undefined): boolean {
+  return decrypted !== undefined && decrypted.state !== "read";
+}
+
+function placeOf(taskId: string, field: "parameters" | "result"): Place {
+  return { kind: "task", id: taskId, field };
+}
+
+/** What a repeat has in common with the first: all that was said, except the id. */
+function hashed({ taskId: _, sensitive, ...rest }: AssignTask): object {
+  return sensitive === true ? { ...rest, sensitive } : rest;
+}

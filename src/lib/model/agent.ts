@@ -1,0 +1,105 @@
+import { z } from "zod";
+import { CAPABILITIES_MAX, CONCURRENT_TASKS_MAX, METADATA_MAX_BYTES } from "./limits.ts";
+import {
+  attemptSchema,
+  capabilitySchema,
+  idSchema,
+  instantSchema,
+  jsonObjectSchema,
+  pageQueryShape,
+} from "./values.ts";
+
+/** The vocabulary of agents: what they send when they register and beat, and how they read. */
+
+export const AGENT_ROLES = ["supervisor", "worker", "observer", "admin"] as const;
+export const agentRoleSchema = z.enum(AGENT_ROLES);
+export type AgentRole = z.infer<typeof agentRoleSchema>;
+
+/**
+ * active: takes work · draining: finishes what it has · inactive: silent past its heartbeat timeout ·
+ * deregistered: gone until it registers again.
+ */
+export const AGENT_STATUSES = ["active", "draining", "inactive", "deregistered"] as const;
+export const agentStatusSchema = z.enum(AGENT_STATUSES);
+export type AgentStatus = z.infer<typeof agentStatusSchema>;
+
+/** The sender of messages that the switchboard writes itself. No agent may register under it. */
+export const SYSTEM_SENDER = "system";
+
+/** Reserved in any case: `System` in a list would be taken for the switchboard. */
+export const agentIdSchema = idSchema.refine(
+  (id) => id.toLowerCase() !== SYSTEM_SENDER,
+  `"${SYSTEM_SENDER}" is reserved, in any case`,
+);
+
+export const maxConcurrentTasksSchema = z.int().min(0).max(CONCURRENT_TASKS_MAX);
+
+/** `POST /agents`. Capabilities are a set: repeats are dropped and order means nothing. */
+export const registerAgentSchema = z.strictObject({
+  agentId: agentIdSchema,
+  role: agentRoleSchema,
+  capabilities: z.array(capabilitySchema).max(CAPABILITIES_MAX).default([]),
+  maxConcurrentTasks: maxConcurrentTasksSchema.default(1),
+  metadata: jsonObjectSchema(METADATA_MAX_BYTES).optional(),
+});
+export type RegisterAgentInput = z.input<typeof registerAgentSchema>;
+export type RegisterAgent = z.output<typeof registerAgentSchema>;
+
+/** What an agent did in the last 30 days. Counts and mean are live; p95 and the window move with daily maintenance. */
+export const agentPerformanceSchema = z.object({
+  completed: z.int(),
+  failed: z.int(),
+  /** completed / (completed + failed); null before the first. */
+  successRate: z.number().nullable(),
+  /** Of completed attempts, from assignment to completion. */
+  meanDurationSeconds: z.number().nullable(),
+  p95DurationSeconds: z.number().nullable(),
+});
+
+export const agentSchema = z.object({
+  agentId: idSchema,
+  role: agentRoleSchema,
+  capabilities: z.array(z.string()),
+  maxConcurrentTasks: z.int(),
+  metadata: z.record(z.string(), z.json()).optional(),
+  status: agentStatusSchema,
+  /** Tasks assigned or running now; always equal to the live assignments. */
+  activeTasks: z.int(),
+  registeredAt: instantSchema,
+  lastHeartbeatAt: instantSchema,
+  performance: agentPerformanceSchema,
+});
+export type Agent = z.infer<typeof agentSchema>;
+
+export const registerAgentReplySchema = z.object({
+  agent: agentSchema,
+  /** The agent's own token, when an enrolment key has created it; shown this once. */
+  token: z.string().optional(),
+});
+
+/** `GET /agents` */
+export const listAgentsQuerySchema = z.strictObject({
+  role: agentRoleSchema.optional(),
+  /** Agents that meet this requirement: `python` is met by `python` and by any `python@version`. */
+  capability: capabilitySchema.optional(),
+  status: agentStatusSchema.optional(),
+  ...pageQueryShape,
+});
+export type ListAgentsQuery = z.output<typeof listAgentsQuerySchema>;
+export const listAgentsReplySchema = z.object({ agents: z.array(agentSchema), nextCursor: z.string().nullable() });
+
+/** `POST /agents/{agentId}/heartbeat`; without `status` the stored one is kept (inactive becomes active). */
+export const heartbeatSchema = z.strictObject({
+  status: z.enum(["active", "draining"]).optional(),
+  maxConcurrentTasks: maxConcurrentTasksSchema.optional(),
+});
+export type HeartbeatInput = z.input<typeof heartbeatSchema>;
+
+export const heartbeatReplySchema = z.object({
+  status: agentStatusSchema,
+  heartbeatIntervalSeconds: z.number(),
+  /** Messages that could be received now, counted up to 1,000. */
+  pendingMessages: z.int(),
+  tasks: z.array(z.object({ taskId: idSchema, attempt: attemptSchema, cancelRequested: z.boolean() })),
+});
+export type HeartbeatReply = z.infer<typeof heartbeatReplySchema>;

@@ -1,0 +1,248 @@
+import { z } from "zod";
+import { CAPABILITIES_MAX, DEPENDENCIES_MAX, DESCRIPTION_MAX_BYTES, RETRIES_MAX } from "./limits.ts";
+import {
+  attemptSchema,
+  capabilitySchema,
+  durationSecondsSchema,
+  idSchema,
+  instantSchema,
+  jsonSchema,
+  nextCursorSchema,
+  noteSchema,
+  pageQueryShape,
+  prioritySchema,
+  textSchema,
+  traceparentSchema,
+} from "./values.ts";
+
+/** The vocabulary of tasks: assignment, progress, results, explanations. */
+
+/** blocked → pending → assigned → running → completed | failed | cancelled */
+export const TASK_STATUSES = ["blocked", "pending", "assigned", "running", "completed", "failed", "cancelled"] as const;
+export const taskStatusSchema = z.enum(TASK_STATUSES);
+export type TaskStatus = z.infer<typeof taskStatusSchema>;
+
+/** What a task is to an agent: assigned by it, assigned to it, or what a task in its hands, assigned or running, depends on. */
+export type TaskRelation = "assigned_by" | "assigned_to" | "needed_by";
+
+/** `POST /tasks` and `POST /tasks/preview`. Timeouts and retries default to the settings. */
+export const assignTaskSchema = z.strictObject({
+  taskId: idSchema.optional(),
+  supervisor: idSchema,
+  taskType: idSchema,
+  description: textSchema(DESCRIPTION_MAX_BYTES).default(""),
+  parameters: jsonSchema().default(null),
+  /** Parameters and result are encrypted where they are stored. Their readers see them plain. */
+  sensitive: z.boolean().optional(),
+  requiredCapabilities: z.array(capabilitySchema).max(CAPABILITIES_MAX).default([]),
+  preferredCapabilities: z.array(capabilitySchema).max(CAPABILITIES_MAX).default([]),
+  priority: prioritySchema.default("normal"),
+  timeoutSeconds: durationSecondsSchema.optional(),
+  maxRetries: z.int().min(0).max(RETRIES_MAX).optional(),
+  dependsOn: z.array(idSchema).max(DEPENDENCIES_MAX).default([]),
+  parentTaskId: idSchema.optional(),
+  assignTo: idSchema.optional(),
+});
+export type AssignTaskInput = z.input<typeof assignTaskSchema>;
+export type AssignTask = z.output<typeof assignTaskSchema>;
+
+export const assignTaskReplySchema = z.object({
+  taskId: idSchema,
+  status: taskStatusSchema,
+  assignedTo: idSchema.optional(),
+  attempt: z.int(),
+});
+export type AssignTaskReply = z.infer<typeof assignTaskReplySchema>;
+
+export const taskSchema = z.object({
+  taskId: idSchema,
+  supervisor: idSchema,
+  taskType: idSchema,
+  description: z.string(),
+  parameters: z.json(),
+  /** True when the parameters or the result are encrypted where they are stored. */
+  sensitive: z.boolean().optional(),
+  /** True when one of them cannot be decrypted any more: parameters then read null, the result is absent. */
+  undecryptable: z.boolean().optional(),
+  requiredCapabilities: z.array(z.string()),
+  preferredCapabilities: z.array(z.string()),
+  priority: prioritySchema,
+  timeoutSeconds: z.number(),
+  maxRetries: z.int(),
+  retriesUsed: z.int(),
+  dependsOn: z.array(idSchema),
+  parentTaskId: idSchema.optional(),
+  assignTo: idSchema.optional(),
+  status: taskStatusSchema,
+  assignedTo: idSchema.optional(),
+  /** The fencing number: how often the task was assigned. It is not the retry count. */
+  attempt: z.int(),
+  cancelRequested: z.boolean(),
+  percent: z.number().optional(),
+  note: z.string().optional(),
+  result: z.json().optional(),
+  error: z.string().optional(),
+  createdAt: instantSchema,
+  /** When a waiting task may be handed out next. */
+  availableAt: instantSchema,
+  assignedAt: instantSchema.optional(),
+  startedAt: instantSchema.optional(),
+  deadline: instantSchema.optional(),
+  endedAt: instantSchema.optional(),
+  /** True when the task has been moved to the archive. */
+  archived: z.boolean().optional(),
+  /** W3C Trace Context of the call that assigned it: its messages, and what its worker does, continue that trace. */
+  traceparent: traceparentSchema.optional(),
+});
+export type Task = z.infer<typeof taskSchema>;
+
+export const listTasksQuerySchema = z.strictObject({
+  status: taskStatusSchema.optional(),
+  supervisor: idSchema.optional(),
+  assignedTo: idSchema.optional(),
+  taskType: idSchema.optional(),
+  parentTaskId: idSchema.optional(),
+  ...pageQueryShape,
+});
+export type ListTasksQuery = z.output<typeof listTasksQuerySchema>;
+export const listTasksReplySchema = z.object({ tasks: z.array(taskSchema), nextCursor: nextCursorSchema });
+
+const attemptShape = { agentId: idSchema, attempt: attemptSchema };
+export const startTaskSchema = z.strictObject(attemptShape);
+export const progressTaskSchema = z.strictObject({
+  ...attemptShape,
+  percent: z.number().min(0).max(100).optional(),
+  note: noteSchema.optional(),
+  /** Moves the deadline to now + this, if later. */
+  extendSeconds: durationSecondsSchema.optional(),
+});
+export const completeTaskSchema = z.strictObject({ ...attemptShape, result: jsonSchema().optional() });
+export const failTaskSchema = z.strictObject({
+  ...attemptShape,
+  error: noteSchema,
+  retryable: z.boolean().default(true),
+});
+export const cancelTaskSchema = z.strictObject({ reason: noteSchema.optional() });
+export type StartTask = z.output<typeof startTaskSchema>;
+export type ProgressTask = z.output<typeof progressTaskSchema>;
+export type CompleteTask = z.output<typeof completeTaskSchema>;
+export type FailTask = z.output<typeof failTaskSchema>;
+
+export const taskReplySchema = z.object({
+  taskId: idSchema,
+  status: taskStatusSchema,
+  cancelRequested: z.boolean(),
+  deadline: instantSchema.optional(),
+});
+export type TaskReply = z.infer<typeof taskReplySchema>;
+
+/** Why others were not considered at all. Counts, not names: the fleet may be large. */
+export const exclusionsSchema = z.object({
+  /** Registered workers (draining and inactive ones included) that lack a required capability. */
+  missingCapability: z.int(),
+  /** Capable, but draining or inactive. */
+  notActive: z.int(),
+  /** Capable and active, without a free slot. */
+  noFreeSlot: z.int(),
+  /** Could have taken it, but ranked behind the first 64. */
+  beyondLimit: z.int(),
+  /** Workers other than the one that `assignTo` names. */
+  notNamed: z.int(),
+});
+export type Exclusions = z.infer<typeof exclusionsSchema>;
+
+export const candidateSchema = z.object({
+  agentId: idSchema,
+  activeTasks: z.int(),
+  maxConcurrentTasks: z.int(),
+  /** activeTasks / maxConcurrentTasks before this assignment. */
+  load: z.number(),
+  /** How many of the preferred capabilities it has. */
+  preferredCapabilities: z.int(),
+  /** (completed + 1) / (completed + failed + 1) */
+  reliability: z.number(),
+  lastAssignedAt: instantSchema.optional(),
+  /** True for the agent whose attempt just ended: taken only if nobody else fits. */
+  endedLastAttempt: z.boolean(),
+});
+export type Candidate = z.infer<typeof candidateSchema>;
+
+/** What an assignment weighed, best candidate first. `chosen` is absent when nobody fitted. */
+export const explanationSchema = z.object({
+  policy: z.string(),
+  chosen: idSchema.optional(),
+  considered: z.array(candidateSchema),
+  excluded: exclusionsSchema,
+});
+export type Explanation = z.infer<typeof explanationSchema>;
+
+export const ATTEMPT_OUTCOMES = [
+  "completed",
+  "failed",
+  "timed_out",
+  "agent_inactive",
+  "released",
+  "cancelled",
+] as const;
+export const assignmentSchema = explanationSchema.extend({
+  attempt: z.int(),
+  assignedAt: instantSchema,
+  endedAt: instantSchema.optional(),
+  outcome: z.enum(ATTEMPT_OUTCOMES).optional(),
+});
+export type Assignment = z.infer<typeof assignmentSchema>;
+export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
+/** `GET /tasks/{taskId}/assignment`, the oldest attempt first. */
+export const listAssignmentsQuerySchema = z.strictObject({ ...pageQueryShape });
+export const listAssignmentsReplySchema = z.object({
+  assignments: z.array(assignmentSchema),
+  nextCursor: nextCursorSchema,
+});
+
+export const TASK_EVENTS = [
+  "created",
+  "unblocked",
+  "assigned",
+  "started",
+  "progress",
+  "requeued",
+  "cancel_requested",
+  "completed",
+  "failed",
+  "cancelled",
+] as const;
+export const taskEventSchema = z.object({
+  event: z.enum(TASK_EVENTS),
+  at: instantSchema,
+  attempt: z.int(),
+  agentId: idSchema.optional(),
+  detail: z.string().optional(),
+});
+export type TaskEvent = z.infer<typeof taskEventSchema>;
+export const taskHistoryQuerySchema = z.strictObject({ ...pageQueryShape });
+export const taskHistoryReplySchema = z.object({ events: z.array(taskEventSchema), nextCursor: nextCursorSchema });
+
+/** The payload of a `task_assignment` message. */
+export const taskAssignmentPayloadSchema = z.object({
+  taskId: idSchema,
+  attempt: attemptSchema,
+  taskType: idSchema,
+  description: z.string(),
+  parameters: z.json(),
+  sensitive: z.boolean().optional(),
+  deadline: instantSchema,
+});
+export type TaskAssignmentPayload = z.infer<typeof taskAssignmentPayloadSchema>;
+
+/** The payload of a `task_result` message. */
+export const taskResultPayloadSchema = z.object({
+  taskId: idSchema,
+  taskType: idSchema,
+  status: z.enum(["completed", "failed", "cancelled"]),
+  attempt: z.int(),
+  result: z.json().optional(),
+  /** True when there is a result and it is encrypted where it is stored. */
+  sensitive: z.boolean().optional(),
+  error: z.string().optional(),
+});
+export type TaskResultPayload = z.infer<typeof taskResultPayloadSchema>;
