@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
+import { z } from "zod";
 import type { Page, Paged } from "../../src/lib/store/store.ts";
 import { type StoreFactory, useStore } from "./store-under-test.ts";
 import { caught, everyPage, type Scene, SECOND } from "./support.ts";
@@ -158,6 +159,24 @@ export function pagingContract(open: StoreFactory): void {
         ];
         for (const bad of forged)
           expect([bad, await caught(read({ limit: 2, cursor: bad }))]).toEqual([bad, "INVALID_REQUEST"]);
+      });
+
+      it("refuses a cursor whose position is of another kind, and bears one that lies nowhere", async () => {
+        const { read } = await build(stage.scene());
+        const { nextCursor } = await read({ limit: 2 });
+        const [hash, position] = z
+          .tuple([z.string(), z.array(z.union([z.string(), z.number()]))])
+          .parse(JSON.parse(Buffer.from(nextCursor ?? "", "base64url").toString()));
+        const edited = (parts: unknown[]) =>
+          caught(read({ limit: 2, cursor: Buffer.from(JSON.stringify([hash, parts])).toString("base64url") }));
+        expect(await edited(position)).toBe("accepted");
+        const otherKind = position.map((part) => (typeof part === "number" ? `${part}` : 7));
+        for (const parts of [otherKind, [...position, ...position], []]) {
+          expect([parts, await edited(parts)]).toEqual([parts, "INVALID_REQUEST"]);
+        }
+        const far = (sign: 1 | -1) =>
+          position.map((part) => (typeof part === "number" ? sign * Number.MAX_SAFE_INTEGER : "~"));
+        expect([await edited(far(1)), await edited(far(-1))]).toEqual(["accepted", "accepted"]);
       });
     });
 

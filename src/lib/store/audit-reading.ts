@@ -63,7 +63,7 @@ export interface AuditWindow {
 export function auditWindow(query: ListAuditQuery): AuditWindow {
   const { limit, cursor, ...filter } = query;
   const filters = { list: "audit", ...filter };
-  const [before] = decodeCursor(filters, cursor) ?? [Number.MAX_SAFE_INTEGER];
+  const [before] = decodeCursor(filters, cursor, 1) ?? [Number.MAX_SAFE_INTEGER];
   const [from, to] = [filter.from, filter.to].map((time) => (time === undefined ? null : Date.parse(time)));
   const filtered = Object.values(filter).some((value) => value !== undefined);
   return {

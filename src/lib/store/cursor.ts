@@ -33,16 +33,29 @@ export function encodeCursor(filters: unknown, position: readonly (string | numb
   return Buffer.from(JSON.stringify([filtersHash(filters), position])).toString("base64url");
 }
 
+/** What positions of a list are made of: one text, or so many whole numbers. */
+export type PositionShape = "text" | 1 | 2;
+
+/** A text where a number belongs is not compared as one by every database. */
+function hasShape(position: readonly (string | number)[], shape: PositionShape): boolean {
+  if (shape === "text") return position.length === 1 && typeof position[0] === "string";
+  return position.length === shape && position.every((part) => typeof part === "number");
+}
+
 /**
  * The position inside a cursor, undefined without one.
  *
  * @throws INVALID_REQUEST for anything that this list, with these filters, did not give
  */
-export function decodeCursor(filters: unknown, cursor: string | undefined): (string | number)[] | undefined {
+export function decodeCursor(
+  filters: unknown,
+  cursor: string | undefined,
+  shape: PositionShape,
+): (string | number)[] | undefined {
   if (cursor === undefined) return undefined;
   const parsed = cursorSchema.safeParse(parseJson(Buffer.from(cursor, "base64url").toString("utf8")));
   // Compared with what we would have given: base64url has more than one spelling of the same bytes.
-  const ours = parsed.success && encodeCursor(filters, parsed.data[1]) === cursor;
+  const ours = parsed.success && hasShape(parsed.data[1], shape) && encodeCursor(filters, parsed.data[1]) === cursor;
   if (!parsed.success || !ours) {
     throw new AgentCommunicationError("INVALID_REQUEST", "The cursor does not belong to this list and its filters.", {
       errors: [{ path: "cursor", message: "does not belong to this list and its filters" }],

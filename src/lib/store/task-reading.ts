@@ -165,11 +165,14 @@ export function historyCursor(taskId: string, position: readonly number[]): stri
   return encodeCursor({ list: "history", taskId }, position);
 }
 
+const ATTEMPT_MAX = 2 ** 31 - 1;
 const assignmentFilters = (taskId: string) => ({ list: "assignments", taskId });
 
 /** The attempt after which a page begins. @throws INVALID_REQUEST for a cursor of something else */
 export function assignmentsAfter(taskId: string, cursor: string | undefined): number {
-  return Number(decodeCursor(assignmentFilters(taskId), cursor)?.[0] ?? 0);
+  const after = Number(decodeCursor(assignmentFilters(taskId), cursor, 1)?.[0] ?? 0);
+  // Attempts are numbers of 32 bits in a database; what a caller has made up of a cursor need not be.
+  return Math.max(0, Math.min(after, ATTEMPT_MAX));
 }
 
 /** A page of attempts, from the oldest on; `stored`: those after the cursor, one more than the page holds where there are more. */

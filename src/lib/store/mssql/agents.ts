@@ -27,7 +27,7 @@ const LIST = procedure("list_agents");
 export async function listAgents(connection: Connection, query: Page & AgentFilters): Promise<Paged<Agent>> {
   const { role, capability, status, limit } = query;
   const filters = { list: "agents", role, capability, status };
-  const after = String(decodeCursor(filters, query.cursor)?.[0] ?? BEFORE_AGENTS);
+  const after = String(decodeCursor(filters, query.cursor, "text")?.[0] ?? BEFORE_AGENTS);
   const result = await connection.query(LIST, {
     role: word(role ?? null),
     status: word(status ?? null),

@@ -70,7 +70,7 @@ const LIST = procedure("list_audit_blocks");
 export async function listAuditBlocks(connection: Connection, query: ListAuditBlocksQuery): Promise<Paged<AuditBlock>> {
   const { limit } = query;
   const filters = { list: "audit-blocks", after: query.after };
-  const after = Number(decodeCursor(filters, query.cursor)?.[0] ?? query.after);
+  const after = Number(decodeCursor(filters, query.cursor, 1)?.[0] ?? query.after);
   const result = await connection.query(LIST, { after: bigint(after), limit: int(limit + 1) });
   const rows = result.rows<BlockRow>(0);
   return takePage(rows, limit, readBlock, (last) => encodeCursor(filters, [last.block_no]));

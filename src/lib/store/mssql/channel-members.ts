@@ -22,7 +22,7 @@ export async function listChannelMembers(
   page: Page,
 ): Promise<Paged<ChannelMember>> {
   const filters = { list: "channel-members", name };
-  const after = String(decodeCursor(filters, page.cursor)?.[0] ?? "");
+  const after = String(decodeCursor(filters, page.cursor, "text")?.[0] ?? "");
   const result = await connection.query(MEMBERS, { name: id(name), after: id(after), rows: int(page.limit + 1) });
   if (result.rows<{ channel_no: number | null }>(0)[0]?.channel_no == null) throw channelNotFound(name);
   const rows = result.rows<{ agent_id: string; added_at: number }>(1);

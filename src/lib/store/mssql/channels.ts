@@ -108,7 +108,7 @@ export async function listChannels(
 ): Promise<Paged<Channel>> {
   const { kind, reader, limit } = query;
   const filters = { list: "channels", kind, reader };
-  const after = String(decodeCursor(filters, query.cursor)?.[0] ?? "");
+  const after = String(decodeCursor(filters, query.cursor, "text")?.[0] ?? "");
   const [agentId, roleGrantee] = reader === undefined ? [null, null] : granteesOf(reader);
   const result = await connection.query(LIST, {
     kind: word(kind ?? null),

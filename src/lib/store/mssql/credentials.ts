@@ -71,7 +71,7 @@ export async function listCredentials(
 ): Promise<Paged<Credential>> {
   const { agentId, kind, limit } = query;
   const filters = { list: "credentials", agentId, kind };
-  const before = Number(decodeCursor(filters, query.cursor)?.[0] ?? Number.MAX_SAFE_INTEGER);
+  const before = Number(decodeCursor(filters, query.cursor, 1)?.[0] ?? Number.MAX_SAFE_INTEGER);
   const result = await connection.query(LIST, {
     agentId: id(agentId ?? null),
     kind: word(kind ?? null),

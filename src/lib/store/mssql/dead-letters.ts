@@ -19,7 +19,7 @@ export async function listDeadLetters(
 ): Promise<Paged<StoredMessage>> {
   const { limit, cursor, ...filter } = query;
   const filters = { list: "dead-letters", ...filter };
-  const [endedAt, arrival] = decodeCursor(filters, cursor) ?? [Number.MAX_SAFE_INTEGER, 0];
+  const [endedAt, arrival] = decodeCursor(filters, cursor, 2) ?? [Number.MAX_SAFE_INTEGER, 0];
   const result = await connection.query(LIST, {
     receiver: id(filter.receiver ?? null),
     type: word(filter.type ?? null),

@@ -91,7 +91,7 @@ const LIST = procedure("list_message_types");
 /** By type name. */
 export async function listMessageTypes(connection: Connection, page: Page): Promise<Paged<MessageTypeDefinition>> {
   const filters = { list: "message-types" };
-  const after = String(decodeCursor(filters, page.cursor)?.[0] ?? "");
+  const after = String(decodeCursor(filters, page.cursor, "text")?.[0] ?? "");
   const rows = (await connection.query(LIST, { after: word(after), limit: int(page.limit + 1) })).rows<
     TypeRow & { found: number }
   >(0);

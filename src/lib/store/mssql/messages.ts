@@ -48,7 +48,7 @@ const LOWEST_RANK = -(2 ** 52);
  */
 export async function peekMessages(connection: Connection, agentId: string, page: Page): Promise<Paged<StoredMessage>> {
   const filters = { list: "mailbox", agentId };
-  const [rank, arrival] = decodeCursor(filters, page.cursor) ?? [LOWEST_RANK, 0];
+  const [rank, arrival] = decodeCursor(filters, page.cursor, 2) ?? [LOWEST_RANK, 0];
   const inputs = { rank: bigint(Number(rank)), arrival: bigint(Number(arrival)), limit: int(page.limit + 1) };
   const result = await connection.query(WAITING, { agentId: id(agentId), ...inputs });
   if (result.rows<{ agent_no: number | null }>(0)[0]?.agent_no == null) throw agentNotFound(agentId);

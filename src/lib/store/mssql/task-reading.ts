@@ -46,7 +46,7 @@ export async function listTasks(
 ): Promise<Paged<StoredTask>> {
   const { status, supervisor, assignedTo, taskType, parentTaskId, limit } = query;
   const filters = { list: "tasks", status, supervisor, assignedTo, taskType, parentTaskId };
-  const before = Number(decodeCursor(filters, query.cursor)?.[0] ?? Number.MAX_SAFE_INTEGER);
+  const before = Number(decodeCursor(filters, query.cursor, 1)?.[0] ?? Number.MAX_SAFE_INTEGER);
   const result = await connection.query(LIST, {
     status: word(status ?? null),
     supervisor: id(supervisor ?? null),
@@ -113,7 +113,7 @@ const EVENTS = procedure("get_task_history");
 /** Newest first. @throws TASK_NOT_FOUND */
 export async function getTaskHistory(connection: Connection, taskId: string, page: Page): Promise<Paged<TaskEvent>> {
   const { limit, cursor } = page;
-  const [before, beforePlace] = decodeCursor({ list: "history", taskId }, cursor) ?? [];
+  const [before, beforePlace] = decodeCursor({ list: "history", taskId }, cursor, 2) ?? [];
   const inputs = { taskId: id(taskId), before: bigint(Number(before ?? Number.MAX_SAFE_INTEGER)), limit: int(limit) };
   const result = await connection.query(EVENTS, inputs);
   const archived = result.rows<{ events: string }>(2)[0];

@@ -114,7 +114,7 @@ export function listAgents(
 ): Paged<Agent> {
   const { role, capability, status, limit } = query;
   const filters = { list: "agents", role, capability, status };
-  const after = String(decodeCursor(filters, query.cursor)?.[0] ?? BEFORE_AGENTS);
+  const after = String(decodeCursor(filters, query.cursor, "text")?.[0] ?? BEFORE_AGENTS);
   const where = ["agent_id > ?"];
   const parameters: (string | number)[] = [after];
   if (role !== undefined) where.push("role = ?") && parameters.push(role);

@@ -73,7 +73,7 @@ function insertBlock(transaction: Transaction, row: SealedBlock["row"]): void {
 export function listAuditBlocks(transaction: Transaction, query: ListAuditBlocksQuery): Paged<AuditBlock> {
   const { limit } = query;
   const filters = { list: "audit-blocks", after: query.after };
-  const after = Number(decodeCursor(filters, query.cursor)?.[0] ?? query.after);
+  const after = Number(decodeCursor(filters, query.cursor, 1)?.[0] ?? query.after);
   const sql = `${BLOCKS} WHERE b.block_no > ? ORDER BY b.block_no LIMIT ?`;
   const rows = transaction.all<BlockRow>(sql, after, limit + 1);
   return takePage(rows, limit, readBlock, (last) => encodeCursor(filters, [last.block_no]));

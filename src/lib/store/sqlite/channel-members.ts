@@ -24,7 +24,7 @@ const MEMBERS = `SELECT a.agent_id, m.added_at FROM channel_members m JOIN agent
 export function listChannelMembers(transaction: Transaction, name: string, page: Page): Paged<ChannelMember> {
   const channel = requireChannel(transaction, name);
   const filters = { list: "channel-members", name };
-  const after = String(decodeCursor(filters, page.cursor)?.[0] ?? "");
+  const after = String(decodeCursor(filters, page.cursor, "text")?.[0] ?? "");
   const rows = transaction.all<MemberRow>(MEMBERS, channel.channel_no, after, page.limit + 1);
   return takePage(
     rows,

@@ -191,7 +191,7 @@ export function listChannels(
   const { kind, reader, limit } = query;
   const filters = { list: "channels", kind, reader };
   const where = ["name > ?"];
-  const parameters: (string | number)[] = [String(decodeCursor(filters, query.cursor)?.[0] ?? "")];
+  const parameters: (string | number)[] = [String(decodeCursor(filters, query.cursor, "text")?.[0] ?? "")];
   if (kind !== undefined) where.push("kind = ?") && parameters.push(kind);
   if (reader !== undefined) {
     where.push(READABLE);

@@ -80,7 +80,7 @@ export function listCredentials(
 ): Paged<Credential> {
   const { agentId, kind, limit } = query;
   const filters = { list: "credentials", agentId, kind };
-  const before = Number(decodeCursor(filters, query.cursor)?.[0] ?? Number.MAX_SAFE_INTEGER);
+  const before = Number(decodeCursor(filters, query.cursor, 1)?.[0] ?? Number.MAX_SAFE_INTEGER);
   const where = ["c.credential_no < ?"];
   const parameters: (string | number)[] = [before];
   if (agentId !== undefined)

@@ -43,7 +43,7 @@ export function listDeadLetters(
 ): Paged<StoredMessage> {
   const { limit, cursor, ...filter } = query;
   const filters = { list: "dead-letters", ...filter };
-  const [endedAt, arrival] = decodeCursor(filters, cursor) ?? [Number.MAX_SAFE_INTEGER, 0];
+  const [endedAt, arrival] = decodeCursor(filters, cursor, 2) ?? [Number.MAX_SAFE_INTEGER, 0];
   const where = condition(transaction, filter);
   if (where === undefined) return { items: [], nextCursor: null };
   const sql = `SELECT ${READABLE_COLUMNS} FROM messages m

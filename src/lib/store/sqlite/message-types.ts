@@ -42,7 +42,7 @@ export function findMessageType(transaction: Transaction, type: string): Message
 /** By type name. */
 export function listMessageTypes(transaction: Transaction, page: Page): Paged<MessageTypeDefinition> {
   const filters = { list: "message-types" };
-  const after = String(decodeCursor(filters, page.cursor)?.[0] ?? "");
+  const after = String(decodeCursor(filters, page.cursor, "text")?.[0] ?? "");
   const sql = "SELECT type, schema, updated_at FROM message_types WHERE type > ? ORDER BY type LIMIT ?";
   const rows = transaction.each<TypeRow>(sql, after, page.limit + 1);
   return takePage(rows, page.limit, readType, (last) => encodeCursor(filters, [last.type]));

@@ -73,7 +73,7 @@ function messageAt(transaction: Transaction, { arrival }: Place): StoredMessage 
 export function peekMessages(transaction: Transaction, agentId: string, page: Page): Paged<StoredMessage> {
   const agent = requireAgent(transaction, agentId);
   const filters = { list: "mailbox", agentId };
-  const [rank, arrival] = decodeCursor(filters, page.cursor) ?? [Number.MIN_SAFE_INTEGER / 2, 0];
+  const [rank, arrival] = decodeCursor(filters, page.cursor, 2) ?? [Number.MIN_SAFE_INTEGER / 2, 0];
   const parameters = [agent.agent_no, transaction.now, page.limit + 1, Number(rank), Number(arrival)];
   const places = transaction.all<Place>(WAITING, ...parameters);
   return takePage(

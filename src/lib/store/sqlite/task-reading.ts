@@ -58,7 +58,7 @@ export function listTasks(
 ): Paged<StoredTask> {
   const { status, supervisor, assignedTo, taskType, parentTaskId, limit } = query;
   const filters = { list: "tasks", status, supervisor, assignedTo, taskType, parentTaskId };
-  const before = decodeCursor(filters, query.cursor)?.[0];
+  const before = decodeCursor(filters, query.cursor, 1)?.[0];
   const where: string[] = [];
   const values: (string | number)[] = [];
   const filter = (condition: string, value: string | number | undefined): void => {
@@ -161,7 +161,7 @@ export function newestEvents(transaction: Transaction, taskNo: number, limit: nu
 /** Newest first. @throws TASK_NOT_FOUND */
 export function getTaskHistory(transaction: Transaction, taskId: string, page: Page): Paged<TaskEvent> {
   const filters = { list: "history", taskId };
-  const before = Number(decodeCursor(filters, page.cursor)?.[0] ?? Number.MAX_SAFE_INTEGER);
+  const before = Number(decodeCursor(filters, page.cursor, 1)?.[0] ?? Number.MAX_SAFE_INTEGER);
   const task = findTask(transaction, taskId);
   if (task === undefined) {
     const events = getArchivedEvents(transaction, taskId);
