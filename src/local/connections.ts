@@ -4,6 +4,7 @@ import { sourceOfAddress } from "../lib/gates/source.ts";
 import { problemReply } from "../lib/http/problem.ts";
 import { AgentCommunicationError } from "../lib/model/errors.ts";
 import type { Log } from "../lib/trace/log.ts";
+import { UnreadAnswers } from "./unread-answers.ts";
 
 /**
  * What one connection, one address and all of them together may take of the process.
@@ -19,7 +20,7 @@ const AHEAD_MAX_BYTES = 2 * 1024 * 1024;
 const AHEAD_IN_ALL_MAX_BYTES = 32 * 1024 * 1024;
 /** What a request takes in addition to its headers: 1.1 kB, measured with two million of 27 bytes. */
 const REQUEST_BYTES = 1_024;
-/** Answers that callers have not read yet, in bytes: past it the connections that have not read for longest are closed. */
+/** Answers that callers have not read yet, in bytes: past it connections are closed, of the address that reads least. */
 const UNREAD_MAX_BYTES = 64 * 1024 * 1024;
 /** How often a full address is logged: a flood must not fill the log as well. */
 const LOG_MILLISECONDS = 60_000;
@@ -78,9 +79,7 @@ export class Connections {
   readonly #log: Log;
   readonly #states = new WeakMap<Socket, State>();
   readonly #byAddress = new Map<string, number>();
-  /** Bytes of answers that are being sent, the oldest first. */
-  readonly #unread = new Map<ServerResponse, number>();
-  #unreadBytes = 0;
+  readonly #unread: UnreadAnswers;
   #aheadBytes = 0;
   #loggedAt = Number.NEGATIVE_INFINITY;
   readonly #monotonic: () => number;
@@ -93,6 +92,7 @@ export class Connections {
       aheadInAllBytes: AHEAD_IN_ALL_MAX_BYTES,
       ...limits,
     };
+    this.#unread = new UnreadAnswers(this.#limits.unreadBytes);
     this.#log = log;
     this.#monotonic = monotonic;
   }
@@ -139,17 +139,7 @@ export class Connections {
 
   /** Notes that an answer of so many bytes is being sent; it counts until its caller has read it. */
   sending(response: ServerResponse, bytes: number): void {
-    if (response.destroyed) return;
-    this.#unread.set(response, bytes);
-    this.#unreadBytes += bytes;
-    for (const [oldest] of this.#unread) {
-      if (this.#unreadBytes <= this.#limits.unreadBytes) return;
-      // The answer that is being sent at this moment stays: its caller has had no time to read it.
-      if (oldest === response) return;
-      this.#forget(oldest);
-      oldest.socket?.destroy();
-      oldest.destroy();
-    }
+    this.#unread.add(response, bytes);
   }
 
   /**
@@ -202,7 +192,7 @@ export class Connections {
     state.current = waiting;
     // Closed: written and handed to the system, or the connection broke.
     waiting.response.once("close", () => {
-      this.#forget(waiting.response);
+      this.#unread.forget(waiting.response);
       state.current = undefined;
       // The answer would not arrive: the caller has gone, or this one was to be the last (RFC 9112, section 9.6).
       if (!waiting.request.socket.writable) state.queue = [];
@@ -215,11 +205,6 @@ export class Connections {
       this.#carryOut(state, next, serve);
     });
     serve(waiting.request, waiting.response);
-  }
-
-  #forget(response: ServerResponse): void {
-    this.#unreadBytes -= this.#unread.get(response) ?? 0;
-    this.#unread.delete(response);
   }
 
   /** Goes out behind the answers before it; the connection closes then. */

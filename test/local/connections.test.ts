@@ -49,8 +49,9 @@ class Caller {
   received = "";
   closed = false;
 
-  constructor(port: number, reads = true) {
-    this.socket = connect(port, "127.0.0.1");
+  /** @param from the loopback address from which it calls */
+  constructor(port: number, reads = true, from = "127.0.0.1") {
+    this.socket = connect({ port, host: "127.0.0.1", localAddress: from });
     this.socket.on("error", () => {});
     this.socket.on("close", () => {
       this.closed = true;
@@ -253,6 +254,22 @@ describe("answers that are not read", () => {
     const sockets = begun.map(({ request }) => request.socket);
     await until(() => sockets[0]?.destroyed === true && sockets[1]?.destroyed === true);
     expect(sockets.map((socket) => socket.destroyed)).toEqual([true, true, false, false]);
+  });
+
+  it("close those of the address that reads least, and not an older one of somebody else", async () => {
+    const { port, begun, connections } = await serve({ perAddress: undefined, unreadBytes: 100 * MEBIBYTE });
+    const bytes = 30 * MEBIBYTE;
+    for (const [n, address] of ["127.0.0.1", "127.0.0.2", "127.0.0.2", "127.0.0.2"].entries()) {
+      new Caller(port, false, address).socket.write(get("/large"));
+      await until(() => begun.length === n + 1);
+      const response = begun[n]?.response;
+      if (response === undefined) throw new Error("no response");
+      connections.sending(response, bytes);
+      response.end(Buffer.alloc(bytes));
+    }
+    const sockets = begun.map(({ request }) => request.socket);
+    await until(() => sockets.some((socket) => socket.destroyed));
+    expect(sockets.map((socket) => socket.destroyed)).toEqual([false, true, false, false]);
   });
 
   it("count no more once they are read", async () => {
