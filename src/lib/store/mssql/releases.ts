@@ -23,7 +23,7 @@ const FIND = sqlText(
 export async function findRelease(query: (sql: SqlText) => Promise<readonly (readonly Row[])[]>): Promise<Slot> {
   const rows = (await query(FIND)).flat();
   const own = rows.find(({ hash }) => hash === readRelease().hash);
-  const slot = SLOTS.find((name) => name === own?.["slot"]);
+  const slot = SLOTS.find((name) => name === own?.slot);
   if (slot === undefined) throw releaseMissing(rows.map(({ hash }) => String(hash)));
   return slot;
 }

@@ -4,7 +4,7 @@
 -- messages:<status>, tasks:<status>, tasks:assigned_once, tasks:completed_total, tasks:failed_total, agents:workers,
 -- mailbox:<agent_no>, set:<set_no>:workers|active|free.
 UPDATE c SET value = c.value + d.delta
-FROM (SELECT name, SUM(delta) AS delta FROM @counts GROUP BY name HAVING SUM(delta) <> 0) AS d
+FROM (SELECT TOP (100000) name, SUM(delta) AS delta FROM @counts GROUP BY name HAVING SUM(delta) <> 0 ORDER BY name) AS d
 JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8;
 IF @@ROWCOUNT <> (SELECT COUNT(*) FROM (SELECT n.name FROM @counts AS n GROUP BY n.name HAVING SUM(n.delta) <> 0) AS e)
 BEGIN ROLLBACK TRANSACTION; RETURN 1; END;

@@ -6,13 +6,14 @@ IF EXISTS (SELECT 1 FROM @endings AS e WHERE e.outcome IS NOT NULL)
 BEGIN
   UPDATE l SET active_tasks = l.active_tasks - d.tasks, completed = l.completed + d.completed, failed = l.failed + d.failed,
     completed_milliseconds = l.completed_milliseconds + d.milliseconds
-  FROM (SELECT e.agent_no, COUNT(*) AS tasks, SUM(CASE WHEN e.outcome = 'completed' THEN 1 ELSE 0 END) AS completed,
+  -- TOP, so that the rows are locked in the order of their key, whatever makes the groups.
+  FROM (SELECT TOP (10000) e.agent_no, COUNT(*) AS tasks, SUM(CASE WHEN e.outcome = 'completed' THEN 1 ELSE 0 END) AS completed,
       SUM(CASE WHEN e.outcome IN ('failed', 'timed_out', 'agent_inactive') THEN 1 ELSE 0 END) AS failed,
       SUM(CASE WHEN e.outcome = 'completed' AND e.assigned_at < @now THEN @now - e.assigned_at ELSE 0 END) AS milliseconds
-    FROM @endings AS e WHERE e.outcome IS NOT NULL GROUP BY e.agent_no) AS d
+    FROM @endings AS e WHERE e.outcome IS NOT NULL GROUP BY e.agent_no ORDER BY e.agent_no) AS d
   JOIN dbo.agent_loads AS l ON l.agent_no = d.agent_no
   WHERE l.active_tasks >= d.tasks
-  OPTION (LOOP JOIN, FORCE ORDER, ORDER GROUP);
+  OPTION (LOOP JOIN, FORCE ORDER);
   IF @@ROWCOUNT <> (SELECT COUNT(DISTINCT e.agent_no) FROM @endings AS e WHERE e.outcome IS NOT NULL)
   BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
   INSERT INTO @counts (name, delta)
