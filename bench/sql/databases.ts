@@ -57,11 +57,13 @@ export async function makeDatabase(name: string, size: Size, build?: OtherBuild)
   const settings = settingsOf(name);
   const open = () => openPool({ ...settings, poolSize: 1 });
   const pool = await open();
-  await (build === undefined ? applyMigrations(pool) : build.migrate(pool));
-  const store = build === undefined ? storeOver(openConnection({ ...settings, poolSize: 1 })) : build.open(pool);
-  await fill(store, open, size, (line) => console.log(`${name}: ${line}`));
-  await store.close();
-  await pool.close();
+  try {
+    await (build === undefined ? applyMigrations(pool) : build.migrate(pool));
+    const store = build === undefined ? storeOver(openConnection({ ...settings, poolSize: 1 })) : build.open(pool);
+    await fill(store, open, size, (line) => console.log(`${name}: ${line}`)).finally(() => store.close());
+  } finally {
+    await pool.close();
+  }
 }
 
 /** What a filled database holds. */
