@@ -50,6 +50,12 @@ const OUT_OF_ORDER: readonly { text: string; table: string; reason: string }[] =
     reason: "after their mailbox, to which they refer (foreign key): nobody else writes that while there is no channel",
   })),
   { text: "copy-agents", table: "agent_loads", reason: "of a new agent, whose own row comes first (foreign key)" },
+  {
+    text: "cancel_tasks",
+    table: "messages",
+    reason:
+      "rows that are new: the requests to stop come before or behind the results of what has ended, and are in no other hand",
+  },
   { text: "deregister_agents", table: "agent_loads", reason: "the rows that change-status has updated before" },
   {
     text: "tell_dependents",

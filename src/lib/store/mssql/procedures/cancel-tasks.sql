@@ -5,19 +5,7 @@ CREATE PROCEDURE release.cancel_tasks
   @clockOffset bigint
 AS
 -- include: parts/prologue.sql
--- Attempts and tasks to be ended, as they were read. - was, attempt, cancel_requested fence the row of the task; so
--- does deadline_at where it is given. - outcome: how the live attempt is recorded, which agent_no holds; both NULL
--- when the task is not live. - becomes: completed, failed, cancelled, or pending when it is tried again, with the
--- retries_used and available_at that it has then. - answered: 1 when the attempt's own agent ends it, so that its
--- repeat gets the same answer. - result (JSON text), the version of the key that it is encrypted under, and error are
--- the task's; detail is for its history. - actor: who ends it; NULL: the switchboard.
-DECLARE @endings TABLE (task_no bigint NOT NULL PRIMARY KEY, task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, attempt int NOT NULL,
-  was varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, cancel_requested bit NOT NULL, deadline_at bigint NULL, agent_no int NULL, assigned_at bigint NULL,
-  outcome varchar(24) COLLATE Latin1_General_100_BIN2 NULL, becomes varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, retries_used int NULL, available_at bigint NULL,
-  answered bit NOT NULL DEFAULT 0, result nvarchar(max) NULL, key_version varchar(64) COLLATE Latin1_General_100_BIN2 NULL,
-  error nvarchar(max) NULL, detail nvarchar(max) NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NULL);
-DECLARE @finals int, @requeues int;
--- include: parts/declare-ending-needs.sql
+-- include: parts/declare-endings.sql
 -- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
 -- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
 -- DECLARE_DELIVERABLE. @handedOut: how many were.
@@ -61,8 +49,7 @@ BEGIN
     IF @@ROWCOUNT <> @asked BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
   END;
   -- include: parts/finish-task-rows.sql
-  -- The reason is kept where the error will be: the task reads as cancelled for it, unless it completes. record-endings
-  -- writes the events and messages.
+  -- The reason is kept where the error will be: the task reads as cancelled for it, unless it completes.
   IF @asked > 0
   BEGIN
     UPDATE o SET error = c.reason
@@ -70,16 +57,40 @@ BEGIN
     INSERT INTO dbo.task_outcomes (task_no, error)
     SELECT c.task_no, c.reason FROM @calls AS c WHERE c.asks = 1 AND c.reason IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM dbo.task_outcomes AS o WHERE o.task_no = c.task_no);
-    INSERT INTO @events (task_no, event, attempt, agent_no, detail, actor)
-    SELECT c.task_no, 'cancel_requested', c.attempt, c.agent_no, c.reason, c.actor FROM @calls AS c WHERE c.asks = 1;
-    INSERT INTO @outbox (receiver_no, type, priority, traceparent, payload)
-    SELECT c.agent_no, 'task_cancel', t.priority, b.traceparent, CONCAT(N'{"taskId":"' COLLATE Latin1_General_100_BIN2, c.task_id, N'","attempt":',
+    INSERT INTO dbo.task_events (task_no, event, at, attempt, agent_no, detail)
+    SELECT c.task_no, 'cancel_requested', @now, c.attempt, c.agent_no, c.reason FROM @calls AS c WHERE c.asks = 1 ORDER BY c.item;
+    INSERT INTO audit.entries (at, actor, action, subject_kind, subject_id, detail)
+    SELECT @now, c.actor, 'task.cancel_requested', 'task', c.task_id,
+      CONCAT('{"attempt":' + CAST(c.attempt AS varchar(20)), ',"agentId":"' + a.agent_id + '"', '}')
+    FROM @calls AS c LEFT JOIN dbo.agents AS a ON a.agent_no = c.agent_no WHERE c.asks = 1 ORDER BY c.item;
+  END;
+  -- include: parts/record-endings.sql
+  -- The workers of running tasks are asked to stop.
+  IF @asked > 0
+  BEGIN
+    DECLARE @requests TABLE (item int NOT NULL PRIMARY KEY, receiver_no int NOT NULL, priority tinyint NOT NULL,
+      traceparent varchar(55) COLLATE Latin1_General_100_BIN2 NULL, payload nvarchar(max) NOT NULL);
+    DECLARE @requestArrival bigint;
+    INSERT INTO @requests (item, receiver_no, priority, traceparent, payload)
+    SELECT c.item, c.agent_no, t.priority, b.traceparent, CONCAT(N'{"taskId":"' COLLATE Latin1_General_100_BIN2, c.task_id, N'","attempt":',
       c.attempt, N',"reason":"' + STRING_ESCAPE(c.reason, 'json') + N'"', N'}')
     FROM @calls AS c JOIN dbo.tasks AS t ON t.task_no = c.task_no JOIN dbo.task_bodies AS b ON b.task_no = c.task_no
     JOIN dbo.agents AS a ON a.agent_no = c.agent_no AND a.status <> 'deregistered'
-    WHERE c.asks = 1 ORDER BY c.item;
+    WHERE c.asks = 1;
+    SET @asked = @@ROWCOUNT;
+    SET @requestArrival = NEXT VALUE FOR dbo.message_arrivals;
+    SET @requestArrival = @requestArrival * 4096 /* ARRIVALS_PER_NUMBER */;
+    INSERT INTO dbo.messages (arrival, message_id, receiver_no, type, priority, status, attempt_limit, max_attempts,
+      accepted_at, available_at, traceparent, payload_bytes)
+    SELECT @requestArrival + r.item, LOWER(CONVERT(varchar(36), NEWID())), r.receiver_no, 'task_cancel', r.priority, 'queued',
+      5 /* ATTEMPTS_DEFAULT */, 5 /* ATTEMPTS_DEFAULT */, @now, @now, r.traceparent,
+      LEN(r.payload) * CASE WHEN r.payload COLLATE Latin1_General_100_BIN2 LIKE N'%[^ -~]%' THEN 3 ELSE 1 END
+    FROM @requests AS r;
+    INSERT INTO dbo.message_payloads (arrival, payload) SELECT @requestArrival + r.item, r.payload FROM @requests AS r;
+    INSERT INTO @counts (name, delta) SELECT CONCAT('mailbox:', r.receiver_no), 1 FROM @requests AS r
+    UNION ALL SELECT 'messages:queued', @asked;
+    SET @accepted = @accepted + @asked;
   END;
-  -- include: parts/record-endings.sql
   -- include: parts/apply-counts.sql
   COMMIT TRANSACTION;
   INSERT INTO @freed (agent_no) SELECT DISTINCT c.agent_no FROM @calls AS c WHERE c.ends = 1 AND c.agent_no IS NOT NULL;
@@ -88,4 +99,5 @@ BEGIN
   IF @handedOut < 0 RETURN 1;
 END;
 SELECT c.item, c.code, NULL AS subject, c.status, c.deadline_at FROM @calls AS c;
-SELECT DISTINCT a.agent_id AS woken FROM @deliverable AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;
+SELECT DISTINCT a.agent_id AS woken FROM (SELECT e.receiver_no AS agent_no FROM @endings AS e
+  UNION ALL SELECT c.agent_no FROM @calls AS c WHERE c.asks = 1) AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;

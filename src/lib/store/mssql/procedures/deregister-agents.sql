@@ -19,19 +19,7 @@ DECLARE @status_changes TABLE (agent_no int NOT NULL PRIMARY KEY,
   beats bit NOT NULL, silent_since bigint NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NULL, metadata_changed bit NOT NULL DEFAULT 0);
 DECLARE @statusChanges int;
 DECLARE @releaseOutcome varchar(24), @released_tasks int = 0, @requeued_tasks int = 0;
--- Attempts and tasks to be ended, as they were read. - was, attempt, cancel_requested fence the row of the task; so
--- does deadline_at where it is given. - outcome: how the live attempt is recorded, which agent_no holds; both NULL
--- when the task is not live. - becomes: completed, failed, cancelled, or pending when it is tried again, with the
--- retries_used and available_at that it has then. - answered: 1 when the attempt's own agent ends it, so that its
--- repeat gets the same answer. - result (JSON text), the version of the key that it is encrypted under, and error are
--- the task's; detail is for its history. - actor: who ends it; NULL: the switchboard.
-DECLARE @endings TABLE (task_no bigint NOT NULL PRIMARY KEY, task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, attempt int NOT NULL,
-  was varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, cancel_requested bit NOT NULL, deadline_at bigint NULL, agent_no int NULL, assigned_at bigint NULL,
-  outcome varchar(24) COLLATE Latin1_General_100_BIN2 NULL, becomes varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, retries_used int NULL, available_at bigint NULL,
-  answered bit NOT NULL DEFAULT 0, result nvarchar(max) NULL, key_version varchar(64) COLLATE Latin1_General_100_BIN2 NULL,
-  error nvarchar(max) NULL, detail nvarchar(max) NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NULL);
-DECLARE @finals int, @requeues int;
--- include: parts/declare-ending-needs.sql
+-- include: parts/declare-endings.sql
 DECLARE @leaving TABLE (agent_no int NOT NULL, item int NOT NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, PRIMARY KEY (agent_no, item));
 DECLARE @released TABLE (agent_no int NOT NULL PRIMARY KEY, actor varchar(128) COLLATE Latin1_General_100_BIN2 NULL, last bit NOT NULL);
 INSERT INTO @leaving (agent_no, item, actor)
@@ -72,7 +60,7 @@ END;
 SELECT x.item, CASE WHEN x.agent_no = 0 THEN 'AGENT_NOT_FOUND' END AS code, NULL AS subject,
   CASE WHEN EXISTS (SELECT 1 FROM @released AS r WHERE r.agent_no = x.agent_no AND r.last = 0) THEN 1 ELSE 0 END AS unfinished
 FROM @leaving AS x;
-SELECT DISTINCT a.agent_id AS woken FROM @deliverable AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;
+SELECT DISTINCT a.agent_id AS woken FROM @endings AS e JOIN dbo.agents AS a ON a.agent_no = e.receiver_no;
 SELECT x.item, a.agent_no, a.agent_id, a.role, a.status, c.capabilities, l.max_concurrent_tasks, l.active_tasks,
   a.registered_at, h.last_heartbeat_at, l.completed, l.failed, l.completed_milliseconds, l.p95_milliseconds, m.metadata
 FROM @leaving AS x JOIN dbo.agents AS a ON a.agent_no = x.agent_no

@@ -7,19 +7,7 @@ CREATE PROCEDURE release.fail_tasks
   @clockOffset bigint
 AS
 -- include: parts/prologue.sql
--- Attempts and tasks to be ended, as they were read. - was, attempt, cancel_requested fence the row of the task; so
--- does deadline_at where it is given. - outcome: how the live attempt is recorded, which agent_no holds; both NULL
--- when the task is not live. - becomes: completed, failed, cancelled, or pending when it is tried again, with the
--- retries_used and available_at that it has then. - answered: 1 when the attempt's own agent ends it, so that its
--- repeat gets the same answer. - result (JSON text), the version of the key that it is encrypted under, and error are
--- the task's; detail is for its history. - actor: who ends it; NULL: the switchboard.
-DECLARE @endings TABLE (task_no bigint NOT NULL PRIMARY KEY, task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, attempt int NOT NULL,
-  was varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, cancel_requested bit NOT NULL, deadline_at bigint NULL, agent_no int NULL, assigned_at bigint NULL,
-  outcome varchar(24) COLLATE Latin1_General_100_BIN2 NULL, becomes varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, retries_used int NULL, available_at bigint NULL,
-  answered bit NOT NULL DEFAULT 0, result nvarchar(max) NULL, key_version varchar(64) COLLATE Latin1_General_100_BIN2 NULL,
-  error nvarchar(max) NULL, detail nvarchar(max) NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NULL);
-DECLARE @finals int, @requeues int;
--- include: parts/declare-ending-needs.sql
+-- include: parts/declare-endings.sql
 -- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
 -- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
 -- DECLARE_DELIVERABLE. @handedOut: how many were.
@@ -88,4 +76,4 @@ SELECT c.item, c.code, NULL AS subject, c.inactive, c.answer, e.becomes, c.cance
   (SELECT z.assignments FROM dbo.task_archive AS z JOIN dbo.agents AS w ON w.agent_no = c.agent_no
     WHERE c.task_no IS NULL AND z.task_id = c.task_id AND w.status <> 'deregistered' AND w.registered_at <= z.ended_at) AS archived
 FROM @calls AS c LEFT JOIN @endings AS e ON e.task_no = c.task_no AND c.code IS NULL AND c.answer IS NULL;
-SELECT DISTINCT a.agent_id AS woken FROM @deliverable AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;
+SELECT DISTINCT a.agent_id AS woken FROM @endings AS e JOIN dbo.agents AS a ON a.agent_no = e.receiver_no;

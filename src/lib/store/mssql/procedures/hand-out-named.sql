@@ -26,7 +26,6 @@ END;
 DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
 DECLARE @accepted bigint = 0;
 DECLARE @second varchar(48);
-DECLARE @deliverable TABLE (agent_no int NOT NULL);
 -- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
 -- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
 -- DECLARE_DELIVERABLE. @handedOut: how many were.
@@ -37,4 +36,3 @@ SET @handOutLimit = 100 /* HANDOUTS_PER_BATCH */;
 EXEC @handedOut = release.hand_out_sources @sources, @handOutLimit, @clockOffset;
 IF @handedOut < 0 RETURN 1;
 SELECT @handedOut AS handed_out, @last AS last, CAST(CASE WHEN @source IS NULL THEN 0 ELSE 1 END AS bit) AS [full];
-SELECT DISTINCT a.agent_id AS woken FROM @deliverable AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;

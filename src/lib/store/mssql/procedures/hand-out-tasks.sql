@@ -9,7 +9,6 @@ AS
 DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
 DECLARE @accepted bigint = 0;
 DECLARE @second varchar(48);
-DECLARE @deliverable TABLE (agent_no int NOT NULL);
 -- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
 -- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
 -- DECLARE_DELIVERABLE. @handedOut: how many were.
@@ -24,4 +23,3 @@ IF @handedOut < 0 RETURN 1;
 SELECT j.item, NULL AS code, NULL AS subject, t.status, t.attempt, a.agent_id AS assigned_to
 FROM OPENJSON(@items) WITH (item int, task_no bigint '$.taskNo') AS j JOIN dbo.tasks AS t ON t.task_no = j.task_no
 LEFT JOIN dbo.agents AS a ON a.agent_no = t.agent_no AND t.status <> 'pending';
-SELECT DISTINCT a.agent_id AS woken FROM @deliverable AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;

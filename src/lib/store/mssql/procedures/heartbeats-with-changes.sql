@@ -10,7 +10,6 @@ AS
 DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
 DECLARE @accepted bigint = 0;
 DECLARE @second varchar(48);
-DECLARE @deliverable TABLE (agent_no int NOT NULL);
 -- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
 -- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
 -- DECLARE_DELIVERABLE. @handedOut: how many were.
@@ -80,7 +79,6 @@ OUTER APPLY (SELECT COUNT(DISTINCT j.ordering_key) AS pending FROM (
   WHERE m.receiver_no = b.agent_no AND m.joined = 0 AND m.status = 'queued' AND m.available_at <= @now
     AND (m.expires_at IS NULL OR m.expires_at > @now)) AS j
   WHERE NOT EXISTS (SELECT 1 FROM dbo.ordering_keys AS o WHERE o.receiver_no = b.agent_no AND o.ordering_key = j.ordering_key)) AS k;
-SELECT DISTINCT a.agent_id AS woken FROM @deliverable AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;
 SELECT b.item, t.task_id, t.attempt, t.cancel_requested
 FROM @beats AS b JOIN dbo.tasks AS t ON t.agent_no = b.agent_no
 WHERE b.status <> 'deregistered' AND t.status IN ('assigned', 'running') ORDER BY b.item, t.task_no;

@@ -9,7 +9,6 @@ AS
 DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
 DECLARE @accepted bigint = 0;
 DECLARE @second varchar(48);
-DECLARE @deliverable TABLE (agent_no int NOT NULL);
 -- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
 -- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
 -- DECLARE_DELIVERABLE. @handedOut: how many were.
@@ -45,7 +44,6 @@ FROM @registering AS r CROSS JOIN (VALUES (0), (1), (2), (3), (4), (5), (6), (7)
 COMMIT TRANSACTION;
 -- include: parts/hand-out-to-registered.sql
 SELECT r.item, NULL AS code, NULL AS subject, r.created FROM @registering AS r;
-SELECT DISTINCT a.agent_id AS woken FROM @deliverable AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;
 SELECT r.item, a.agent_no, a.agent_id, a.role, a.status, c.capabilities, l.max_concurrent_tasks, l.active_tasks,
   a.registered_at, h.last_heartbeat_at, l.completed, l.failed, l.completed_milliseconds, l.p95_milliseconds, m.metadata
 FROM @registering AS r JOIN dbo.agents AS a ON a.agent_no = r.agent_no

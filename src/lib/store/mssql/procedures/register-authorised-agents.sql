@@ -9,7 +9,6 @@ AS
 DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
 DECLARE @accepted bigint = 0;
 DECLARE @second varchar(48);
-DECLARE @deliverable TABLE (agent_no int NOT NULL);
 -- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
 -- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
 -- DECLARE_DELIVERABLE. @handedOut: how many were.
@@ -182,7 +181,6 @@ END;
 SELECT r.item, NULL AS code, NULL AS subject, CASE WHEN x.kind = 'enrolment' THEN 1 ELSE r.created END AS created
 FROM @registering AS r LEFT JOIN @authorities AS x ON x.item = r.item
 UNION ALL SELECT x.item, x.refusal, NULL, 0 FROM @authorities AS x WHERE x.refusal IS NOT NULL;
-SELECT DISTINCT a.agent_id AS woken FROM @deliverable AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;
 SELECT r.item, a.agent_no, a.agent_id, a.role, a.status, c.capabilities, l.max_concurrent_tasks, l.active_tasks,
   a.registered_at, h.last_heartbeat_at, l.completed, l.failed, l.completed_milliseconds, l.p95_milliseconds, m.metadata
 FROM @registering AS r JOIN dbo.agents AS a ON a.agent_no = r.agent_no

@@ -1,7 +1,8 @@
 -- The rows of tasks that end, none of which is tried again, and those of their dependents.
 -- The rows of the tasks. Two updates, so that the common one names few indexed columns. Live tasks cannot cross each
 -- other here: whoever ends one holds the load of its agent.
-SET @finals = (SELECT COUNT(*) FROM @endings AS e WHERE e.becomes <> 'pending');
+SELECT @finals = COUNT(CASE WHEN e.becomes <> 'pending' THEN 1 END), @requeues = COUNT(CASE WHEN e.becomes = 'pending' THEN 1 END)
+FROM @endings AS e;
 IF @finals > 0
 BEGIN
   UPDATE t SET status = e.becomes, ended_at = @now,
@@ -12,7 +13,6 @@ BEGIN
   OPTION (LOOP JOIN, FORCE ORDER);
   IF @@ROWCOUNT <> @finals BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
 END;
-SET @requeues = (SELECT COUNT(*) FROM @endings AS e WHERE e.becomes = 'pending');
 IF @requeues > 0
 BEGIN
   UPDATE t SET status = 'pending', assigned_at = NULL, started_at = NULL, deadline_at = NULL, [percent] = NULL,

@@ -1,6 +1,5 @@
 -- What follows from @endings once the rows of the tasks are changed: outcomes, attempts, histories, counts, and the
--- supervisors' task_result. Writes what else @events and @outbox hold. @endings stays, for the caller to
--- read.
+-- supervisors' task_result. @endings stays, for the caller to read.
 IF @requeues > 0
   DELETE o FROM @endings AS e JOIN dbo.task_outcomes AS o ON o.task_no = e.task_no WHERE e.becomes = 'pending';
 -- What a task ended with. A note stays; what a cancel request left is replaced; a task that is tried again has
@@ -19,23 +18,19 @@ WHERE e.outcome IS NOT NULL AND a.ended_at IS NULL
 OPTION (LOOP JOIN, FORCE ORDER);
 IF @@ROWCOUNT <> (SELECT COUNT(*) FROM @endings WHERE outcome IS NOT NULL)
 BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
-INSERT INTO @events (task_no, event, attempt, agent_no, detail, actor, outcome)
-SELECT e.task_no, CASE WHEN e.becomes = 'pending' THEN 'requeued' ELSE e.becomes END, e.attempt, e.agent_no, e.detail, e.actor,
-  CASE WHEN e.becomes <> 'completed' THEN e.outcome END
-FROM @endings AS e;
--- include: parts/add-events.sql
+INSERT INTO dbo.task_events (task_no, event, at, attempt, agent_no, detail)
+SELECT e.task_no, CASE WHEN e.becomes = 'pending' THEN 'requeued' ELSE e.becomes END, @now, e.attempt, e.agent_no, e.detail
+FROM @endings AS e ORDER BY e.task_no;
+INSERT INTO audit.entries (at, actor, action, subject_kind, subject_id, detail)
+SELECT @now, COALESCE(e.actor, 'system'), CONCAT('task.', CASE WHEN e.becomes = 'pending' THEN 'requeued' ELSE e.becomes END), 'task',
+  e.task_id, CONCAT('{"attempt":' + CAST(e.attempt AS varchar(20)), ',"agentId":"' + a.agent_id + '"',
+    ',"outcome":"' + CASE WHEN e.becomes <> 'completed' THEN e.outcome END + '"', '}')
+FROM @endings AS e LEFT JOIN dbo.agents AS a ON a.agent_no = e.agent_no
+ORDER BY e.task_no;
 INSERT INTO @counts (name, delta)
 SELECT c.name, SUM(c.delta) FROM @endings AS e CROSS APPLY (VALUES (CONCAT('tasks:', e.was), -1), (CONCAT('tasks:', e.becomes), 1),
   (CASE e.becomes WHEN 'completed' THEN 'tasks:completed_total' WHEN 'failed' THEN 'tasks:failed_total' END, 1)) AS c (name, delta)
 WHERE c.name IS NOT NULL GROUP BY c.name;
-INSERT INTO @outbox (receiver_no, type, priority, key_version, traceparent, payload)
-SELECT t.supervisor_no, 'task_result', t.priority, e.key_version, b.traceparent, CONCAT(N'{"taskId":"' COLLATE Latin1_General_100_BIN2, t.task_id,
-  N'","taskType":"', t.task_type, N'","status":"', e.becomes, N'","attempt":', e.attempt, N',"result":' + e.result,
-  CASE WHEN e.key_version IS NOT NULL THEN N',"sensitive":true' END,
-  N',"error":"' + STRING_ESCAPE(e.error, 'json') + N'"', N'}')
-FROM @endings AS e JOIN dbo.tasks AS t ON t.task_no = e.task_no JOIN dbo.task_bodies AS b ON b.task_no = e.task_no
-JOIN dbo.agents AS s ON s.agent_no = t.supervisor_no AND s.status <> 'deregistered'
-WHERE e.becomes <> 'pending' ORDER BY e.task_no;
 -- The assignment message of a running task was completed when it started.
 IF EXISTS (SELECT 1 FROM @endings AS e WHERE e.was = 'assigned')
 BEGIN
@@ -46,4 +41,4 @@ BEGIN
   SELECT e.task_no, e.attempt FROM @endings AS e WHERE e.was = 'assigned';
   -- include: parts/complete-assignment-messages.sql
 END;
--- include: parts/write-system-messages.sql
+-- include: parts/tell-supervisors.sql

@@ -5,7 +5,7 @@
 -- are not working any more, so that nobody can assign to them or end an attempt of theirs until the commit; elsewhere
 -- a task that is no longer as it was read loses the race. Puts what was requeued into @unblocked, beside the
 -- dependents, for the hand-out after the commit; how many: @requeued_tasks. Needs DECLARE_RELEASE and all that
--- end-tasks needs; leaves @endings empty.
+-- end-tasks needs.
 INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, deadline_at, agent_no, assigned_at, outcome, becomes,
   retries_used, available_at, answered, error, detail, actor)
 SELECT f.task_no, f.task_id, f.attempt, f.status, f.cancel_requested,
@@ -31,5 +31,4 @@ BEGIN
   -- include: parts/end-tasks.sql
   INSERT INTO @unblocked (task_no) SELECT e.task_no FROM @endings AS e WHERE e.becomes = 'pending';
   SET @requeued_tasks = @@ROWCOUNT;
-  DELETE FROM @endings;
 END;

@@ -52,9 +52,12 @@ BEGIN
   INSERT INTO @unblocked (task_no)
   SELECT d.task_no FROM @dependents AS d JOIN dbo.tasks AS t ON t.task_no = d.task_no WHERE t.status = 'pending';
   SET @dependentRows = @@ROWCOUNT;
-  INSERT INTO @events (task_no, event, attempt, detail)
-  SELECT d.task_no, 'unblocked', t.attempt, d.last_met
-  FROM @dependents AS d JOIN dbo.tasks AS t ON t.task_no = d.task_no WHERE t.status = 'pending';
+  INSERT INTO dbo.task_events (task_no, event, at, attempt, detail)
+  SELECT d.task_no, 'unblocked', @now, t.attempt, d.last_met
+  FROM @dependents AS d JOIN dbo.tasks AS t ON t.task_no = d.task_no WHERE t.status = 'pending' ORDER BY d.task_no;
+  INSERT INTO audit.entries (at, actor, action, subject_kind, subject_id, detail)
+  SELECT @now, 'system', 'task.unblocked', 'task', t.task_id, CONCAT('{"attempt":', t.attempt, '}')
+  FROM @dependents AS d JOIN dbo.tasks AS t ON t.task_no = d.task_no WHERE t.status = 'pending' ORDER BY d.task_no;
   INSERT INTO @counts (name, delta) VALUES ('tasks:blocked', -@dependentRows), ('tasks:pending', @dependentRows);
   DELETE FROM @told;
   DELETE FROM @dependents;
