@@ -124,6 +124,20 @@ describe("keywords of JSON Schema", () => {
     ["lengths count characters", { maxLength: 1 }, "\u{1F600}", true],
     ["patterns are not anchored", { pattern: "b" }, "abc", true],
     ["patterns are of Unicode", { pattern: "^\\p{L}+$" }, "é", true],
+    ["patterns look around", { pattern: "^(?=.*\\d)(?!.*\\s).{3,}(?<!-)$" }, "abc1", true],
+    [
+      "names beside patterns are not additional",
+      { properties: { "a.c": true }, patternProperties: { "^x-": true }, additionalProperties: false },
+      { "a.c": 1, "x-y": 2 },
+      true,
+    ],
+    [
+      "names are no patterns",
+      { properties: { "a.c": true }, patternProperties: { "^x-": true }, additionalProperties: false },
+      { abc: 1 },
+      false,
+    ],
+    ["without names or patterns all are additional", { additionalProperties: { type: "null" } }, { a: 1 }, false],
     [
       "equal items are equal in any order of names",
       { uniqueItems: true },
@@ -207,6 +221,17 @@ describe("a schema that cannot be used is refused with its place", () => {
       "does not satisfy the meta-schema of JSON Schema 2020-12",
     ],
     [{ properties: { a: { pattern: "(" } } }, "schema.properties.a.pattern", "is not a regular expression"],
+    [{ patternProperties: { "^x-": true, "[b-a]": true } }, "schema.patternProperties", "is not a regular expression"],
+    [
+      { pattern: "^(.)\\1$" },
+      "schema.pattern",
+      "is a regular expression with a backreference, \\1: write out what may be repeated, or leave that to the receiver",
+    ],
+    [
+      { allOf: [{ pattern: "^.{1,20000}$" }, { pattern: "^.{1,19999}$" }] },
+      "schema.allOf.1.pattern",
+      "repeats too much: bound lengths by maxLength, not by {n,m}",
+    ],
     [
       { $ref: "https://example.com/a.json" },
       "schema",

@@ -5,15 +5,13 @@ import {
   BASIC,
   compile,
   defineVocabulary,
-  getKeyword,
   getSchema,
   type Keyword,
   loadDialect,
 } from "@hyperjump/json-schema/experimental";
 import { value as instanceValue, typeOf } from "@hyperjump/json-schema/instance/experimental";
-import { BadSchema } from "./bad-schema.ts";
-import { isDearPattern } from "./dear-pattern.ts";
 import { isMultipleOf } from "./multiple-of.ts";
+import { addPatternKeywords } from "./pattern-keywords.ts";
 import { textKeywords } from "./plain-values.ts";
 
 /** JSON Schema 2020-12 as the library has it, with what we change: nothing is loaded from elsewhere, multiples are exact, a bad pattern names its place. */
@@ -35,27 +33,6 @@ const multipleOf: Keyword<number> = {
     typeOf(instance) !== "number" || isMultipleOf(instanceValue<number>(instance), divisor),
 };
 
-/** A keyword of regular expressions whose errors say where they are, in our words; dear ones are refused. */
-function naming(id: string, patternsOf: (value: unknown) => readonly string[]): Keyword<unknown> {
-  const keyword = getKeyword<unknown>(id);
-  return {
-    ...keyword,
-    async compile(schema, ast, parent) {
-      try {
-        const compiled = await keyword.compile(schema, ast, parent);
-        // The standard's own patterns are compiled while the library is prepared; they are not asked.
-        if (ready && patternsOf(value(schema)).some(isDearPattern)) {
-          throw new BadSchema("is a regular expression that takes too long for some texts", schema.cursor);
-        }
-        return compiled;
-      } catch (error) {
-        if (error instanceof SyntaxError) throw new BadSchema("is not a regular expression", schema.cursor);
-        throw error;
-      }
-    },
-  };
-}
-
 /**
  * Prepares the library, once per process. A schema with a reference to another document is refused, never loaded: it could
  * name a file of this machine or an address that only this machine reaches.
@@ -65,8 +42,7 @@ async function prepare(): Promise<void> {
   // What is wrong with a schema is told with its places.
   setMetaSchemaOutputFormat(BASIC);
   addKeyword(multipleOf);
-  addKeyword(naming(`${KEYWORDS}/pattern`, (pattern) => [String(pattern)]));
-  addKeyword(naming(`${KEYWORDS}/patternProperties`, (patterns) => Object.keys(patterns ?? {})));
+  addPatternKeywords(KEYWORDS);
   const own = textKeywords(OWN_VOCABULARY);
   addKeyword(own.const);
   addKeyword(own.enum);
@@ -79,13 +55,9 @@ async function prepare(): Promise<void> {
   // ones, not of a stranger's schema with the same $id.
   registerSchema({ type: "object" }, FIRST, DIALECT);
   await compile(await getSchema(FIRST));
-  ready = true;
 }
 
 const FIRST = "https://message-type.invalid/first";
-
-/** Whether the library has been prepared: from then on schemas are those of callers. */
-let ready = false;
 
 let prepared: Promise<void> | undefined;
 
