@@ -20,12 +20,6 @@ DECLARE @moved_on TABLE (task_no bigint NOT NULL, task_attempt int NOT NULL, arr
 DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
 DECLARE @accepted bigint = 0;
 DECLARE @second varchar(48);
--- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
--- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
--- DECLARE_DELIVERABLE. @handedOut: how many were.
-DECLARE @freed release.agent_numbers;
-DECLARE @unblocked release.task_numbers;
-DECLARE @handOutLimit int, @handedOut int = 0;
 DECLARE @calls TABLE (item int NOT NULL PRIMARY KEY, task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, code varchar(24) COLLATE Latin1_General_100_BIN2 NULL, answer nvarchar(200) NULL,
   task_no bigint NULL, status varchar(24) COLLATE Latin1_General_100_BIN2 NULL, agent_no int NULL, attempt int NULL, cancel_requested bit NULL, deadline_at bigint NULL,
   assigned_at bigint NULL, available_at bigint NULL, retries_used int NULL, max_retries int NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
@@ -53,6 +47,9 @@ IF @progressed > 0
 BEGIN
   BEGIN TRANSACTION;
   -- include: parts/begin-attempts.sql
+  IF @begun > 0
+    INSERT INTO @events (task_no, event, attempt, agent_no, actor)
+    SELECT c.task_no, 'started', c.attempt, c.agent_no, c.actor FROM @calls AS c WHERE c.code IS NULL AND c.answer IS NULL AND c.status = 'assigned';
   INSERT INTO @events (task_no, event, attempt, agent_no, detail, actor)
   SELECT c.task_no, 'progress', c.attempt, c.agent_no, COALESCE(c.note, c.shown), c.actor
   FROM @calls AS c JOIN dbo.tasks AS t ON t.task_no = c.task_no

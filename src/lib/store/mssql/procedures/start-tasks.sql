@@ -6,13 +6,7 @@ CREATE PROCEDURE release.start_tasks
   @clockOffset bigint
 AS
 -- include: parts/prologue.sql
-DECLARE @begun int, @progressed int;
--- What is added to the histories of tasks, in the order of position. agent_no: the agent that the event is about, if
--- any. event is one of TASK_EVENTS. For the audit alone are actor, who made it happen (NULL: the switchboard, for
--- what follows from something else), and outcome, how the attempt ended that the task has lost; detail is for the
--- history alone.
-DECLARE @events TABLE (position int IDENTITY PRIMARY KEY, task_no bigint NOT NULL, event varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL,
-  attempt int NOT NULL, agent_no int NULL, detail nvarchar(max) NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NULL, outcome varchar(24) COLLATE Latin1_General_100_BIN2 NULL);
+DECLARE @begun int;
 -- Attempts that have started, ended or moved on, by task_no and task_attempt; the rest is filled in here.
 DECLARE @moved_on TABLE (task_no bigint NOT NULL, task_attempt int NOT NULL, arrival bigint NULL,
   receiver_no int NULL, was varchar(24) COLLATE Latin1_General_100_BIN2 NULL, attempt int NULL, PRIMARY KEY (task_no, task_attempt));
@@ -20,12 +14,6 @@ DECLARE @moved_on TABLE (task_no bigint NOT NULL, task_attempt int NOT NULL, arr
 DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
 DECLARE @accepted bigint = 0;
 DECLARE @second varchar(48);
--- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
--- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
--- DECLARE_DELIVERABLE. @handedOut: how many were.
-DECLARE @freed release.agent_numbers;
-DECLARE @unblocked release.task_numbers;
-DECLARE @handOutLimit int, @handedOut int = 0;
 DECLARE @calls TABLE (item int NOT NULL PRIMARY KEY, task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, code varchar(24) COLLATE Latin1_General_100_BIN2 NULL, answer nvarchar(200) NULL,
   task_no bigint NULL, status varchar(24) COLLATE Latin1_General_100_BIN2 NULL, agent_no int NULL, attempt int NULL, cancel_requested bit NULL, deadline_at bigint NULL,
   assigned_at bigint NULL, available_at bigint NULL, retries_used int NULL, max_retries int NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
@@ -51,7 +39,14 @@ IF EXISTS (SELECT 1 FROM @calls AS c WHERE c.code IS NULL AND c.answer IS NULL A
 BEGIN
   BEGIN TRANSACTION;
   -- include: parts/begin-attempts.sql
-  -- include: parts/add-events.sql
+  INSERT INTO dbo.task_events (task_no, event, at, attempt, agent_no)
+  SELECT c.task_no, 'started', @now, c.attempt, c.agent_no
+  FROM @calls AS c WHERE c.code IS NULL AND c.answer IS NULL AND c.status = 'assigned' ORDER BY c.item;
+  INSERT INTO audit.entries (at, actor, action, subject_kind, subject_id, detail)
+  SELECT @now, c.actor, 'task.started', 'task', c.task_id,
+    CONCAT('{"attempt":' + CAST(c.attempt AS varchar(20)), ',"agentId":"' + a.agent_id + '"', '}')
+  FROM @calls AS c JOIN dbo.agents AS a ON a.agent_no = c.agent_no
+  WHERE c.code IS NULL AND c.answer IS NULL AND c.status = 'assigned' ORDER BY c.item;
   -- include: parts/complete-assignment-messages.sql
   -- include: parts/apply-counts.sql
   COMMIT TRANSACTION;

@@ -9,7 +9,5 @@ BEGIN
   WHERE t.status = 'assigned' AND t.attempt = m.task_attempt
   OPTION (LOOP JOIN, FORCE ORDER);
   IF @@ROWCOUNT <> @begun BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
-  INSERT INTO @events (task_no, event, attempt, agent_no, actor)
-  SELECT c.task_no, 'started', c.attempt, c.agent_no, c.actor FROM @calls AS c WHERE c.code IS NULL AND c.answer IS NULL AND c.status = 'assigned';
   INSERT INTO @counts (name, delta) VALUES ('tasks:assigned', -@begun), ('tasks:running', @begun);
 END;
