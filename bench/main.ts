@@ -12,7 +12,7 @@ helpIfAsked(`
 npm run bench [-- --rounds 5] [--only in-process,http,asking,scale]     rates and ratios of the embedded store
 npm run bench -- --hostile 20 [--only "all at once"]             an honest agent beside 64 hostile ones, so many seconds for each kind
 npm run bench -- --store sql [--only pairs,callers,flat]         the same of Azure SQL, on the server that AZURE_SQL_* name
-npm run bench -- --store sql --beside ../before                  and of the build of another checkout, in the same run`);
+npm run bench -- --store sql --against ../before                  and of the build of another checkout, in the same run`);
 
 const options = new Map<string, string>();
 for (let index = 2; index < process.argv.length; index += 2) {
@@ -31,7 +31,7 @@ if (options.has("--hostile")) {
   const { benchSql } = await import("./sql/main.ts");
   const asked = options.get("--only")?.split(",") ?? ["pairs", "callers", "flat"];
   const messages = Number(options.get("--messages") ?? 1_000_000);
-  const [filled, beside] = [options.get("--large"), options.get("--beside")];
+  const [filled, beside] = [options.get("--large"), options.get("--against")];
   await benchSql({ rounds, only: asked, messages, filled, beside });
 } else {
   if (only.includes("in-process")) await benchInProcess(rounds);

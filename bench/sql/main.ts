@@ -8,7 +8,7 @@ import { benchPairs } from "./pairs.ts";
 
 /**
  * `npm run bench -- --store sql [--rounds 5] [--only pairs,callers,flat] [--messages 1000000] [--large <database>]
- * [--beside <checkout>]`: the Azure SQL store on the server that AZURE_SQL_* name. Makes databases of its own there (the login must be allowed to) and drops
+ * [--against <checkout>]`: the Azure SQL store on the server that AZURE_SQL_* name. Makes databases of its own there (the login must be allowed to) and drops
  * them; `--large` names one that `npm run query-plans` has filled, which is used as it is and stays.
  */
 

@@ -3,7 +3,7 @@ import { pathToFileURL } from "node:url";
 import type mssql from "mssql";
 import type { Store } from "../../src/lib/store/store.ts";
 
-/** Another checkout of this repository, whose store is measured beside ours in one run: `--beside ../before`. */
+/** Another checkout of this repository, whose store is measured beside ours in one run: `--against ../before`. */
 export interface OtherBuild {
   /** Makes the schema, and the procedures where it has some. */
   migrate(pool: mssql.ConnectionPool): Promise<void>;
