@@ -5,6 +5,7 @@ import { actorOf } from "../../trace/call-context.ts";
 import { BEFORE_AGENTS, readStoredAgent } from "../agent-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { takePage } from "../reply-bytes.ts";
+import { LIVE_STATUSES, sqlWords } from "../rules/task-outcomes.ts";
 import type { Heartbeat, Page, Paged, RegistrationAuthority } from "../store.ts";
 import {
   AGENT_COLUMNS,
@@ -215,7 +216,7 @@ function countPending(transaction: Transaction, agentNo: number): number {
 }
 
 const LIVE_TASKS = `SELECT task_id, attempt, cancel_requested FROM tasks
-  WHERE agent_no = ? AND status IN ('assigned', 'running') ORDER BY task_no`;
+  WHERE agent_no = ? AND status IN (${sqlWords(LIVE_STATUSES)}) ORDER BY task_no`;
 
 function liveTasks(transaction: Transaction, agent: AgentRow): HeartbeatReply["tasks"] {
   return transaction

@@ -1,6 +1,14 @@
 import { CANDIDATES_MAX } from "../../model/limits.ts";
 import type { Exclusions } from "../../model/task.ts";
 import { expandCapabilities } from "../capabilities.ts";
+import {
+  CANDIDATE_ORDER,
+  type Candidate,
+  compareSortKeys,
+  INDEX_ORDER,
+  reliability,
+  sortKeyOf,
+} from "../rules/candidate-order.ts";
 import { type AgentRow, agentByNo, hasFreeSlot } from "./agent-rows.ts";
 import { capabilitiesOfSet } from "./capability-sets.ts";
 import type { Transaction } from "./transaction.ts";
@@ -64,14 +72,19 @@ export function weigh(transaction: Transaction, wanted: Wanted): Weighed {
   const { named } = wanted;
   const free = named === undefined ? leastLoaded(transaction, wanted.sets) : namedIfFree(wanted.sets, named);
   const preferred = preferenceCounter(transaction, wanted.preferred);
-  const considered = free.map((agent) => ({
-    agent,
-    load: loadOf(agent),
-    preferred: preferred(agent.set_no),
-    reliability: (agent.completed + 1) / (agent.completed + agent.failed + 1),
-    endedLastAttempt: agent.agent_no === wanted.endedBy,
-  }));
-  considered.sort(byPreference);
+  const considered = free
+    .map((agent) => {
+      const weighed = {
+        agent,
+        load: loadOf(agent),
+        preferred: preferred(agent.set_no),
+        reliability: reliability(agent),
+        endedLastAttempt: agent.agent_no === wanted.endedBy,
+      };
+      return { weighed, key: sortKeyOf(CANDIDATE_ORDER, candidateOf(agent, weighed)) };
+    })
+    .sort((a, b) => compareSortKeys(a.key, b.key))
+    .map(({ weighed }) => weighed);
   const excluded =
     named === undefined
       ? exclusions(transaction, wanted.sets, free.length)
@@ -79,16 +92,11 @@ export function weigh(transaction: Transaction, wanted: Wanted): Weighed {
   return { considered, excluded };
 }
 
-/** Not who just ended an attempt, lowest load, most preferred capabilities, most reliable, least recently assigned, id. */
-function byPreference(a: WeighedWorker, b: WeighedWorker): number {
-  return (
-    Number(a.endedLastAttempt) - Number(b.endedLastAttempt) ||
-    a.load - b.load ||
-    b.preferred - a.preferred ||
-    b.reliability - a.reliability ||
-    a.agent.last_assigned_at - b.agent.last_assigned_at ||
-    (a.agent.agent_id < b.agent.agent_id ? -1 : 1)
-  );
+function candidateOf(
+  { completed, failed, last_assigned_at: lastAssignedAt, agent_id: agentId }: AgentRow,
+  { load, preferred, endedLastAttempt }: Pick<WeighedWorker, "load" | "preferred" | "endedLastAttempt">,
+): Candidate {
+  return { endedLastAttempt, load, preferred, completed, failed, lastAssignedAt, agentId };
 }
 
 /** The same as the column `load`, to the last bit: both divide two doubles. */
@@ -123,11 +131,15 @@ function leastLoaded(transaction: Transaction, sets: readonly MeetingSet[]): Age
   for (let from = 0; from < open.length; from += SETS_PER_STATEMENT) {
     found.push(...leastLoadedOf(transaction, open.slice(from, from + SETS_PER_STATEMENT)));
   }
-  return found.sort(indexOrder).slice(0, CANDIDATES_MAX);
+  const keyed = found.map((agent) => ({ agent, key: sortKeyOf(INDEX_ORDER, unweighed(agent)) }));
+  return keyed
+    .sort((a, b) => compareSortKeys(a.key, b.key))
+    .slice(0, CANDIDATES_MAX)
+    .map(({ agent }) => agent);
 }
 
-function indexOrder(a: AgentRow, b: AgentRow): number {
-  return loadOf(a) - loadOf(b) || a.last_assigned_at - b.last_assigned_at || (a.agent_id < b.agent_id ? -1 : 1);
+function unweighed(agent: AgentRow): Candidate {
+  return candidateOf(agent, { load: loadOf(agent), preferred: 0, endedLastAttempt: false });
 }
 
 function meets(sets: readonly MeetingSet[], agent: AgentRow): boolean {

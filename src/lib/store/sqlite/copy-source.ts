@@ -3,6 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../../model/clock.ts";
 import type { CopySource } from "../copy/copied-rows.ts";
 import { CopyError } from "../copy/copy-error.ts";
+import { LIVE_STATUSES, sqlWords } from "../rules/task-outcomes.ts";
 import { copiedRows, holdingsOfAgents } from "./copied-rows.ts";
 import { BUSY, sqliteCode } from "./faults.ts";
 import { applyMigrations } from "./migrate.ts";
@@ -68,7 +69,7 @@ function keyVersions(database: DatabaseSync): string[] {
 }
 
 const LEASED = "SELECT count(*) AS live FROM messages WHERE status = 'leased' AND lease_expires_at > ?";
-const HELD = "SELECT count(*) AS live FROM tasks WHERE status IN ('assigned', 'running') AND deadline_at > ?";
+const HELD = `SELECT count(*) AS live FROM tasks WHERE status IN (${sqlWords(LIVE_STATUSES)}) AND deadline_at > ?`;
 
 /** A lease or deadline that has passed is nobody's: the sweep of the target takes it back as that of this one would have. */
 function liveLeases(database: DatabaseSync, now: number): { messages: number; tasks: number } {

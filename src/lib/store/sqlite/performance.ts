@@ -1,4 +1,5 @@
 import { DAY_MILLISECONDS } from "../instants.ts";
+import { COUNT_AGAINST_AGENT, sqlWords } from "../rules/task-outcomes.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** What agents did in the last 30 days, recomputed from their attempts: takes out what has left the window, and sets the p95. */
@@ -20,7 +21,7 @@ const AGENTS = `SELECT agent_no, completed, failed, completed_milliseconds, p95_
   WHERE agent_no > ? ORDER BY agent_no LIMIT ?`;
 /** The outcomes that count against an agent are those of afterAttempt. */
 const TOTALS = `SELECT count(*) FILTER (WHERE outcome = 'completed') AS completed,
-    count(*) FILTER (WHERE outcome IN ('failed', 'timed_out', 'agent_inactive')) AS failed,
+    count(*) FILTER (WHERE outcome IN (${sqlWords(COUNT_AGAINST_AGENT)})) AS failed,
     coalesce(sum(ended_at - assigned_at) FILTER (WHERE outcome = 'completed'), 0) AS completed_milliseconds
   FROM task_attempts INDEXED BY task_attempts_of_agent WHERE agent_no = ? AND ended_at > ?`;
 /** Nearest rank: the smallest duration that at least 95 of 100 do not exceed. */

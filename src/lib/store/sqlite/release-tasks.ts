@@ -1,5 +1,6 @@
 import { FREE_RELEASES_PER_HOUR } from "../../model/limits.ts";
 import { HOUR_MILLISECONDS } from "../instants.ts";
+import { LIVE_STATUSES, sqlWords } from "../rules/task-outcomes.ts";
 import { type AgentChanges, type AgentRow, changeAgent } from "./agent-rows.ts";
 import { type EndedDependency, settleDependents } from "./dependencies.ts";
 import { handOutAfter } from "./hand-out.ts";
@@ -8,7 +9,7 @@ import { isLive, TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
 const LIVE = `SELECT ${TASK_COLUMNS} FROM tasks INDEXED BY tasks_live
-  WHERE agent_no = ? AND status IN ('assigned', 'running') ORDER BY task_no LIMIT ?`;
+  WHERE agent_no = ? AND status IN (${sqlWords(LIVE_STATUSES)}) ORDER BY task_no LIMIT ?`;
 
 export interface Released {
   /** Tasks that were taken back, whether they wait or ended. */

@@ -1,4 +1,5 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../model/limits.ts";
+import { LIVE_STATUSES, sqlWords } from "../rules/task-outcomes.ts";
 import type { SweepPosition, TaskSweep } from "../upkeep-runs.ts";
 import { agentByNo, changeAgent } from "./agent-rows.ts";
 import { settleDependents, settleLeft } from "./dependencies.ts";
@@ -37,7 +38,7 @@ function swept(counts: Partial<Omit<TaskSweep, "next">>, next: SweepPosition | u
 const TIMEOUTS_PER_TRANSACTION = MAINTENANCE_BATCH_ROWS / 10;
 
 const OVERDUE = `SELECT ${TASK_COLUMNS} FROM tasks INDEXED BY tasks_deadlines
-  WHERE status IN ('assigned', 'running') AND deadline_at <= ? ORDER BY deadline_at LIMIT ?`;
+  WHERE status IN (${sqlWords(LIVE_STATUSES)}) AND deadline_at <= ? ORDER BY deadline_at LIMIT ?`;
 const TIMED_OUT: Loss = { outcome: "timed_out", error: "TIMED_OUT", retryable: true };
 
 /** Takes back attempts past their deadline. */

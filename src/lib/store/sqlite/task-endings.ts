@@ -2,6 +2,7 @@ import { backoffMilliseconds } from "../../model/backoff.ts";
 import type { JsonValue } from "../../model/json.ts";
 import type { AttemptOutcome } from "../../model/task.ts";
 import { PRIORITIES } from "../../model/values.ts";
+import { BACK_OFF, COUNT_AGAINST_AGENT } from "../rules/task-outcomes.ts";
 import type { FinalStatus, StoredAnswer } from "../task-records.ts";
 import { type AgentChanges, type AgentRow, agentByNo } from "./agent-rows.ts";
 import { completeAssignmentMessage, writeSystemMessage } from "./system-messages.ts";
@@ -78,18 +79,13 @@ export function endAttempt(
   completeAssignmentMessage(transaction, task.task_no, task.attempt);
 }
 
-/** Whether an ended attempt speaks against its agent: it failed, timed out or fell silent; not when it was called off. */
-function speaksAgainst(outcome: AttemptOutcome): boolean {
-  return outcome === "failed" || outcome === "timed_out" || outcome === "agent_inactive";
-}
-
 /** What an ended attempt changes of its agent: the load, and what it has done. */
 export function afterAttempt(agent: AgentRow, task: LiveTask, outcome: AttemptOutcome, now: number): AgentChanges {
   const changes: AgentChanges = { active_tasks: agent.active_tasks - 1 };
   if (outcome === "completed") {
     changes.completed = agent.completed + 1;
     changes.completed_milliseconds = agent.completed_milliseconds + Math.max(0, now - task.assigned_at);
-  } else if (speaksAgainst(outcome)) changes.failed = agent.failed + 1;
+  } else if (COUNT_AGAINST_AGENT.includes(outcome)) changes.failed = agent.failed + 1;
   return changes;
 }
 
@@ -147,7 +143,7 @@ function requeue(transaction: Transaction, task: TaskRow, loss: Loss): void {
   if (task.started_at !== null) changes.started_at = null;
   if (task.percent !== null) changes.percent = null;
   if (costsRetry(loss)) changes.retries_used = task.retries_used + 1;
-  if (loss.outcome === "failed" || loss.outcome === "timed_out") {
+  if (BACK_OFF.includes(loss.outcome)) {
     changes.available_at = transaction.now + backoffMilliseconds(task.retries_used + 1);
   }
   changeTask(transaction, task, changes);

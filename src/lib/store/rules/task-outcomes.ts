@@ -1,0 +1,20 @@
+import type { TaskStatus } from "../../model/task.ts";
+
+/**
+ * What the outcome of an attempt means. The rules of both engines: SQLite decides by them, and a test finds them word for word
+ * in the procedures of Azure SQL.
+ */
+
+/** States in which an attempt is under way: an agent has the task. */
+export const LIVE_STATUSES = ["assigned", "running"] as const satisfies readonly TaskStatus[];
+
+/** Outcomes that count against the agent; one that was called off or given back does not. */
+export const COUNT_AGAINST_AGENT: readonly string[] = ["failed", "timed_out", "agent_inactive"];
+
+/** Outcomes after which the task waits before it is tried again; after the others it keeps its place. */
+export const BACK_OFF: readonly string[] = ["failed", "timed_out"];
+
+/** A list of T-SQL and SQLite: 'assigned', 'running' */
+export function sqlWords(words: readonly string[]): string {
+  return words.map((word) => `'${word}'`).join(", ");
+}
