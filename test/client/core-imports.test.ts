@@ -36,8 +36,8 @@ describe("the client's core", () => {
       "src/lib/model/errors.ts",
       "src/lib/model/json-numbers.ts",
       "src/lib/model/limits.ts",
-      "src/lib/model/operations.ts",
       "src/lib/model/on-abort.ts",
+      "src/lib/model/operations.ts",
       "src/lib/model/printable.ts",
       "src/lib/model/traceparent.ts",
     ]);

@@ -25,7 +25,7 @@ describe("messages of an agent that look like the switchboard's", () => {
     const file = join(folder, "agents.db");
     host = await startLocalHost({}, { database: file });
     client = new AgentClient({ baseUrl: host.baseUrl });
-    database = new DatabaseSync(file);
+    database = new DatabaseSync(file, { timeout: 5_000 });
     await client.registerAgent({ agentId: "forger", role: "worker", maxConcurrentTasks: 0 });
   });
   afterAll(async () => {

@@ -20,7 +20,10 @@ export const NOT_ON_AZURE: Readonly<Record<string, string>> = {
   AZURE_CLIENT_SECRET: "a managed identity has none",
 };
 
-const code = [readSource("src/lib/config/config.ts"), ...sourcesIn("src/lib/config"), ...sourcesIn("src/lib/telemetry")]
+const code = [
+  ...sourcesIn("src/lib/config").filter(({ path }) => !path.endsWith("/setting-names.ts")),
+  ...sourcesIn("src/lib/telemetry"),
+]
   .map(({ text }) => withoutComments(text))
   .join("\n");
 export const readSettings: readonly string[] = [

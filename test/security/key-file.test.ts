@@ -68,7 +68,7 @@ describe("a key file", () => {
     await writeFile(
       script,
       `import { KeyFile } from "${modules}security/key-file.ts";
-       import { systemClock } from "${modules}clock.ts";
+       import { systemClock } from "${modules}model/clock.ts";
        const { version, bytes } = await new KeyFile(${JSON.stringify(path)}, systemClock).current();
        console.log(version, Buffer.from(bytes).toString("hex"));`,
     );
