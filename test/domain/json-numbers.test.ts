@@ -42,6 +42,7 @@ describe("numbers as they are written", () => {
     ["1.2345678901234567890e19"],
     ["12345678.9012345678e10"],
     ["12345678901234567.5"],
+    ["9007199254740991.75"],
     ["18446744073709551615"],
     ["100000000000000000000000"],
     [`1${"0".repeat(500)}`],
@@ -57,6 +58,21 @@ describe("numbers as they are written", () => {
         const exact = BigInt(Number(integer)) === integer;
         expect(changedNumbers(`[${integer}]`)).toHaveLength(exact ? 0 : 1);
       }),
+    );
+  });
+
+  it("integers that are a double, and their neighbours: around powers of two most of all", () => {
+    const bits = fc.bigInt({ min: 1n, max: 2n ** 53n });
+    const power = fc.constantFrom(1n, 2n ** 52n, 2n ** 53n - 1n);
+    fc.assert(
+      fc.property(fc.oneof(bits, power), fc.nat(90), fc.constantFrom(-1n, 0n, 1n), (double, shift, off) => {
+        const integer = double * 2n ** BigInt(shift) + off;
+        const exact = BigInt(Number(integer)) === integer;
+        for (const text of [`${integer}`, `${integer}.0`]) {
+          expect([text, changedNumbers(`[${text}]`).length]).toEqual([text, exact ? 0 : 1]);
+        }
+      }),
+      { numRuns: 2_000 },
     );
   });
 
@@ -102,6 +118,37 @@ describe("numbers as they are written", () => {
   it("cost no more than their text is long", () => {
     const long = "9".repeat(500_000);
     expect(places(`[${long}, "${"\\\\".repeat(200_000)}", ${"1234567890123456,".repeat(50_000)} 1]`)).toEqual(["0"]);
+  });
+
+  it.each([
+    ["16 digits", "1234567890123456"],
+    ["17 digits", "12345678901234560"],
+    ["fractions", "-1.2345678901234567e-05"],
+    ["exponents", "1.5e16"],
+  ])("200,000 of %s keep their values, in the time of some passes over them", (_name, number) => {
+    const text = JSON.stringify({ payload: [] }).replace("[]", `[${`${number},`.repeat(200_000)}12345678901234560]`);
+    const cost = (work: () => void) => {
+      const before = process.cpuUsage();
+      work();
+      const { user, system } = process.cpuUsage(before);
+      return user + system;
+    };
+    expect(changedNumbers(text)).toEqual([]);
+    const passes = cost(() => {
+      let sum = 0;
+      for (let round = 0; round < 20; round += 1)
+        for (let at = 0; at < text.length; at += 1) sum += text.charCodeAt(at);
+      expect(sum).toBeGreaterThan(0);
+    });
+    expect(cost(() => changedNumbers(text))).toBeLessThan(passes);
+  });
+
+  it("that have to be looked at closely are refused where one text has more than 5,000", () => {
+    const body = (count: number) => `[${Array(count).fill("12.345678901234567e+29").join()}]`;
+    expect(changedNumbers(body(5_000))).toEqual([]);
+    expect(changedNumbers(body(200_000))).toEqual([
+      { path: "5000", message: expect.stringContaining("after 5000 others") },
+    ]);
   });
 });
 

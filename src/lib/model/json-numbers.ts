@@ -71,14 +71,31 @@ export function changedNumbers(text: string): FieldError[] {
   return SIXTEEN_DIGITS.test(text) || MOVED_POINT.test(text) ? new NumberScan(text).run() : [];
 }
 
-const NUMBER = /-?\d[\d.eE+-]*/y;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const PLUS = 0x2b;
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const COLON = 0x3a;
+const ZERO = 0x30;
+const NINE = 0x39;
+/** An object whose first key is still to come, among the places of `NumberScan`. */
+const NO_KEY = Number.NEGATIVE_INFINITY;
+/** Numbers of one text that take more than a glance, up to 2 µs each. */
+const DEAR_MAX = 5_000;
+const TOO_MANY = `comes after ${DEAR_MAX} others beyond 2^53 with more digits than are checked: send them as strings`;
 
-/** A walk over valid JSON text that looks at numbers and knows where it is. Linear; strings are skipped, digits in them are no numbers. */
+/**
+ * A walk over valid JSON text that looks at numbers and knows where it is. Linear, and it makes nothing but what it reports: 4 MB of
+ * numbers would hold up everybody else. Strings are skipped, digits in them are no numbers.
+ */
 class NumberScan {
   readonly #text: string;
-  /** An index for each array that is open, for each object the key that is being read. */
-  readonly #path: (number | string)[] = [];
+  /** For each array that is open its index, for each object the place of the key that is being read, below zero. */
+  readonly #path: number[] = [];
   readonly #found: FieldError[] = [];
+  #dear = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -86,56 +103,113 @@ class NumberScan {
 
   run(): FieldError[] {
     const text = this.#text;
-    for (let at = 0; at < text.length && this.#found.length < REPORTED_MAX; ) at = this.#step(text.charAt(at), at);
+    const path = this.#path;
+    for (let at = 0; at < text.length && this.#found.length < REPORTED_MAX && this.#dear <= DEAR_MAX; ) {
+      const code = text.charCodeAt(at);
+      if (code === QUOTE) at = this.#string(at);
+      else if (code === MINUS || (code >= ZERO && code <= NINE)) at = this.#number(at);
+      else {
+        if (code === COMMA) {
+          const last = path.length - 1;
+          path[last] = (path[last] ?? 0) >= 0 ? (path[last] ?? 0) + 1 : NO_KEY;
+        } else if (code === 0x5b) path.push(0);
+        else if (code === 0x7b) path.push(NO_KEY);
+        else if (code === 0x5d || code === 0x7d) path.pop();
+        at += 1;
+      }
+    }
     return this.#found;
   }
 
-  /** Takes what begins at `at`. @returns where the next begins */
-  #step(character: string, at: number): number {
-    if (character === '"') return this.#string(at);
-    if (character === "[") this.#path.push(0);
-    else if (character === "{") this.#path.push("");
-    else if (character === "]" || character === "}") this.#path.pop();
-    else if (character === ",") this.#next();
-    else if (character === "-" || (character >= "0" && character <= "9")) return this.#number(at);
-    return at + 1;
-  }
-
-  #next(): void {
-    const last = this.#path.pop();
-    this.#path.push(typeof last === "number" ? last + 1 : "");
-  }
-
   #string(at: number): number {
-    let end = at + 1;
-    for (let code = this.#text.charCodeAt(end); code !== 0x22; code = this.#text.charCodeAt(end)) {
-      end += code === 0x5c ? 2 : 1;
-    }
+    const end = endOfString(this.#text, at);
     // A key is the string before a colon; what else is a string overwrites nothing, since it follows its key.
-    if (typeof this.#path.at(-1) === "string" && this.#colonFollows(end + 1)) {
-      this.#path[this.#path.length - 1] = this.#text.slice(at, end + 1);
-    }
-    return end + 1;
+    const last = this.#path.length - 1;
+    if ((this.#path[last] ?? 0) < 0 && this.#colonFollows(end)) this.#path[last] = -at;
+    return end;
   }
 
   #colonFollows(at: number): boolean {
     let next = at;
-    while (" \t\r\n".includes(this.#text.charAt(next)) && next < this.#text.length) next += 1;
-    return this.#text.charAt(next) === ":";
+    while (this.#text.charCodeAt(next) <= 0x20) next += 1;
+    return this.#text.charCodeAt(next) === COLON;
   }
 
   #number(at: number): number {
-    NUMBER.lastIndex = at;
-    const text = NUMBER.exec(this.#text)?.[0] ?? "";
-    const message = writtenProblem(text);
+    const text = this.#text;
+    const first = text.charCodeAt(at) === MINUS ? at + 1 : at;
+    const point = endOfDigits(text, first);
+    const whole = point - first;
+    let end = point;
+    if (text.charCodeAt(point) === POINT) end = endOfDigits(text, point + 1);
+    // An exponent, of either case.
+    if ((text.charCodeAt(end) | 0x20) === 0x65) {
+      const signed = end + 1;
+      const negative = text.charCodeAt(signed) === MINUS;
+      const digits = end - first - (end > point ? 1 : 0);
+      const exponent = negative || text.charCodeAt(signed) === PLUS ? signed + 1 : signed;
+      end = endOfDigits(text, exponent);
+      // Fifteen digits survive a double, whose range is not left by an exponent of two digits; and what is small is below 2^53.
+      const short = digits <= 15 && end - exponent <= 2;
+      if (!short && !(negative && whole <= 15)) this.#judge(at, end);
+    } else if (whole > 15 && !isKeptInteger(text, first, point, end)) this.#judge(at, end);
+    return end;
+  }
+
+  /** Looks closely at a number that may be beyond 2^53. */
+  #judge(at: number, end: number): void {
+    this.#dear += 1;
+    const message = writtenProblem(this.#text.slice(at, end)) ?? (this.#dear > DEAR_MAX ? TOO_MANY : undefined);
     if (message !== undefined) this.#found.push({ path: this.#place(), message });
-    return at + Math.max(1, text.length);
   }
 
   #place(): string {
-    const names = this.#path.map((part) => (typeof part === "number" ? part : JSON.parse(part)));
+    const names = this.#path.map((place) =>
+      place >= 0 ? String(place) : JSON.parse(this.#text.slice(-place, endOfString(this.#text, -place))),
+    );
     return names.join(".").slice(0, 256);
   }
+}
+
+function endOfDigits(text: string, start: number): number {
+  let end = start;
+  for (let code = text.charCodeAt(end); code >= ZERO && code <= NINE; code = text.charCodeAt(end)) end += 1;
+  return end;
+}
+
+const BILLION = 1_000_000_000;
+/** So many digits in two parts, the second of nine, stay exact in the arithmetic below. */
+const GLANCE_MAX_DIGITS = 23;
+const REMAINDERS = 2 ** 26;
+
+/**
+ * True when a glance shows that a number of `first` to `point` whole digits keeps its value; without an exponent, with or without a
+ * fraction up to `end`. A double has 53 bits: from 2^53 on it is an integer with as many zeros behind them as its size asks for.
+ */
+function isKeptInteger(text: string, first: number, point: number, end: number): boolean {
+  if (point - first > GLANCE_MAX_DIGITS) return false;
+  const high = valueOfDigits(text, first, point - 9);
+  const low = valueOfDigits(text, point - 9, point);
+  const about = high * BILLION + low;
+  // A fraction behind 2^53 - 1 may be rounded up to 2^53.
+  if (about < (end === point ? SAFE : SAFE - 1)) return true;
+  // Of one just below a power of two `about` can be that power, which asks for one zero more; then it is looked at closely.
+  const zeros = 32 - Math.clz32(Math.floor(about / SAFE));
+  const remainder = (high % REMAINDERS) * (BILLION % REMAINDERS) + low;
+  return end === point && remainder % 2 ** zeros === 0;
+}
+
+function valueOfDigits(text: string, start: number, end: number): number {
+  let value = 0;
+  for (let at = start; at < end; at += 1) value = value * 10 + text.charCodeAt(at) - ZERO;
+  return value;
+}
+
+/** The place behind the string that begins at `start`. */
+function endOfString(text: string, start: number): number {
+  let end = start + 1;
+  for (let code = text.charCodeAt(end); code !== QUOTE; code = text.charCodeAt(end)) end += code === BACKSLASH ? 2 : 1;
+  return end + 1;
 }
 
 /**
