@@ -10,7 +10,7 @@ if (!hasServer && process.env.JEST_WORKER_ID === undefined) {
 process.env.TZ = "Pacific/Chatham";
 
 export default {
-  testEnvironment: "node",
+  testEnvironment: "<rootDir>/test/support/environment.mjs",
   roots: ["<rootDir>/test"],
   testMatch: ["**/*.test.ts"],
   testPathIgnorePatterns: ["/node_modules/", ...(hasServer ? [] : ["\\.server\\.test\\.ts$"])],

@@ -7,6 +7,7 @@ import { systemClock } from "../../src/lib/model/clock.ts";
 import { openStore } from "../../src/lib/store/open-store.ts";
 import type { Store } from "../../src/lib/store/store.ts";
 import { eventually, Scene } from "../contract/support.ts";
+import { childOfTest } from "../support/child-of-test.ts";
 import type { MemberEvent } from "./queue-member.ts";
 
 /** Processes that compete for one work queue: nothing is leased twice, nothing is lost, not even with a holder that is killed. */
@@ -31,10 +32,12 @@ class Member {
   errors = "";
 
   constructor(environment: Record<string, string>, words: readonly string[]) {
-    this.process = spawn(process.execPath, ["--no-warnings", MEMBER, ...words], {
-      env: { ...process.env, ...environment },
-      stdio: ["pipe", "pipe", "pipe"],
-    });
+    this.process = childOfTest(
+      spawn(process.execPath, ["--no-warnings", MEMBER, ...words], {
+        env: { ...process.env, ...environment },
+        stdio: ["pipe", "pipe", "pipe"],
+      }),
+    );
     this.process.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
       const lines = (this.#rest + chunk).split("\n");
       this.#rest = lines.pop() ?? "";

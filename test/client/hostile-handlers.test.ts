@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { AgentClient } from "../../src/client/index.ts";
+import { childOfTest } from "../support/child-of-test.ts";
 import { type LocalHost, startLocalHost } from "../support/local-host.ts";
 import { until } from "../support/poll.ts";
 
@@ -42,7 +43,9 @@ describe("a worker whose user code does everything that might end it", () => {
   });
 
   it("goes on, and says of every task and message what went wrong", async () => {
-    const child = spawn(process.execPath, [WORKER, host.baseUrl, "odd"], { stdio: ["ignore", "inherit", "pipe"] });
+    const child = childOfTest(
+      spawn(process.execPath, [WORKER, host.baseUrl, "odd"], { stdio: ["ignore", "inherit", "pipe"] }),
+    );
     let printed = "";
     child.stderr.on("data", (chunk: Buffer) => {
       printed += chunk.toString();

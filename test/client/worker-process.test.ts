@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import { AgentClient } from "../../src/client/agent-client.ts";
+import { childOfTest } from "../support/child-of-test.ts";
 import { type LocalHost, startLocalHost } from "../support/local-host.ts";
 import { until } from "../support/poll.ts";
 
@@ -32,7 +33,9 @@ describe("a worker's process", () => {
   });
 
   function startWorker(agentId: string, milliseconds: number): ChildProcess {
-    const child = spawn(process.execPath, [WORKER, host.baseUrl, agentId, String(milliseconds)], { stdio: "inherit" });
+    const child = childOfTest(
+      spawn(process.execPath, [WORKER, host.baseUrl, agentId, String(milliseconds)], { stdio: "inherit" }),
+    );
     children.push(child);
     return child;
   }

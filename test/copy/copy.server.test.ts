@@ -20,6 +20,7 @@ import {
 } from "../contract/mssql-under-test.ts";
 import { CALM_SETTINGS } from "../contract/store-under-test.ts";
 import { eventually } from "../contract/support.ts";
+import { childOfTest } from "../support/child-of-test.ts";
 import { recount } from "../support/recount.ts";
 import { recountMssql } from "../support/recount-mssql.ts";
 import { runFile } from "../support/run-process.ts";
@@ -140,11 +141,13 @@ describe("a copy that is killed", () => {
 
   /** Runs a copy until `reached`, and kills it there. @returns what it had printed */
   async function killWhen(reached: (printed: string) => boolean | Promise<boolean>): Promise<string> {
-    const child: ChildProcess = spawn(process.execPath, [`${ROOT}src/cli/main.ts`, ...WORDS, ...ALL], {
-      cwd: ROOT,
-      env: { ...process.env, ...environmentOf(target.database) },
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+    const child: ChildProcess = childOfTest(
+      spawn(process.execPath, [`${ROOT}src/cli/main.ts`, ...WORDS, ...ALL], {
+        cwd: ROOT,
+        env: { ...process.env, ...environmentOf(target.database) },
+        stdio: ["ignore", "pipe", "inherit"],
+      }),
+    );
     let printed = "";
     child.stdout?.on("data", (chunk: Buffer) => {
       printed += chunk.toString();

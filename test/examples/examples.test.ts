@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { AgentClient } from "../../src/client/agent-client.ts";
+import { childOfTest } from "../support/child-of-test.ts";
 import { type LocalHost, startLocalHost } from "../support/local-host.ts";
 import { until } from "../support/poll.ts";
 import { runFile } from "../support/run-process.ts";
@@ -27,10 +28,12 @@ describe("examples", () => {
   });
 
   async function startWorker(file: string, agentId: string): Promise<ChildProcess> {
-    const child = spawn(process.execPath, [`${ROOT}examples/${file}`], {
-      env: { ...process.env, ...environment },
-      stdio: ["ignore", "ignore", "inherit"],
-    });
+    const child = childOfTest(
+      spawn(process.execPath, [`${ROOT}examples/${file}`], {
+        env: { ...process.env, ...environment },
+        stdio: ["ignore", "ignore", "inherit"],
+      }),
+    );
     children.push(child);
     await until(`${agentId} registered`, async () =>
       (await client.listAgents({ role: "worker" })).agents.some((agent) => agent.agentId === agentId),

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { childOfTest } from "../support/child-of-test.ts";
 
 /** Starts the local host as the real process that `npm start` runs, from the sources. */
 
@@ -24,7 +25,7 @@ export interface LocalHost {
 /** A process with only these settings; what the machine itself has set does not leak in. */
 export function spawnHost(settings: Record<string, string>): Omit<LocalHost, "url" | "folder" | "stop"> {
   const env = { PATH: process.env.PATH ?? "", ...settings };
-  const child = spawn(process.execPath, [MAIN], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = childOfTest(spawn(process.execPath, [MAIN], { env, stdio: ["ignore", "pipe", "pipe"] }));
   let stdout = "";
   let stderr = "";
   child.stdout?.on("data", (chunk: Buffer) => {

@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "@jest/globals";
 import { spawnHost, startLocalHost, temporaryFolder } from "../http/local-host.ts";
+import { childOfTest } from "../support/child-of-test.ts";
 
 const folder = temporaryFolder();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -99,16 +100,18 @@ describe("npm start", () => {
 
   it("goes on when its output is no longer read", async () => {
     const port = await freePort();
-    const child = spawn(process.execPath, ["src/local/main.ts"], {
-      // An unknown setting is a line on the error output.
-      env: {
-        ...process.env,
-        AGENT_HTTP_PORT: String(port),
-        AGENT_MOCK_DATABASE: join(folder, "unread.db"),
-        AGENT_NAMED_BY_CI: "1",
-      },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const child = childOfTest(
+      spawn(process.execPath, ["src/local/main.ts"], {
+        // An unknown setting is a line on the error output.
+        env: {
+          ...process.env,
+          AGENT_HTTP_PORT: String(port),
+          AGENT_MOCK_DATABASE: join(folder, "unread.db"),
+          AGENT_NAMED_BY_CI: "1",
+        },
+        stdio: ["ignore", "pipe", "pipe"],
+      }),
+    );
     child.stdout.destroy();
     child.stderr.destroy();
     const health = async () => (await fetch(`http://127.0.0.1:${port}/api/health`).catch(() => undefined))?.status;

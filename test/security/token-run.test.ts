@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "@jest/globals";
 import { type AgentClient, Supervisor, Worker } from "../../src/client/index.ts";
+import { childOfTest } from "../support/child-of-test.ts";
 import { until } from "../support/poll.ts";
 import { type RequiredProcess, startRequiredProcess } from "../support/required-process.ts";
 import { type Finished, runFile } from "../support/run-process.ts";
@@ -123,10 +124,12 @@ describe("with agent tokens", () => {
       const { token } = await host.agent(agentId, role);
       return { AGENT_COMMUNICATION_URL: host.baseUrl, AGENT_COMMUNICATION_TOKEN: token };
     };
-    const worker = spawn(process.execPath, [`${ROOT}examples/backend-worker.ts`], {
-      env: { ...process.env, ...(await start("backend_worker_001", "worker")) },
-      stdio: ["ignore", "ignore", "inherit"],
-    });
+    const worker = childOfTest(
+      spawn(process.execPath, [`${ROOT}examples/backend-worker.ts`], {
+        env: { ...process.env, ...(await start("backend_worker_001", "worker")) },
+        stdio: ["ignore", "ignore", "inherit"],
+      }),
+    );
     children.push(worker);
     await until(
       "the example has registered",

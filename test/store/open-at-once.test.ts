@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "@jest/globals";
+import { childOfTest } from "../support/child-of-test.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "agent-communication-test-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -21,11 +22,13 @@ const SCRIPT = `
 /** Opens the store in a process of its own. @returns what it printed as errors; empty when all went well */
 function openInProcess(file: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["--input-type=module", "--eval", SCRIPT], {
-      cwd: fileURLToPath(new URL("../..", import.meta.url)),
-      env: { ...process.env, AGENT_MOCK_DATABASE: file },
-      stdio: ["ignore", "ignore", "pipe"],
-    });
+    const child = childOfTest(
+      spawn(process.execPath, ["--input-type=module", "--eval", SCRIPT], {
+        cwd: fileURLToPath(new URL("../..", import.meta.url)),
+        env: { ...process.env, AGENT_MOCK_DATABASE: file },
+        stdio: ["ignore", "ignore", "pipe"],
+      }),
+    );
     let errors = "";
     child.stderr.on("data", (chunk: Buffer) => {
       errors += chunk.toString();

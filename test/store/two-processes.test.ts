@@ -9,6 +9,7 @@ import { systemClock } from "../../src/lib/model/clock.ts";
 import { openSqliteStore } from "../../src/lib/store/sqlite/open.ts";
 import type { Store } from "../../src/lib/store/store.ts";
 import { CALM_SETTINGS } from "../contract/store-under-test.ts";
+import { childOfTest } from "../support/child-of-test.ts";
 import { recount, rowsOf } from "../support/recount.ts";
 import { AGENTS, type Event, LEASE_MILLISECONDS } from "./hammer-events.ts";
 
@@ -25,9 +26,11 @@ class Hammer {
   #rest = "";
 
   constructor(file: string, name: string, milliseconds: number) {
-    this.process = spawn(process.execPath, ["--no-warnings", HAMMER, file, name, String(milliseconds)], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    this.process = childOfTest(
+      spawn(process.execPath, ["--no-warnings", HAMMER, file, name, String(milliseconds)], {
+        stdio: ["ignore", "pipe", "pipe"],
+      }),
+    );
     this.process.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
       const lines = (this.#rest + chunk).split("\n");
       this.#rest = lines.pop() ?? "";

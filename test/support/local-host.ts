@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { childOfTest } from "./child-of-test.ts";
 
 /** The real local host, as a process of its own, on a free port with a database of its own. */
 
@@ -37,18 +38,20 @@ export async function startLocalHost(
   const folder =
     options.database === undefined ? await mkdtemp(join(tmpdir(), "agent-communication-test-")) : undefined;
   const database = options.database ?? join(folder ?? tmpdir(), "agents.db");
-  const child = spawn(process.execPath, [join(ROOT, "src/local/main.ts")], {
-    cwd: ROOT,
-    env: {
-      ...process.env,
-      AGENT_COMMUNICATION_MODE: "mock",
-      AGENT_HTTP_HOST: "127.0.0.1",
-      AGENT_HTTP_PORT: "0",
-      AGENT_MOCK_DATABASE: database,
-      ...environment,
-    },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = childOfTest(
+    spawn(process.execPath, [join(ROOT, "src/local/main.ts")], {
+      cwd: ROOT,
+      env: {
+        ...process.env,
+        AGENT_COMMUNICATION_MODE: "mock",
+        AGENT_HTTP_HOST: "127.0.0.1",
+        AGENT_HTTP_PORT: "0",
+        AGENT_MOCK_DATABASE: database,
+        ...environment,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    }),
+  );
   let printed = "";
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const listen = (chunk: Buffer) => {

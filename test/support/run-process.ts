@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { childOfTest } from "./child-of-test.ts";
 
 /** Types are stripped and modules compiled once, not in each of the many short processes. */
 const COMPILE_CACHE = join(tmpdir(), "agent-communication-compile-cache");
@@ -20,11 +21,13 @@ export async function runFile(
   args: readonly string[] = [],
   options: { environment?: Record<string, string>; input?: string; cwd?: string; milliseconds?: number } = {},
 ): Promise<Finished> {
-  const child = spawn(process.execPath, [`${ROOT}${file}`, ...args], {
-    cwd: options.cwd ?? ROOT,
-    env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...process.env, ...options.environment },
-    stdio: ["pipe", "pipe", "pipe"],
-  });
+  const child = childOfTest(
+    spawn(process.execPath, [`${ROOT}${file}`, ...args], {
+      cwd: options.cwd ?? ROOT,
+      env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...process.env, ...options.environment },
+      stdio: ["pipe", "pipe", "pipe"],
+    }),
+  );
   const finished: Finished = { code: null, out: "", error: "" };
   child.stdout.on("data", (chunk: Buffer) => {
     finished.out += chunk.toString();

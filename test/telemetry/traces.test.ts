@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import { startBreezeServer } from "../support/breeze-server.ts";
+import { childOfTest } from "../support/child-of-test.ts";
 import { type LocalHost, startLocalHost, stopProcess } from "../support/local-host.ts";
 import { startOtlpServer } from "../support/otlp-server.ts";
 import { drawTrace, type Received, type ReceivedSpan } from "../support/received-telemetry.ts";
@@ -69,10 +70,12 @@ describe.each([
   /** A task from its assignment to its result, by processes with those variables. @returns its id */
   async function doTask(agents: Record<string, string>): Promise<string> {
     host = await startLocalHost(destination.environment);
-    worker = spawn(process.execPath, [AGENT, "worker", host.baseUrl, "worker"], {
-      env: { ...process.env, ...OFF, ...agents },
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+    worker = childOfTest(
+      spawn(process.execPath, [AGENT, "worker", host.baseUrl, "worker"], {
+        env: { ...process.env, ...OFF, ...agents },
+        stdio: ["ignore", "pipe", "inherit"],
+      }),
+    );
     if (worker.stdout !== null) await once(worker.stdout, "data");
     const supervisor = ["supervisor", host.baseUrl, "lead", MARK];
     const done = await runFile("test/telemetry/traced-agent.ts", supervisor, { environment: { ...OFF, ...agents } });
