@@ -2,6 +2,7 @@ import type { Channel, ChannelDetails, ChannelGrant, ChannelKind, PutChannelGran
 import { AgentCommunicationError } from "../model/errors.ts";
 import { BROADCAST_MAX_BYTES, CHANNEL_GRANTS_MAX, CHANNEL_MEMBERS_MAX } from "../model/limits.ts";
 import { CHANNEL_SIGIL } from "../model/values.ts";
+import type { ChannelAccess, ChannelReader } from "./calls.ts";
 import { iso } from "./instants.ts";
 
 /** What both engines say of channels: how rows read, how a mailbox and a grantee are called, and why a change is refused. */
@@ -24,6 +25,11 @@ export function granteeOf({ agentId, role }: Pick<PutChannelGrant, "agentId" | "
   return agentId ?? `@${role}`;
 }
 
+/** Under which two names grants are found; without a role both are the agent's. */
+export function granteesOf({ agentId, role }: ChannelReader): [string, string] {
+  return [agentId, role === undefined ? agentId : granteeOf({ role })];
+}
+
 /** The columns of a channel. */
 export interface ChannelRow {
   channel_no: number;
@@ -43,8 +49,31 @@ export interface GrantRow {
   may_manage: number | boolean;
 }
 
+/** What somebody has of a channel: its membership, and the grants to it and to its role together. */
+export interface StoredAccess {
+  kind: ChannelKind;
+  member: number;
+  may_post: number;
+  may_read: number;
+  may_manage: number;
+}
+
+/** What it may do with it. */
+export function readAccess({
+  kind,
+  member,
+  may_post: post,
+  may_read: read,
+  may_manage: manage,
+}: StoredAccess): ChannelAccess {
+  return { kind, post: post === 1, read: member === 1 || read === 1, manage: manage === 1 };
+}
+
+/** What readers see of a channel. */
+type ShownChannel = Omit<ChannelRow, "channel_no">;
+
 /** A channel as the list shows it. */
-export function readChannel(row: ChannelRow): Channel {
+export function readChannel(row: ShownChannel): Channel {
   const channel: Channel = {
     name: row.name,
     kind: row.kind,
@@ -57,7 +86,7 @@ export function readChannel(row: ChannelRow): Channel {
 }
 
 /** A channel with its grants, those of roles first. */
-export function readDetails(row: ChannelRow, grants: readonly GrantRow[]): ChannelDetails {
+export function readDetails(row: ShownChannel, grants: readonly GrantRow[]): ChannelDetails {
   const ofRole = ({ grantee }: GrantRow): boolean => grantee.startsWith("@");
   const inOrder = grants.toSorted((a, b) => Number(ofRole(b)) - Number(ofRole(a)) || (a.grantee < b.grantee ? -1 : 1));
   return { ...readChannel(row), grants: inOrder.map(readGrant) };

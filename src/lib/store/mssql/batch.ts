@@ -25,6 +25,8 @@ export const word = (value: string | null): Input => ({ type: mssql.VarChar(64),
 export const subject = (value: string | null): Input => ({ type: mssql.VarChar(160), value });
 /** A hash or hashed key. */
 export const hash = (value: string | null): Input => ({ type: mssql.VarChar(64), value });
+/** The id of an operation. */
+export const operation = (value: string): Input => ({ type: mssql.UniqueIdentifier, value });
 /** Text of any length, and JSON. */
 export const text = (value: string | null): Input => ({ type: mssql.NVarChar(mssql.MAX), value });
 
@@ -68,7 +70,10 @@ export interface OutcomeRow {
   subject: string | null;
 }
 
-export type Outcome<Answer> = { value: Answer } | { refusal: AgentCommunicationError };
+/** `write`: what is to be written before that is the answer. */
+export type Outcome<Answer> =
+  | { value: Answer; write?: { sql: Procedure; inputs: Inputs } }
+  | { refusal: AgentCommunicationError };
 
 /** One verb: any number of its calls travel in one batch. */
 export interface Batch<Item, Answer> {
@@ -78,8 +83,8 @@ export interface Batch<Item, Answer> {
   sql: Procedure | SqlText | ((items: readonly Item[]) => Procedure);
   /** What the batch reads of a call from @items, beside `item`, its position. */
   encode(item: Item): { [key: string]: JsonValue };
-  /** Inputs that are the same for every call, beside what the settings give. */
-  inputs?: Inputs;
+  /** Inputs beside @items and what the settings give. */
+  inputs?: Inputs | ((items: readonly Item[]) => Inputs);
   /** One outcome per item, in order. */
   decode(result: BatchResult, items: readonly Item[]): Outcome<Answer>[];
   /** Calls in one batch at most. */

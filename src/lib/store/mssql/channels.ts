@@ -1,144 +1,122 @@
-import type { Channel, ChannelDetails, ChannelKind } from "../../model/channel.ts";
-import { newId } from "../../model/ids.ts";
-import { actorOf } from "../../trace/call-context.ts";
+import type { AgentStatus } from "../../model/agent.ts";
 import { capabilitiesHash } from "../capabilities.ts";
-import {
-  type ChannelRow,
-  channelBeingEmptied,
-  channelTaken,
-  type GrantRow,
-  granteeOf,
-  readChannel,
-  readDetails,
-} from "../channel-reading.ts";
-import { decodeCursor, encodeCursor } from "../cursor.ts";
-import { type AgentRefusalCode, agentRefusal, channelNotFound } from "../refusals.ts";
-import { takePage } from "../reply-bytes.ts";
-import type { ChannelReader, NewChannel, Page, Paged } from "../store.ts";
-import { type Batch, id, int, type OutcomeRow, outcomeRows, word } from "./batch.ts";
+import { type ChannelRow, type GrantRow, granteesOf, type StoredAccess } from "../channel-reading.ts";
+import type { ChannelEngine, MemberRow } from "../channel-verbs.ts";
+import type { ChannelChange, SeenChannel, StoredChannel } from "../rules/channels.ts";
+import { type BatchResult, bit, hash, type Inputs, id, int, text, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
-import { itemText } from "./item-text.ts";
+import { decideBy, type Subject } from "./decide.ts";
 import { procedure } from "./procedures.ts";
 
-/** Channels: making, reading and deleting them. */
-
-const CREATE_SQL = procedure("create_channel");
-
-interface CreateOutcome extends OutcomeRow {
-  code: AgentRefusalCode | "KNOWN" | "ID_TAKEN" | "BEING_EMPTIED" | null;
-  created: boolean;
-}
-
-/** The grants of the request that grant anything, and the creator's: of one that need not be registered, if it is. */
-function encodeGrants(channel: NewChannel) {
-  const ofOthers = channel.grants.filter(
-    ({ agentId, post, read, manage }) => (post || read || manage) && agentId !== channel.creator,
-  );
-  const grants = ofOthers.map(({ agentId, role, post, read, manage }) => ({
-    grantee: granteeOf({ agentId, role }),
-    agent_id: agentId ?? null,
-    optional: false,
-    may_post: post,
-    may_read: read,
-    may_manage: manage,
-  }));
-  const { creator, creatorMustBeRegistered } = channel;
-  const every = { may_post: true, may_read: true, may_manage: true };
-  return [...grants, { grantee: creator, agent_id: creator, optional: !creatorMustBeRegistered, ...every }];
-}
-
-const CREATE: Batch<NewChannel & { operationId: string }, { channel: ChannelDetails; created: boolean }> = {
-  name: "create-channel",
-  sql: CREATE_SQL,
-  encode: (channel) => ({
-    operation: channel.operationId,
-    actor: actorOf(),
-    name: channel.name,
-    kind: channel.kind,
-    description: channel.description === undefined ? null : itemText(channel.description),
-    creator: channel.creator,
-    request_hash: channel.requestHash,
-    set_hash: capabilitiesHash([]),
-    members: [...new Set(channel.members)],
-    grants: encodeGrants(channel),
-  }),
-  decode(result, calls) {
-    return outcomeRows<CreateOutcome>(result, calls).map(({ code, subject, created }, position) => {
-      const name = calls[position]?.name ?? "";
-      if (code === "ID_TAKEN") return { refusal: channelTaken(name) };
-      if (code === "BEING_EMPTIED") return { refusal: channelBeingEmptied(name) };
-      if (code !== null && code !== "KNOWN") return { refusal: agentRefusal(code, subject ?? "") };
-      const [row] = result.rows<ChannelRow>(1);
-      if (row === undefined) throw new Error("the channel's row was not returned");
-      return { value: { channel: readDetails(row, result.rows<GrantRow>(2)), created } };
-    });
-  },
-  maxItems: 1,
-  conflictKey: ({ name }) => name,
-};
-
-/**
- * Makes a channel with its members and grants. The same again by the same creator: the channel as it is now.
- *
- * @throws ID_TAKEN, AGENT_NOT_FOUND, AGENT_DEREGISTERED
- */
-export function createChannel(
-  connection: Connection,
-  input: NewChannel,
-): Promise<{ channel: ChannelDetails; created: boolean }> {
-  return connection.run(CREATE, { ...input, operationId: newId(connection.clock.now()) });
-}
+/** Channels, their members and grants: rows that are read, and rows that rules/channels.ts wants written. */
 
 const GET = procedure("get_channel");
-
-/** @throws CHANNEL_NOT_FOUND */
-export async function getChannel(connection: Connection, name: string): Promise<ChannelDetails> {
-  const result = await connection.query(GET, { name: id(name) });
-  const [row] = result.rows<ChannelRow>(0);
-  if (row === undefined) throw channelNotFound(name);
-  return readDetails(row, result.rows<GrantRow>(1));
-}
-
 const LIST = procedure("list_channels");
+const MEMBERS = procedure("list_channel_members");
+const ACCESS = procedure("find_channel_access");
+const SHARED = procedure("share_channel");
 
-/** By name. */
-export async function listChannels(
-  connection: Connection,
-  query: Page & { kind?: ChannelKind | undefined; reader?: ChannelReader | undefined },
-): Promise<Paged<Channel>> {
-  const { kind, reader, limit } = query;
-  const filters = { list: "channels", kind, reader };
-  const after = String(decodeCursor(filters, query.cursor, "text")?.[0] ?? "");
-  const [agentId, roleGrantee] = reader === undefined ? [null, null] : granteesOf(reader);
-  const result = await connection.query(LIST, {
-    kind: word(kind ?? null),
-    agentId: id(agentId),
-    roleGrantee: id(roleGrantee),
-    rows: int(limit + 1),
-    after: id(after),
-  });
-  const rows = result.rows<ChannelRow>(0);
-  return takePage(rows, limit, readChannel, (last) => encodeCursor(filters, [last.name]));
+/** What the verbs of channels read and write. */
+export function channelEngine(connection: Connection): ChannelEngine {
+  return {
+    decide: decideBy(connection, CHANNELS),
+    async get(name) {
+      const result = await connection.query(GET, { name: id(name) });
+      const [channel] = result.rows<ChannelRow>(0);
+      return channel && { channel, grants: result.rows<GrantRow>(1) };
+    },
+    async list({ after, rows }, { kind = null, reader }) {
+      const [agentId, roleGrantee] = reader === undefined ? [null, null] : granteesOf(reader);
+      const filter = { kind: word(kind), agentId: id(agentId), roleGrantee: id(roleGrantee) };
+      return (await connection.query(LIST, { ...filter, rows: int(rows), after: id(after) })).rows<ChannelRow>(0);
+    },
+    async members(name, { after, rows }) {
+      const result = await connection.query(MEMBERS, { name: id(name), after: id(after), rows: int(rows) });
+      const [channel] = result.rows<{ channel_no: number | null }>(0);
+      return channel?.channel_no == null ? undefined : result.rows<MemberRow>(1);
+    },
+    async access(name, [agentId, roleGrantee]) {
+      const inputs = { name: id(name), agentId: id(agentId), roleGrantee: id(roleGrantee) };
+      return (await connection.query(ACCESS, inputs)).rows<StoredAccess>(0)[0];
+    },
+    async share(agentId, otherId) {
+      const result = await connection.query(SHARED, { agentId: id(agentId), otherId: id(otherId) });
+      return result.rows<{ shared: number }>(0).length > 0;
+    },
+  };
 }
 
-/** Under which two names grants are found; without a role both are the agent's. */
-export function granteesOf({ agentId, role }: ChannelReader): [string, string] {
-  return [agentId, role === undefined ? agentId : granteeOf({ role })];
+const CREATE = procedure("create_channel");
+const CHANGE = procedure("change_channel");
+const DELETE = procedure("delete_channel");
+
+interface Ask {
+  name: string;
+  agentIds: readonly string[];
 }
 
-/** Its members and grants go with the row. */
-const DELETE_SQL = procedure("delete_channel");
-
-const DELETE: Batch<{ operationId: string; name: string }, boolean> = {
-  name: "delete-channel",
-  sql: DELETE_SQL,
-  encode: ({ operationId, name }) => ({ operation: operationId, actor: actorOf(), name }),
-  decode: (result) => result.rows<{ deleted: number }>(0).map(({ deleted }) => ({ value: deleted === 1 })),
-  maxItems: 1,
-  conflictKey: ({ name }) => name,
+const CHANNELS: Subject<Ask, SeenChannel, ChannelChange> = {
+  name: "channels",
+  read: procedure("read_channel"),
+  ask: ({ name, agentIds }) => ({ name: id(name), agents: text(JSON.stringify(agentIds)) }),
+  see: seeChannel,
+  write: writeChannel,
+  key: ({ name }) => name,
 };
 
-/** With its members and grants; what is left in its mailbox is the sweep's. @returns whether there was one */
-export function deleteChannel(connection: Connection, name: string): Promise<boolean> {
-  return connection.run(DELETE, { operationId: newId(connection.clock.now()), name });
+interface AgentRow {
+  agent_id: string;
+  agent_no: number;
+  status: AgentStatus;
+  added_at: number | null;
+}
+
+function seeChannel(result: BatchResult): SeenChannel {
+  const [channel] = result.rows<StoredChannel>(1);
+  const agents = new Map(result.rows<AgentRow>(3).map((row) => [row.agent_id, row]));
+  const [mailbox] = result.rows<{ agent_no: number; waiting: number }>(4);
+  return {
+    channel,
+    grants: result.rows<GrantRow>(2),
+    agent: (agentId) => agents.get(agentId),
+    memberSince: (agentId) => agents.get(agentId)?.added_at ?? undefined,
+    mailbox: mailbox && { agent_no: mailbox.agent_no, waiting: mailbox.waiting === 1 },
+  };
+}
+
+function writeChannel(change: ChannelChange): ReturnType<typeof CHANNELS.write> {
+  if (change.step === "create") return { sql: CREATE, inputs: creation(change) };
+  const { channelNo, was } = change;
+  const seen = { channelNo: int(channelNo), wereMembers: int(was.members), wereGrants: int(was.grants) };
+  if (change.step === "delete") return { sql: DELETE, inputs: seen };
+  const member = change.step === "member" ? change : undefined;
+  const { grant, had = false, has = false } = change.step === "grant" ? change : {};
+  return {
+    sql: CHANGE,
+    inputs: {
+      ...seen,
+      addedMembers: int(member === undefined ? 0 : member.adds ? 1 : -1),
+      agentNo: int(member?.agentNo ?? grant?.agent_no ?? null),
+      grantee: id(grant?.grantee ?? null),
+      had: bit(had),
+      has: bit(has),
+      mayPost: bit(Boolean(grant?.may_post)),
+      mayRead: bit(Boolean(grant?.may_read)),
+      mayManage: bit(Boolean(grant?.may_manage)),
+    },
+  };
+}
+
+function creation({ channel, mailboxNo, members, grants }: Extract<ChannelChange, { step: "create" }>): Inputs {
+  return {
+    name: id(channel.name),
+    kind: word(channel.kind),
+    description: text(channel.description),
+    creator: id(channel.created_by),
+    requestHash: hash(channel.request_hash),
+    setHash: hash(capabilitiesHash([])),
+    mailboxNo: int(mailboxNo ?? null),
+    members: text(JSON.stringify(members)),
+    grants: text(JSON.stringify(grants)),
+  };
 }

@@ -154,16 +154,18 @@ export class Connection {
     const items = calls.map(({ item }) => item);
     // Each object gets its position as its first member.
     const numbered = calls.map(({ json }, position) => json.replace("{", `{"item":${position},`).replace(/,}$/, "}"));
-    const inputs = { ...batch.inputs, items: text(`[${numbered.join()}]`) };
+    const given = typeof batch.inputs === "function" ? batch.inputs(items) : batch.inputs;
     const sql = typeof batch.sql === "function" ? batch.sql(items) : batch.sql;
-    const result = await this.#execute(sql, inputs);
-    return batch
-      .decode(result, items)
-      .map((outcome) =>
-        "value" in outcome
-          ? { status: "fulfilled", value: outcome.value }
-          : { status: "rejected", reason: outcome.refusal },
-      );
+    const result = await this.#execute(sql, { ...given, items: text(`[${numbered.join()}]`) });
+    const settled: PromiseSettledResult<Answer>[] = [];
+    for (const outcome of batch.decode(result, items)) {
+      if ("refusal" in outcome) settled.push({ status: "rejected", reason: outcome.refusal });
+      else {
+        if (outcome.write !== undefined) await this.#execute(outcome.write.sql, outcome.write.inputs);
+        settled.push({ status: "fulfilled", value: outcome.value });
+      }
+    }
+    return settled;
   }
 
   /** @throws STORE_UNAVAILABLE past the budget; a lost race itself when `splits` and it was lost too often */

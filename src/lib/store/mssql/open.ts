@@ -1,4 +1,5 @@
 import type { SqlSettings } from "../../config/sql-settings.ts";
+import { channelVerbs } from "../channel-verbs.ts";
 import type { Store } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
 import { previewAssignment } from "./assignment.ts";
@@ -6,9 +7,7 @@ import { listAudit, recordAudit } from "./audit.ts";
 import { getAuditBlock, listAuditBlocks, newestAuditBlock, unsealedAudit } from "./audit-blocks.ts";
 import { broadcastMessage } from "./broadcast-message.ts";
 import { cancelTask } from "./cancel-task.ts";
-import { findChannelAccess, shareChannel } from "./channel-access.ts";
-import { addChannelMember, listChannelMembers, putChannelGrant, removeChannelMember } from "./channel-members.ts";
-import { createChannel, deleteChannel, getChannel, listChannels } from "./channels.ts";
+import { channelEngine } from "./channels.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { recordCredentialUse, renewToken, revokeCredential } from "./credential-life.ts";
@@ -51,7 +50,7 @@ export function storeOver(connection: Connection): Store {
   return {
     ...agentVerbs(connection),
     ...messageVerbs(connection),
-    ...channelVerbs(connection),
+    ...channelVerbs(channelEngine(connection)),
     ...taskVerbs(connection),
     ...auditVerbs(connection),
     ...credentialVerbs(connection),
@@ -81,6 +80,7 @@ function messageVerbs(connection: Connection) {
     getMessage: (messageId) => getMessage(connection, messageId),
     relationToMessage: (agentId, messageId) => relationToMessage(connection, agentId, messageId),
     peekMessages: (agentId, page) => peekMessages(connection, agentId, page),
+    broadcastMessage: (post) => broadcastMessage(connection, post),
     findDeliverable: (agentIds) => findDeliverable(connection, agentIds),
     claimMessages: (claim) => claimMessages(connection, claim),
     settleMessages: (agentId, settlements) => settleMessages(connection, agentId, settlements),
@@ -95,22 +95,6 @@ function messageVerbs(connection: Connection) {
     findMessageType: (type) => findMessageType(connection, type),
     listMessageTypes: (page) => listMessageTypes(connection, page),
     deleteMessageType: (type) => deleteMessageType(connection, type),
-  } satisfies Partial<Store>;
-}
-
-function channelVerbs(connection: Connection) {
-  return {
-    createChannel: (channel) => createChannel(connection, channel),
-    getChannel: (name) => getChannel(connection, name),
-    listChannels: (query) => listChannels(connection, query),
-    deleteChannel: (name) => deleteChannel(connection, name),
-    listChannelMembers: (name, page) => listChannelMembers(connection, name, page),
-    addChannelMember: (name, agentId) => addChannelMember(connection, name, agentId),
-    removeChannelMember: (name, agentId) => removeChannelMember(connection, name, agentId),
-    putChannelGrant: (name, grant) => putChannelGrant(connection, name, grant),
-    findChannelAccess: (name, reader) => findChannelAccess(connection, name, reader),
-    shareChannel: (agentId, otherId) => shareChannel(connection, agentId, otherId),
-    broadcastMessage: (post) => broadcastMessage(connection, post),
   } satisfies Partial<Store>;
 }
 

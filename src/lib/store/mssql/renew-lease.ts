@@ -1,11 +1,11 @@
 import { AgentCommunicationError } from "../../model/errors.ts";
 import type { SettleReply } from "../../model/message.ts";
+import { granteesOf } from "../channel-reading.ts";
 import { iso } from "../instants.ts";
 import { type AgentRefusalCode, agentRefusal } from "../refusals.ts";
 import type { Renewal } from "../store.ts";
 import { wakeAgent } from "./activity.ts";
 import { type Batch, type OutcomeRow, outcomeRows } from "./batch.ts";
-import { granteesOf } from "./channels.ts";
 import type { Connection } from "./connection.ts";
 import { procedure } from "./procedures.ts";
 

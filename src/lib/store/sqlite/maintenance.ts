@@ -6,7 +6,7 @@ import { DAY_MILLISECONDS } from "../instants.ts";
 import type { PurgeStep, Step, Walked } from "../upkeep-runs.ts";
 import { AGENT_COLUMNS, type AgentRow, changeAgent } from "./agent-rows.ts";
 import { audit } from "./audit.ts";
-import { leaveChannels } from "./channel-members.ts";
+import { leaveChannels } from "./channels.ts";
 import { deleteMessage, purgeDeadLetter } from "./dead-letters.ts";
 import type { Transaction } from "./transaction.ts";
 

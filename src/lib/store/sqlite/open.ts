@@ -1,5 +1,6 @@
 import type { Clock } from "../../model/clock.ts";
 import type { FaultListener } from "../../trace/store-faults.ts";
+import { channelVerbs } from "../channel-verbs.ts";
 import type { Store, StoreSettings } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
 import { previewAssignment } from "./assignment.ts";
@@ -7,9 +8,7 @@ import { listAudit, recordAudit } from "./audit.ts";
 import { getAuditBlock, listAuditBlocks, newestAuditBlock, unsealedAudit } from "./audit-blocks.ts";
 import { broadcastMessage } from "./broadcast-message.ts";
 import { cancelTask } from "./cancel-task.ts";
-import { findChannelAccess, shareChannel } from "./channel-access.ts";
-import { addChannelMember, listChannelMembers, putChannelGrant, removeChannelMember } from "./channel-members.ts";
-import { createChannel, deleteChannel, getChannel, listChannels } from "./channels.ts";
+import { channelEngine } from "./channels.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { Connection } from "./connection.ts";
 import { recordCredentialUse, renewToken, revokeCredential } from "./credential-life.ts";
@@ -52,7 +51,7 @@ export function openSqliteStore({ file, settings, clock, onFault }: SqliteStoreO
   return {
     ...agentVerbs(connection),
     ...messageVerbs(connection),
-    ...channelVerbs(connection),
+    ...channelVerbs(channelEngine(connection)),
     ...taskVerbs(connection),
     ...auditVerbs(connection),
     ...credentialVerbs(connection),
@@ -85,6 +84,7 @@ function messageVerbs(connection: Connection) {
     getMessage: (messageId) => connection.read((tx) => getMessage(tx, messageId)),
     relationToMessage: (agentId, messageId) => connection.read((tx) => relationToMessage(tx, agentId, messageId)),
     peekMessages: (agentId, page) => connection.read((tx) => peekMessages(tx, agentId, page)),
+    broadcastMessage: (post) => connection.write((tx) => broadcastMessage(tx, post)),
     findDeliverable: (agentIds) => connection.read((tx) => findDeliverable(tx, agentIds)),
     claimMessages: (claim) => connection.write((tx) => claimMessages(tx, claim)),
     settleMessages: (agentId, settlements) => connection.write((tx) => settleMessages(tx, agentId, settlements)),
@@ -121,22 +121,6 @@ function credentialVerbs(connection: Connection) {
     revokeCredential: (credentialId) => connection.write((tx) => revokeCredential(tx, credentialId)),
     renewToken: (renewal) => connection.write((tx) => renewToken(tx, renewal)),
     recordCredentialUse: (credentialIds) => connection.write((tx) => recordCredentialUse(tx, credentialIds)),
-  } satisfies Partial<Store>;
-}
-
-function channelVerbs(connection: Connection) {
-  return {
-    createChannel: (channel) => connection.write((tx) => createChannel(tx, channel)),
-    getChannel: (name) => connection.read((tx) => getChannel(tx, name)),
-    listChannels: (query) => connection.read((tx) => listChannels(tx, query)),
-    deleteChannel: (name) => connection.write((tx) => deleteChannel(tx, name)),
-    listChannelMembers: (name, page) => connection.read((tx) => listChannelMembers(tx, name, page)),
-    addChannelMember: (name, agentId) => connection.write((tx) => addChannelMember(tx, name, agentId)),
-    removeChannelMember: (name, agentId) => connection.write((tx) => removeChannelMember(tx, name, agentId)),
-    putChannelGrant: (name, grant) => connection.write((tx) => putChannelGrant(tx, name, grant)),
-    findChannelAccess: (name, reader) => connection.read((tx) => findChannelAccess(tx, name, reader)),
-    shareChannel: (agentId, otherId) => connection.read((tx) => shareChannel(tx, agentId, otherId)),
-    broadcastMessage: (post) => connection.write((tx) => broadcastMessage(tx, post)),
   } satisfies Partial<Store>;
 }
 

@@ -4,7 +4,7 @@ import { iso } from "../instants.ts";
 import type { ChannelReader, Renewal } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";
 import { type AgentRow, requireRegistered } from "./agent-rows.ts";
-import { mayRead } from "./channel-access.ts";
+import { mayRead } from "./channels.ts";
 import { holds, LIVE_COLUMNS, type LiveMessageRow } from "./message-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
