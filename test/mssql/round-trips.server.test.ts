@@ -19,6 +19,9 @@ const READ_THEN_WRITE: ReadonlySet<string> = new Set([
   "addChannelMember",
   "removeChannelMember",
   "putChannelGrant",
+  "issueCredential",
+  "revokeCredential",
+  "renewToken",
 ] satisfies Verb[]);
 
 const CALLS = 64;

@@ -1,11 +1,10 @@
 import { z } from "zod";
 import { type AgentRole, type AgentStatus, agentRoleSchema } from "../model/agent.ts";
 import { CREDENTIAL_USE_MILLISECONDS, type Credential, type IssuedKind } from "../model/credential.ts";
-import { AgentCommunicationError } from "../model/errors.ts";
 import { DAY_MILLISECONDS, iso } from "./instants.ts";
-import type { FoundCredential, NewCredential } from "./store.ts";
+import type { FoundCredential } from "./store.ts";
 
-/** How the stored columns of a credential read, on both engines, and what a new one is stored as. */
+/** How the stored columns of a credential read, on both engines. */
 
 /** A credential, with the agent that it belongs to. */
 export interface StoredCredential {
@@ -122,83 +121,4 @@ export function readFoundCredential(row: StoredCredential): FoundCredential {
     secretHash: row.secret_hash ?? undefined,
     agent: agentId === null || role === null || status === null ? undefined : { agentId, role, status },
   };
-}
-
-/** What a new credential fills the columns with, beside its ids and times. */
-export interface CredentialColumns {
-  agentId: string | null;
-  secretHash: string | null;
-  label: string | null;
-  expiresInMilliseconds: number | null;
-  /** A JSON array. */
-  roles: string | null;
-  agentIdPrefix: string | null;
-  maxUses: number | null;
-  subject: string | null;
-  thumbprint: string | null;
-  /** A JSON array. */
-  agentIds: string | null;
-  /** A JSON array of patterns. */
-  capabilities: string | null;
-  maxConcurrentTasks: number | null;
-  idleDays: number | null;
-  /** Of the tokens that an enrolment key gives. */
-  tokenDays: number | null;
-}
-
-/** The columns of a new credential. */
-export function credentialColumns(credential: NewCredential): CredentialColumns {
-  const columns: CredentialColumns = {
-    agentId: null,
-    secretHash: credential.secretHash ?? null,
-    label: credential.label ?? null,
-    expiresInMilliseconds: credential.expiresInMilliseconds ?? null,
-    roles: null,
-    agentIdPrefix: null,
-    maxUses: null,
-    subject: null,
-    thumbprint: null,
-    agentIds: null,
-    capabilities: credential.capabilities === undefined ? null : JSON.stringify(credential.capabilities),
-    maxConcurrentTasks: credential.maxConcurrentTasks ?? null,
-    idleDays: credential.idleDays ?? null,
-    tokenDays: null,
-  };
-  switch (credential.kind) {
-    case "token":
-      return { ...columns, agentId: credential.agentId };
-    case "enrolment": {
-      const { roles, agentIdPrefix, maxUses, expiresInDays } = credential;
-      return { ...columns, roles: JSON.stringify(roles), agentIdPrefix, maxUses, tokenDays: expiresInDays ?? null };
-    }
-    case "principal": {
-      const { objectId, agentIds, agentIdPrefix } = credential;
-      return {
-        ...columns,
-        subject: objectId,
-        agentIdPrefix: agentIdPrefix ?? null,
-        agentIds: agentIds === undefined ? null : JSON.stringify(agentIds),
-      };
-    }
-    case "certificate": {
-      const { agentId, thumbprint, subject } = credential;
-      return { ...columns, agentId, thumbprint: thumbprint ?? null, subject: subject ?? null };
-    }
-  }
-}
-
-/** No credential has this id. */
-export function credentialNotFound(credentialId: string): AgentCommunicationError {
-  return new AgentCommunicationError("NOT_FOUND", `There is no credential ${credentialId}.`);
-}
-
-/** The token that is to be renewed is unknown, no token, revoked or expired. */
-export function notRenewable(): AgentCommunicationError {
-  return new AgentCommunicationError("UNAUTHENTICATED", "The token is no longer valid, so it cannot be renewed.");
-}
-
-/** The principal or certificate has a binding already. */
-export function alreadyBound({ kind }: NewCredential): AgentCommunicationError {
-  const detail = `This ${kind} is already bound; revoke that binding first.`;
-  return new AgentCommunicationError("ID_TAKEN", detail);
 }

@@ -1,5 +1,6 @@
 import type { SqlSettings } from "../../config/sql-settings.ts";
 import { channelVerbs } from "../channel-verbs.ts";
+import { credentialVerbs } from "../credential-verbs.ts";
 import type { Store } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
 import { previewAssignment } from "./assignment.ts";
@@ -10,10 +11,8 @@ import { cancelTask } from "./cancel-task.ts";
 import { channelEngine } from "./channels.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
-import { recordCredentialUse, renewToken, revokeCredential } from "./credential-life.ts";
-import { issueCredential, listCredentials } from "./credentials.ts";
+import { credentialEngine } from "./credentials.ts";
 import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
-import { findCredential } from "./find-credential.ts";
 import { giveBackMessages } from "./give-back.ts";
 import { deleteMessageType, findMessageType, listMessageTypes, putMessageType } from "./message-types.ts";
 import { findDeliverable, getMessage, peekMessages, relationToMessage } from "./messages.ts";
@@ -53,7 +52,7 @@ export function storeOver(connection: Connection): Store {
     ...channelVerbs(channelEngine(connection)),
     ...taskVerbs(connection),
     ...auditVerbs(connection),
-    ...credentialVerbs(connection),
+    ...credentialVerbs(credentialEngine(connection)),
     ...encryptionVerbs(connection),
     ...statisticsVerbs(connection),
     sweep: () => sweep(connection),
@@ -106,17 +105,6 @@ function auditVerbs(connection: Connection) {
     getAuditBlock: (blockNo) => getAuditBlock(connection, blockNo),
     newestAuditBlock: () => newestAuditBlock(connection),
     unsealedAudit: () => unsealedAudit(connection),
-  } satisfies Partial<Store>;
-}
-
-function credentialVerbs(connection: Connection) {
-  return {
-    findCredential: (lookup) => findCredential(connection, lookup),
-    issueCredential: (credential) => issueCredential(connection, credential),
-    listCredentials: (query) => listCredentials(connection, query),
-    revokeCredential: (credentialId) => revokeCredential(connection, credentialId),
-    renewToken: (renewal) => renewToken(connection, renewal),
-    recordCredentialUse: (credentialIds) => recordCredentialUse(connection, credentialIds),
   } satisfies Partial<Store>;
 }
 

@@ -24,7 +24,7 @@ import {
 import { audit } from "./audit.ts";
 import { capabilitiesOfSet, dropSetIfUnused, internCapabilitySet, setsThatMeet } from "./capability-sets.ts";
 import type { Connection } from "./connection.ts";
-import { issueCredential } from "./credentials.ts";
+import { issueWithin } from "./credentials.ts";
 import { handOutToAgent } from "./hand-out.ts";
 import { authoriseRegistration, writeEnrolment } from "./registration-authority.ts";
 import { releaseTasks } from "./release-tasks.ts";
@@ -60,7 +60,7 @@ export function registerAgent(
   }
   if (enrolment !== undefined) writeEnrolment(transaction, agent, enrolment, actor);
   if (authority?.kind === "first_admin") {
-    issueCredential(transaction, { kind: "token", agentId: agent.agent_id, ...authority.token });
+    issueWithin(transaction, { kind: "token", agentId: agent.agent_id, ...authority.token });
   }
   if (hasFreeSlot(agent)) handOutToAgent(transaction, agent);
   // Who repeats an enrolment has not had the answer to the first one: it reads as that did.

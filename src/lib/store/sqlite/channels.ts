@@ -24,7 +24,7 @@ import { AGENT_COLUMNS, type AgentRow, findAgent, requireRegistered, writeAgent 
 import { audit } from "./audit.ts";
 import { internCapabilitySet } from "./capability-sets.ts";
 import type { Connection } from "./connection.ts";
-import { decideIn } from "./decide.ts";
+import { decideBy } from "./decide.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Channels, their members and grants: rows that are read, and rows that rules/channels.ts wants written. */
@@ -56,7 +56,7 @@ const SHARED = `SELECT 1 FROM agents a JOIN agents b ON b.agent_id = ?2
 export function channelEngine(connection: Connection): ChannelEngine {
   const find = (tx: Transaction, name: string) => tx.get<StoredChannel>(BY_NAME, name);
   return {
-    decide: decideIn(connection, seeChannel, writeChannel),
+    decide: decideBy(connection, { see: seeChannel, write: writeChannel }),
     get: (name) =>
       connection.read((tx) => {
         const channel = find(tx, name);

@@ -1,29 +1,35 @@
 import { actorOf } from "../../trace/call-context.ts";
-import type { Decide } from "../decision.ts";
+import type { Decide, Deciding, Decision } from "../decision.ts";
 import { audit } from "./audit.ts";
 import type { Connection } from "./connection.ts";
 import type { Transaction } from "./transaction.ts";
 
-/**
- * How the verbs of a subject are carried out that are rules of ../rules: reads, decides and writes in one transaction.
- *
- * @param see reads what the rules look at
- * @param write writes what a rule has decided, but for the audit
- */
-export function decideIn<Ask, Seen, Change>(
+/** What an engine does for the verbs of a subject that are rules of ../rules, all of it in one transaction. */
+export interface Subject<Ask, Seen, Change> {
+  /** Reads what the rules look at. */
+  see(transaction: Transaction, ask: Ask): Seen;
+  /** Writes what a rule has decided, but for the audit. */
+  write(transaction: Transaction, change: Change, ask: Ask): void;
+}
+
+/** The verbs of a subject. */
+export function decideBy<Ask, Seen, Change>(
   connection: Connection,
-  see: (transaction: Transaction, ask: Ask) => Seen,
-  write: (transaction: Transaction, change: Change, ask: Ask) => void,
+  subject: Subject<Ask, Seen, Change>,
 ): Decide<Ask, Seen, Change> {
-  return (ask, rule) =>
-    connection.write((transaction) => {
-      const deciding = {
-        now: transaction.now,
-        actorOf: (named?: string) => actorOf(named, transaction.call),
-      };
-      const { answer, change, entries = [] } = rule(see(transaction, ask), deciding);
-      if (change !== undefined) write(transaction, change, ask);
-      for (const entry of entries) audit(transaction, entry);
-      return answer;
-    });
+  return (ask, rule) => connection.write((transaction) => decideWithin(transaction, subject, ask, rule));
+}
+
+/** One of them as a part of another transition. */
+export function decideWithin<Ask, Seen, Change, Answer>(
+  transaction: Transaction,
+  { see, write }: Subject<Ask, Seen, Change>,
+  ask: Ask,
+  rule: (seen: Seen, deciding: Deciding) => Decision<Answer, Change>,
+): Answer {
+  const { now, call } = transaction;
+  const decided = rule(see(transaction, ask), { now, actorOf: (named) => actorOf(named, call) });
+  if (decided.change !== undefined) write(transaction, decided.change, ask);
+  for (const entry of decided.entries ?? []) audit(transaction, entry);
+  return decided.answer;
 }

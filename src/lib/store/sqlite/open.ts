@@ -1,6 +1,7 @@
 import type { Clock } from "../../model/clock.ts";
 import type { FaultListener } from "../../trace/store-faults.ts";
 import { channelVerbs } from "../channel-verbs.ts";
+import { credentialVerbs } from "../credential-verbs.ts";
 import type { Store, StoreSettings } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
 import { previewAssignment } from "./assignment.ts";
@@ -11,10 +12,8 @@ import { cancelTask } from "./cancel-task.ts";
 import { channelEngine } from "./channels.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { Connection } from "./connection.ts";
-import { recordCredentialUse, renewToken, revokeCredential } from "./credential-life.ts";
-import { issueCredential, listCredentials } from "./credentials.ts";
+import { credentialEngine } from "./credentials.ts";
 import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
-import { findCredential } from "./find-credential.ts";
 import { giveBackMessages } from "./give-back.ts";
 import { deleteMessageType, findMessageType, listMessageTypes, putMessageType } from "./message-types.ts";
 import { findDeliverable, getMessage, peekMessages, relationToMessage } from "./messages.ts";
@@ -54,7 +53,7 @@ export function openSqliteStore({ file, settings, clock, onFault }: SqliteStoreO
     ...channelVerbs(channelEngine(connection)),
     ...taskVerbs(connection),
     ...auditVerbs(connection),
-    ...credentialVerbs(connection),
+    ...credentialVerbs(credentialEngine(connection)),
     ...encryptionVerbs(connection),
     ...statisticsVerbs(connection),
     sweep: () => {
@@ -110,17 +109,6 @@ function auditVerbs(connection: Connection) {
     getAuditBlock: (blockNo) => connection.read((tx) => getAuditBlock(tx, blockNo)),
     newestAuditBlock: () => connection.read(newestAuditBlock),
     unsealedAudit: () => connection.read(unsealedAudit),
-  } satisfies Partial<Store>;
-}
-
-function credentialVerbs(connection: Connection) {
-  return {
-    findCredential: (lookup) => connection.read((tx) => findCredential(tx, lookup)),
-    issueCredential: (credential) => connection.write((tx) => issueCredential(tx, credential)),
-    listCredentials: (query) => connection.read((tx) => listCredentials(tx, query)),
-    revokeCredential: (credentialId) => connection.write((tx) => revokeCredential(tx, credentialId)),
-    renewToken: (renewal) => connection.write((tx) => renewToken(tx, renewal)),
-    recordCredentialUse: (credentialIds) => connection.write((tx) => recordCredentialUse(tx, credentialIds)),
   } satisfies Partial<Store>;
 }
 
