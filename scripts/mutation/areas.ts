@@ -12,7 +12,7 @@ const HTTP = "test/http/contract.test.ts";
 export const areas: readonly Area[] = [
   {
     folder: "src/lib/store/sqlite",
-    tests: [STORE, "test/store/{capability-sets,log-size,lost-file,open-at-once}.test.ts"],
+    tests: [STORE, "test/store/{capability-sets,log-size,lost-file,reply-bytes}.test.ts"],
   },
   {
     folder: "src/lib/domain/messages/linear-pattern",
@@ -56,7 +56,7 @@ export const areas: readonly Area[] = [
       "test/local/timers.test.ts",
     ],
   },
-  { folder: "src/client", tests: ["test/client/*.test.ts"] },
+  { folder: "src/client", tests: ["test/client/!(core-imports).test.ts"] },
   {
     folder: "src/lib/config",
     tests: ["test/config/*.test.ts", "test/telemetry/settings.test.ts", "test/mssql/connecting.test.ts"],

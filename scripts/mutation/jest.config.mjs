@@ -8,5 +8,5 @@ export default {
   rootDir: "../..",
   testMatch: settings.tests.map((path) => `<rootDir>/${path}`),
   // Stryker puts its own environment around this one, and does not know <rootDir>.
-  testEnvironment: fileURLToPath(new URL("../../test/support/environment.mjs", import.meta.url)),
+  testEnvironment: fileURLToPath(new URL("environment.mjs", import.meta.url)),
 };
