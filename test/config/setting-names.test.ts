@@ -47,6 +47,13 @@ describe("a misspelt setting is refused by name", () => {
     ["AGENTS_HTTP_PORT", "AGENT_HTTP_PORT"],
     ["AGENT_MAX_MAILBOKS", "AGENT_MAX_MAILBOX"],
     ["AGENT_MAX_RETRY", undefined],
+    // Two letters too few or too many, at either end; the third is one too many.
+    ["AGENT_HTTP_PO", "AGENT_HTTP_PORT"],
+    ["AGENT_HTTP_P", undefined],
+    ["AGENT_HTTP_PORTAL", "AGENT_HTTP_PORT"],
+    ["AGENT_HTTP_PORTALS", undefined],
+    ["ENT_HTTP_PORT", "AGENT_HTTP_PORT"],
+    ["ENT_HTTP_PROT", undefined],
     ["AGENT_MAX_RETRIE", "AGENT_MAX_RETRIES"],
     ["AGENT_AUTHMODE", "AGENT_AUTH_MODE"],
     ["AGENT_AUDIT_MESSAGE", "AGENT_AUDIT_MESSAGES"],

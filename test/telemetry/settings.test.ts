@@ -50,6 +50,27 @@ describe("telemetry", () => {
   });
 
   it.each([
+    `InstrumentationKey=${KEY}`,
+    `InstrumentationKey=${KEY} ; LiveEndpoint=https://live.example.net/`,
+    `IngestionEndpoint=https://in.example.net/; instrumentationkey=${KEY.toUpperCase()}`,
+  ])("takes the key from wherever it stands: %s", (text) => {
+    const settings = read({ APPLICATIONINSIGHTS_CONNECTION_STRING: text });
+    expect(settings?.applicationInsights?.connectionString).toBe(text);
+  });
+
+  it.each([
+    KEY,
+    `XInstrumentationKey=${KEY}`,
+    `InstrumentationKey=${KEY}0`,
+    `InstrumentationKey=${KEY.slice(1)}`,
+    "InstrumentationKey=",
+  ])("refuses a connection string without a key: %s", (text) => {
+    expect(problemsOf({ APPLICATIONINSIGHTS_CONNECTION_STRING: text })).toContain(
+      "APPLICATIONINSIGHTS_CONNECTION_STRING: must hold an InstrumentationKey, a GUID",
+    );
+  });
+
+  it.each([
     ["Authorization=AAD", { type: "default" }],
     ["ClientId=0b1c;Authorization=AAD", { type: "managed-identity", clientId: "0b1c" }],
     ["Authorization=AAD; ClientId=0b1c", { type: "managed-identity", clientId: "0b1c" }],
