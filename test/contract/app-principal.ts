@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import mssql from "mssql";
 import type { SqlSettings } from "../../src/lib/config/sql-settings.ts";
 import { systemClock } from "../../src/lib/model/clock.ts";
-import { batchesOf } from "../../src/lib/store/mssql/migrate.ts";
 import { poolConfig } from "../../src/lib/store/mssql/pool-config.ts";
+import { batchesOf } from "../../src/lib/store/mssql/texts.ts";
 
 /** The principal that the app runs as, made by the scripts of infra/sql. */
 

@@ -3,9 +3,10 @@ import { describe, expect, it } from "@jest/globals";
 import { AgentCommunicationError } from "../../src/lib/model/errors.ts";
 import { readMigrations } from "../../src/lib/store/migrations.ts";
 import type { Row } from "../../src/lib/store/mssql/batch.ts";
-import { batchesOf, migrationScript } from "../../src/lib/store/mssql/migrate.ts";
+import { migrationScript } from "../../src/lib/store/mssql/migrate.ts";
 import { readRelease, SLOTS } from "../../src/lib/store/mssql/procedure-files.ts";
 import { findRelease } from "../../src/lib/store/mssql/releases.ts";
+import { batchesOf } from "../../src/lib/store/mssql/texts.ts";
 import { runFile } from "../support/run-process.ts";
 import { NO_DOTNET, parse } from "./tsql-parser.ts";
 

@@ -102,7 +102,7 @@ function checks(): void {
       texts.set(name, procedure.sql);
       texts.set(procedure.name, asBatch(procedure, types));
     }
-    texts.set("types.sql", release.types.join("GO\n"));
+    texts.set("types.sql", release.types.join("\nGO\n"));
     texts.set("migrationScript.sql", migrationScript());
     const parsed = parse(texts);
     const placeOf = (name: string, line: number) => {

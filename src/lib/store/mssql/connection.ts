@@ -33,6 +33,8 @@ const LONGEST_RACE_WAIT_MILLISECONDS = 100;
 const LOST_RACE = 1;
 /** The column of recordsets that name agents to be woken from a long poll. */
 const WOKEN = "woken";
+/** Given to every procedure: steps of the upkeep take no calls, and some reads no time. */
+const MAY_BE_IDLE = new Set(["items", "clockOffset"]);
 /** Round trips in which the server's clock is read when a pool opens. */
 const CLOCK_READINGS = 3;
 /** How often a process says that its release is in use. */
@@ -205,15 +207,14 @@ export class Connection {
   async #execute(sql: Procedure | SqlText, given: Inputs): Promise<BatchResult> {
     const pool = await this.#connected();
     const request = pool.request();
-    const all = { ...this.#settingInputs, ...given, clockOffset: bigint(this.clock.offset ?? 0) };
+    const inputs = { ...given, clockOffset: bigint(this.clock.offset ?? 0) };
     if (typeof sql === "string") {
-      const inputs = { ...given, clockOffset: all.clockOffset };
       for (const [name, { type, value }] of Object.entries(inputs)) request.input(name, type, value);
       const recordsets = readRecordsets((await request.query(sql)).recordsets);
       if (recordsets.at(-1)?.[0]?.lost_race !== undefined) throw new LostRace();
       return new BatchResult(recordsets);
     }
-    for (const [name, { type, value }] of inputsOf(sql, all, given)) request.input(name, type, value);
+    for (const [name, { type, value }] of inputsOf(sql, this.#settingInputs, inputs)) request.input(name, type, value);
     const result = await request.execute(`${await this.#slotInUse(pool)}.${sql.procedure}`);
     if (result.returnValue === LOST_RACE) throw new LostRace();
     return new BatchResult(this.#wake(readRecordsets(result.recordsets)));
@@ -252,9 +253,9 @@ export class Connection {
   async #open(): Promise<mssql.ConnectionPool> {
     const pool = await this.#options.openPool();
     try {
-      const query = queryOf(pool);
-      this.#slot = await findRelease(query);
-      await this.#readClock(query);
+      this.#slot = undefined;
+      await this.#slotInUse(pool);
+      await this.#readClock(queryOf(pool));
       return pool;
     } catch (error) {
       if (this.#options.keepPool !== true) await pool.close();
@@ -279,14 +280,14 @@ export class Connection {
 /**
  * What a procedure is given: exactly what it takes.
  *
- * @throws Error when one of its parameters has no value, or a value no parameter (but @items: steps of the upkeep have none)
+ * @throws Error when one of its parameters has no value, or a value no parameter
  */
-function inputsOf({ procedure }: Procedure, all: Inputs, given: Inputs): [string, Input][] {
+function inputsOf({ procedure }: Procedure, settings: Inputs, given: Inputs): [string, Input][] {
   const parameters = parametersOf(procedure);
-  const idle = Object.keys(given).filter((name) => name !== "items" && !parameters.includes(name));
+  const idle = Object.keys(given).filter((name) => !MAY_BE_IDLE.has(name) && !parameters.includes(name));
   if (idle.length > 0) throw new Error(`${procedure} takes no ${idle.join(", ")}`);
   return parameters.map((name) => {
-    const input = all[name];
+    const input = given[name] ?? settings[name];
     if (input === undefined) throw new Error(`${procedure} is given no ${name}`);
     return [name, input];
   });

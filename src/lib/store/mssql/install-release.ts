@@ -1,6 +1,6 @@
 import type mssql from "mssql";
 import { inSlot, type Release, readRelease, SLOTS, type Slot } from "./procedure-files.ts";
-import { type SqlText, sqlText } from "./texts.ts";
+import { insideTransaction, type SqlText, sqlText } from "./texts.ts";
 
 /** How `migrate` puts a release of the procedures into one of the three schemas. */
 
@@ -91,7 +91,6 @@ export async function installRelease(transaction: mssql.Transaction, replace?: S
  */
 export function releaseScript(slot: Slot, lock: string): string[] {
   const release = readRelease();
-  const inTransaction = (batch: string) => [`IF @@TRANCOUNT > 0 EXEC (N'${batch.replaceAll("'", "''")}');`, "GO"];
   return [
     `-- Release ${release.hash} of the procedures, in ${slot}.`,
     "BEGIN TRANSACTION;",
@@ -102,7 +101,7 @@ export function releaseScript(slot: Slot, lock: string): string[] {
     `  THROW 50114, '${slot} has a release that was in use within a day: choose another slot', 1;`,
     "END;",
     "GO",
-    ...[EMPTY[slot], ...makingOf(release, slot)].flatMap(inTransaction),
+    ...[EMPTY[slot], ...makingOf(release, slot)].flatMap(insideTransaction),
     "IF @@TRANCOUNT > 0 COMMIT TRANSACTION;",
     "GO",
   ];

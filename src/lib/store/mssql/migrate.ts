@@ -4,7 +4,7 @@ import { type Migration, missingMigrations, readMigrations } from "../migrations
 import type { Row } from "./batch.ts";
 import { EMPTY_ALL, installRelease, releaseScript } from "./install-release.ts";
 import type { Slot } from "./procedure-files.ts";
-import { sqlText } from "./texts.ts";
+import { batchesOf, insideTransaction, sqlText } from "./texts.ts";
 
 // Unlike the embedded store, this one is not brought up to date by opening it: the app may not change the schema.
 
@@ -163,14 +163,6 @@ async function recordChecksum(transaction: mssql.Transaction, migration: Migrati
   return rowsAffected.some((rows) => rows > 0);
 }
 
-/** The batches of a file, which a line GO ends, as sqlcmd has it. */
-export function batchesOf(sql: string): string[] {
-  return sql
-    .split(/^[ \t]*GO[ \t]*$/im)
-    .map((batch) => batch.trim())
-    .filter((batch) => batch !== "");
-}
-
 /**
  * All migrations as one script that may be run again and again, also by plain sqlcmd, which goes on after an error: a
  * migration's transaction is only begun when it is the next one to apply, and every batch does something only inside of it,
@@ -197,10 +189,7 @@ function guarded(migration: Migration): string[] {
     "IF OBJECT_ID(N'dbo.schema_migrations') IS NOT NULL SELECT @newest = MAX(version) FROM dbo.schema_migrations;",
     `IF ISNULL(@newest, 0) <> ${version - 1} COMMIT TRANSACTION;`,
     "GO",
-    ...[...batchesOf(sql), ...batchesAfter(migration)].flatMap((batch) => [
-      `IF @@TRANCOUNT > 0 EXEC (N'${batch.replaceAll("'", "''")}');`,
-      "GO",
-    ]),
+    ...[...batchesOf(sql), ...batchesAfter(migration)].flatMap(insideTransaction),
     "IF @@TRANCOUNT > 0",
     "BEGIN",
     `  UPDATE dbo.schema_migrations SET checksum = '${checksum}' WHERE version = ${version};`,

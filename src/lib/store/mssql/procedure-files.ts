@@ -1,11 +1,19 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
+import { batchesOf } from "./texts.ts";
 
 /**
  * The T-SQL of a release: procedures/<verb>.sql and the parts that they include. A table parameter is read-only in T-SQL, so
  * what hands rows on to the next step is a file that the verb includes:
  *
  *     -- include: parts/end-tasks.sql
+ *
+ * A part may leave names open, as `$(table)`; the file that includes it says what they are, each on a line of its own:
+ *
+ *     -- include: parts/find-outdated.sql
+ *     --   table = dbo.task_bodies
+ *
+ * A value may go on in lines that stand deeper.
  *
  * The schema is called `release` in the files; a release is put into one of SLOTS.
  */
@@ -49,6 +57,10 @@ export interface Release {
 /** From the name to the body; group 1: a line for each parameter. */
 export const PROCEDURE_HEADER = /^CREATE PROCEDURE release\.\w+\n((?: {2}@.*\n)*)AS\n/m;
 const INCLUDE = /^\s*-- include: (\S+)$/;
+/** What an open name of the part above is; its further lines stand deeper. */
+const VALUE = /^\s*-- {3}(?:(\w+) = | {2,})(.+)$/;
+/** What only a slot says. */
+const OF_SLOT = new Set(["slot", "hash"]);
 
 interface Line extends SourceLine {
   text: string;
@@ -57,21 +69,53 @@ interface Line extends SourceLine {
 function readLines(file: string, within: readonly string[] = []): Line[] {
   if (within.includes(file)) throw new Error(`${file} includes itself: ${[...within, file].join(" → ")}`);
   const lines = readFileSync(new URL(file, FOLDER), "utf8").trimEnd().split("\n");
-  return lines.flatMap((text, index) => {
+  const built: Line[] = [];
+  for (let index = 0; index < lines.length; index += 1) {
+    const text = lines[index] ?? "";
     const included = INCLUDE.exec(text)?.[1];
-    return included === undefined ? [{ file, line: index + 1, text }] : readLines(included, [...within, file]);
-  });
+    if (included === undefined) {
+      built.push({ file, line: index + 1, text });
+      continue;
+    }
+    const values = new Map<string, string>();
+    for (let name = ""; ; index += 1) {
+      const [, said = name, value = ""] = VALUE.exec(lines[index + 1] ?? "") ?? [];
+      if (said === "" || value === "") break;
+      values.set(said, said === name ? `${values.get(name)} ${value}` : value);
+      name = said;
+    }
+    built.push(...withValues(readLines(included, [...within, file]), values, `${file} → ${included}`));
+  }
+  return built;
+}
+
+/** Says what the open names of a part are. @throws Error when it has none of that name */
+function withValues(lines: readonly Line[], values: ReadonlyMap<string, string>, where: string): readonly Line[] {
+  if (values.size === 0) return lines;
+  const idle = [...values.keys()].filter((name) => !lines.some(({ text }) => text.includes(`$(${name})`)));
+  if (idle.length > 0) throw new Error(`${where} has no $(${idle.join("), $(")})`);
+  return lines.map((line) => ({
+    ...line,
+    // A comment says what the name is for; what it is would only make it longer.
+    text: line.text.trimStart().startsWith("--")
+      ? line.text
+      : line.text.replaceAll(/\$\((\w+)\)/g, (open, name: string) => values.get(name) ?? open),
+  }));
 }
 
 /**
  * Builds one file with what it includes.
  *
  * @param file below procedures/, such as "complete-tasks.sql"
- * @throws Error when it, or what it includes, is not there or includes itself
+ * @throws Error when it, or what it includes, is not there, includes itself, or leaves a name open
  */
 export function buildProcedure(file: string): BuiltProcedure {
   const lines = readLines(file);
   const sql = `${lines.map(({ text }) => text).join("\n")}\n`;
+  const open = [...sql.replaceAll(/^\s*--.*$/gm, "").matchAll(/\$\((\w+)\)/g)].find(
+    ([, name = ""]) => !OF_SLOT.has(name),
+  );
+  if (open !== undefined) throw new Error(`${file} does not say what ${open[0]} is`);
   const header = PROCEDURE_HEADER.exec(sql)?.[1] ?? "";
   return {
     name: file.replace(/\.sql$/, "").replaceAll("-", "_"),
@@ -101,9 +145,7 @@ export function readRelease(): Release {
 function buildRelease(): Release {
   const files = readdirSync(FOLDER).filter((name) => name.endsWith(".sql") && name !== "types.sql");
   const procedures = files.sort().map((file) => buildProcedure(file));
-  const types = readFileSync(new URL("types.sql", FOLDER), "utf8")
-    .split(/^GO$/m)
-    .filter((batch) => batch.trim() !== "");
+  const types = batchesOf(readFileSync(new URL("types.sql", FOLDER), "utf8"));
   const hash = createHash("sha256");
   for (const text of [...types, ...procedures.map(({ sql }) => sql)]) hash.update(text).update("\0");
   return { hash: hash.digest("hex").slice(0, 16), types, procedures };

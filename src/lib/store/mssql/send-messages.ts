@@ -2,7 +2,7 @@ import type { AgentCommunicationError } from "../../model/errors.ts";
 import type { JsonValue } from "../../model/json.ts";
 import { BATCH_MAX_MESSAGES } from "../../model/limits.ts";
 import type { SendMessageReply } from "../../model/message.ts";
-import { channelOf, PRIORITIES } from "../../model/values.ts";
+import { PRIORITIES } from "../../model/values.ts";
 import { currentCall } from "../../trace/call-context.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import { idTaken, mailboxFull, mailboxShareUsed, mismatch } from "../send-refusals.ts";
@@ -19,13 +19,10 @@ const MAX_ITEMS = Math.floor(ARRIVALS_PER_NUMBER / BATCH_MAX_MESSAGES);
 
 /** Calls of one message each without an ordering key: nearly all. */
 const SINGLE = procedure("send_message");
-
-const ANY = procedure("send_messages");
-const TO_CHANNELS = procedure("send_messages_to_channels");
+const SEVERAL = procedure("send_messages");
 
 function procedureFor(calls: readonly (readonly NewMessage[])[]): Procedure {
-  if (calls.some((messages) => messages.some(({ receiver }) => channelOf(receiver) !== undefined))) return TO_CHANNELS;
-  return calls.every((messages) => messages.length === 1 && messages[0]?.orderingKey === undefined) ? SINGLE : ANY;
+  return calls.every((messages) => messages.length === 1 && messages[0]?.orderingKey === undefined) ? SINGLE : SEVERAL;
 }
 
 /** Why a batch refuses a message. */

@@ -27,3 +27,16 @@ export function sqlText(name: string, sql: string): SqlText {
 export function registeredTexts(): ReadonlyMap<string, string> {
   return TEXTS;
 }
+
+/** The batches of a file, which a line GO ends, as sqlcmd has it. */
+export function batchesOf(sql: string): string[] {
+  return sql
+    .split(/^[ \t]*GO[ \t]*$/im)
+    .map((batch) => batch.trim())
+    .filter((batch) => batch !== "");
+}
+
+/** Lines of a script for sqlcmd, which goes on after an error: the batch runs only if the transaction of before is still open. */
+export function insideTransaction(batch: string): string[] {
+  return [`IF @@TRANCOUNT > 0 EXEC (N'${batch.replaceAll("'", "''")}');`, "GO"];
+}

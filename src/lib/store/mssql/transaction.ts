@@ -1,7 +1,7 @@
 /**
- * What every T-SQL batch is made of. A batch carries any number of calls of one verb ("items"), reads first, then writes in
- * the one lock order, each write naming the state it expects; whoever finds another state gives up (LOSE_RACE), and the
- * connection sends the batch again. So nothing depends on a lock that a read would have to hold.
+ * What every procedure of a verb obeys. It takes any number of calls ("items"), reads first, then writes in the one lock
+ * order, each write naming the state that it expects; when it finds another state it gives up (returns 1, a lost race), and
+ * the connection calls it again. So nothing depends on a lock that a read would have to hold.
  *
  * The lock order: channels, their members and grants; agent_loads, agents, agent_heartbeats, agent_metadata; credentials; tasks
  * (each group by number), their outcomes, attempts, dependencies, events; ordering_keys, messages, message_payloads; counters.
@@ -45,7 +45,6 @@ export const TYPE = `varchar(64) ${BIN2}`;
 export const HASH = `varchar(64) ${BIN2}`;
 /** A state, role, outcome, settlement or error code. */
 export const WORD = `varchar(24) ${BIN2}`;
-
 export const COUNTER = `varchar(48) ${BIN2}`;
 /** The version of an encryption key. */
 export const KEY_VERSION = `varchar(64) ${BIN2}`;

@@ -14,10 +14,7 @@ DECLARE @archived TABLE (task_no bigint NOT NULL PRIMARY KEY, task_id varchar(12
   supervisor_no int NOT NULL, ended_at bigint NOT NULL, attempt int NOT NULL,
   idempotency_key varchar(64) COLLATE Latin1_General_100_BIN2 NULL, request_hash varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL);
 DECLARE @done int;
--- Additions to counters, collected until the end of the transaction. name as in apply-counts.
-DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
-DECLARE @accepted bigint = 0;
-DECLARE @second varchar(48);
+-- include: parts/declare-counts.sql
 INSERT INTO @old (task_no, task, key_version, result_key_version, assignments, events)
 SELECT CAST(n.[value] AS bigint), REPLACE(REPLACE(t.[value] COLLATE Latin1_General_100_BIN2, NCHAR(64976), NCHAR(34)), NCHAR(64977), NCHAR(92)), CAST(k.[value] AS varchar(64)), CAST(r.[value] AS varchar(64)),
   REPLACE(REPLACE(a.[value] COLLATE Latin1_General_100_BIN2, NCHAR(64976), NCHAR(34)), NCHAR(64977), NCHAR(92)), REPLACE(REPLACE(e.[value] COLLATE Latin1_General_100_BIN2, NCHAR(64976), NCHAR(34)), NCHAR(64977), NCHAR(92))

@@ -9,13 +9,7 @@ CREATE PROCEDURE release.assign_tasks
 AS
 -- include: parts/prologue.sql
 -- include: parts/declare-new-tasks.sql
--- Scalars of a plan and its transaction. Beside them, DECLARE_COUNTS or at least @accepted and @second.
--- What a task asks of its agent, for weigh: the demand; the one agent that it names, if any; whose attempt just
--- ended; the preferred capabilities, each once, as a JSON array (NULL: none). And what comes of it: the best agent
--- (NULL: nobody), its set, 1 when this task takes its last slot, and the explanation. @picks: tasks of this batch
--- that have been given an agent.
-DECLARE @demandNo int, @namedNo int, @endedByNo int, @preferred nvarchar(max), @picks int = 0;
-DECLARE @chosenNo int, @chosenSetNo int, @chosenFills int, @explanation varchar(max);
+-- include: parts/declare-choice.sql
 DECLARE @place int, @planned int, @agents int, @taken int, @lostRounds int = 0;
 DECLARE @messages int, @arrival bigint;
 DECLARE @accepted bigint = 0, @second varchar(48), @open int = 1;
@@ -45,6 +39,7 @@ BEGIN
   BEGIN
     SELECT @demandNo = demand_no, @namedNo = named_no, @preferred = preferred FROM @plan WHERE place = @place;
     -- include: parts/weigh.sql
+    --   sets = (SELECT d.set_no FROM dbo.demand_sets AS d WHERE d.demand_no = @demandNo)
     IF @chosenNo IS NULL UPDATE @plan SET becomes = 'pending' WHERE place = @place;
     ELSE UPDATE @plan SET becomes = 'assigned', agent_no = @chosenNo, set_no = @chosenSetNo, fills = @chosenFills,
     explanation = @explanation, receiver_no = @chosenNo, message_type = 'task_assignment',
@@ -68,11 +63,8 @@ BEGIN
     BEGIN
       ROLLBACK TRANSACTION;
       SET @lostRounds = @lostRounds + 1;
-      IF @lostRounds > 20 /* LOST_ROUNDS_MAX */ --@@LOSE_RACE: Gives up: undoes the transaction, if there is one, and says so. Not by THROW: a race is no fault to be reported as an error of severity 16 (some servers do not even count right in the session that an error has passed through).
-      BEGIN
-        IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION;
-        RETURN 1;
-      END;
+      IF @lostRounds > 20 /* LOST_ROUNDS_MAX */
+      -- include: parts/give-up.sql
       UPDATE @plan SET becomes = NULL, agent_no = NULL, set_no = NULL, fills = NULL, receiver_no = NULL
       WHERE becomes IN ('assigned', 'pending');
       SET @picks = 0;
@@ -126,49 +118,10 @@ BEGIN
         (1, 'failed', 0, NULL, CONCAT('DEPENDENCY_FAILED: ', n.lost, ' did not complete'), NULL)) AS e (step, event, attempt, agent_no, detail, actor)
       WHERE n.becomes IN ('assigned', 'pending', 'blocked', 'failed') AND (e.step = 0 OR e.event = n.becomes)
       ORDER BY n.place, e.step;
-      INSERT INTO dbo.task_attempts (task_no, attempt, agent_no, assigned_at, explanation)
-      SELECT p.task_no, p.attempt, p.agent_no, @now, p.explanation FROM @plan AS p WHERE p.agent_no IS NOT NULL;
-      SET @messages = (SELECT COUNT(*) FROM @plan WHERE receiver_no IS NOT NULL);
-      IF @messages > 0
-      BEGIN
-        SET @arrival = NEXT VALUE FOR dbo.message_arrivals;
-        SET @arrival = @arrival * 4096 /* ARRIVALS_PER_NUMBER */;
-        INSERT INTO dbo.messages (arrival, message_id, receiver_no, type, priority, status, attempt_limit, max_attempts,
-          accepted_at, available_at, task_no, task_attempt, traceparent, payload_bytes)
-        SELECT @arrival + p.place, LOWER(CONVERT(varchar(36), NEWID())), p.receiver_no, p.message_type, p.priority, 'queued',
-          5 /* ATTEMPTS_DEFAULT */, 5 /* ATTEMPTS_DEFAULT */, @now, @now, CASE WHEN p.agent_no IS NOT NULL THEN p.task_no END,
-          CASE WHEN p.agent_no IS NOT NULL THEN p.attempt END,
-          CASE WHEN p.agent_no IS NULL THEN (SELECT b.traceparent FROM dbo.task_bodies AS b WHERE b.task_no = p.task_no) END,
-          LEN(p.payload) + CASE WHEN p.agent_no IS NULL THEN 0 ELSE (SELECT LEN(j.description) * CASE WHEN j.description COLLATE Latin1_General_100_BIN2 LIKE N'%[^ -~]%' THEN 3 ELSE 1 END + LEN(j.parameters) * CASE WHEN j.parameters COLLATE Latin1_General_100_BIN2 LIKE N'%[^ -~]%' THEN 3 ELSE 1 END FROM dbo.task_bodies AS j WHERE j.task_no = p.task_no) END
-        FROM @plan AS p WHERE p.receiver_no IS NOT NULL;
-        INSERT INTO dbo.message_payloads (arrival, payload)
-        SELECT @arrival + p.place, p.payload FROM @plan AS p WHERE p.receiver_no IS NOT NULL;
-      END;
-      UPDATE c SET value = c.value + d.delta
-      FROM (SELECT n.name, SUM(n.delta) AS delta FROM (
-          SELECT k.name, k.delta FROM @plan AS p CROSS APPLY (VALUES (CONCAT('tasks:', p.becomes), 1), ('tasks:failed_total', CASE WHEN p.becomes = 'failed' THEN 1 ELSE 0 END),
-            ('messages:queued', CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
-            (CONCAT('mailbox:', p.receiver_no), CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
-            ('tasks:assigned_once', CASE WHEN p.agent_no IS NOT NULL AND p.attempt = 1 THEN 1 ELSE 0 END)) AS k (name, delta)
-          WHERE p.becomes IN ('assigned', 'pending', 'blocked', 'failed')
-          UNION ALL
-          SELECT CONCAT('set:', l.set_no, ':free'), -1
-          FROM (SELECT DISTINCT agent_no FROM @plan WHERE agent_no IS NOT NULL) AS a
-          JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no WHERE l.assignable = 0) AS n
-        GROUP BY n.name HAVING SUM(n.delta) <> 0) AS d
-      JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8;
-      IF @@ROWCOUNT <> (SELECT COUNT(*) FROM (SELECT n.name, SUM(n.delta) AS delta FROM (
-          SELECT k.name, k.delta FROM @plan AS p CROSS APPLY (VALUES (CONCAT('tasks:', p.becomes), 1), ('tasks:failed_total', CASE WHEN p.becomes = 'failed' THEN 1 ELSE 0 END),
-            ('messages:queued', CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
-            (CONCAT('mailbox:', p.receiver_no), CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
-            ('tasks:assigned_once', CASE WHEN p.agent_no IS NOT NULL AND p.attempt = 1 THEN 1 ELSE 0 END)) AS k (name, delta)
-          WHERE p.becomes IN ('assigned', 'pending', 'blocked', 'failed')
-          UNION ALL
-          SELECT CONCAT('set:', l.set_no, ':free'), -1
-          FROM (SELECT DISTINCT agent_no FROM @plan WHERE agent_no IS NOT NULL) AS a
-          JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no WHERE l.assignable = 0) AS n
-        GROUP BY n.name HAVING SUM(n.delta) <> 0) AS d)
-      BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
+      -- include: parts/record-assignments.sql
+      -- include: parts/count-assignments.sql
+      --   ofTask = (CONCAT('tasks:', p.becomes), 1), ('tasks:failed_total', CASE WHEN p.becomes = 'failed' THEN 1 ELSE 0 END)
+      --   lost = 1
       SET @accepted = @accepted + @messages;
       -- include: parts/count-accepted.sql
       COMMIT TRANSACTION;

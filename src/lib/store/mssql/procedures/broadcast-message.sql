@@ -71,16 +71,7 @@ BEGIN
   DECLARE @keyRows int = @@ROWCOUNT, @joinedRows int;
   IF @keyRows > 0
   BEGIN
-    UPDATE k SET unsettled = k.unsettled + a.added
-    FROM @keys AS a JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
-    OPTION (LOOP JOIN, FORCE ORDER);
-    SET @joinedRows = @@ROWCOUNT;
-    INSERT INTO dbo.ordering_keys (receiver_no, ordering_key, unsettled)
-    SELECT a.receiver_no, a.ordering_key, a.added FROM @keys AS a
-    LEFT JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
-    WHERE k.receiver_no IS NULL
-    OPTION (LOOP JOIN, FORCE ORDER);
-    IF @@ROWCOUNT <> @keyRows - @joinedRows BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
+    -- include: parts/add-to-ordering-keys.sql
     UPDATE s SET held = 1
     FROM @keys AS a JOIN @copies AS s ON s.receiver_no = a.receiver_no AND s.ordering_key = a.ordering_key
     JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
@@ -120,9 +111,7 @@ END;
 -- Nobody is woken by a repeat: its @copies are empty.
 SELECT 0 AS item, @refusal AS refusal, @repeatOf AS repeat_of, @depth AS depth, @share AS share, @members AS members,
   @knownHash AS known_hash;
--- Reads the time anew: first thing before whatever a batch reads by time after a commit or a wait for a lock. What
--- others have made due meanwhile is not due at the time at which the batch began, and would be passed over by both.
-SET @now = DATEDIFF_BIG(MILLISECOND, '19700101', SYSUTCDATETIME()) + @clockOffset;
+-- include: parts/read-time-anew.sql
 SELECT a.agent_id AS woken FROM @copies AS s JOIN dbo.agents AS a ON a.agent_no = s.receiver_no
 WHERE @refusal IS NULL AND s.held = 0 AND @availableAt <= @now
 OPTION (LOOP JOIN, FORCE ORDER);

@@ -6,12 +6,7 @@ CREATE PROCEDURE release.cancel_tasks
 AS
 -- include: parts/prologue.sql
 -- include: parts/declare-endings.sql
--- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
--- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
--- DECLARE_DELIVERABLE. @handedOut: how many were.
-DECLARE @freed release.agent_numbers;
-DECLARE @unblocked release.task_numbers;
-DECLARE @handOutLimit int, @handedOut int = 0;
+-- include: parts/declare-hand-out.sql
 -- @calls: each with its task as it is, or the status of an archived one. ends: at once; asks: the running task's
 -- worker is asked, for the first time.
 DECLARE @asked int;

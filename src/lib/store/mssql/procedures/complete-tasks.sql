@@ -9,12 +9,7 @@ CREATE PROCEDURE release.complete_tasks
 AS
 -- include: parts/prologue.sql
 -- include: parts/declare-endings.sql
--- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
--- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
--- DECLARE_DELIVERABLE. @handedOut: how many were.
-DECLARE @freed release.agent_numbers;
-DECLARE @unblocked release.task_numbers;
-DECLARE @handOutLimit int, @handedOut int = 0;
+-- include: parts/declare-hand-out.sql
 DECLARE @calls TABLE (item int NOT NULL PRIMARY KEY, task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, code varchar(24) COLLATE Latin1_General_100_BIN2 NULL, answer nvarchar(200) NULL,
   task_no bigint NULL, status varchar(24) COLLATE Latin1_General_100_BIN2 NULL, agent_no int NULL, attempt int NULL, cancel_requested bit NULL, deadline_at bigint NULL,
   assigned_at bigint NULL, available_at bigint NULL, retries_used int NULL, max_retries int NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
@@ -55,19 +50,6 @@ BEGIN
   -- include: parts/record-endings.sql
   -- include: parts/apply-counts.sql
   COMMIT TRANSACTION;
-  -- An accepted call counts as a heartbeat. (An agent that was read as inactive is woken by a call of its own.)
-  UPDATE h SET last_heartbeat_at = @now
-  FROM (SELECT DISTINCT x.agent_no FROM @calls AS x WHERE x.code IS NULL AND x.answer IS NULL) AS c
-  JOIN dbo.agent_heartbeats AS h ON h.agent_no = c.agent_no
-  WHERE h.beating = 1 AND h.last_heartbeat_at < @now - @renewalMilliseconds
-  OPTION (LOOP JOIN, FORCE ORDER);
+  -- include: parts/renew-heartbeats-of-calls.sql
 END;
-INSERT INTO @freed (agent_no) SELECT DISTINCT c.agent_no FROM @calls AS c WHERE c.code IS NULL AND c.agent_no IS NOT NULL;
-SET @handOutLimit = 10 /* HANDOUTS_PER_CALL */ * (SELECT COUNT(*) FROM @calls AS c WHERE c.code IS NULL);
-EXEC @handedOut = release.hand_out @freed, @unblocked, @handOutLimit, @clockOffset;
-IF @handedOut < 0 RETURN 1;
-SELECT c.item, c.code, NULL AS subject, c.inactive, c.answer, e.becomes, c.cancel_requested,
-  (SELECT z.assignments FROM dbo.task_archive AS z JOIN dbo.agents AS w ON w.agent_no = c.agent_no
-    WHERE c.task_no IS NULL AND z.task_id = c.task_id AND w.status <> 'deregistered' AND w.registered_at <= z.ended_at) AS archived
-FROM @calls AS c LEFT JOIN @endings AS e ON e.task_no = c.task_no AND c.code IS NULL AND c.answer IS NULL;
-SELECT DISTINCT a.agent_id AS woken FROM @endings AS e JOIN dbo.agents AS a ON a.agent_no = e.receiver_no;
+-- include: parts/hand-out-and-answer.sql

@@ -19,21 +19,8 @@ BEGIN
   RETURN;
 END;
 DECLARE @deliverable TABLE (agent_no int NOT NULL);
--- Additions to counters, collected until the end of the transaction. name as in apply-counts.
-DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
-DECLARE @accepted bigint = 0;
-DECLARE @second varchar(48);
--- What DECLARE_ENDED's table holds: messages to be ended, as they were read. attempt and was fence the row;
--- lease_expires_at does too where it is given: a lease that has ended may have been renewed since. settlement and
--- reason leave what is stored when NULL. ordering_key is the one that the row has joined: KEY_TO_LEAVE.
-DECLARE @ended TABLE (arrival bigint NOT NULL PRIMARY KEY, receiver_no int NOT NULL,
-  was varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, attempt int NOT NULL, becomes varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, settlement varchar(24) COLLATE Latin1_General_100_BIN2 NULL, reason nvarchar(max) NULL,
-  ordering_key varchar(128) COLLATE Latin1_General_100_BIN2 NULL, lease_expires_at bigint NULL);
-DECLARE @endedRows int;
--- How many messages of which ordering keys end.
-DECLARE @ended_keys TABLE (receiver_no int NOT NULL, ordering_key varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, ended int NOT NULL,
-  PRIMARY KEY (receiver_no, ordering_key));
-DECLARE @endedKeys int;
+-- include: parts/declare-counts.sql
+-- include: parts/declare-ended.sql
 INSERT INTO @ended (arrival, receiver_no, was, attempt, becomes, reason, ordering_key)
 SELECT TOP (1000 /* MAINTENANCE_BATCH_ROWS */) m.arrival, l.agent_no, m.status, m.attempt, 'dead_lettered', N'RECEIVER_DEREGISTERED',
   CASE WHEN m.joined = 1 THEN m.ordering_key END

@@ -4,20 +4,8 @@ CREATE PROCEDURE release.deregister_agents
   @clockOffset bigint
 AS
 -- include: parts/prologue.sql
--- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
--- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
--- DECLARE_DELIVERABLE. @handedOut: how many were.
-DECLARE @freed release.agent_numbers;
-DECLARE @unblocked release.task_numbers;
-DECLARE @handOutLimit int, @handedOut int = 0;
--- Changes of status, role, capacity or capability set, each with the state that the batch read before. beats: counts
--- as a heartbeat. silent_since: a race is lost to a heartbeat later than this. actor: who changes it; NULL: the
--- switchboard. Fill it with STATUS_CHANGES_OF.
-DECLARE @status_changes TABLE (agent_no int NOT NULL PRIMARY KEY,
-  was_role varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, was_status varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, was_set_no int NOT NULL, was_max int NOT NULL,
-  role varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, status varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, set_no int NOT NULL, max_concurrent_tasks int NOT NULL,
-  beats bit NOT NULL, silent_since bigint NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NULL, metadata_changed bit NOT NULL DEFAULT 0);
-DECLARE @statusChanges int;
+-- include: parts/declare-hand-out.sql
+-- include: parts/declare-status-changes.sql
 DECLARE @releaseOutcome varchar(24), @released_tasks int = 0, @requeued_tasks int = 0;
 -- include: parts/declare-endings.sql
 DECLARE @leaving TABLE (agent_no int NOT NULL, item int NOT NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, PRIMARY KEY (agent_no, item));
@@ -44,12 +32,7 @@ FROM @released AS x JOIN dbo.agents AS a ON a.agent_no = x.agent_no JOIN dbo.age
   -- One more was assigned since its tasks were counted.
   IF EXISTS (SELECT 1 FROM @released AS r JOIN dbo.agent_loads AS l ON l.agent_no = r.agent_no
     WHERE r.last = 1 AND l.active_tasks > 0)
--- Gives up: undoes the transaction, if there is one, and says so. Not by THROW: a race is no fault to be reported as
-  -- an error of severity 16 (some servers do not even count right in the session that an error has passed through).
-  BEGIN
-    IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION;
-    RETURN 1;
-  END;
+-- include: parts/give-up.sql
   -- include: parts/apply-counts.sql
   COMMIT TRANSACTION;
   -- include: parts/leave-sets.sql

@@ -8,12 +8,7 @@ CREATE PROCEDURE release.fail_tasks
 AS
 -- include: parts/prologue.sql
 -- include: parts/declare-endings.sql
--- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
--- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
--- DECLARE_DELIVERABLE. @handedOut: how many were.
-DECLARE @freed release.agent_numbers;
-DECLARE @unblocked release.task_numbers;
-DECLARE @handOutLimit int, @handedOut int = 0;
+-- include: parts/declare-hand-out.sql
 DECLARE @calls TABLE (item int NOT NULL PRIMARY KEY, task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, code varchar(24) COLLATE Latin1_General_100_BIN2 NULL, answer nvarchar(200) NULL,
   task_no bigint NULL, status varchar(24) COLLATE Latin1_General_100_BIN2 NULL, agent_no int NULL, attempt int NULL, cancel_requested bit NULL, deadline_at bigint NULL,
   assigned_at bigint NULL, available_at bigint NULL, retries_used int NULL, max_retries int NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
@@ -40,40 +35,20 @@ LEFT JOIN dbo.task_attempts AS p ON p.task_no = t.task_no AND p.attempt = i.atte
   AND p.outcome IN ('failed', 'cancelled')
   AND t.attempt = i.attempt AND t.status NOT IN ('assigned', 'running') AND a.status <> 'deregistered'
 OPTION (LOOP JOIN, FORCE ORDER);
-INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, deadline_at, agent_no, assigned_at, outcome, becomes,
-  retries_used, available_at, answered, error, detail, actor)
-SELECT f.task_no, f.task_id, f.attempt, f.status, f.cancel_requested,
-  CASE WHEN f.outcome = 'timed_out' THEN f.deadline_at END, f.agent_no, f.assigned_at,
-  CASE WHEN f.becomes = 'cancelled' THEN 'cancelled' ELSE f.outcome END, f.becomes,
-  f.retries_used + f.costs,
-  CASE WHEN f.outcome IN ('failed', 'timed_out') THEN @now + CAST(ROUND(CASE WHEN f.retries_used >= 9 /* DOUBLINGS */ THEN 300000 /* LONGEST_MILLISECONDS */ ELSE 1000 /* FIRST_MILLISECONDS */ * POWER(2, f.retries_used) END * (1 - 0.2 /* JITTER_SHARE */ * ((CHECKSUM(NEWID()) & 2147483647) / 2147483648.0)), 0) AS bigint) ELSE f.available_at END, 1,
-  CASE WHEN f.becomes = 'cancelled' THEN (SELECT o.error FROM dbo.task_outcomes AS o WHERE o.task_no = f.task_no)
-    ELSE f.error END, f.error, f.actor
-FROM (SELECT g.*, CASE WHEN g.cancel_requested = 1 THEN 'cancelled'
-      WHEN g.retryable = 1 AND (g.costs = 0 OR g.retries_used < g.max_retries) THEN 'pending' ELSE 'failed' END AS becomes
-  FROM (SELECT t.task_no, t.task_id, t.attempt, t.status, t.cancel_requested, t.deadline_at, t.agent_no, t.assigned_at,
-      t.retries_used, t.max_retries, t.available_at, 'failed' AS outcome, t.error AS error, t.actor AS actor,
-      t.retryable AS retryable, 1 AS costs
-    FROM @calls AS t WHERE t.code IS NULL AND t.answer IS NULL) AS g) AS f;
+-- include: parts/lose-attempts.sql
+--   answered = 1
+--   outcome = 'failed'
+--   error = t.error
+--   actor = t.actor
+--   retryable = t.retryable
+--   costs = 1
+--   attempts = @calls AS t WHERE t.code IS NULL AND t.answer IS NULL
 IF EXISTS (SELECT 1 FROM @endings)
 BEGIN
   BEGIN TRANSACTION;
   -- include: parts/end-tasks.sql
   -- include: parts/apply-counts.sql
   COMMIT TRANSACTION;
-  -- An accepted call counts as a heartbeat. (An agent that was read as inactive is woken by a call of its own.)
-  UPDATE h SET last_heartbeat_at = @now
-  FROM (SELECT DISTINCT x.agent_no FROM @calls AS x WHERE x.code IS NULL AND x.answer IS NULL) AS c
-  JOIN dbo.agent_heartbeats AS h ON h.agent_no = c.agent_no
-  WHERE h.beating = 1 AND h.last_heartbeat_at < @now - @renewalMilliseconds
-  OPTION (LOOP JOIN, FORCE ORDER);
+  -- include: parts/renew-heartbeats-of-calls.sql
 END;
-INSERT INTO @freed (agent_no) SELECT DISTINCT c.agent_no FROM @calls AS c WHERE c.code IS NULL AND c.agent_no IS NOT NULL;
-SET @handOutLimit = 10 /* HANDOUTS_PER_CALL */ * (SELECT COUNT(*) FROM @calls AS c WHERE c.code IS NULL);
-EXEC @handedOut = release.hand_out @freed, @unblocked, @handOutLimit, @clockOffset;
-IF @handedOut < 0 RETURN 1;
-SELECT c.item, c.code, NULL AS subject, c.inactive, c.answer, e.becomes, c.cancel_requested,
-  (SELECT z.assignments FROM dbo.task_archive AS z JOIN dbo.agents AS w ON w.agent_no = c.agent_no
-    WHERE c.task_no IS NULL AND z.task_id = c.task_id AND w.status <> 'deregistered' AND w.registered_at <= z.ended_at) AS archived
-FROM @calls AS c LEFT JOIN @endings AS e ON e.task_no = c.task_no AND c.code IS NULL AND c.answer IS NULL;
-SELECT DISTINCT a.agent_id AS woken FROM @endings AS e JOIN dbo.agents AS a ON a.agent_no = e.receiver_no;
+-- include: parts/hand-out-and-answer.sql

@@ -5,22 +5,13 @@ CREATE PROCEDURE release.find_outdated_result
   @afterVersion varchar(64),
   @afterPlace bigint
 AS
-DECLARE @found TABLE (position int IDENTITY NOT NULL PRIMARY KEY, place bigint NOT NULL);
-INSERT INTO @found (place)
-SELECT TOP (200 /* OUTDATED_ROWS */) u.place FROM (SELECT l.place, l.key_version
-  FROM (SELECT TOP (200 /* OUTDATED_ROWS */) x.task_no AS place, x.key_version AS key_version FROM dbo.task_outcomes AS x
-    WHERE x.key_version IS NOT NULL AND x.key_version < @keyVersion AND x.key_version >= @afterVersion
-      AND (x.key_version > @afterVersion OR x.task_no > @afterPlace)
-    ORDER BY x.key_version, x.task_no) AS l
-  UNION ALL SELECT g.place, g.key_version
-  FROM (SELECT TOP (200 /* OUTDATED_ROWS */) x.task_no AS place, x.key_version AS key_version FROM dbo.task_outcomes AS x
-    WHERE x.key_version IS NOT NULL AND x.key_version > @keyVersion AND x.key_version >= @afterVersion
-      AND (x.key_version > @afterVersion OR x.task_no > @afterPlace)
-    ORDER BY x.key_version, x.task_no) AS g) AS u ORDER BY u.key_version, u.place;
-SELECT t.task_id AS id, t.task_id AS belongs_to, x.key_version AS key_version, w.place, 0 AS of_system, x.result AS text
-FROM (SELECT f.position, f.place, SUM(z.characters) OVER (ORDER BY f.position ROWS UNBOUNDED PRECEDING) - z.characters AS before
-  FROM @found AS f CROSS APPLY (SELECT CAST(DATALENGTH(x.result) / 2 AS bigint) AS characters FROM dbo.task_outcomes AS x
-    WHERE x.task_no = f.place) AS z) AS w
-JOIN dbo.task_outcomes AS x ON x.task_no = w.place JOIN dbo.tasks AS t ON t.task_no = x.task_no
-WHERE w.before <= 2097152 /* OUTDATED_CHARACTERS */ AND x.key_version IS NOT NULL
-ORDER BY w.position;
+-- include: parts/find-outdated.sql
+--   placeType = bigint
+--   place = x.task_no
+--   table = dbo.task_outcomes
+--   version = x.key_version
+--   characters = CAST(DATALENGTH(x.result) / 2 AS bigint)
+--   ids = t.task_id AS id, t.task_id AS belongs_to
+--   ofSystem = 0
+--   text = x.result
+--   contents = JOIN dbo.tasks AS t ON t.task_no = x.task_no

@@ -5,16 +5,7 @@ CREATE PROCEDURE release.hand_out_tasks
   @clockOffset bigint
 AS
 -- include: parts/prologue.sql
--- Additions to counters, collected until the end of the transaction. name as in apply-counts.
-DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
-DECLARE @accepted bigint = 0;
-DECLARE @second varchar(48);
--- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
--- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
--- DECLARE_DELIVERABLE. @handedOut: how many were.
-DECLARE @freed release.agent_numbers;
-DECLARE @unblocked release.task_numbers;
-DECLARE @handOutLimit int, @handedOut int = 0;
+-- include: parts/declare-hand-out.sql
 INSERT INTO @unblocked (task_no)
 SELECT DISTINCT j.task_no FROM OPENJSON(@items) WITH (task_no bigint '$.taskNo') AS j;
 SET @handOutLimit = 10 /* HANDOUTS_PER_CALL */ * @@ROWCOUNT;

@@ -9,16 +9,14 @@ CREATE PROCEDURE release.hand_out
 AS
 SET NOCOUNT ON;
 DECLARE @handedOut int = 0;
--- Hands out the tasks that the agents of @freed may take, and those whose demand or named agent is that of a task of
--- @unblocked. After the COMMIT, outside any transaction, once in a batch. The common path, where nothing waits, is
--- the one look at the beginning.
+-- The common path, where nothing waits, is this one look.
 IF EXISTS (SELECT 1 FROM @unblocked)
   OR EXISTS (SELECT 1 FROM @freed AS f JOIN dbo.agent_loads AS l ON l.agent_no = f.agent_no AND l.assignable = 1 WHERE EXISTS (SELECT 1 FROM dbo.demand_sets AS d
   JOIN dbo.tasks AS t ON t.demand_no = d.demand_no AND t.status = 'pending' AND t.assign_to_no IS NULL WHERE d.set_no = l.set_no) OR EXISTS (SELECT 1 FROM dbo.tasks AS t
   WHERE t.assign_to_no = l.agent_no AND t.assign_to_no IS NOT NULL AND t.status = 'pending'))
 BEGIN
-  -- For callers that know where tasks wait (others use HAND_OUT): demands, whose tasks anybody may take who meets them,
-  -- and agents that tasks name; one of the two in each row.
+  -- Where tasks wait: demands, whose tasks every worker that meets them may take, and agents that tasks name; one of the
+  -- two in each row.
   DECLARE @sources release.task_sources;
   INSERT INTO @sources (demand_no, named_no)
   SELECT d.demand_no, NULL FROM @freed AS f JOIN dbo.agent_loads AS l ON l.agent_no = f.agent_no AND l.assignable = 1 JOIN dbo.demand_sets AS d ON d.set_no = l.set_no

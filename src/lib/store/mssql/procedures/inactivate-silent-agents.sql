@@ -15,18 +15,8 @@ BEGIN
   SELECT 0 AS done, 0 AS found;
   RETURN;
 END;
--- Additions to counters, collected until the end of the transaction. name as in apply-counts.
-DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
-DECLARE @accepted bigint = 0;
-DECLARE @second varchar(48);
--- Changes of status, role, capacity or capability set, each with the state that the batch read before. beats: counts
--- as a heartbeat. silent_since: a race is lost to a heartbeat later than this. actor: who changes it; NULL: the
--- switchboard. Fill it with STATUS_CHANGES_OF.
-DECLARE @status_changes TABLE (agent_no int NOT NULL PRIMARY KEY,
-  was_role varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, was_status varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, was_set_no int NOT NULL, was_max int NOT NULL,
-  role varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, status varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, set_no int NOT NULL, max_concurrent_tasks int NOT NULL,
-  beats bit NOT NULL, silent_since bigint NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NULL, metadata_changed bit NOT NULL DEFAULT 0);
-DECLARE @statusChanges int;
+-- include: parts/declare-counts.sql
+-- include: parts/declare-status-changes.sql
 INSERT INTO @status_changes (agent_no, was_role, was_status, was_set_no, was_max, role, status, set_no,
   max_concurrent_tasks, beats, silent_since, actor)
 SELECT a.agent_no, a.role, a.status, a.set_no, l.max_concurrent_tasks, a.role, 'inactive', a.set_no,

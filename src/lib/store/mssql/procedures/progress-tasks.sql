@@ -16,10 +16,7 @@ DECLARE @events TABLE (position int IDENTITY PRIMARY KEY, task_no bigint NOT NUL
 -- Attempts that have started, ended or moved on, by task_no and task_attempt; the rest is filled in here.
 DECLARE @moved_on TABLE (task_no bigint NOT NULL, task_attempt int NOT NULL, arrival bigint NULL,
   receiver_no int NULL, was varchar(24) COLLATE Latin1_General_100_BIN2 NULL, attempt int NULL, PRIMARY KEY (task_no, task_attempt));
--- Additions to counters, collected until the end of the transaction. name as in apply-counts.
-DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
-DECLARE @accepted bigint = 0;
-DECLARE @second varchar(48);
+-- include: parts/declare-counts.sql
 DECLARE @calls TABLE (item int NOT NULL PRIMARY KEY, task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, code varchar(24) COLLATE Latin1_General_100_BIN2 NULL, answer nvarchar(200) NULL,
   task_no bigint NULL, status varchar(24) COLLATE Latin1_General_100_BIN2 NULL, agent_no int NULL, attempt int NULL, cancel_requested bit NULL, deadline_at bigint NULL,
   assigned_at bigint NULL, available_at bigint NULL, retries_used int NULL, max_retries int NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
@@ -68,10 +65,5 @@ BEGIN
   -- include: parts/apply-counts.sql
   COMMIT TRANSACTION;
 END;
--- An accepted call counts as a heartbeat. (An agent that was read as inactive is woken by a call of its own.)
-UPDATE h SET last_heartbeat_at = @now
-FROM (SELECT DISTINCT x.agent_no FROM @calls AS x WHERE x.code IS NULL AND x.answer IS NULL) AS c
-JOIN dbo.agent_heartbeats AS h ON h.agent_no = c.agent_no
-WHERE h.beating = 1 AND h.last_heartbeat_at < @now - @renewalMilliseconds
-OPTION (LOOP JOIN, FORCE ORDER);
+-- include: parts/renew-heartbeats-of-calls.sql
 SELECT c.item, c.code, NULL AS subject, c.inactive, c.cancel_requested, CASE WHEN @now + c.extension > c.deadline_at THEN @now + c.extension ELSE c.deadline_at END AS deadline_at FROM @calls AS c;

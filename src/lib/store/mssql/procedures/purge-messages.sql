@@ -29,10 +29,7 @@ BEGIN
   RETURN;
 END;
 SET @deadLetters = (SELECT COUNT(*) FROM @purged AS p WHERE p.status = 'dead_lettered');
--- Additions to counters, collected until the end of the transaction. name as in apply-counts.
-DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
-DECLARE @accepted bigint = 0;
-DECLARE @second varchar(48);
+-- include: parts/declare-counts.sql
 BEGIN TRANSACTION;
 SET @purgedRows = (SELECT COUNT(*) FROM @purged);
 IF @purgedRows > 0

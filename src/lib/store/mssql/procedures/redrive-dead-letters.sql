@@ -6,10 +6,7 @@ CREATE PROCEDURE release.redrive_dead_letters
   @clockOffset bigint
 AS
 -- include: parts/dead-letters-select.sql
--- Additions to counters, collected until the end of the transaction. name as in apply-counts.
-DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
-DECLARE @accepted bigint = 0;
-DECLARE @second varchar(48);
+-- include: parts/declare-counts.sql
 DECLARE @deliverable TABLE (agent_no int NOT NULL);
 IF @answer IS NULL
 BEGIN
@@ -40,16 +37,7 @@ WHERE m.status = 'dead_lettered' ORDER BY c.arrival;
   DECLARE @keyRows int = @@ROWCOUNT, @joinedRows int;
   IF @keyRows > 0
   BEGIN
-    UPDATE k SET unsettled = k.unsettled + a.added
-    FROM @keys AS a JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
-    OPTION (LOOP JOIN, FORCE ORDER);
-    SET @joinedRows = @@ROWCOUNT;
-    INSERT INTO dbo.ordering_keys (receiver_no, ordering_key, unsettled)
-    SELECT a.receiver_no, a.ordering_key, a.added FROM @keys AS a
-    LEFT JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
-    WHERE k.receiver_no IS NULL
-    OPTION (LOOP JOIN, FORCE ORDER);
-    IF @@ROWCOUNT <> @keyRows - @joinedRows BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
+    -- include: parts/add-to-ordering-keys.sql
     UPDATE s SET held = 1
     FROM @keys AS a JOIN @chosen AS s ON s.receiver_no = a.receiver_no AND s.ordering_key = a.ordering_key
     JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key

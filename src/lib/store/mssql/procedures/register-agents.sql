@@ -5,24 +5,9 @@ CREATE PROCEDURE release.register_agents
   @clockOffset bigint
 AS
 -- include: parts/prologue.sql
--- Additions to counters, collected until the end of the transaction. name as in apply-counts.
-DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
-DECLARE @accepted bigint = 0;
-DECLARE @second varchar(48);
--- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
--- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
--- DECLARE_DELIVERABLE. @handedOut: how many were.
-DECLARE @freed release.agent_numbers;
-DECLARE @unblocked release.task_numbers;
-DECLARE @handOutLimit int, @handedOut int = 0;
--- Changes of status, role, capacity or capability set, each with the state that the batch read before. beats: counts
--- as a heartbeat. silent_since: a race is lost to a heartbeat later than this. actor: who changes it; NULL: the
--- switchboard. Fill it with STATUS_CHANGES_OF.
-DECLARE @status_changes TABLE (agent_no int NOT NULL PRIMARY KEY,
-  was_role varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, was_status varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, was_set_no int NOT NULL, was_max int NOT NULL,
-  role varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, status varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, set_no int NOT NULL, max_concurrent_tasks int NOT NULL,
-  beats bit NOT NULL, silent_since bigint NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NULL, metadata_changed bit NOT NULL DEFAULT 0);
-DECLARE @statusChanges int;
+-- include: parts/declare-counts.sql
+-- include: parts/declare-hand-out.sql
+-- include: parts/declare-status-changes.sql
 DECLARE @entering TABLE (set_no int NOT NULL PRIMARY KEY);
 DECLARE @registering TABLE (agent_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL PRIMARY KEY, item int NOT NULL, role varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL,
   capabilities_hash varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL, max_concurrent_tasks int NOT NULL,

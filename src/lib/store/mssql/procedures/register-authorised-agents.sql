@@ -5,24 +5,9 @@ CREATE PROCEDURE release.register_authorised_agents
   @clockOffset bigint
 AS
 -- include: parts/prologue.sql
--- Additions to counters, collected until the end of the transaction. name as in apply-counts.
-DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
-DECLARE @accepted bigint = 0;
-DECLARE @second varchar(48);
--- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
--- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
--- DECLARE_DELIVERABLE. @handedOut: how many were.
-DECLARE @freed release.agent_numbers;
-DECLARE @unblocked release.task_numbers;
-DECLARE @handOutLimit int, @handedOut int = 0;
--- Changes of status, role, capacity or capability set, each with the state that the batch read before. beats: counts
--- as a heartbeat. silent_since: a race is lost to a heartbeat later than this. actor: who changes it; NULL: the
--- switchboard. Fill it with STATUS_CHANGES_OF.
-DECLARE @status_changes TABLE (agent_no int NOT NULL PRIMARY KEY,
-  was_role varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, was_status varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, was_set_no int NOT NULL, was_max int NOT NULL,
-  role varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, status varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, set_no int NOT NULL, max_concurrent_tasks int NOT NULL,
-  beats bit NOT NULL, silent_since bigint NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NULL, metadata_changed bit NOT NULL DEFAULT 0);
-DECLARE @statusChanges int;
+-- include: parts/declare-counts.sql
+-- include: parts/declare-hand-out.sql
+-- include: parts/declare-status-changes.sql
 DECLARE @entering TABLE (set_no int NOT NULL PRIMARY KEY);
 DECLARE @registering TABLE (agent_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL PRIMARY KEY, item int NOT NULL, role varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL,
   capabilities_hash varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL, max_concurrent_tasks int NOT NULL,
@@ -94,16 +79,11 @@ WHERE x.refusal IS NOT NULL;
 IF EXISTS (SELECT 1 FROM @registering)
 BEGIN
   -- include: parts/prepare.sql
-  -- Loses the race when the agents are not those that AUTHORISE saw. After @registering has found its agents.
+  -- Loses the race when an agent is not the one for which @authorities was decided.
   IF EXISTS (SELECT 1 FROM @registering AS r JOIN @authorities AS x ON x.item = r.item
     LEFT JOIN @status_changes AS s ON s.agent_no = r.agent_no
     WHERE COALESCE(x.agent_no, 0) <> COALESCE(r.agent_no, 0) OR s.was_role <> x.was_role OR s.was_status <> x.was_status)
-  -- Gives up: undoes the transaction, if there is one, and says so. Not by THROW: a race is no fault to be reported as
-  -- an error of severity 16 (some servers do not even count right in the session that an error has passed through).
-  BEGIN
-    IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION;
-    RETURN 1;
-  END;
+  -- include: parts/give-up.sql
   BEGIN TRANSACTION;
   -- First thing inside the transaction: one maker of a first admin at a time, to the end of its transaction, and who
   -- comes second loses the race and is refused when it reads again.
@@ -112,12 +92,7 @@ BEGIN
     DECLARE @firstAdminLock int;
     EXEC @firstAdminLock = sp_getapplock @Resource = N'first admin', @LockMode = N'Exclusive', @LockOwner = N'Transaction', @LockTimeout = 5000;
     IF @firstAdminLock < 0
-  -- Gives up: undoes the transaction, if there is one, and says so. Not by THROW: a race is no fault to be reported as
-    -- an error of severity 16 (some servers do not even count right in the session that an error has passed through).
-    BEGIN
-      IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION;
-      RETURN 1;
-    END;
+  -- include: parts/give-up.sql
     -- Reads the time anew: first thing before whatever a batch reads by time after a commit or a wait for a lock. What
     -- others have made due meanwhile is not due at the time at which the batch began, and would be passed over by both.
     SET @now = DATEDIFF_BIG(MILLISECOND, '19700101', SYSUTCDATETIME()) + @clockOffset;
@@ -125,12 +100,7 @@ BEGIN
       WHERE a.role = 'admin' AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > @now)
       AND (c.idle_days IS NULL OR COALESCE(c.last_used_at, c.created_at) + CAST(c.idle_days AS bigint) * 86400000 + 86400000 > @now)) AND EXISTS (SELECT 1 FROM @authorities AS x
       WHERE x.kind = 'first_admin' AND x.refusal IS NULL AND x.done = 0 AND x.again = 0)
-  -- Gives up: undoes the transaction, if there is one, and says so. Not by THROW: a race is no fault to be reported as
-    -- an error of severity 16 (some servers do not even count right in the session that an error has passed through).
-    BEGIN
-      IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION;
-      RETURN 1;
-    END;
+  -- include: parts/give-up.sql
   END;
   -- include: parts/register-agent-write.sql
   -- Inside the transaction, after the rows of the agents: the uses of the keys, then tokens that are replaced, then new

@@ -16,12 +16,7 @@ BEGIN
   SELECT 0 AS released, 0 AS found, 0 AS requeued, 0 AS handed_out;
   RETURN;
 END;
--- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
--- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
--- DECLARE_DELIVERABLE. @handedOut: how many were.
-DECLARE @freed release.agent_numbers;
-DECLARE @unblocked release.task_numbers;
-DECLARE @handOutLimit int, @handedOut int = 0;
+-- include: parts/declare-hand-out.sql
 DECLARE @releaseOutcome varchar(24), @released_tasks int = 0, @requeued_tasks int = 0;
 -- include: parts/declare-endings.sql
 SET @releaseOutcome = 'agent_inactive';

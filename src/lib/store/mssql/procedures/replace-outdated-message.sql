@@ -5,25 +5,13 @@ CREATE PROCEDURE release.replace_outdated_message
   @clockOffset bigint
 AS
 -- include: parts/prologue.sql
-DECLARE @chosen TABLE (position int NOT NULL PRIMARY KEY, place bigint NOT NULL);
-DECLARE @chosenRows int, @keyVersion varchar(64) = JSON_VALUE(@items, '$[0].keyVersion'),
-  @actor varchar(128) = JSON_VALUE(@items, '$[0].actor');
-DECLARE @rows TABLE (position int NOT NULL PRIMARY KEY, [id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, [version] varchar(64) COLLATE Latin1_General_100_BIN2, [was] nvarchar(max) NULL, [text] nvarchar(max) NULL);
-INSERT INTO @rows (position, [id], [version])
-SELECT r.position, r.[id], r.[version]
-FROM OPENJSON(@items, '$[0].rows') WITH (position int, [id] varchar(128), [version] varchar(64)) AS r;
-UPDATE r SET [was] = REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(t.[value] COLLATE Latin1_General_100_BIN2, NCHAR(64976), NCHAR(34)), NCHAR(64977), NCHAR(92)), NCHAR(64978), NCHAR(10)), NCHAR(64979), NCHAR(13)), NCHAR(64980), NCHAR(9))
-FROM OPENJSON(@items, '$[0].rows_was') AS t JOIN @rows AS r ON r.position = CAST(t.[key] AS int)
-OPTION (LOOP JOIN, FORCE ORDER);
-UPDATE r SET [text] = REPLACE(REPLACE(t.[value] COLLATE Latin1_General_100_BIN2, NCHAR(64976), NCHAR(34)), NCHAR(64977), NCHAR(92))
-FROM OPENJSON(@items, '$[0].rows_text') AS t JOIN @rows AS r ON r.position = CAST(t.[key] AS int)
-OPTION (LOOP JOIN, FORCE ORDER);
-INSERT INTO @chosen (position, place)
-SELECT r.position, x.arrival
-FROM @rows AS r JOIN dbo.messages AS x ON x.message_id = r.id JOIN dbo.message_payloads AS p ON p.arrival = x.arrival
-WHERE x.key_version = r.version AND LEFT(p.payload, 512 /* COMPARED_CHARACTERS */) COLLATE Latin1_General_100_BIN2 = r.was
-OPTION (LOOP JOIN, FORCE ORDER);
-SET @chosenRows = @@ROWCOUNT;
+-- include: parts/choose-outdated.sql
+--   placeType = bigint
+--   place = x.arrival
+--   found = dbo.messages AS x ON x.message_id = r.id JOIN dbo.message_payloads AS p ON p.arrival = x.arrival
+--   version = x.key_version
+--   text = p.payload
+--   given = REPLACE(REPLACE(t.[value] COLLATE Latin1_General_100_BIN2, NCHAR(64976), NCHAR(34)), NCHAR(64977), NCHAR(92))
 IF @chosenRows > 0
 BEGIN
   BEGIN TRANSACTION;
@@ -36,8 +24,8 @@ BEGIN
   FROM @chosen AS c JOIN @rows AS r ON r.position = c.position JOIN dbo.message_payloads AS p ON p.arrival = c.place
   OPTION (LOOP JOIN, FORCE ORDER);
   IF @@ROWCOUNT <> @chosenRows BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
-  INSERT INTO audit.entries (at, actor, action, subject_kind, subject_id, detail)
-SELECT @now, COALESCE(@actor, 'system'), 'encryption.rotated', 'encryption_key', @keyVersion, CONCAT('{"kind":"' + 'message' + '"', ',"count":' + CAST(@chosenRows AS varchar(20)), '}');
+  -- include: parts/audit-rotation.sql
+  --   kind = 'message'
   COMMIT TRANSACTION;
 END;
 SELECT @chosenRows AS replaced;

@@ -8,12 +8,8 @@ BEGIN
   SELECT 0 AS unblocked, CAST(0 AS bit) AS more;
   RETURN;
 END;
--- What HAND_OUT works with: @freed agents that may have room now, @unblocked tasks that wait since now, and at most
--- @handOutLimit tasks to hand out (to be set: HANDOUTS_PER_CALL for each call). Needs DECLARE_COUNTS and
--- DECLARE_DELIVERABLE. @handedOut: how many were.
-DECLARE @freed release.agent_numbers;
+-- Tasks that wait for an agent since now: the sweep hands them out.
 DECLARE @unblocked release.task_numbers;
-DECLARE @handOutLimit int, @handedOut int = 0;
 -- include: parts/declare-endings.sql
 BEGIN TRANSACTION;
 -- Takes up what calls have left, at most @dependentsLimit dependents: for the sweep, first thing inside a transaction

@@ -9,27 +9,10 @@ CREATE PROCEDURE release.tend_mailbox
   @unfinished bit OUTPUT
 AS
 -- include: parts/prologue.sql
--- Additions to counters, collected until the end of the transaction. name as in apply-counts.
-DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
-DECLARE @accepted bigint = 0;
-DECLARE @second varchar(48);
+-- include: parts/declare-counts.sql
 DECLARE @deliverable TABLE (agent_no int NOT NULL);
--- What DECLARE_ENDED's table holds: messages to be ended, as they were read. attempt and was fence the row;
--- lease_expires_at does too where it is given: a lease that has ended may have been renewed since. settlement and
--- reason leave what is stored when NULL. ordering_key is the one that the row has joined: KEY_TO_LEAVE.
-DECLARE @ended TABLE (arrival bigint NOT NULL PRIMARY KEY, receiver_no int NOT NULL,
-  was varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, attempt int NOT NULL, becomes varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, settlement varchar(24) COLLATE Latin1_General_100_BIN2 NULL, reason nvarchar(max) NULL,
-  ordering_key varchar(128) COLLATE Latin1_General_100_BIN2 NULL, lease_expires_at bigint NULL);
-DECLARE @endedRows int;
--- How many messages of which ordering keys end.
-DECLARE @ended_keys TABLE (receiver_no int NOT NULL, ordering_key varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, ended int NOT NULL,
-  PRIMARY KEY (receiver_no, ordering_key));
-DECLARE @endedKeys int;
--- Leased messages to be returned to their mailboxes, as they were read; see DECLARE_ENDED.
-DECLARE @requeued TABLE (arrival bigint NOT NULL PRIMARY KEY, receiver_no int NOT NULL,
-  attempt int NOT NULL, available_at bigint NOT NULL, settlement varchar(24) COLLATE Latin1_General_100_BIN2 NULL, reason nvarchar(max) NULL,
-  lease_expires_at bigint NULL);
-DECLARE @requeuedRows int;
+-- include: parts/declare-ended.sql
+-- include: parts/declare-requeued.sql
 DECLARE @overdue TABLE (arrival bigint NOT NULL PRIMARY KEY);
 -- Messages that have become due and are to join their keys, in the order of position, as they were read.
 DECLARE @joining TABLE (position int IDENTITY NOT NULL PRIMARY KEY, arrival bigint NOT NULL, receiver_no int NOT NULL,

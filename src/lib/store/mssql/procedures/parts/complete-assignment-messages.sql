@@ -1,5 +1,5 @@
 -- Completes the assignment messages of the attempts in @moved_on, in whatever state they are; they have no ordering
--- key that would have to move on. Needs DECLARE_COUNTS. Loses the race when one changes meanwhile. Leaves @moved_on
+-- key that would have to move on. Needs declare-counts. Loses the race when one changes meanwhile. Leaves @moved_on
 -- empty.
 IF EXISTS (SELECT 1 FROM @moved_on)
 BEGIN

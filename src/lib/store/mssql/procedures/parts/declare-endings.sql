@@ -19,7 +19,4 @@ DECLARE @endings TABLE (task_no bigint NOT NULL PRIMARY KEY, task_id varchar(128
 DECLARE @finals int, @requeues int, @results int, @resultArrival bigint;
 -- How many dependents are told now, and how many were.
 DECLARE @dependentsLimit int = 100 /* DEPENDENTS_PER_CALL */, @dependentsTold int = 0;
--- Additions to counters, collected until the end of the transaction. name as in apply-counts.
-DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
-DECLARE @accepted bigint = 0;
-DECLARE @second varchar(48);
+-- include: parts/declare-counts.sql

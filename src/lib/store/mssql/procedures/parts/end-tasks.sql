@@ -1,7 +1,7 @@
 -- Ends what is in @endings, with everything that follows, dependents included. Inside the transaction; loses the race
 -- when a task is no longer as it was read. The caller applies the counts, commits, counts the callers' heartbeats and
--- hands out: @unblocked holds the dependents that wait for an agent now. Needs DECLARE_ENDINGS, declare-ending-needs
--- and @unblocked (DECLARE_HAND_OUT).
+-- hands out: @unblocked holds the dependents that wait for an agent now. Needs
+-- declare-endings and @unblocked.
 -- include: parts/leave-agents.sql
 -- include: parts/finish-task-rows.sql
 -- include: parts/record-endings.sql

@@ -13,12 +13,7 @@ BEGIN
   EXEC @capabilityLock = sp_getapplock @Resource = N'capabilities', @LockMode = N'Exclusive',
       @LockOwner = N'Transaction', @LockTimeout = 5000;
   IF @capabilityLock < 0
--- Gives up: undoes the transaction, if there is one, and says so. Not by THROW: a race is no fault to be reported as
-  -- an error of severity 16 (some servers do not even count right in the session that an error has passed through).
-  BEGIN
-    IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION;
-    RETURN 1;
-  END;
+  -- include: parts/give-up.sql
   INSERT INTO dbo.capability_sets (capabilities_hash, capabilities)
   OUTPUT inserted.set_no, inserted.capabilities_hash INTO @newSets (set_no, capabilities_hash)
   SELECT s.capabilities_hash, s.capabilities FROM @sets AS s

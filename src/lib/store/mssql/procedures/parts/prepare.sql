@@ -12,11 +12,8 @@ BEGIN
   -- include: parts/intern-capability-sets.sql
   UPDATE r SET set_no = c.set_no
   FROM @registering AS r JOIN dbo.capability_sets AS c ON c.capabilities_hash = r.capabilities_hash WHERE r.set_no IS NULL;
-  IF EXISTS (SELECT 1 FROM @registering AS r WHERE r.set_no IS NULL) --@@LOSE_RACE: Gives up: undoes the transaction, if there is one, and says so. Not by THROW: a race is no fault to be reported as an error of severity 16 (some servers do not even count right in the session that an error has passed through).
-  BEGIN
-    IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION;
-    RETURN 1;
-  END;
+  IF EXISTS (SELECT 1 FROM @registering AS r WHERE r.set_no IS NULL)
+  -- include: parts/give-up.sql
 END;
 UPDATE r SET agent_no = a.agent_no, created = CASE WHEN a.operation_id = r.operation_id THEN 1 ELSE 0 END
 FROM @registering AS r JOIN dbo.agents AS a ON a.agent_id = r.agent_id;

@@ -1,10 +1,10 @@
 -- Tells the dependents of @ended_tasks, and of those that fail because of it, at most @dependentsLimit in all. Inside
 -- the transaction that ended them, after their rows were changed. Fills @unblocked with tasks that wait for an agent
--- now, and adds those that failed to @endings, for record-endings. Needs DECLARE_DEPENDENTS, DECLARE_ENDINGS,
--- declare-ending-needs and @unblocked (DECLARE_HAND_OUT). Leaves @ended_tasks empty.
+-- now, and adds those that failed to @endings, for record-endings. Needs declare-endings
+-- and @unblocked. Leaves @ended_tasks empty.
 -- Who is to be told, level by level: the dependents of tasks that did not complete end, too, and their own are the
 -- next level. Reads only. Whoever adds a dependent holds the row of the task it waits for, and so does whoever ended
--- that task: what is read here is complete for level 0; a later level is completed by LEAVE, below.
+-- that task: what is read here is complete for level 0; a later level is completed when its rows are left, below.
 SET @dependencyLevel = 0;
 WHILE @dependencyLevel >= 0
 BEGIN

@@ -1,6 +1,7 @@
 -- Weighs the workers that can take the task now, and chooses: @chosenNo (NULL: none), @chosenSetNo, @chosenFills (1: it takes
 -- the last slot), @explanation. The rule: not the agent whose attempt has just ended, lowest load, most preferred
 -- capabilities, most reliable, least recently assigned, id. What @plan has given out already counts as taken.
+-- $(sets): the capability sets that meet the demand.
 IF @namedNo IS NULL
 BEGIN
   WITH picked AS (
@@ -10,7 +11,7 @@ BEGIN
       f.active_tasks + COALESCE(x.picks, 0) AS active_tasks,
       CASE WHEN x.picks > 0 THEN CAST(f.active_tasks + x.picks AS float) / f.max_concurrent_tasks ELSE f.load END AS load,
       CASE WHEN x.picks > 0 THEN @now ELSE f.last_assigned_at END AS last_assigned_at
-    FROM (SELECT d.set_no FROM dbo.demand_sets AS d WHERE d.demand_no = @demandNo) AS s CROSS APPLY (SELECT TOP (64 /* CANDIDATES_MAX */ + @picks) l.agent_no, l.agent_id, l.set_no, l.max_concurrent_tasks, l.active_tasks,
+    FROM $(sets) AS s CROSS APPLY (SELECT TOP (64 /* CANDIDATES_MAX */ + @picks) l.agent_no, l.agent_id, l.set_no, l.max_concurrent_tasks, l.active_tasks,
       l.completed, l.failed, l.load, l.last_assigned_at
     FROM dbo.agent_loads AS l WHERE l.set_no = s.set_no AND l.assignable = 1
     ORDER BY l.load, l.last_assigned_at, l.agent_id) AS f LEFT JOIN picked AS x ON x.agent_no = f.agent_no),
@@ -30,13 +31,13 @@ BEGIN
       COUNT(*) AS weighed, STRING_AGG(CONCAT(CAST(r.agent_id AS varchar(max)), ',', r.active_tasks, ',', r.max_concurrent_tasks, ',', r.preferred, ',', r.completed, ',', r.failed, ',', r.last_assigned_at, ',', r.ended, ';'), '') WITHIN GROUP (ORDER BY r.place) AS considered
     FROM placed AS r),
   counts AS (
-    SELECT o.kind, v.value FROM (SELECT d.set_no FROM dbo.demand_sets AS d WHERE d.demand_no = @demandNo) AS s CROSS JOIN (VALUES (':workers'), (':active'), (':free')) AS o (kind)
+    SELECT o.kind, v.value FROM $(sets) AS s CROSS JOIN (VALUES (':workers'), (':active'), (':free')) AS o (kind)
     JOIN dbo.counters AS v ON v.name = CONCAT('set:', s.set_no, o.kind)),
   counted AS (
     SELECT COALESCE(SUM(CASE WHEN k.kind = ':workers' THEN k.value ELSE 0 END), 0) AS workers,
       COALESCE(SUM(CASE WHEN k.kind = ':active' THEN k.value ELSE 0 END), 0) AS active,
       COALESCE(SUM(CASE WHEN k.kind = ':free' THEN k.value ELSE 0 END), 0) - (SELECT COUNT(*) FROM @plan AS x WHERE x.fills = 1
-        AND EXISTS (SELECT 1 FROM (SELECT d.set_no FROM dbo.demand_sets AS d WHERE d.demand_no = @demandNo) AS s WHERE s.set_no = x.set_no)) AS free,
+        AND EXISTS (SELECT 1 FROM $(sets) AS s WHERE s.set_no = x.set_no)) AS free,
       (SELECT SUM(t.value) FROM dbo.counters AS t WHERE t.name = 'agents:workers') AS total
     FROM counts AS k)
   SELECT @chosenNo = NULLIF(c.agent_no, 0), @chosenSetNo = c.set_no, @chosenFills = c.fills,
@@ -51,7 +52,7 @@ BEGIN
       (SELECT COUNT(*) FROM @plan AS y WHERE y.agent_no = @namedNo) AS picks,
       (SELECT SUM(t.value) FROM dbo.counters AS t WHERE t.name = 'agents:workers') AS total,
       CASE WHEN a.role = 'worker' AND a.status <> 'deregistered' THEN 1 ELSE 0 END AS worker,
-      CASE WHEN EXISTS (SELECT 1 FROM (SELECT d.set_no FROM dbo.demand_sets AS d WHERE d.demand_no = @demandNo) AS s WHERE s.set_no = l.set_no) THEN 1 ELSE 0 END AS meets
+      CASE WHEN EXISTS (SELECT 1 FROM $(sets) AS s WHERE s.set_no = l.set_no) THEN 1 ELSE 0 END AS meets
     FROM dbo.agents AS a JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no WHERE a.agent_no = @namedNo),
   weighed AS (
     SELECT w.agent_no, w.agent_id, w.set_no, w.max_concurrent_tasks, w.completed, w.failed, w.worker, w.meets, w.working, w.total,
