@@ -28,6 +28,7 @@ import { messageTypesContract } from "./message-types.ts";
 import { orderingContract } from "./ordering.ts";
 import { pagingContract } from "./paging.ts";
 import { prioritiesContract } from "./priorities.ts";
+import { refusalOrdersContract } from "./refusal-orders.ts";
 import { registrationAuthorityContract } from "./registration-authority.ts";
 import { releasesContract } from "./releases.ts";
 import { replyBytesContract } from "./reply-bytes.ts";
@@ -47,6 +48,7 @@ export const contracts = [
   credentialsContract,
   credentialRenewalContract,
   registrationAuthorityContract,
+  refusalOrdersContract,
   firstAdminContract,
   heartbeatsContract,
   sendingContract,

@@ -8,6 +8,12 @@ import {
   sortKeyOf,
 } from "../../src/lib/store/rules/candidate-order.ts";
 import { HEAD_STARTS_SQL } from "../../src/lib/store/rules/ranks.ts";
+import {
+  ASSIGN_REFUSALS,
+  ATTEMPT_REFUSALS,
+  ENROLMENT_REFUSALS,
+  SEND_REFUSALS,
+} from "../../src/lib/store/rules/refusal-orders.ts";
 import { BACK_OFF, COUNT_AGAINST_AGENT, LIVE_STATUSES, sqlWords } from "../../src/lib/store/rules/task-outcomes.ts";
 import { sourcesIn } from "../style/sources.ts";
 
@@ -50,12 +56,7 @@ describe("a rule", () => {
   });
 
   it("of what waits before it is tried again", () => {
-    for (const name of [
-      "fail-tasks.sql",
-      "time-out-tasks.sql",
-      "release-left-tasks.sql",
-      "heartbeats-with-changes.sql",
-    ]) {
+    for (const name of ["fail-tasks.sql", "time-out-tasks.sql", "release-left-tasks.sql"]) {
       expect([name, builtText(name)]).toEqual([
         name,
         expect.stringContaining(`CASE WHEN f.outcome IN (${sqlWords(BACK_OFF)}) THEN @now +`),
@@ -70,6 +71,48 @@ describe("a rule", () => {
     const withRunning = lists.filter((list) => list.includes("'running'"));
     expect(withRunning.length).toBeGreaterThan(8);
     expect(new Set(withRunning)).toEqual(new Set([sqlWords(LIVE_STATUSES)]));
+  });
+});
+
+describe("the order of refusals", () => {
+  /** Codes after THEN, in the order in which the text has them. */
+  const codesIn = (text: string) => [...text.matchAll(/THEN '([A-Z_]{4,})'/g)].map(([, code = ""]) => code);
+  /** The order without what it has twice in a row: a condition of another kind for the same refusal. */
+  const orderIn = (text: string) => codesIn(text).filter((code, place, all) => code !== all[place - 1]);
+  const between = (text: string, start: string, end: string) =>
+    text.slice(text.indexOf(start), text.indexOf(end, text.indexOf(start)));
+
+  it("of a message", () => {
+    expect(orderIn(between(textOf("parts/read-sends.sql"), "WHEN s.agent_no IS NULL", "AS refusal"))).toEqual(
+      SEND_REFUSALS,
+    );
+  });
+
+  it("of a message to a channel: what it does not share is left out", () => {
+    const codes = orderIn(textOf("broadcast-message.sql"));
+    const known = SEND_REFUSALS.filter((code) => codes.includes(code));
+    expect(known.length).toBeGreaterThan(3);
+    const ranks = codes.flatMap((code) => SEND_REFUSALS.flatMap((one, rank) => (one === code ? [rank] : [])));
+    expect(ranks).toEqual([...ranks].sort((a, b) => a - b));
+  });
+
+  it("of a new task", () => {
+    expect(
+      codesIn(between(textOf("parts/check-new-tasks.sql"), "CROSS APPLY (SELECT CASE WHEN s.agent_no IS NULL", ";")),
+    ).toEqual(ASSIGN_REFUSALS.filter((code) => code !== "DEPENDENCY_INVALID"));
+    // Dependencies are looked at afterwards, of those that are not refused yet.
+    const text = textOf("parts/check-new-tasks.sql");
+    expect(text.indexOf("THEN 'DEPENDENCY_INVALID'")).toBeGreaterThan(text.indexOf("THEN 'IDEMPOTENCY_MISMATCH'"));
+  });
+
+  it.each(["start", "progress", "complete", "fail"])("of what an agent does with an attempt: %s", (verb) => {
+    const text = textOf(`${verb}-tasks.sql`);
+    expect(codesIn(between(text, "WHEN a.agent_no IS NULL", "FROM (SELECT"))).toEqual(ATTEMPT_REFUSALS);
+  });
+
+  it("of a registration by a key", () => {
+    const text = textOf("register-authorised-agents.sql");
+    expect(codesIn(between(text, "WHEN x.uses_left = 0", "FROM @authorities"))).toEqual(ENROLMENT_REFUSALS);
   });
 });
 

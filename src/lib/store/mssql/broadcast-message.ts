@@ -1,13 +1,14 @@
 import type { AgentCommunicationError } from "../../model/errors.ts";
 import type { SendMessageReply } from "../../model/message.ts";
 import { broadcastTooLarge } from "../channel-reading.ts";
+import type { SendRefusal } from "../rules/refusal-orders.ts";
 import type { NewMessage } from "../store.ts";
 import { actorBeside } from "./audit.ts";
 import type { Batch } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemJson } from "./item-text.ts";
 import { procedure } from "./procedures.ts";
-import { encodeNewMessage, type SendRefusal, sendRefusalOf } from "./send-messages.ts";
+import { encodeNewMessage, sendRefusalOf } from "./send-messages.ts";
 
 interface PostRow {
   refusal: SendRefusal | "TOO_LARGE" | null;

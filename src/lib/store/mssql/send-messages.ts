@@ -5,6 +5,7 @@ import type { SendMessageReply } from "../../model/message.ts";
 import { PRIORITIES } from "../../model/values.ts";
 import { currentCall } from "../../trace/call-context.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
+import type { SendRefusal } from "../rules/refusal-orders.ts";
 import { idTaken, mailboxFull, mailboxShareUsed, mismatch } from "../send-refusals.ts";
 import type { NewMessage } from "../store.ts";
 import { actorBeside } from "./audit.ts";
@@ -24,18 +25,6 @@ const SEVERAL = procedure("send_messages");
 function procedureFor(calls: readonly (readonly NewMessage[])[]): Procedure {
   return calls.every((messages) => messages.length === 1 && messages[0]?.orderingKey === undefined) ? SINGLE : SEVERAL;
 }
-
-/** Why a batch refuses a message. */
-export type SendRefusal =
-  | "SENDER_UNKNOWN"
-  | "SENDER_LEFT"
-  | "KEY_MISMATCH"
-  | "ID_TAKEN"
-  | "ID_MISMATCH"
-  | "RECEIVER_UNKNOWN"
-  | "RECEIVER_LEFT"
-  | "MAILBOX_FULL"
-  | "SHARE_USED";
 
 interface SendRow {
   item: number;
