@@ -7,21 +7,14 @@ CREATE PROCEDURE release.archive_tasks
   @clockOffset bigint
 AS
 -- include: parts/prologue.sql
-DECLARE @old TABLE (task_no bigint NOT NULL PRIMARY KEY, task nvarchar(max) NOT NULL,
-  key_version varchar(64) COLLATE Latin1_General_100_BIN2 NULL, result_key_version varchar(64) COLLATE Latin1_General_100_BIN2 NULL, assignments nvarchar(max) NOT NULL,
-  events nvarchar(max) NOT NULL);
+-- The contents stay in @items: they may be megabytes, and there are servers whose table variables lose texts of that size.
+DECLARE @old TABLE (task_no bigint NOT NULL PRIMARY KEY, place int NOT NULL);
 DECLARE @archived TABLE (task_no bigint NOT NULL PRIMARY KEY, task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, status varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL,
   supervisor_no int NOT NULL, ended_at bigint NOT NULL, attempt int NOT NULL,
   idempotency_key varchar(64) COLLATE Latin1_General_100_BIN2 NULL, request_hash varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL);
 DECLARE @done int;
 -- include: parts/declare-counts.sql
-INSERT INTO @old (task_no, task, key_version, result_key_version, assignments, events)
-SELECT CAST(n.[value] AS bigint), REPLACE(REPLACE(t.[value] COLLATE Latin1_General_100_BIN2, NCHAR(64976), NCHAR(34)), NCHAR(64977), NCHAR(92)), CAST(k.[value] AS varchar(64)), CAST(r.[value] AS varchar(64)),
-  REPLACE(REPLACE(a.[value] COLLATE Latin1_General_100_BIN2, NCHAR(64976), NCHAR(34)), NCHAR(64977), NCHAR(92)), REPLACE(REPLACE(e.[value] COLLATE Latin1_General_100_BIN2, NCHAR(64976), NCHAR(34)), NCHAR(64977), NCHAR(92))
-FROM OPENJSON(@items, '$[0].taskNos') AS n JOIN OPENJSON(@items, '$[0].tasks') AS t ON t.[key] = n.[key]
-JOIN OPENJSON(@items, '$[0].keyVersions') AS k ON k.[key] = n.[key]
-JOIN OPENJSON(@items, '$[0].resultKeyVersions') AS r ON r.[key] = n.[key]
-JOIN OPENJSON(@items, '$[0].assignments') AS a ON a.[key] = n.[key] JOIN OPENJSON(@items, '$[0].events') AS e ON e.[key] = n.[key];
+INSERT INTO @old (task_no, place) SELECT CAST(n.[value] AS bigint), CAST(n.[key] AS int) FROM OPENJSON(@items, '$[0].taskNos') AS n;
 BEGIN TRANSACTION;
 DELETE FROM dbo.tasks OUTPUT deleted.task_no, deleted.task_id, deleted.status, deleted.supervisor_no, deleted.ended_at,
   deleted.attempt, deleted.idempotency_key, deleted.request_hash
@@ -30,9 +23,15 @@ WHERE task_no IN (SELECT o.task_no FROM @old AS o) AND ended_at IS NOT NULL;
 SET @done = (SELECT COUNT(*) FROM @archived);
 INSERT INTO dbo.task_archive (task_id, status, supervisor_id, ended_at, attempt, idempotency_key, request_hash, task,
   key_version, result_key_version, assignments, events)
-SELECT x.task_id, x.status, s.agent_id, x.ended_at, x.attempt, x.idempotency_key, x.request_hash, o.task,
-  o.key_version, o.result_key_version, o.assignments, o.events
-FROM @archived AS x JOIN @old AS o ON o.task_no = x.task_no JOIN dbo.agents AS s ON s.agent_no = x.supervisor_no;
+SELECT x.task_id, x.status, s.agent_id, x.ended_at, x.attempt, x.idempotency_key, x.request_hash,
+  REPLACE(REPLACE(t.[value] COLLATE Latin1_General_100_BIN2, NCHAR(64976), NCHAR(34)), NCHAR(64977), NCHAR(92)), CAST(k.[value] AS varchar(64)), CAST(r.[value] AS varchar(64)),
+  REPLACE(REPLACE(a.[value] COLLATE Latin1_General_100_BIN2, NCHAR(64976), NCHAR(34)), NCHAR(64977), NCHAR(92)), REPLACE(REPLACE(e.[value] COLLATE Latin1_General_100_BIN2, NCHAR(64976), NCHAR(34)), NCHAR(64977), NCHAR(92))
+FROM @archived AS x JOIN @old AS o ON o.task_no = x.task_no JOIN dbo.agents AS s ON s.agent_no = x.supervisor_no
+JOIN OPENJSON(@items, '$[0].tasks') AS t ON CAST(t.[key] AS int) = o.place
+JOIN OPENJSON(@items, '$[0].keyVersions') AS k ON k.[key] = t.[key]
+JOIN OPENJSON(@items, '$[0].resultKeyVersions') AS r ON r.[key] = t.[key]
+JOIN OPENJSON(@items, '$[0].assignments') AS a ON a.[key] = t.[key]
+JOIN OPENJSON(@items, '$[0].events') AS e ON e.[key] = t.[key];
 INSERT INTO @counts (name, delta) SELECT CONCAT('tasks:', x.status), -COUNT(*) FROM @archived AS x GROUP BY x.status;
 -- include: parts/apply-counts.sql
 COMMIT TRANSACTION;

@@ -24,6 +24,8 @@ ELSE IF @kind = 'POST'
   SELECT m.arrival, m.receiver_no, m.status, m.attempt, 'expired', N'WITHDRAWN', CASE WHEN m.joined = 1 THEN m.ordering_key END
   FROM dbo.messages AS m WHERE m.post_id = @messageId AND m.post_id IS NOT NULL AND m.status = 'queued' AND m.sender_no = @senderNo;
 SET @ending = (SELECT COUNT(*) FROM @ended);
+-- A claim has leased it between the two reads: the next try says so.
+IF @kind = 'QUEUED' AND @ending = 0 RETURN 1;
 IF @ending > 0
 BEGIN
   BEGIN TRANSACTION;
