@@ -119,6 +119,18 @@ export function clockStepsContract(open: StoreFactory): void {
       });
     });
 
+    it("forgets the rate of what was sent ahead: it is not the rate of the minute when the clock gets there", async () => {
+      await stepped(HOUR, async (scene, setBack) => {
+        const [sender, receiver] = [await scene.agent(), await scene.agent()];
+        for (let n = 0; n < 3; n += 1) await scene.send(sender, receiver);
+        await setBack();
+        await scene.send(sender, receiver);
+        expect((await scene.store.queueStatistics()).messagesPerMinute).toBe(1);
+        scene.advance(HOUR);
+        expect((await scene.store.queueStatistics()).messagesPerMinute).toBe(0);
+      });
+    });
+
     it("is looked for by every sweep, which corrects nothing where nothing lies ahead", async () => {
       await stepped(30 * SECOND, async (scene, setBack) => {
         const [sender, receiver] = [await scene.agent(), await scene.agent()];

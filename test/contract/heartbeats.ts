@@ -159,9 +159,13 @@ export function heartbeatsContract(open: StoreFactory): void {
         await scene.worker();
         const held = await scene.assign(supervisor, { maxRetries: 0 });
         await scene.pass(95 * SECOND);
-        expect(await scene.look(held.taskId)).toMatchObject({ status: "failed", retriesUsed: 0 });
+        expect(await scene.look(held.taskId)).toMatchObject({
+          status: "failed",
+          retriesUsed: 0,
+          error: "AGENT_INACTIVE",
+        });
         const result = only(await scene.results(supervisor, held.taskId));
-        expect(result.payload).toMatchObject({ status: "failed", attempt: 1 });
+        expect(result.payload).toMatchObject({ status: "failed", attempt: 1, error: "AGENT_INACTIVE" });
       });
 
       it("takes an inactive agent out of assigning until it is back", async () => {

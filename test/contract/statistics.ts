@@ -70,6 +70,45 @@ export function statisticsContract(open: StoreFactory): void {
       });
     });
 
+    it("of the queue move with every change of a message", async () => {
+      await withStore(open, {}, async (scene) => {
+        const [sender, receiver] = [await scene.agent(), await scene.agent()];
+        const counts = async () => {
+          const { byStatus } = await scene.store.queueStatistics();
+          return Object.fromEntries(Object.entries(byStatus).filter(([, count]) => count !== 0));
+        };
+        const messageId = await scene.send(sender, receiver, { maxAttempts: 4 });
+        expect(await counts()).toEqual({ queued: 1 });
+        const retried = await scene.receiveOne(receiver);
+        expect(await counts()).toEqual({ leased: 1 });
+        await scene.settle(receiver, retried, "retry", { delayMilliseconds: 0 });
+        expect(await counts()).toEqual({ queued: 1 });
+        const given = await scene.receiveOne(receiver);
+        const { attempt } = given;
+        await scene.store.giveBackMessages({
+          agentId: receiver,
+          messages: [{ messageId, attempt }],
+          delayMilliseconds: 0,
+        });
+        expect(await counts()).toEqual({ queued: 1 });
+        await scene.receiveOne(receiver);
+        await scene.pass(2 * MINUTE);
+        expect(await counts()).toEqual({ queued: 1 });
+        await scene.settle(receiver, await scene.receiveOne(receiver), "dead_letter");
+        expect(await counts()).toEqual({ dead_lettered: 1 });
+        await scene.store.redriveDeadLetters({ messageIds: [messageId], dryRun: false });
+        expect(await counts()).toEqual({ queued: 1 });
+        await scene.store.withdrawMessage(messageId);
+        expect(await counts()).toEqual({ expired: 1 });
+        await scene.send(sender, receiver);
+        await scene.settle(receiver, await scene.receiveOne(receiver), "complete");
+        expect(await counts()).toEqual({ completed: 1, expired: 1 });
+        await scene.pass(8 * 24 * HOUR);
+        await scene.store.maintain();
+        expect(await counts()).toEqual({});
+      });
+    });
+
     it("of the queue tell the rate of the last minute and the age of the oldest waiting", async () => {
       await withStore(open, {}, async (scene) => {
         const agentId = await scene.agent();
