@@ -22,6 +22,8 @@ const READ_THEN_WRITE: ReadonlySet<string> = new Set([
   "issueCredential",
   "revokeCredential",
   "renewToken",
+  "putMessageType",
+  "deleteMessageType",
 ] satisfies Verb[]);
 
 const CALLS = 64;

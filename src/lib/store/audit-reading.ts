@@ -81,7 +81,7 @@ export function auditWindow(query: ListAuditQuery): AuditWindow {
  * The page of rows that were found.
  *
  * @param rows matching ones, newest first, at most one more than the limit
- * @param stopped the number of the last entry that was looked at, if there may be more behind it
+ * @param stopped the number of the last entry that was looked at, where looking stopped
  */
 export function auditPage(
   window: AuditWindow,

@@ -10,7 +10,7 @@ import {
 } from "./channel-reading.ts";
 import type { Decide } from "./decision.ts";
 import { iso } from "./instants.ts";
-import { type List, listPage } from "./list-page.ts";
+import { type List, listPage, type TextRange } from "./list-page.ts";
 import { channelNotFound } from "./refusals.ts";
 import {
   type ChannelChange,
@@ -26,12 +26,6 @@ import type { Store } from "./store.ts";
 /** The verbs of channels, over what an engine reads and writes. */
 
 type ChannelQuery = Parameters<Store["listChannels"]>[0];
-
-/** Rows to be listed: behind `after`, at most `rows`. */
-export interface TextRange {
-  after: string;
-  rows: number;
-}
 
 export interface MemberRow {
   agent_id: string;

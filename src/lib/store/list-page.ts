@@ -38,3 +38,9 @@ export function listPage<Row, Item>(
       takePage(rows, limit, list.read, (last) => encodeCursor(filters, list.positionOf(last)), found),
   };
 }
+
+/** Rows of a list by name: behind `after`, at most `rows`. */
+export interface TextRange {
+  after: string;
+  rows: number;
+}

@@ -1,26 +1,14 @@
-import {
-  AUDIT_BLOCK_MAX_ENTRIES,
-  type AuditBlock,
-  type AuditBlockContents,
-  type ListAuditBlocksQuery,
-  type UnsealedAudit,
-} from "../../model/audit.ts";
+import { AUDIT_BLOCK_MAX_ENTRIES } from "../../model/audit.ts";
 import type { AuditRow } from "../audit-reading.ts";
 import {
   type BlockRow,
   isDue,
   type MemberRow,
-  readBlock,
-  readContents,
-  readUnsealed,
   type SealedBlock,
   sealBlock,
   type UnsealedRow,
 } from "../audit-sealing.ts";
-import { decodeCursor, encodeCursor } from "../cursor.ts";
-import { auditBlockNotFound } from "../refusals.ts";
-import { takePage } from "../reply-bytes.ts";
-import type { Paged } from "../store.ts";
+import type { AuditEngine } from "../audit-verbs.ts";
 import type { Step } from "../upkeep-runs.ts";
 import { type Batch, bigint, int } from "./batch.ts";
 import type { Connection } from "./connection.ts";
@@ -65,42 +53,27 @@ export async function sealAudit(connection: Connection, all = false): Promise<St
 }
 
 const LIST = procedure("list_audit_blocks");
-
-/** Oldest first. */
-export async function listAuditBlocks(connection: Connection, query: ListAuditBlocksQuery): Promise<Paged<AuditBlock>> {
-  const { limit } = query;
-  const filters = { list: "audit-blocks", after: query.after };
-  const after = Number(decodeCursor(filters, query.cursor, 1)?.[0] ?? query.after);
-  const result = await connection.query(LIST, { after: bigint(after), limit: int(limit + 1) });
-  const rows = result.rows<BlockRow>(0);
-  return takePage(rows, limit, readBlock, (last) => encodeCursor(filters, [last.block_no]));
-}
-
 /** A member counts only where its block says that its numbers are. */
 const GET = procedure("get_audit_block");
-
-/** With its entries as they are now. @throws NOT_FOUND */
-export async function getAuditBlock(connection: Connection, blockNo: number): Promise<AuditBlockContents> {
-  const result = await connection.query(GET, { blockNo: bigint(blockNo) });
-  const [row] = result.rows<BlockRow>(0);
-  if (row === undefined) throw auditBlockNotFound(blockNo);
-  const strays = result.rows<{ entry_no: number }>(3);
-  return readContents(readBlock(row), result.rows<MemberRow>(1), result.rows<AuditRow>(2), strays);
-}
-
-const NEWEST_SQL = procedure("newest_audit_block");
-
-export async function newestAuditBlock(connection: Connection): Promise<AuditBlock | undefined> {
-  const [row] = (await connection.query(NEWEST_SQL)).rows<BlockRow>(0);
-  return row === undefined ? undefined : readBlock(row);
-}
-
+const NEWEST = procedure("newest_audit_block");
+/** Above the floor some entries may be in a block, so each is looked up. */
 const COUNT_UNSEALED = procedure("count_unsealed_audit");
 
-/** What no block holds yet. (Above the floor some entries may be in one, so each is looked up.) */
-export async function unsealedAudit(connection: Connection): Promise<UnsealedAudit> {
-  const [row] = (await connection.query(COUNT_UNSEALED)).rows<UnsealedRow>(0);
-  return readUnsealed(row ?? { count: 0, oldest_at: null });
+/** What the verbs of the audit read of blocks. */
+export function blockReaders(connection: Connection): Pick<AuditEngine, "blocks" | "block" | "newest" | "unsealed"> {
+  return {
+    async blocks(after, rows) {
+      return (await connection.query(LIST, { after: bigint(after), limit: int(rows) })).rows<BlockRow>(0);
+    },
+    async block(blockNo) {
+      const result = await connection.query(GET, { blockNo: bigint(blockNo) });
+      const [block] = result.rows<BlockRow>(0);
+      const [members, entries] = [result.rows<MemberRow>(1), result.rows<AuditRow>(2)];
+      return block && { block, members, entries, strays: result.rows(3) };
+    },
+    newest: async () => (await connection.query(NEWEST)).rows<BlockRow>(0)[0],
+    unsealed: async () => (await connection.query(COUNT_UNSEALED)).rows<UnsealedRow>(0)[0],
+  };
 }
 
 /** The procedure of the audit's owner decides what may go; the app may do no more than ask. */

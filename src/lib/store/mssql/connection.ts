@@ -97,7 +97,7 @@ export class Connection {
     return coalescer.add({ item, json: JSON.stringify(batch.encode(item)) });
   }
 
-  /** One call that only reads; its recordsets in order. */
+  /** One call that travels alone, and may be sent again; its recordsets in order. */
   async query(sql: Procedure | SqlText, inputs: Inputs = {}): Promise<BatchResult> {
     if (this.#closed) throw storeClosed();
     return this.#tracked(() => this.#retried(() => this.#execute(sql, inputs)));

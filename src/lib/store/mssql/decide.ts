@@ -1,3 +1,4 @@
+import type { NewAuditEntry } from "../../model/audit.ts";
 import { newId } from "../../model/ids.ts";
 import { actorOf, type CallContext, currentCall } from "../../trace/call-context.ts";
 import type { Decide, Deciding, Decision } from "../decision.ts";
@@ -85,7 +86,8 @@ function decideOne<Ask, Seen, Change>(
   return { value: decided.answer, write: { sql, inputs: { ...kept, ...inputs } } };
 }
 
-function encodeEntries(entries: NonNullable<Decision<unknown, unknown>["entries"]>, caller: string): string {
+/** Entries of the audit as procedures take them, in @entries. @param caller the actor of those that name none */
+export function encodeEntries(entries: readonly NewAuditEntry[], caller: string): string {
   const rows = entries.map(({ actor = caller, action, subjectKind, subjectId, detail = {} }, n) => ({
     n,
     actor,

@@ -1,11 +1,12 @@
 import type { SqlSettings } from "../../config/sql-settings.ts";
+import { auditVerbs } from "../audit-verbs.ts";
 import { channelVerbs } from "../channel-verbs.ts";
 import { credentialVerbs } from "../credential-verbs.ts";
+import { messageTypeVerbs } from "../message-type-verbs.ts";
 import type { Store } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
 import { previewAssignment } from "./assignment.ts";
-import { listAudit, recordAudit } from "./audit.ts";
-import { getAuditBlock, listAuditBlocks, newestAuditBlock, unsealedAudit } from "./audit-blocks.ts";
+import { auditEngine } from "./audit.ts";
 import { broadcastMessage } from "./broadcast-message.ts";
 import { cancelTask } from "./cancel-task.ts";
 import { channelEngine } from "./channels.ts";
@@ -14,7 +15,7 @@ import { Connection, type ConnectionOptions } from "./connection.ts";
 import { credentialEngine } from "./credentials.ts";
 import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
 import { giveBackMessages } from "./give-back.ts";
-import { deleteMessageType, findMessageType, listMessageTypes, putMessageType } from "./message-types.ts";
+import { messageTypeEngine } from "./message-types.ts";
 import { findDeliverable, getMessage, peekMessages, relationToMessage } from "./messages.ts";
 import { countOutdated, findOutdated, replaceOutdated } from "./outdated.ts";
 import { poolOf } from "./pool-config.ts";
@@ -51,7 +52,8 @@ export function storeOver(connection: Connection): Store {
     ...messageVerbs(connection),
     ...channelVerbs(channelEngine(connection)),
     ...taskVerbs(connection),
-    ...auditVerbs(connection),
+    ...messageTypeVerbs(messageTypeEngine(connection)),
+    ...auditVerbs(auditEngine(connection)),
     ...credentialVerbs(credentialEngine(connection)),
     ...encryptionVerbs(connection),
     ...statisticsVerbs(connection),
@@ -90,21 +92,6 @@ function messageVerbs(connection: Connection) {
     listDeadLetters: (query) => listDeadLetters(connection, query),
     redriveDeadLetters: (selection) => redriveDeadLetters(connection, selection),
     purgeDeadLetters: (selection) => purgeDeadLetters(connection, selection),
-    putMessageType: (type, schema) => putMessageType(connection, type, schema),
-    findMessageType: (type) => findMessageType(connection, type),
-    listMessageTypes: (page) => listMessageTypes(connection, page),
-    deleteMessageType: (type) => deleteMessageType(connection, type),
-  } satisfies Partial<Store>;
-}
-
-function auditVerbs(connection: Connection) {
-  return {
-    listAudit: (query) => listAudit(connection, query),
-    recordAudit: (entries) => recordAudit(connection, entries),
-    listAuditBlocks: (query) => listAuditBlocks(connection, query),
-    getAuditBlock: (blockNo) => getAuditBlock(connection, blockNo),
-    newestAuditBlock: () => newestAuditBlock(connection),
-    unsealedAudit: () => unsealedAudit(connection),
   } satisfies Partial<Store>;
 }
 

@@ -1,30 +1,18 @@
-import {
-  AUDIT_BLOCK_MAX_ENTRIES,
-  AUDIT_UNSEALED_MAX,
-  type AuditBlock,
-  type AuditBlockContents,
-  type ListAuditBlocksQuery,
-  type UnsealedAudit,
-} from "../../model/audit.ts";
+import { AUDIT_BLOCK_MAX_ENTRIES, AUDIT_UNSEALED_MAX } from "../../model/audit.ts";
 import { AUDIT_COLUMNS, type AuditRow } from "../audit-reading.ts";
 import {
   BLOCK_COLUMNS,
   type BlockRow,
   isDue,
   type MemberRow,
-  readBlock,
-  readContents,
-  readUnsealed,
   type SealedBlock,
   sealBlock,
   type UnsealedRow,
 } from "../audit-sealing.ts";
-import { decodeCursor, encodeCursor } from "../cursor.ts";
+import type { AuditEngine } from "../audit-verbs.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
-import { auditBlockNotFound } from "../refusals.ts";
-import { takePage } from "../reply-bytes.ts";
-import type { Paged } from "../store.ts";
 import type { Step } from "../upkeep-runs.ts";
+import type { Connection } from "./connection.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The audit's blocks: sealing, reading, and dropping what is past its retention. */
@@ -44,8 +32,7 @@ const INSERT_MEMBER = "INSERT INTO audit_block_entries (entry_no, block_no, hash
  */
 export function sealAudit(transaction: Transaction, all = false): Step {
   const previous = transaction.get<BlockRow>(NEWEST);
-  const floor = previous?.floor_no ?? Number.MIN_SAFE_INTEGER;
-  const entries = transaction.all<AuditRow>(UNSEALED, floor, AUDIT_BLOCK_MAX_ENTRIES);
+  const entries = transaction.all<AuditRow>(UNSEALED, floorOf(previous), AUDIT_BLOCK_MAX_ENTRIES);
   const last = entries.at(-1);
   if (last === undefined || !(all || isDue(entries, transaction.now))) return { done: 0, more: false };
   const { row, members } = sealBlock(previous, entries, { now: transaction.now, floorNo: last.entry_no });
@@ -69,16 +56,6 @@ function insertBlock(transaction: Transaction, row: SealedBlock["row"]): void {
   );
 }
 
-/** Oldest first. */
-export function listAuditBlocks(transaction: Transaction, query: ListAuditBlocksQuery): Paged<AuditBlock> {
-  const { limit } = query;
-  const filters = { list: "audit-blocks", after: query.after };
-  const after = Number(decodeCursor(filters, query.cursor, 1)?.[0] ?? query.after);
-  const sql = `${BLOCKS} WHERE b.block_no > ? ORDER BY b.block_no LIMIT ?`;
-  const rows = transaction.all<BlockRow>(sql, after, limit + 1);
-  return takePage(rows, limit, readBlock, (last) => encodeCursor(filters, [last.block_no]));
-}
-
 /** A member counts only where its block says that its numbers are: ?1 block ?2 first ?3 last */
 const MEMBERS = `SELECT m.entry_no, m.hash FROM audit_block_entries m
   WHERE m.entry_no BETWEEN ?2 AND ?3 AND m.block_no = ?1 ORDER BY m.entry_no`;
@@ -90,35 +67,37 @@ const STRAYS = `SELECT e.entry_no FROM audit_entries e WHERE e.entry_no > ?1 AND
     WHERE m.entry_no = e.entry_no AND e.entry_no BETWEEN b.first_entry_no AND b.last_entry_no)
   ORDER BY e.entry_no LIMIT ?3`;
 
-/** With its entries as they are now. @throws NOT_FOUND */
-export function getAuditBlock(transaction: Transaction, blockNo: number): AuditBlockContents {
-  const [row, previous] = transaction.all<BlockRow>(
-    `${BLOCKS} WHERE b.block_no IN (?1, ?1 - 1) ORDER BY b.block_no DESC`,
-    blockNo,
-  );
-  if (row?.block_no !== blockNo) throw auditBlockNotFound(blockNo);
-  const range = [blockNo, row.first_entry_no, row.last_entry_no];
-  const floor = previous?.floor_no ?? Number.MIN_SAFE_INTEGER;
-  return readContents(
-    readBlock(row),
-    transaction.all<MemberRow>(MEMBERS, ...range),
-    transaction.all<AuditRow>(ENTRIES, ...range),
-    transaction.all<{ entry_no: number }>(STRAYS, floor, row.floor_no, AUDIT_BLOCK_MAX_ENTRIES),
-  );
-}
-
-export function newestAuditBlock(transaction: Transaction): AuditBlock | undefined {
-  const row = transaction.get<BlockRow>(NEWEST);
-  return row === undefined ? undefined : readBlock(row);
-}
-
 const COUNT_UNSEALED = `SELECT count(*) AS count, (SELECT at FROM audit_entries WHERE entry_no > ?1 ORDER BY entry_no LIMIT 1) AS oldest_at
   FROM (SELECT 1 FROM audit_entries WHERE entry_no > ?1 LIMIT ${AUDIT_UNSEALED_MAX})`;
 
-/** Entries that are in no block yet: all above the floor of the newest block. */
-export function unsealedAudit(transaction: Transaction): UnsealedAudit {
-  const floor = transaction.get<BlockRow>(NEWEST)?.floor_no ?? Number.MIN_SAFE_INTEGER;
-  return readUnsealed(transaction.get<UnsealedRow>(COUNT_UNSEALED, floor) ?? { count: 0, oldest_at: null });
+const FROM_BLOCK = `${BLOCKS} WHERE b.block_no > ? ORDER BY b.block_no LIMIT ?`;
+const WITH_PREVIOUS = `${BLOCKS} WHERE b.block_no IN (?1, ?1 - 1) ORDER BY b.block_no DESC`;
+
+/** What the verbs of the audit read of blocks. */
+export function blockReaders(connection: Connection): Pick<AuditEngine, "blocks" | "block" | "newest" | "unsealed"> {
+  return {
+    blocks: (after, rows) => connection.read((tx) => tx.all<BlockRow>(FROM_BLOCK, after, rows)),
+    block: (blockNo) => connection.read((tx) => findBlock(tx, blockNo)),
+    newest: () => connection.read((tx) => tx.get<BlockRow>(NEWEST)),
+    // Entries that are in no block yet: all above the floor of the newest block.
+    unsealed: () => connection.read((tx) => tx.get<UnsealedRow>(COUNT_UNSEALED, floorOf(tx.get<BlockRow>(NEWEST)))),
+  };
+}
+
+function floorOf(block: BlockRow | undefined): number {
+  return block?.floor_no ?? Number.MIN_SAFE_INTEGER;
+}
+
+function findBlock(transaction: Transaction, blockNo: number): Awaited<ReturnType<AuditEngine["block"]>> {
+  const [block, previous] = transaction.all<BlockRow>(WITH_PREVIOUS, blockNo);
+  if (block?.block_no !== blockNo) return undefined;
+  const range = [blockNo, block.first_entry_no, block.last_entry_no];
+  return {
+    block,
+    members: transaction.all<MemberRow>(MEMBERS, ...range),
+    entries: transaction.all<AuditRow>(ENTRIES, ...range),
+    strays: transaction.all(STRAYS, floorOf(previous), block.floor_no, AUDIT_BLOCK_MAX_ENTRIES),
+  };
 }
 
 /** The oldest block that still has its entries, unless it is the newest of all. */

@@ -1,7 +1,9 @@
-import type { AuditDetail, AuditEntry, ListAuditQuery, NewAuditEntry } from "../../model/audit.ts";
+import type { AuditDetail, ListAuditQuery, NewAuditEntry } from "../../model/audit.ts";
 import { actorOf } from "../../trace/call-context.ts";
-import { AUDIT_COLUMNS, type AuditRow, auditPage, auditWindow } from "../audit-reading.ts";
-import type { Paged } from "../store.ts";
+import { AUDIT_COLUMNS, type AuditRow, type AuditWindow } from "../audit-reading.ts";
+import type { AuditEngine } from "../audit-verbs.ts";
+import { blockReaders } from "./audit-blocks.ts";
+import type { Connection } from "./connection.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The entries of the audit: how they are added to a transition, and how they are read. */
@@ -38,6 +40,15 @@ export function recordAudit(transaction: Transaction, entries: readonly NewAudit
   for (const entry of entries) audit(transaction, entry);
 }
 
+/** What the verbs of the audit read and write. */
+export function auditEngine(connection: Connection): AuditEngine {
+  return {
+    list: (window, query) => connection.read((tx) => list(tx, window, query)),
+    record: (entries) => connection.write((tx) => recordAudit(tx, entries)),
+    ...blockReaders(connection),
+  };
+}
+
 const CONDITION = `(?4 IS NULL OR e.at >= ?4) AND (?5 IS NULL OR e.at < ?5) AND (?6 IS NULL OR e.actor = ?6)
   AND (?7 IS NULL OR e.action = ?7) AND (?8 IS NULL OR e.subject_kind = ?8) AND (?9 IS NULL OR e.subject_id = ?9)`;
 
@@ -47,17 +58,15 @@ const LIST = `SELECT ${AUDIT_COLUMNS} FROM (${LOOKED}) AS e WHERE ${CONDITION} O
 /** The entry at which looking stopped; none when the entries ended before. */
 const STOPPED = `SELECT entry_no FROM (${LOOKED}) LIMIT 1 OFFSET ?3 - 1`;
 
-/** Newest first. A page may be short, or empty, and not the last: see AUDIT_SCAN_MAX. */
-export function listAudit(transaction: Transaction, query: ListAuditQuery): Paged<AuditEntry> {
-  const window = auditWindow(query);
+function list(transaction: Transaction, window: AuditWindow, query: ListAuditQuery) {
   const lowest = window.numbersFrom === null ? Number.MIN_SAFE_INTEGER : numberSince(transaction, window.numbersFrom);
   const behind = window.numbersTo === null ? window.before : numberSince(transaction, window.numbersTo);
   const place = [lowest, Math.min(behind, window.before), window.scan];
   const { actor = null, action = null, subjectKind = null, subjectId = null, limit } = query;
   const filter = [window.from, window.to, actor, action, subjectKind, subjectId];
-  const rows = transaction.all<AuditRow>(LIST, ...place, ...filter, limit + 1);
-  const stopped = rows.length > limit ? undefined : transaction.get<{ entry_no: number }>(STOPPED, ...place)?.entry_no;
-  return auditPage(window, limit, rows, stopped);
+  const entries = transaction.all<AuditRow>(LIST, ...place, ...filter, limit + 1);
+  const isFull = entries.length > limit;
+  return { entries, stopped: isFull ? undefined : transaction.get<{ entry_no: number }>(STOPPED, ...place) };
 }
 
 const ENDS = "SELECT min(entry_no) AS low, (SELECT max(entry_no) FROM audit_entries) AS high FROM audit_entries";

@@ -1,12 +1,13 @@
 import type { Clock } from "../../model/clock.ts";
 import type { FaultListener } from "../../trace/store-faults.ts";
+import { auditVerbs } from "../audit-verbs.ts";
 import { channelVerbs } from "../channel-verbs.ts";
 import { credentialVerbs } from "../credential-verbs.ts";
+import { messageTypeVerbs } from "../message-type-verbs.ts";
 import type { Store, StoreSettings } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
 import { previewAssignment } from "./assignment.ts";
-import { listAudit, recordAudit } from "./audit.ts";
-import { getAuditBlock, listAuditBlocks, newestAuditBlock, unsealedAudit } from "./audit-blocks.ts";
+import { auditEngine } from "./audit.ts";
 import { broadcastMessage } from "./broadcast-message.ts";
 import { cancelTask } from "./cancel-task.ts";
 import { channelEngine } from "./channels.ts";
@@ -15,7 +16,7 @@ import { Connection } from "./connection.ts";
 import { credentialEngine } from "./credentials.ts";
 import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
 import { giveBackMessages } from "./give-back.ts";
-import { deleteMessageType, findMessageType, listMessageTypes, putMessageType } from "./message-types.ts";
+import { messageTypeEngine } from "./message-types.ts";
 import { findDeliverable, getMessage, peekMessages, relationToMessage } from "./messages.ts";
 import { countOutdated, findOutdated, replaceOutdated } from "./outdated.ts";
 import { renewLease } from "./renew-lease.ts";
@@ -52,7 +53,8 @@ export function openSqliteStore({ file, settings, clock, onFault }: SqliteStoreO
     ...messageVerbs(connection),
     ...channelVerbs(channelEngine(connection)),
     ...taskVerbs(connection),
-    ...auditVerbs(connection),
+    ...messageTypeVerbs(messageTypeEngine(connection)),
+    ...auditVerbs(auditEngine(connection)),
     ...credentialVerbs(credentialEngine(connection)),
     ...encryptionVerbs(connection),
     ...statisticsVerbs(connection),
@@ -94,21 +96,6 @@ function messageVerbs(connection: Connection) {
     listDeadLetters: (query) => connection.read((tx) => listDeadLetters(tx, query)),
     redriveDeadLetters: (selection) => connection.write((tx) => redriveDeadLetters(tx, selection)),
     purgeDeadLetters: (selection) => connection.write((tx) => purgeDeadLetters(tx, selection)),
-    putMessageType: (type, schema) => connection.write((tx) => putMessageType(tx, type, schema)),
-    findMessageType: (type) => connection.read((tx) => findMessageType(tx, type)),
-    listMessageTypes: (page) => connection.read((tx) => listMessageTypes(tx, page)),
-    deleteMessageType: (type) => connection.write((tx) => deleteMessageType(tx, type)),
-  } satisfies Partial<Store>;
-}
-
-function auditVerbs(connection: Connection) {
-  return {
-    listAudit: (query) => connection.read((tx) => listAudit(tx, query)),
-    recordAudit: (entries) => connection.write((tx) => recordAudit(tx, entries)),
-    listAuditBlocks: (query) => connection.read((tx) => listAuditBlocks(tx, query)),
-    getAuditBlock: (blockNo) => connection.read((tx) => getAuditBlock(tx, blockNo)),
-    newestAuditBlock: () => connection.read(newestAuditBlock),
-    unsealedAudit: () => connection.read(unsealedAudit),
   } satisfies Partial<Store>;
 }
 

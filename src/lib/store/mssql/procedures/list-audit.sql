@@ -13,31 +13,17 @@ CREATE PROCEDURE release.list_audit
   @subjectId varchar(160)
 AS
 DECLARE @looked TABLE (entry_no bigint NOT NULL PRIMARY KEY);
-DECLARE @low bigint, @high bigint, @middle bigint, @found bigint, @lowest bigint = -9007199254740991, @behind bigint = @before;
-IF @numbersFrom IS NOT NULL
+DECLARE @low bigint, @high bigint, @middle bigint, @found bigint, @lowest bigint = -9007199254740991, @behind bigint = @before,
+  @time bigint = @numbersFrom;
+IF @time IS NOT NULL
 BEGIN
-  SET @low = COALESCE((SELECT MIN(e.entry_no) FROM audit.entries AS e), 0);
-  SET @high = COALESCE((SELECT MAX(e.entry_no) FROM audit.entries AS e), -1) + 1;
-  WHILE @low < @high
-  BEGIN
-    SET @middle = @low + (@high - @low) / 2;
-    SET @found = (SELECT TOP (1) e.at FROM audit.entries AS e WHERE e.entry_no >= @middle ORDER BY e.entry_no);
-    IF @found < @numbersFrom SET @low = @middle + 1;
-    ELSE SET @high = @middle;
-  END;
+  -- include: parts/number-since.sql
   SET @lowest = @low;
 END;
-IF @numbersTo IS NOT NULL
+SET @time = @numbersTo;
+IF @time IS NOT NULL
 BEGIN
-  SET @low = COALESCE((SELECT MIN(e.entry_no) FROM audit.entries AS e), 0);
-  SET @high = COALESCE((SELECT MAX(e.entry_no) FROM audit.entries AS e), -1) + 1;
-  WHILE @low < @high
-  BEGIN
-    SET @middle = @low + (@high - @low) / 2;
-    SET @found = (SELECT TOP (1) e.at FROM audit.entries AS e WHERE e.entry_no >= @middle ORDER BY e.entry_no);
-    IF @found < @numbersTo SET @low = @middle + 1;
-    ELSE SET @high = @middle;
-  END;
+  -- include: parts/number-since.sql
   SET @behind = @low;
 END;
 IF @behind > @before SET @behind = @before;
