@@ -24,6 +24,8 @@ const READ_THEN_WRITE: ReadonlySet<string> = new Set([
   "renewToken",
   "putMessageType",
   "deleteMessageType",
+  "redriveDeadLetters",
+  "purgeDeadLetters",
 ] satisfies Verb[]);
 
 const CALLS = 64;

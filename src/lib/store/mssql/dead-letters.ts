@@ -1,88 +1,80 @@
-import { newId } from "../../model/ids.ts";
-import type { DeadLetterFilter } from "../../model/message.ts";
-import { actorOf } from "../../trace/call-context.ts";
-import { decodeCursor, encodeCursor } from "../cursor.ts";
-import { takePage } from "../reply-bytes.ts";
-import type { DeadLetterSelection, Page, Paged, StoredMessage } from "../store.ts";
-import { type Batch, bigint, id, int, text, word } from "./batch.ts";
+import type { DeadLetterEngine, ListedDeadLetter } from "../dead-letter-verbs.ts";
+import type { DeadLetter, DeadLetterChange, SeenDeadLetters } from "../rules/dead-letters.ts";
+import type { DeadLetterSelection } from "../store.ts";
+import { type BatchResult, bigint, id, int, text, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
-import { itemText } from "./item-text.ts";
+import { decideBy, type Subject } from "./decide.ts";
 import { type ReadableMessageRow, readMessage } from "./message-rows.ts";
 import { procedure } from "./procedures.ts";
 
+/** Dead letters: rows that are read, and rows that rules/dead-letters.ts wants written. */
+
 const LIST = procedure("list_dead_letters");
+const READ = procedure("read_dead_letters");
+const REDRIVE = procedure("redrive_dead_letters");
+const PURGE = procedure("purge_dead_letters");
 
-/** Newest first by the time of dead-lettering. */
-export async function listDeadLetters(
-  connection: Connection,
-  query: Page & Omit<DeadLetterFilter, "before">,
-): Promise<Paged<StoredMessage>> {
-  const { limit, cursor, ...filter } = query;
-  const filters = { list: "dead-letters", ...filter };
-  const [endedAt, arrival] = decodeCursor(filters, cursor, 2) ?? [Number.MAX_SAFE_INTEGER, 0];
-  const result = await connection.query(LIST, {
-    receiver: id(filter.receiver ?? null),
-    type: word(filter.type ?? null),
-    reason: text(filter.reason ?? null),
-    endedAt: bigint(Number(endedAt)),
-    arrival: bigint(Number(arrival)),
-    limit: int(limit + 1),
-  });
-  const ended = (row: ReadableMessageRow): number => row.ended_at ?? 0;
-  const rows = result
-    .rows<ReadableMessageRow & { found: number }>(0)
-    .sort((a, b) => ended(b) - ended(a) || b.arrival - a.arrival);
-  return takePage(
-    rows,
-    limit,
-    readMessage,
-    (last) => encodeCursor(filters, [ended(last), last.arrival]),
-    rows[0]?.found,
-  );
-}
-
-const REDRIVE_SQL = procedure("redrive_dead_letters");
-
-const PURGE_SQL = procedure("purge_dead_letters");
-
-type Operation = DeadLetterSelection & { operationId: string };
-
-function operationBatch(name: string, sql: typeof PURGE_SQL): Batch<Operation, number> {
+/** What the verbs of dead letters read and write. */
+export function deadLetterEngine(connection: Connection): DeadLetterEngine {
   return {
-    name,
-    sql,
-    encode: ({ operationId, messageIds, filter, dryRun }) => ({
-      operation: operationId,
-      actor: actorOf(),
-      dry_run: dryRun,
-      by_ids: messageIds !== undefined,
-      ids: [...(messageIds ?? [])],
-      receiver: filter?.receiver ?? null,
-      type: filter?.type ?? null,
-      reason: filter?.reason === undefined ? null : itemText(filter.reason),
-      before: filter?.before === undefined ? null : Date.parse(filter.before),
-    }),
-    decode: (result) => result.rows<{ count: number }>(0).map(({ count }) => ({ value: count })),
-    // Up to a thousand rows each.
-    maxItems: 1,
+    decide: decideBy(connection, deadLetters(connection.settings.maxMailbox)),
+    async list({ endedAt, arrival, rows }, { receiver = null, type = null, reason = null }, take) {
+      const filter = { receiver: id(receiver), type: word(type), reason: text(reason) };
+      const range = { endedAt: bigint(endedAt), arrival: bigint(arrival), limit: int(rows) };
+      const found = (await connection.query(LIST, { ...filter, ...range })).rows<
+        ReadableMessageRow & { found: number }
+      >(0);
+      const letters = found.map((row) => ({ ...positionOf(row), read: () => readMessage(row) }));
+      return take(letters.sort(byPosition), found[0]?.found);
+    },
   };
 }
 
-const REDRIVE = operationBatch("redrive-dead-letters", REDRIVE_SQL);
-const PURGE = operationBatch("purge-dead-letters", PURGE_SQL);
-
-/**
- * Queues dead letters again: new arrival number, the same attempt, `maxAttempts` more of them, no time to live any more
- * (an operator's redrive of an old message would otherwise expire at once). Those of deregistered agents stay, and those
- * for which a mailbox has no room.
- *
- * @returns how many
- */
-export function redriveDeadLetters(connection: Connection, selection: DeadLetterSelection): Promise<number> {
-  return connection.run(REDRIVE, { ...selection, operationId: newId(connection.clock.now()) });
+function positionOf(row: ReadableMessageRow) {
+  return { endedAt: row.ended_at ?? 0, arrival: row.arrival };
 }
 
-/** Deletes dead letters. @returns how many */
-export function purgeDeadLetters(connection: Connection, selection: DeadLetterSelection): Promise<number> {
-  return connection.run(PURGE, { ...selection, operationId: newId(connection.clock.now()) });
+function byPosition(a: ListedDeadLetter, b: ListedDeadLetter): number {
+  return b.endedAt - a.endedAt || b.arrival - a.arrival;
+}
+
+function deadLetters(maxMailbox: number): Subject<DeadLetterSelection, SeenDeadLetters, DeadLetterChange> {
+  return {
+    name: "dead-letters",
+    read: READ,
+    ask: ({ messageIds, filter }) => ({
+      ids: text(messageIds === undefined ? null : JSON.stringify(messageIds)),
+      receiver: id(filter?.receiver ?? null),
+      type: word(filter?.type ?? null),
+      reason: text(filter?.reason ?? null),
+      before: bigint(filter?.before === undefined ? null : Date.parse(filter.before)),
+    }),
+    see: (result) => seeDeadLetters(result, maxMailbox),
+    write: ({ step, letters }) => ({
+      sql: step === "redrive" ? REDRIVE : PURGE,
+      inputs: { arrivals: text(JSON.stringify(letters.map(({ arrival }) => arrival))) },
+    }),
+    // Up to a thousand rows each: one after the other.
+    key: () => "",
+  };
+}
+
+interface ReceiverRow {
+  agent_no: number;
+  agent_id: string;
+  registered: number;
+  depth: number;
+}
+
+function seeDeadLetters(result: BatchResult, maxMailbox: number): SeenDeadLetters {
+  const receivers = new Map(result.rows<ReceiverRow>(2).map((row) => [row.agent_no, row]));
+  return {
+    letters: result.rows<DeadLetter>(1),
+    receiver(receiverNo) {
+      const row = receivers.get(receiverNo);
+      if (row === undefined) throw new Error(`agent number ${receiverNo} is referred to but was not read`);
+      return { agentId: row.agent_id, isRegistered: row.registered === 1, depth: row.depth };
+    },
+    maxMailbox,
+  };
 }

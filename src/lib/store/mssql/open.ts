@@ -2,6 +2,7 @@ import type { SqlSettings } from "../../config/sql-settings.ts";
 import { auditVerbs } from "../audit-verbs.ts";
 import { channelVerbs } from "../channel-verbs.ts";
 import { credentialVerbs } from "../credential-verbs.ts";
+import { deadLetterVerbs } from "../dead-letter-verbs.ts";
 import { messageTypeVerbs } from "../message-type-verbs.ts";
 import type { Store } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
@@ -13,7 +14,7 @@ import { channelEngine } from "./channels.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { credentialEngine } from "./credentials.ts";
-import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
+import { deadLetterEngine } from "./dead-letters.ts";
 import { giveBackMessages } from "./give-back.ts";
 import { messageTypeEngine } from "./message-types.ts";
 import { findDeliverable, getMessage, peekMessages, relationToMessage } from "./messages.ts";
@@ -52,6 +53,7 @@ export function storeOver(connection: Connection): Store {
     ...messageVerbs(connection),
     ...channelVerbs(channelEngine(connection)),
     ...taskVerbs(connection),
+    ...deadLetterVerbs(deadLetterEngine(connection)),
     ...messageTypeVerbs(messageTypeEngine(connection)),
     ...auditVerbs(auditEngine(connection)),
     ...credentialVerbs(credentialEngine(connection)),
@@ -89,9 +91,6 @@ function messageVerbs(connection: Connection) {
     giveBackMessages: (giveBack) => giveBackMessages(connection, giveBack),
     withdrawMessage: (messageId) => withdrawMessage(connection, messageId),
     purgeMailbox: (mailbox, selection) => purgeMailbox(connection, mailbox, selection),
-    listDeadLetters: (query) => listDeadLetters(connection, query),
-    redriveDeadLetters: (selection) => redriveDeadLetters(connection, selection),
-    purgeDeadLetters: (selection) => purgeDeadLetters(connection, selection),
   } satisfies Partial<Store>;
 }
 

@@ -1,140 +1,116 @@
+import type { SQLInputValue } from "node:sqlite";
 import { DEAD_LETTER_BATCH_MAX } from "../../model/limits.ts";
-import type { DeadLetterFilter } from "../../model/message.ts";
-import { decodeCursor, encodeCursor } from "../cursor.ts";
-import { takePage } from "../reply-bytes.ts";
-import type { DeadLetterSelection, Page, Paged, StoredMessage } from "../store.ts";
+import { SYSTEM_ACTOR } from "../../trace/call-context.ts";
+import type { DeadLetterEngine } from "../dead-letter-verbs.ts";
+import { type DeadLetterChange, deadLetterEntry, type SeenDeadLetters } from "../rules/dead-letters.ts";
+import type { DeadLetterSelection } from "../store.ts";
 import { agentByNo, findAgent } from "./agent-rows.ts";
 import { audit } from "./audit.ts";
-import {
-  MESSAGE_COLUMNS,
-  type MessageRow,
-  READABLE_COLUMNS,
-  type ReadableMessageRow,
-  readMessage,
-} from "./message-rows.ts";
+import type { Connection } from "./connection.ts";
+import { decideBy } from "./decide.ts";
+import { type MessageRow, READABLE_COLUMNS, type ReadableMessageRow, readMessage } from "./message-rows.ts";
 import { placeInKey } from "./ordering-keys.ts";
 import type { Transaction } from "./transaction.ts";
 
-interface Condition {
-  sql: string;
-  parameters: (string | number)[];
+/** Dead letters: rows that are read, and rows that rules/dead-letters.ts wants written. */
+
+const DEAD = "FROM messages m WHERE m.status = 'dead_lettered'";
+const OF_RECEIVER = "AND m.receiver_no = ";
+/** ?1 and ?2: type and reason, each NULL for any; ?3: how many. */
+const FILTER = "AND (?1 IS NULL OR m.type = ?1) AND (?2 IS NULL OR m.reason = ?2)";
+
+/** ?4 and ?5: behind which position. */
+const BEHIND = "AND (m.ended_at, m.arrival) < (?4, ?5) ORDER BY m.ended_at DESC, m.arrival DESC LIMIT ?3";
+const LIST = `SELECT ${READABLE_COLUMNS} ${DEAD} ${FILTER} ${BEHIND}`;
+const LIST_OF_RECEIVER = `SELECT ${READABLE_COLUMNS} ${DEAD} ${OF_RECEIVER} ?6 ${FILTER} ${BEHIND}`;
+
+/** Oldest first. ?4: before when, NULL for any time. */
+const COLUMNS = "m.arrival, m.message_id, m.receiver_no";
+const ENDED_BEFORE = "AND (?4 IS NULL OR m.ended_at < ?4) ORDER BY m.ended_at, m.arrival LIMIT ?3";
+const SELECT = `SELECT ${COLUMNS} ${DEAD} ${FILTER} ${ENDED_BEFORE}`;
+const SELECT_OF_RECEIVER = `SELECT ${COLUMNS} ${DEAD} ${OF_RECEIVER} ?5 ${FILTER} ${ENDED_BEFORE}`;
+const SELECT_BY_ID = `SELECT ${COLUMNS} ${DEAD} AND m.message_id IN (SELECT value FROM json_each(?))
+  ORDER BY m.ended_at, m.arrival LIMIT ?`;
+
+/** What the verbs of dead letters read and write. */
+export function deadLetterEngine(connection: Connection): DeadLetterEngine {
+  return {
+    decide: decideBy(connection, { see, write }),
+    list: ({ endedAt, arrival, rows }, { receiver, type = null, reason = null }, take) =>
+      connection.read((tx) => {
+        const all = [type, reason, rows, endedAt, arrival];
+        const found = ofReceiver<ReadableMessageRow>(tx, receiver, LIST, LIST_OF_RECEIVER, all);
+        return take(found.map((row) => ({ ...positionOf(row), read: () => readMessage(tx, row) })));
+      }),
+  };
 }
 
-/** The WHERE of a filter; undefined when it names an agent that does not exist, so that nothing can match. */
-function condition(transaction: Transaction, filter: DeadLetterFilter): Condition | undefined {
-  const parts = ["m.status = 'dead_lettered'"];
-  const parameters: (string | number)[] = [];
-  if (filter.receiver !== undefined) {
-    const receiver = findAgent(transaction, filter.receiver);
-    if (receiver === undefined) return undefined;
-    parts.push("m.receiver_no = ?");
-    parameters.push(receiver.agent_no);
-  }
-  if (filter.type !== undefined) parts.push("m.type = ?") && parameters.push(filter.type);
-  if (filter.reason !== undefined) parts.push("m.reason = ?") && parameters.push(filter.reason);
-  if (filter.before !== undefined) parts.push("m.ended_at < ?") && parameters.push(Date.parse(filter.before));
-  return { sql: parts.join(" AND "), parameters };
+function positionOf(row: ReadableMessageRow) {
+  return { endedAt: row.ended_at ?? 0, arrival: row.arrival };
 }
 
-/** Newest first by the time of dead-lettering. */
-export function listDeadLetters(
+/** Rows of one receiver, which is the last parameter then, or of all. */
+function ofReceiver<Row>(
   transaction: Transaction,
-  query: Page & Omit<DeadLetterFilter, "before">,
-): Paged<StoredMessage> {
-  const { limit, cursor, ...filter } = query;
-  const filters = { list: "dead-letters", ...filter };
-  const [endedAt, arrival] = decodeCursor(filters, cursor, 2) ?? [Number.MAX_SAFE_INTEGER, 0];
-  const where = condition(transaction, filter);
-  if (where === undefined) return { items: [], nextCursor: null };
-  const sql = `SELECT ${READABLE_COLUMNS} FROM messages m
-    WHERE ${where.sql} AND (m.ended_at, m.arrival) < (?, ?) ORDER BY m.ended_at DESC, m.arrival DESC LIMIT ?`;
-  const position = [Number(endedAt), Number(arrival), limit + 1];
-  const rows = transaction.all<ReadableMessageRow>(sql, ...where.parameters, ...position);
-  return takePage(
-    rows,
-    limit,
-    (row) => readMessage(transaction, row),
-    (last) => encodeCursor(filters, [last.ended_at ?? 0, last.arrival]),
-  );
+  receiver: string | undefined,
+  sql: string,
+  sqlOfReceiver: string,
+  parameters: readonly SQLInputValue[],
+): Row[] {
+  if (receiver === undefined) return transaction.all<Row>(sql, ...parameters);
+  const agent = findAgent(transaction, receiver);
+  return agent === undefined ? [] : transaction.all<Row>(sqlOfReceiver, ...parameters, agent.agent_no);
 }
 
-/** The chosen dead letters, oldest first; ids that are no dead letters are passed over. */
-function select(transaction: Transaction, selection: DeadLetterSelection): MessageRow[] {
-  const where: Condition | undefined =
-    selection.messageIds === undefined
-      ? condition(transaction, selection.filter ?? {})
-      : {
-          sql: "m.status = 'dead_lettered' AND m.message_id IN (SELECT value FROM json_each(?))",
-          parameters: [JSON.stringify(selection.messageIds)],
-        };
-  if (where === undefined) return [];
-  const sql = `SELECT ${MESSAGE_COLUMNS} FROM messages m WHERE ${where.sql} ORDER BY ended_at, arrival LIMIT ?`;
-  return transaction.all<MessageRow>(sql, ...where.parameters, DEAD_LETTER_BATCH_MAX);
+function see(transaction: Transaction, { messageIds, filter = {} }: DeadLetterSelection): SeenDeadLetters {
+  const { receiver, type = null, reason = null, before } = filter;
+  const parameters = [type, reason, DEAD_LETTER_BATCH_MAX, before === undefined ? null : Date.parse(before)];
+  return {
+    letters:
+      messageIds === undefined
+        ? ofReceiver(transaction, receiver, SELECT, SELECT_OF_RECEIVER, parameters)
+        : transaction.all(SELECT_BY_ID, JSON.stringify(messageIds), DEAD_LETTER_BATCH_MAX),
+    receiver(receiverNo) {
+      const { agent_id: agentId, status } = agentByNo(transaction, receiverNo);
+      return { agentId, isRegistered: status !== "deregistered", depth: transaction.mailboxDepth(receiverNo) };
+    },
+    maxMailbox: transaction.settings.maxMailbox,
+  };
 }
 
+const KEY = "SELECT ordering_key FROM messages WHERE arrival = ?";
 const REDRIVE = `UPDATE messages SET arrival = (SELECT max(arrival) + 1 FROM messages), status = 'queued', held = ?, joined = ?,
   attempt_limit = attempt + max_attempts, available_at = ?, expires_at = NULL, ended_at = NULL, settlement = NULL
-  WHERE arrival = ? RETURNING arrival`;
+  WHERE arrival = ?`;
+
+function write(transaction: Transaction, { step, letters }: DeadLetterChange): void {
+  for (const { arrival, receiver_no: receiverNo } of letters) {
+    if (step === "purge") deleteMessage(transaction, { arrival, status: "dead_lettered" });
+    else redrive(transaction, arrival, receiverNo);
+  }
+}
 
 /**
- * Queues dead letters again: new arrival number, the same attempt, `maxAttempts` more of them, no time to live any more
- * (an operator's redrive of an old message would otherwise expire at once). Those of deregistered agents stay, and those
- * for which a mailbox has no room.
- *
- * @returns how many
+ * Queues it again: a new arrival number, the same attempt, `max_attempts` more of them, no time to live any more (an operator's
+ * redrive of an old message would otherwise expire at once).
  */
-export function redriveDeadLetters(transaction: Transaction, selection: DeadLetterSelection): number {
-  const room = new Map<number, number>();
-  const messages = select(transaction, selection).filter(({ receiver_no: receiverNo }) => {
-    const left = room.get(receiverNo) ?? roomFor(transaction, receiverNo);
-    room.set(receiverNo, left - 1);
-    return left > 0;
-  });
-  if (selection.dryRun) return messages.length;
-  for (const message of messages) {
-    const { ordering_key: key, receiver_no: receiverNo } = message;
-    const { held, joined } = placeInKey(transaction, receiverNo, key, transaction.now);
-    transaction.get(REDRIVE, held, joined, transaction.now, message.arrival);
-    transaction.count("messages:dead_lettered", -1);
-    transaction.count("messages:queued", 1);
-    transaction.addToMailbox(receiverNo, 1);
-    transaction.deliverableNo(receiverNo);
-    recordDeadLetter(transaction, "dead_letters.redriven", message);
-  }
-  return messages.length;
+function redrive(transaction: Transaction, arrival: number, receiverNo: number): void {
+  const key = transaction.get<{ ordering_key: string | null }>(KEY, arrival)?.ordering_key ?? null;
+  const { held, joined } = placeInKey(transaction, receiverNo, key, transaction.now);
+  transaction.run(REDRIVE, held, joined, transaction.now, arrival);
+  transaction.count("messages:dead_lettered", -1);
+  transaction.count("messages:queued", 1);
+  transaction.addToMailbox(receiverNo, 1);
+  transaction.deliverableNo(receiverNo);
 }
 
-const LIVE = "SELECT 1 FROM agents WHERE agent_no = ? AND status <> 'deregistered'";
+type Purged = Pick<MessageRow, "arrival" | "status" | "message_id" | "receiver_no">;
 
-/** How many messages a mailbox still takes; a deregistered agent's takes none. */
-function roomFor(transaction: Transaction, receiverNo: number): number {
-  if (transaction.get(LIVE, receiverNo) === undefined) return 0;
-  return transaction.settings.maxMailbox - transaction.mailboxDepth(receiverNo);
-}
-
-/** Deletes dead letters. @returns how many */
-export function purgeDeadLetters(transaction: Transaction, selection: DeadLetterSelection): number {
-  const messages = select(transaction, selection);
-  if (!selection.dryRun) for (const message of messages) purgeDeadLetter(transaction, message);
-  return messages.length;
-}
-
-/** Deletes a dead letter. @param actor left out: whoever makes the call */
-export function purgeDeadLetter(transaction: Transaction, message: DeadLetter, actor?: string): void {
-  recordDeadLetter(transaction, "dead_letters.purged", message, actor);
+/** Deletes a dead letter for the switchboard. */
+export function purgeDeadLetter(transaction: Transaction, message: Purged): void {
+  const receiver = agentByNo(transaction, message.receiver_no).agent_id;
+  audit(transaction, { ...deadLetterEntry("purge", message, receiver), actor: SYSTEM_ACTOR });
   deleteMessage(transaction, message);
-}
-
-type DeadLetter = Pick<MessageRow, "arrival" | "status" | "message_id" | "receiver_no">;
-
-function recordDeadLetter(
-  transaction: Transaction,
-  action: "dead_letters.redriven" | "dead_letters.purged",
-  { message_id: subjectId, receiver_no: receiverNo }: DeadLetter,
-  actor?: string,
-): void {
-  const detail = { receiver: agentByNo(transaction, receiverNo).agent_id };
-  audit(transaction, { actor, action, subjectKind: "message", subjectId, detail });
 }
 
 /** Deletes an ended message; its payload goes with it. */

@@ -40,7 +40,7 @@ export function purgeMessages(transaction: Transaction, after: number): PurgeSte
       deleteMessage(transaction, row);
       step.purged += 1;
     } else if (row.status === "dead_lettered" && (row.ended_at ?? 0) <= dead) {
-      purgeDeadLetter(transaction, row, SYSTEM_ACTOR);
+      purgeDeadLetter(transaction, row);
       step.deadLetters += 1;
     }
   }

@@ -3,6 +3,7 @@ import type { FaultListener } from "../../trace/store-faults.ts";
 import { auditVerbs } from "../audit-verbs.ts";
 import { channelVerbs } from "../channel-verbs.ts";
 import { credentialVerbs } from "../credential-verbs.ts";
+import { deadLetterVerbs } from "../dead-letter-verbs.ts";
 import { messageTypeVerbs } from "../message-type-verbs.ts";
 import type { Store, StoreSettings } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
@@ -14,7 +15,7 @@ import { channelEngine } from "./channels.ts";
 import { claimMessages } from "./claim-messages.ts";
 import { Connection } from "./connection.ts";
 import { credentialEngine } from "./credentials.ts";
-import { listDeadLetters, purgeDeadLetters, redriveDeadLetters } from "./dead-letters.ts";
+import { deadLetterEngine } from "./dead-letters.ts";
 import { giveBackMessages } from "./give-back.ts";
 import { messageTypeEngine } from "./message-types.ts";
 import { findDeliverable, getMessage, peekMessages, relationToMessage } from "./messages.ts";
@@ -53,6 +54,7 @@ export function openSqliteStore({ file, settings, clock, onFault }: SqliteStoreO
     ...messageVerbs(connection),
     ...channelVerbs(channelEngine(connection)),
     ...taskVerbs(connection),
+    ...deadLetterVerbs(deadLetterEngine(connection)),
     ...messageTypeVerbs(messageTypeEngine(connection)),
     ...auditVerbs(auditEngine(connection)),
     ...credentialVerbs(credentialEngine(connection)),
@@ -93,9 +95,6 @@ function messageVerbs(connection: Connection) {
     giveBackMessages: (giveBack) => connection.write((tx) => giveBackMessages(tx, giveBack)),
     withdrawMessage: (messageId) => connection.write((tx) => withdrawMessage(tx, messageId)),
     purgeMailbox: (mailbox, selection) => connection.write((tx) => purgeMailbox(tx, mailbox, selection)),
-    listDeadLetters: (query) => connection.read((tx) => listDeadLetters(tx, query)),
-    redriveDeadLetters: (selection) => connection.write((tx) => redriveDeadLetters(tx, selection)),
-    purgeDeadLetters: (selection) => connection.write((tx) => purgeDeadLetters(tx, selection)),
   } satisfies Partial<Store>;
 }
 
