@@ -13,7 +13,7 @@ const { values, positionals } = parseArgs({ options: { url: { type: "string" } }
 const jest = [
   "--experimental-vm-modules",
   "node_modules/jest/bin/jest.js",
-  "test/http/contract.test.ts",
+  "test/hosts/http/contract.test.ts",
   ...positionals,
 ];
 const env = values.url === undefined ? process.env : { ...process.env, AGENT_TEST_URL: values.url };

@@ -15,7 +15,9 @@ const jest = [
   "--experimental-vm-modules",
   "node_modules/jest/bin/jest.js",
   "test/contract",
-  "test/mssql",
+  "test/system/azure-sql",
+  "test/unit/store/mssql",
+  "test/static/t-sql",
   "\\.server\\.test\\.ts$",
 ];
 const { status } = spawnSync(process.execPath, [...jest, ...process.argv.slice(2)], { stdio: "inherit" });

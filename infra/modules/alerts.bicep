@@ -1,4 +1,4 @@
-// What somebody is woken for. docs/runbook.md says of each what it means and what to do; test/infra checks that it does.
+// What somebody is woken for. docs/runbook.md says of each what it means and what to do; test/static/infra checks that it does.
 // Our own metrics are asked for by the names in src/lib/trace/metric-names.ts.
 
 import { alertingType } from '../types.bicep'

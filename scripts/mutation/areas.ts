@@ -7,58 +7,73 @@ export interface Area {
 }
 
 const STORE = "test/contract/sqlite-verbs.ts";
-const HTTP = "test/http/contract.test.ts";
+const HTTP = "test/hosts/http/contract.test.ts";
 
 export const areas: readonly Area[] = [
   {
     folder: "src/lib/store/sqlite",
-    tests: [STORE, "test/store/{capability-sets,log-size,lost-file,reply-bytes}.test.ts"],
+    tests: [
+      STORE,
+      "test/unit/store/{capability-sets,log-size,reply-bytes}.test.ts",
+      "test/system/processes/lost-file.test.ts",
+    ],
   },
   {
     folder: "src/lib/domain/messages/linear-pattern",
-    tests: ["test/messages/{linear-pattern,json-schema}.test.ts"],
+    tests: ["test/unit/domain/{linear-pattern,json-schema}.test.ts"],
   },
-  { folder: "src/lib/domain/messages", tests: ["test/messages/*.test.ts", HTTP] },
+  { folder: "src/lib/domain/messages", tests: ["test/unit/domain/*.test.ts", HTTP] },
   {
     folder: "src/lib/domain/tasks",
-    tests: ["test/tasks/*.test.ts", "test/security/{end-to-end,hostile-agents}.test.ts", HTTP],
+    tests: ["test/unit/domain/*.test.ts", "test/system/attacks/{end-to-end,hostile-agents}.test.ts", HTTP],
   },
-  { folder: "src/lib/domain/channels", tests: ["test/channels/*.test.ts", HTTP] },
-  { folder: "src/lib/domain/audit", tests: ["test/security/audit-tampering.test.ts", HTTP] },
+  {
+    folder: "src/lib/domain/channels",
+    tests: ["test/unit/domain/channel-*.test.ts", "test/system/processes/competing-members.test.ts", HTTP],
+  },
+  { folder: "src/lib/domain/audit", tests: ["test/unit/security/audit-tampering.test.ts", HTTP] },
   {
     folder: "src/lib/domain/credentials",
     tests: [
-      "test/security/{credential-registry,key-rotation,registration-bounds,cached-rights,required-gate,token}.test.ts",
+      "test/unit/security/{credential-registry,key-rotation,token}.test.ts",
+      "test/system/attacks/{registration-bounds,cached-rights,required-gate}.test.ts",
       HTTP,
     ],
   },
-  { folder: "src/lib/domain", tests: [HTTP, "test/security/hostile-agents.test.ts"] },
+  { folder: "src/lib/domain", tests: [HTTP, "test/system/attacks/hostile-agents.test.ts"] },
   {
     folder: "src/lib/security/certificates",
     tests: [
-      "test/security/{client-certificates,forwarded-certificates,tls}.test.ts",
+      "test/unit/security/{client-certificates,forwarded-certificates}.test.ts",
+      "test/system/attacks/tls.test.ts",
       "test/support/certificates.test.ts",
     ],
   },
   {
     folder: "src/lib/security",
     tests: [
-      "test/security/{audit-tampering,cached-secret,entra-tokens,envelope,key-file,key-rotation,token,vault-keys,marked-run}.test.ts",
-      "test/config/{encryption,security}-settings.test.ts",
+      "test/unit/security/{audit-tampering,cached-secret,entra-tokens,envelope,key-file,key-rotation,token,vault-keys}.test.ts",
+      "test/system/attacks/marked-run.test.ts",
+      "test/unit/config/{encryption,security}-settings.test.ts",
     ],
   },
   {
     folder: "src/lib/http",
     tests: [
-      "test/http/*.test.ts",
-      "test/domain/bad-input.test.ts",
-      "test/security/{access-walk,hostile-requests,hostile-agents,required-gate,limits}.test.ts",
-      "test/local/timers.test.ts",
+      "test/hosts/http/*.test.ts",
+      "test/unit/http/*.test.ts",
+      "test/unit/domain/bad-input.test.ts",
+      "test/system/attacks/{access-walk,hostile-requests,hostile-agents,required-gate,limits}.test.ts",
+      "test/hosts/local/timers.test.ts",
     ],
   },
-  { folder: "src/client", tests: ["test/client/!(core-imports).test.ts"] },
+  { folder: "src/client", tests: ["test/unit/client/!(core-imports).test.ts"] },
   {
     folder: "src/lib/config",
-    tests: ["test/config/*.test.ts", "test/telemetry/settings.test.ts", "test/mssql/connecting.test.ts"],
+    tests: [
+      "test/unit/config/*.test.ts",
+      "test/unit/telemetry/settings.test.ts",
+      "test/unit/store/mssql/connecting.test.ts",
+    ],
   },
 ];

@@ -1,6 +1,6 @@
 // Parses T-SQL with Microsoft's own parser. Reads [{"name", "sql"}, …] as JSON from standard input and writes, for each text,
 // {"name", "errors": [{"line", "column", "message"}], "tree"} to standard output. The tree is the parser's, as it stands: the
-// rules about it are in test/mssql, in the language of the project.
+// rules about it are in test/static/t-sql, in the language of the project.
 
 using System;
 using System.Collections;

@@ -1,6 +1,6 @@
-import { messageProperties } from "./message-properties.ts";
+import { messageProperties } from "./messages/message-properties.ts";
 import { openSqliteUnderTest } from "./sqlite-under-test.ts";
-import { taskProperties } from "./task-properties.ts";
+import { taskProperties } from "./tasks/task-properties.ts";
 
 /** RUNS and SEED replay or deepen a search; fast-check prints the seed and the path of a failure. */
 const runs = Number(process.env.RUNS ?? 150);

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from "@jest/globals";
 import { contracts } from "./contracts.ts";
 import { openSqliteUnderTest } from "./sqlite-under-test.ts";
-import { declaredIndexes, emptySchema, plansOf, recordStatements } from "./statement-plans.ts";
+import { declaredIndexes, emptySchema, plansOf, recordStatements } from "./upkeep/statement-plans.ts";
 
 const recorded = recordStatements();
 for (const contract of contracts) contract(openSqliteUnderTest);

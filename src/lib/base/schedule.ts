@@ -2,7 +2,7 @@
  * NCRONTAB as the Azure Functions host has it: the grammar and the times of its library (NCrontab.Signed 3.4.0,
  * https://github.com/atifaziz/NCrontab), so that a schedule means the same on both hosts. It differs from other crons: day and weekday must
  * both fit, a step may begin at a value (`0/15`) and exceed its range (90 of 60 minutes), ends may be swapped (`FRI-MON` is Monday to Friday), a name
- * may be cut anywhere (`T` is Tuesday), Sunday is 0 only, and `?`, `L`, `W`, `#` do not exist. test/local/schedules.json has what was tried.
+ * may be cut anywhere (`T` is Tuesday), Sunday is 0 only, and `?`, `L`, `W`, `#` do not exist. test/hosts/local/schedules.json has what was tried.
  */
 
 interface FieldKind {

@@ -1,6 +1,6 @@
 /**
  * Every metric of ours, the one place that names them: alerts and the workbook (infra/modules) and docs/telemetry.md speak of
- * these, and test/infra checks that they do. Attributes are
+ * these, and test/static/infra checks that they do. Attributes are
  * closed sets (states, codes, routes by template, names of store verbs), so the number of series is bounded.
  */
 

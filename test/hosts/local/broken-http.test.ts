@@ -1,0 +1,92 @@
+import { connect } from "node:net";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { problemSchema } from "../../../src/lib/http/openapi.ts";
+import { type LocalHost, startLocalHost } from "../http/local-host.ts";
+
+let host: LocalHost;
+beforeAll(async () => {
+  host = await startLocalHost();
+});
+afterAll(() => host.stop());
+
+/** Writes these bytes and reads until `enough` says so or the host closes. */
+function exchange(text: string, enough: (answer: string) => boolean = () => false): Promise<string> {
+  const { hostname, port } = new URL(host.url);
+  return new Promise((resolve) => {
+    let answer = "";
+    const socket = connect(Number(port), hostname, () => socket.write(text));
+    const done = () => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.on("data", (chunk) => {
+      answer += chunk.toString();
+      if (enough(answer)) done();
+    });
+    socket.on("close", done);
+    socket.on("error", done);
+  });
+}
+
+function problemOf(answer: string) {
+  const [head = "", body = ""] = answer.split("\r\n\r\n");
+  expect(head).toMatch(/content-type: application\/problem\+json/i);
+  return problemSchema.parse(JSON.parse(body));
+}
+
+describe("broken HTTP", () => {
+  it("is answered with a problem document, and harms nobody", async () => {
+    const broken = [
+      "nonsense\r\n\r\n",
+      "GET /api/health HTTP/9.9\r\n\r\n",
+      "POST /api/agents HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
+      "POST /api/agents HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+      "GET /api/health HTTP/1.1\r\nHost: local\u0000host\r\n\r\n",
+      "POST /api/agents HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ];
+    for (const text of broken) expect(problemOf(await exchange(text)).code).toBe("INVALID_REQUEST");
+    const large = `GET /api/agents/${"x".repeat(40_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+    expect(problemOf(await exchange(large)).code).toBe("PAYLOAD_TOO_LARGE");
+    expect((await fetch(`${host.url}/health`)).status).toBe(200);
+  });
+
+  it("that announces an enormous body is refused before the body comes", async () => {
+    const head = (length: string) =>
+      `POST /api/messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
+    for (const length of ["10000000000", "9007199254740993"]) {
+      const answer = await exchange(head(length), (text) => text.includes("\r\n\r\n") && text.endsWith("}"));
+      expect(problemOf(answer).code).toBe("PAYLOAD_TOO_LARGE");
+    }
+  });
+
+  it("without a Host is not served", async () => {
+    const answer = await exchange("GET /api/health HTTP/1.0\r\n\r\n");
+    expect(problemOf(answer).code).toBe("FORBIDDEN");
+  });
+
+  it("of version 1.1 without a Host is refused with a problem document, and closes its connection", async () => {
+    expect(problemOf(await exchange("GET /api/health HTTP/1.1\r\n\r\n")).code).toBe("INVALID_REQUEST");
+  });
+
+  it("is not what expects something that is not known here", async () => {
+    const text = "GET /api/health HTTP/1.1\r\nHost: localhost\r\nExpect: the-unexpected\r\n\r\n";
+    expect(await exchange(text, (answer) => answer.includes("healthy"))).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  it.each(["Host: localhost\r\nExpect: the-unexpected", "X-No: host"])(
+    "that is sent ahead behind a long poll is bounded: %j",
+    async (line) => {
+      const json = { "content-type": "application/json" };
+      const agent = JSON.stringify({ agentId: "polls", role: "worker" });
+      await fetch(`${host.url}/agents`, { method: "POST", headers: json, body: agent });
+      const poll =
+        "POST /api/agents/polls/messages/receive HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+      const began = performance.now();
+      const ahead = `GET /api/health HTTP/1.1\r\n${line}\r\nX-Long: ${"x".repeat(15_000)}\r\n\r\n`;
+      // 3 MB, where 2 MiB are allowed.
+      const answer = await exchange(`${poll}Content-Length: 18\r\n\r\n{"waitSeconds":20}${ahead.repeat(200)}`);
+      expect(answer).toBe("");
+      expect(performance.now() - began).toBeLessThan(15_000);
+    },
+  );
+});

@@ -1,0 +1,148 @@
+import { describe, expect, it } from "@jest/globals";
+import { buildProcedure, readRelease } from "../../../src/lib/store/mssql/procedure-files.ts";
+import {
+  CANDIDATE_ORDER,
+  compareSortKeys,
+  INDEX_ORDER,
+  orderSql,
+  sortKeyOf,
+} from "../../../src/lib/store/rules/candidate-order.ts";
+import { HEAD_STARTS_SQL } from "../../../src/lib/store/rules/ranks.ts";
+import {
+  ASSIGN_REFUSALS,
+  ATTEMPT_REFUSALS,
+  ENROLMENT_REFUSALS,
+  SEND_REFUSALS,
+} from "../../../src/lib/store/rules/refusal-orders.ts";
+import { BACK_OFF, COUNT_AGAINST_AGENT, LIVE_STATUSES, sqlWords } from "../../../src/lib/store/rules/task-outcomes.ts";
+import { sourcesIn } from "../style/sources.ts";
+
+/** Rules that both engines obey stand in store/rules/; here they are found, word for word, in the procedures. */
+
+const plain = (text: string) => text.replaceAll(/^\s*--.*$/gm, "").replaceAll(/\s+/g, " ");
+const files = sourcesIn("src/lib/store/mssql/procedures", ".sql").map(({ path, text }) => ({
+  name: path.replace(/^.*procedures\//, ""),
+  text: plain(text),
+}));
+const builtText = (file: string) => plain(buildProcedure(file).sql);
+const textOf = (name: string) => files.find((file) => file.name === name)?.text ?? "";
+const count = (text: string, part: string) => text.split(part).length - 1;
+
+describe("a rule", () => {
+  it("of whom a task is given to: the order of candidates, and that of the index", () => {
+    const weigh = textOf("parts/weigh.sql");
+    expect(count(weigh, `ROW_NUMBER() OVER (ORDER BY ${orderSql(CANDIDATE_ORDER, "b")})`)).toBe(1);
+    expect(count(weigh, `ORDER BY ${orderSql(INDEX_ORDER, "l")}`)).toBe(1);
+    expect(count(weigh, `ORDER BY ${orderSql(INDEX_ORDER, "w")}`)).toBe(1);
+    // The call for a lone task has no plan to look at, but the same orders.
+    expect(textOf("assign-task.sql")).toContain(`ROW_NUMBER() OVER (ORDER BY ${orderSql(CANDIDATE_ORDER, "b")})`);
+  });
+
+  it("of ranks: every list of priorities has their head starts", () => {
+    const merging = files.filter(({ text }) => /AS \w+ \(priority, head_start\)/.test(text));
+    expect(merging.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["claim-messages.sql", "hand-out-sources.sql"]),
+    );
+    for (const { name, text } of merging) {
+      const lists = [...text.matchAll(/(\(VALUES (?:\([^()]*\)(?:, )?)+\)) AS \w+ \(priority, head_start\)/g)];
+      expect([name, new Set(lists.map(([, list]) => list))]).toEqual([name, new Set([HEAD_STARTS_SQL])]);
+    }
+  });
+
+  it("of what counts against an agent", () => {
+    const counted = `SUM(CASE WHEN e.outcome IN (${sqlWords(COUNT_AGAINST_AGENT)}) THEN 1 ELSE 0 END) AS failed`;
+    expect(textOf("parts/leave-agents.sql")).toContain(counted);
+    expect(textOf("refresh-performance.sql")).toContain(`IN (${sqlWords(COUNT_AGAINST_AGENT)})`);
+  });
+
+  it("of what waits before it is tried again", () => {
+    for (const name of ["fail-tasks.sql", "time-out-tasks.sql", "release-left-tasks.sql"]) {
+      expect([name, builtText(name)]).toEqual([
+        name,
+        expect.stringContaining(`CASE WHEN f.outcome IN (${sqlWords(BACK_OFF)}) THEN @now +`),
+      ]);
+    }
+  });
+
+  it("of which tasks are live: every list of the two states is in that order, and none has others", () => {
+    const lists = readRelease().procedures.flatMap(({ sql }) =>
+      [...plain(sql).matchAll(/status IN \(('[a-z_]+'(?:, '[a-z_]+')*)\)/g)].map(([, list = ""]) => list),
+    );
+    const withRunning = lists.filter((list) => list.includes("'running'"));
+    expect(withRunning.length).toBeGreaterThan(8);
+    expect(new Set(withRunning)).toEqual(new Set([sqlWords(LIVE_STATUSES)]));
+  });
+});
+
+describe("the order of refusals", () => {
+  /** Codes after THEN, in the order in which the text has them. */
+  const codesIn = (text: string) => [...text.matchAll(/THEN '([A-Z_]{4,})'/g)].map(([, code = ""]) => code);
+  /** The order without what it has twice in a row: a condition of another kind for the same refusal. */
+  const orderIn = (text: string) => codesIn(text).filter((code, place, all) => code !== all[place - 1]);
+  const between = (text: string, start: string, end: string) =>
+    text.slice(text.indexOf(start), text.indexOf(end, text.indexOf(start)));
+
+  it("of a message", () => {
+    expect(orderIn(between(textOf("parts/read-sends.sql"), "WHEN s.agent_no IS NULL", "AS refusal"))).toEqual(
+      SEND_REFUSALS,
+    );
+  });
+
+  it("of a message to a channel: what it does not share is left out", () => {
+    const codes = orderIn(textOf("broadcast-message.sql"));
+    const known = SEND_REFUSALS.filter((code) => codes.includes(code));
+    expect(known.length).toBeGreaterThan(3);
+    const ranks = codes.flatMap((code) => SEND_REFUSALS.flatMap((one, rank) => (one === code ? [rank] : [])));
+    expect(ranks).toEqual([...ranks].sort((a, b) => a - b));
+  });
+
+  it("of a new task", () => {
+    expect(
+      codesIn(between(textOf("parts/check-new-tasks.sql"), "CROSS APPLY (SELECT CASE WHEN s.agent_no IS NULL", ";")),
+    ).toEqual(ASSIGN_REFUSALS.filter((code) => code !== "DEPENDENCY_INVALID"));
+    // Dependencies are looked at afterwards, of those that are not refused yet.
+    const text = textOf("parts/check-new-tasks.sql");
+    expect(text.indexOf("THEN 'DEPENDENCY_INVALID'")).toBeGreaterThan(text.indexOf("THEN 'IDEMPOTENCY_MISMATCH'"));
+  });
+
+  it.each(["start", "progress", "complete", "fail"])("of what an agent does with an attempt: %s", (verb) => {
+    const text = textOf(`${verb}-tasks.sql`);
+    expect(codesIn(between(text, "WHEN a.agent_no IS NULL", "FROM (SELECT"))).toEqual(ATTEMPT_REFUSALS);
+  });
+
+  it("of a registration by a key", () => {
+    const text = textOf("register-authorised-agents.sql");
+    expect(codesIn(between(text, "WHEN x.uses_left = 0", "FROM @authorities"))).toEqual(ENROLMENT_REFUSALS);
+  });
+});
+
+describe("the order of candidates", () => {
+  const one = {
+    endedLastAttempt: false,
+    load: 0.5,
+    preferred: 1,
+    completed: 3,
+    failed: 1,
+    lastAssignedAt: 10,
+    agentId: "b",
+  };
+  const first = (a: typeof one, b: typeof one) =>
+    compareSortKeys(sortKeyOf(CANDIDATE_ORDER, a), sortKeyOf(CANDIDATE_ORDER, b));
+
+  it.each<[string, Partial<typeof one>]>([
+    [
+      "ended no attempt of it",
+      { endedLastAttempt: true, load: 0, preferred: 9, completed: 99, failed: 0, lastAssignedAt: 0, agentId: "a" },
+    ],
+    ["has the lower load", { load: 0.51, preferred: 9, completed: 99, failed: 0, lastAssignedAt: 0, agentId: "a" }],
+    ["has more of what is preferred", { preferred: 0, completed: 99, failed: 0, lastAssignedAt: 0, agentId: "a" }],
+    ["is more reliable", { failed: 2, lastAssignedAt: 0, agentId: "a" }],
+    ["was assigned to longer ago", { lastAssignedAt: 11, agentId: "a" }],
+    ["has the smaller id", { agentId: "c" }],
+  ])("puts first who %s, whatever follows", (_, other) => {
+    expect(first(one, { ...one, ...other })).toBe(-1);
+    expect(first({ ...one, ...other }, one)).toBe(1);
+  });
+
+  it("knows equals", () => expect(first(one, { ...one })).toBe(0));
+});

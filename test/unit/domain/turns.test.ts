@@ -1,0 +1,66 @@
+import { describe, expect, it } from "@jest/globals";
+import { LONG_REQUEST_BYTES } from "../../../src/lib/base/event-loop.ts";
+import { Turns } from "../../../src/lib/base/turns.ts";
+import { Polls } from "../../../src/lib/domain/messages/polls.ts";
+import { extraCost } from "../../../src/lib/http/request-cost.ts";
+
+const MEBIBYTE = 1024 * 1024;
+
+describe("long bodies", () => {
+  it("are read one by one in their order, with rounds for others between; short ones wait for none", async () => {
+    const turns = new Turns();
+    expect(turns.next(LONG_REQUEST_BYTES - 1)).toBeUndefined();
+    const seen: (number | string)[] = [];
+    const bodies = [1, 2, 3].map((n) => turns.next(LONG_REQUEST_BYTES)?.then(() => seen.push(n)));
+    const others = (async () => {
+      for (let round = 0; round < 12; round += 1) {
+        await new Promise((resolve) => setImmediate(resolve));
+        seen.push("other");
+      }
+    })();
+    await Promise.all([...bodies, others]);
+    expect(seen.filter((one) => typeof one === "number")).toEqual([1, 2, 3]);
+    // Three rounds at least between two of them.
+    expect(seen.indexOf(2) - seen.indexOf(1)).toBeGreaterThan(3);
+    expect(seen.indexOf(3) - seen.indexOf(2)).toBeGreaterThan(3);
+  });
+
+  it("are joined by every request of a caller that has to take turns", async () => {
+    const turns = new Turns();
+    expect(turns.next(0, false)).toBeUndefined();
+    await turns.next(0, true);
+  });
+
+  it("are refused when too much waits, and taken again afterwards", async () => {
+    const turns = new Turns(2 * MEBIBYTE);
+    const waiting = [turns.next(MEBIBYTE), turns.next(MEBIBYTE)];
+    expect(() => turns.next(LONG_REQUEST_BYTES)).toThrow(/waiting to be read/);
+    await Promise.all(waiting);
+    await turns.next(2 * MEBIBYTE);
+  });
+});
+
+describe("the cost of a request", () => {
+  it.each([
+    [0, 0, 0],
+    [65_535, 3.9, 0],
+    [65_536, 0, 1],
+    [0, 4, 1],
+    [4 * MEBIBYTE, 40, 74],
+  ])("of %i bytes and %d ms is that of %i more", (bytes, milliseconds, cost) => {
+    expect(extraCost(bytes, milliseconds)).toBe(cost);
+  });
+});
+
+describe("long polls", () => {
+  it("are counted by credential, and refused past the limit", () => {
+    const polls = new Polls(2);
+    const [first] = [polls.enter("a"), polls.enter("a"), polls.enter("b")];
+    expect(() => polls.enter("a")).toThrow(/long polls/);
+    for (let n = 0; n < 5; n += 1) polls.enter(undefined);
+    first?.();
+    const again = polls.enter("a");
+    expect(() => polls.enter("a")).toThrow(/long polls/);
+    again();
+  });
+});

@@ -1,0 +1,221 @@
+import { randomBytes } from "node:crypto";
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { readEncryptionSettings } from "../../../src/lib/config/encryption-settings.ts";
+import { OffsetClock } from "../../../src/lib/model/clock.ts";
+import { isAgentCommunicationError } from "../../../src/lib/model/errors.ts";
+import type { Key, KeyRing } from "../../../src/lib/security/key-ring.ts";
+import { openKeys } from "../../../src/lib/security/open-keys.ts";
+import { lineLog } from "../../../src/lib/trace/log.ts";
+import { KeyVaultServer } from "../../support/key-vault-server.ts";
+import { until } from "../../support/poll.ts";
+
+/** Encryption keys from a key vault: over HTTPS, with the vault's own client, from a server that speaks its REST API. */
+
+const NAME = "agent-communication-encryption-key";
+const MINUTE = 60_000;
+
+let server: KeyVaultServer;
+let distrust: () => void;
+let clock: OffsetClock;
+let keys: KeyRing;
+let lines: string[];
+
+beforeEach(async () => {
+  server = await KeyVaultServer.start();
+  distrust = server.trustHere();
+  clock = new OffsetClock();
+  lines = [];
+  keys = open();
+});
+
+afterEach(async () => {
+  distrust();
+  await server.stop();
+});
+
+/** As another process would. */
+function open(): KeyRing {
+  const { settings, problems } = readEncryptionSettings({ AZURE_KEY_VAULT_URL: server.url }, undefined);
+  expect(problems).toEqual([]);
+  return openKeys(
+    settings,
+    clock,
+    lineLog((line) => lines.push(line)),
+  );
+}
+
+function keyText(): string {
+  return randomBytes(32).toString("base64");
+}
+
+const bytesOf = (key: Key | undefined) => key && Buffer.from(key.bytes).toString("base64");
+
+/** Why there is no key. */
+async function reason(asked: Promise<unknown>): Promise<string> {
+  const error = await asked.then(
+    () => undefined,
+    (refused: unknown) => refused,
+  );
+  if (!isAgentCommunicationError(error, "KEY_UNAVAILABLE")) throw new Error(`not KEY_UNAVAILABLE: ${String(error)}`);
+  return error.message;
+}
+
+describe("keys from a vault", () => {
+  it("are the versions of the secret: the newest is current, and the older ones are there", async () => {
+    const texts = [keyText(), keyText(), keyText()];
+    const versions = texts.map((text) => server.add(NAME, text));
+    const current = await keys.current();
+    expect([current.version, bytesOf(current)]).toEqual([versions[2], texts[2]]);
+    for (const [index, version] of versions.entries()) expect(bytesOf(await keys.find(version))).toBe(texts[index]);
+    expect(await keys.find("ffffffffffffffffffffffffffffffff")).toBeUndefined();
+    expect(await keys.find("../other-secret")).toBeUndefined();
+  });
+
+  it("are read once, however often and by however many they are needed", async () => {
+    const version = server.add(NAME, keyText());
+    await Promise.all([keys.current(), keys.current(), keys.find(version), keys.find(version)]);
+    for (let n = 0; n < 5; n++) await Promise.all([keys.current(), keys.find(version)]);
+    expect(server.asked.filter((path) => path.endsWith(version))).toHaveLength(1);
+    expect(server.asked.filter((path) => path.endsWith("/versions"))).toHaveLength(1);
+  });
+
+  it("a new version is used some minutes later, without waiting for it; the old one goes on decrypting", async () => {
+    const first = server.add(NAME, keyText());
+    expect((await keys.current()).version).toBe(first);
+    const second = server.add(NAME, keyText());
+    clock.advance(4 * MINUTE);
+    expect((await keys.current()).version).toBe(first);
+    clock.advance(2 * MINUTE);
+    // Still the old one, while the new one is asked for behind it.
+    expect((await keys.current()).version).toBe(first);
+    await expect(untilCurrent(second)).resolves.toBe(second);
+    expect((await keys.find(first))?.version).toBe(first);
+  });
+
+  it("a new version is used at once by who asks for the newest", async () => {
+    server.add(NAME, keyText());
+    await keys.current();
+    clock.advance(3_000);
+    const second = server.add(NAME, keyText());
+    expect((await keys.current({ fresh: true })).version).toBe(second);
+  });
+
+  it("a version that another process has begun to use is found at once", async () => {
+    server.add(NAME, keyText());
+    await keys.current();
+    const text = keyText();
+    const second = server.add(NAME, text);
+    clock.advance(3_000);
+    expect(bytesOf(await keys.find(second))).toBe(text);
+  });
+
+  it("versions that nobody knows are asked for at a bounded rate, and never by their own name", async () => {
+    server.add(NAME, keyText());
+    await keys.current();
+    clock.advance(3_000);
+    const unknown = Array.from({ length: 50 }, () => randomBytes(16).toString("hex"));
+    for (const version of unknown) expect(await keys.find(version)).toBeUndefined();
+    expect(server.asked.filter((path) => path.endsWith("/versions"))).toHaveLength(2);
+    expect(server.asked.filter((path) => unknown.some((version) => path.includes(version)))).toEqual([]);
+  });
+
+  it("a disabled version is neither current nor there, until it is enabled again", async () => {
+    const [first, second] = [server.add(NAME, keyText()), server.add(NAME, keyText(), { enabled: false })];
+    expect((await keys.current()).version).toBe(first);
+    expect(await keys.find(second)).toBeUndefined();
+    server.enable(NAME, second, true);
+    clock.advance(3_000);
+    expect((await keys.find(second))?.version).toBe(second);
+  });
+
+  it("a version that is not yet valid is not current, but decrypts", async () => {
+    const first = server.add(NAME, keyText());
+    const tomorrow = Math.floor(Date.now() / 1_000) + 86_400;
+    const second = server.add(NAME, keyText(), { notBefore: tomorrow });
+    expect((await keys.current()).version).toBe(first);
+    expect((await keys.find(second))?.version).toBe(second);
+    clock.advance(2 * 86_400_000);
+    expect((await keys.current({ fresh: true })).version).toBe(second);
+  });
+
+  it.each([
+    ["too short", randomBytes(16).toString("base64")],
+    ["too long", randomBytes(33).toString("base64")],
+    ["no base64", "correct horse battery staple, correct!! horse!"],
+    ["empty", ""],
+  ])("a value that is %s is refused by the name of its version, without the value", async (_, text) => {
+    const version = server.add(NAME, text);
+    for (const asked of [keys.current(), keys.find(version), keys.current()]) {
+      const why = await reason(asked);
+      expect(why).toContain(version);
+      expect(why).toContain(NAME);
+      if (text !== "") expect(why).not.toContain(text);
+    }
+    expect(server.asked.filter((path) => path.endsWith(version))).toHaveLength(1);
+  });
+
+  it("base64url does as well as base64", async () => {
+    const bytes = Buffer.from("fb".repeat(32), "hex");
+    server.add(NAME, bytes.toString("base64url"));
+    expect(bytesOf(await keys.current())).toBe(bytes.toString("base64"));
+  });
+
+  it("a wrong new version leaves running processes with the one before it", async () => {
+    const first = server.add(NAME, keyText());
+    await keys.current();
+    const second = server.add(NAME, "of 13 letters");
+    clock.advance(6 * MINUTE);
+    expect((await keys.current()).version).toBe(first);
+    expect(await reason(keys.current({ fresh: true }))).toContain(second);
+    expect((await keys.current()).version).toBe(first);
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { level: "error", event: "a version of the secret is not a key", version: second },
+    ]);
+    expect(lines.join()).not.toContain("of 13 letters");
+    expect(await reason(open().current())).toContain(second);
+  });
+
+  it("without a secret, or without an enabled version of it, there is no key", async () => {
+    expect(await reason(keys.current())).toContain(`secret ${NAME} has no enabled version`);
+    expect(await keys.find("0".repeat(32))).toBeUndefined();
+  });
+
+  it("with the vault away there is none at first, and the vault is not asked again at once", async () => {
+    const version = server.add(NAME, keyText());
+    server.away = true;
+    expect(await reason(keys.current())).toContain("key vault of this service cannot be reached");
+    server.away = false;
+    expect(await reason(keys.find(version))).toContain("cannot be reached");
+    expect(server.asked).toEqual([]);
+    clock.advance(6_000);
+    expect((await keys.current()).version).toBe(version);
+  });
+
+  it("with the vault away later, what is known goes on, and only what is not is missing", async () => {
+    const [first, second] = [server.add(NAME, keyText()), server.add(NAME, keyText())];
+    await keys.current();
+    server.away = true;
+    clock.advance(6 * MINUTE);
+    for (let n = 0; n < 5; n += 1) expect((await keys.current()).version).toBe(second);
+    await until("the vault has been asked", () => lines.length > 0);
+    for (let n = 0; n < 5; n += 1) expect((await keys.current()).version).toBe(second);
+    expect((await keys.find(second))?.version).toBe(second);
+    expect(await reason(keys.find(first))).toContain("cannot be reached");
+    // Once, however many calls went on with what is known.
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { level: "error", event: "the key vault did not give the encryption keys" },
+    ]);
+    server.away = false;
+    clock.advance(6_000);
+    expect((await keys.find(first))?.version).toBe(first);
+  });
+});
+
+/** The refresh goes on behind the call that began it. */
+async function untilCurrent(version: string): Promise<string> {
+  for (;;) {
+    const current = (await keys.current()).version;
+    if (current === version) return current;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
