@@ -20,7 +20,7 @@ import { runScript } from "./databases.ts";
 
 /** The SQL login's password as a secret of a key vault, rotated under a running process. */
 
-const script = (name: string) => readFileSync(new URL(`../../infra/sql/${name}.sql`, import.meta.url), "utf8");
+const script = (name: string) => readFileSync(new URL(`../../../infra/sql/${name}.sql`, import.meta.url), "utf8");
 
 const LOGIN = `agent_communication_secret_${process.pid}`;
 const SECRET = "sql-password";
