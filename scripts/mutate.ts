@@ -62,12 +62,14 @@ function printSurvivors(report: Report): void {
 }
 
 /** Runs StrykerJS over the files of one area. */
-function runArea({ folder, tests }: Area, files: readonly string[], sample: number, seed: number): void {
+function runArea(area: Area, files: readonly string[], sample: number, seed: number): void {
+  const { folder, processes = [] } = area;
+  const tests = [...area.tests, ...processes];
   const report = `out/mutation/${folder.replace("src/", "").replaceAll("/", "-")}.json`;
   console.log(
     `${files.length} files, a sample of ${sample === 0 ? "all" : sample} mutants, seed ${seed}, tests: ${tests.join(" ")}`,
   );
-  const env = { ...process.env, MUTATION: JSON.stringify({ files, tests, sample, seed, report }) };
+  const env = { ...process.env, MUTATION: JSON.stringify({ files, tests, processes, sample, seed, report }) };
   const stryker = ["node_modules/@stryker-mutator/core/bin/stryker.js", "run", "scripts/mutation/stryker.config.mjs"];
   const { status } = spawnSync(process.execPath, stryker, { stdio: "inherit", env });
   if (status !== 0) process.exit(status ?? 1);

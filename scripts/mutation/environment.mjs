@@ -1,4 +1,15 @@
+import childProcess from "node:child_process";
 import Environment from "../../test/support/environment.mjs";
+
+const VARIABLE = "__STRYKER_ACTIVE_MUTANT__";
+const { spawn } = childProcess;
+
+/** Processes that a test starts are given the mutant, too: most get an environment of their own. */
+childProcess.spawn = (file, args, options) => {
+  const mutant = process.env[VARIABLE];
+  if (mutant === undefined || options?.env === undefined) return spawn(file, args, options);
+  return spawn(file, args, { ...options, env: { ...options.env, [VARIABLE]: mutant } });
+};
 
 /** The mutant that some test of this process has noticed. */
 let noticed;
@@ -6,7 +17,7 @@ let noticed;
 /** The environment of the tests, which after the first failure skips what is left: jest's own bail is deaf in a run from a program. */
 export default class extends Environment {
   async handleTestEvent(event) {
-    const mutant = process.env.__STRYKER_ACTIVE_MUTANT__;
+    const mutant = process.env[VARIABLE];
     if (mutant === undefined) return;
     if (event.name === "test_start" && noticed === mutant) event.test.mode = "skip";
     if (event.name === "test_done" && event.test.errors.length > 0) noticed = mutant;

@@ -15,7 +15,7 @@ describe("areas of the mutation run", () => {
   });
 
   it("name tests that exist", () => {
-    const globs = areas.flatMap(({ tests }) => tests);
+    const globs = areas.flatMap(({ tests, processes = [] }) => [...tests, ...processes]);
     expect(globs.filter((glob) => globSync(glob, { cwd: ROOT }).length === 0)).toEqual([]);
   });
 });
