@@ -71,8 +71,9 @@ function endNow(transaction: Transaction, task: TaskRow, reason: string | undefi
     actor: actorOf(undefined, transaction.call),
     outcome: agent === undefined ? undefined : "cancelled",
   });
-  const { unblocked } = settleDependents(transaction, [{ taskId: task.task_id, completed: false }]);
-  if (agent !== undefined || unblocked.length > 0) handOutAfter(transaction, agent, unblocked);
+  // What depends on it fails: nothing is unblocked, and only a slot may have become free.
+  settleDependents(transaction, [{ taskId: task.task_id, completed: false }]);
+  if (agent !== undefined) handOutAfter(transaction, agent, []);
 }
 
 /** Takes an assignment back that has not been started: its message ends, so the worker never sees it or loses the lease. */

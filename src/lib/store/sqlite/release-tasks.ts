@@ -48,8 +48,8 @@ export function releaseTasks(
   const inactive = fates.filter((fate) => fate.outcome === "agent_inactive").length;
   if (inactive > 0) changes.failed = agent.failed + inactive;
   changeAgent(transaction, agent, changes);
-  const { unblocked } = settleDependents(transaction, ended);
-  const handedOut = handOutAfter(transaction, undefined, [...requeued, ...unblocked]);
+  settleDependents(transaction, ended);
+  const handedOut = handOutAfter(transaction, undefined, requeued);
   return { released: fates.length, requeued: requeued.length, handedOut };
 }
 
