@@ -18,7 +18,13 @@ export { Extension };
 
 /** Certificate authorities of a test's own: real certificates and revocation lists, made when the test runs. */
 
-const SIGNING = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
+/** How an authority signs: what WebCrypto needs to make its keys, and to sign. */
+export type Signing =
+  | { name: "ECDSA"; namedCurve: "P-256" | "P-384" | "P-521"; hash: string }
+  | { name: "RSASSA-PKCS1-v1_5"; modulusLength: number; publicExponent: Uint8Array<ArrayBuffer>; hash: string }
+  | { name: "Ed25519" };
+
+const SIGNING = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const satisfies Signing;
 const DAY_MILLISECONDS = 86_400_000;
 
 /** A certificate and its key, in PEM. */
@@ -67,8 +73,10 @@ async function pemOfKey(key: CryptoKey): Promise<string> {
   return `-----BEGIN PRIVATE KEY-----\n${base64.replaceAll(/.{1,64}/g, "$&\n")}-----END PRIVATE KEY-----\n`;
 }
 
-function newKeys(): Promise<CryptoKeyPair> {
-  return crypto.subtle.generateKey(SIGNING, true, ["sign", "verify"]);
+async function newKeys(signing: Signing = SIGNING): Promise<CryptoKeyPair> {
+  const made = await crypto.subtle.generateKey(signing, true, ["sign", "verify"]);
+  if (!("privateKey" in made)) throw new Error("one key, where there must be two");
+  return made;
 }
 
 function randomSerial(): string {
@@ -89,24 +97,26 @@ function validity({ notBefore, notAfter }: { notBefore?: Date; notAfter?: Date }
 export class TestAuthority {
   readonly #keys: CryptoKeyPair;
   readonly #own: X509Certificate;
+  readonly #signing: Signing;
 
-  private constructor(keys: CryptoKeyPair, own: X509Certificate) {
+  private constructor(keys: CryptoKeyPair, own: X509Certificate, signing: Signing = SIGNING) {
     this.#keys = keys;
     this.#own = own;
+    this.#signing = signing;
   }
 
   /** A root: its certificate is signed by itself. */
-  static async create(subject = "CN=Test authority"): Promise<TestAuthority> {
-    const keys = await newKeys();
+  static async create(subject = "CN=Test authority", signing: Signing = SIGNING): Promise<TestAuthority> {
+    const keys = await newKeys(signing);
     const own = await X509CertificateGenerator.createSelfSigned({
       name: subject,
       serialNumber: randomSerial(),
       ...validity({}),
-      signingAlgorithm: SIGNING,
+      signingAlgorithm: signing,
       keys,
       extensions: authorityExtensions(),
     });
-    return new TestAuthority(keys, own);
+    return new TestAuthority(keys, own, signing);
   }
 
   /** The authority's certificate, in PEM: what those who trust it are given. */
@@ -149,7 +159,7 @@ export class TestAuthority {
 
   /** The list of the revoked, in PEM. */
   async revocationList(
-    revoked: readonly Issued[],
+    revoked: readonly Pick<Issued, "serialNumber">[],
     options: { thisUpdate?: Date; nextUpdate?: Date } = {},
   ): Promise<string> {
     const { notBefore, notAfter } = validity({});
@@ -158,7 +168,7 @@ export class TestAuthority {
       thisUpdate: options.thisUpdate ?? notBefore,
       nextUpdate: options.nextUpdate ?? notAfter,
       entries: revoked.map(({ serialNumber }) => ({ serialNumber, revocationDate: notBefore })),
-      signingAlgorithm: SIGNING,
+      signingAlgorithm: this.#signing,
       signingKey: this.#keys.privateKey,
     });
     return `${list.toString("pem")}\n`;
@@ -172,7 +182,7 @@ export class TestAuthority {
       ...validity(request),
       publicKey: keys.publicKey,
       signingKey: this.#keys.privateKey,
-      signingAlgorithm: SIGNING,
+      signingAlgorithm: this.#signing,
       extensions,
     });
   }

@@ -25,6 +25,7 @@ describe("the OpenAPI document", () => {
     const result = await new Validator().validate(document);
     expect(result).toEqual(expect.objectContaining({ valid: true }));
     expect(document.openapi).toMatch(/^3\.1\./);
+    expect(document.servers).toEqual([{ url: "/api" }]);
   });
 
   it("has every route of the table and no other", () => {

@@ -116,6 +116,19 @@ describe("the timers of the local host", () => {
     expect(clock.planned).toHaveLength(1);
   });
 
+  it("log what they did, and are silent when they did nothing", async () => {
+    let counts: Record<string, number> = { messagesExpired: 0, leasesEnded: 0 };
+    localTimers.start([{ ...timer(async () => undefined), handler: async () => counts }]);
+    clock.fire();
+    await turn();
+    expect(lines).toEqual([]);
+    counts = { messagesExpired: 0, leasesEnded: 2 };
+    clock.fire();
+    await turn();
+    expect(lines).toEqual([expect.objectContaining({ event: "sweep", leasesEnded: 2 })]);
+    expect(lines[0]).not.toHaveProperty("messagesExpired");
+  });
+
   it("stop: nothing is planned any more, and the run under way is waited for", async () => {
     let end: () => void = () => undefined;
     let ended = false;

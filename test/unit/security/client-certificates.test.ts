@@ -4,7 +4,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { OffsetClock } from "../../../src/lib/model/clock.ts";
 import { ClientCertificateVerifier } from "../../../src/lib/security/certificates/client-certificates.ts";
-import { type CertificateRequest, Extension, type Issued, TestAuthority } from "../../support/certificates.ts";
+import {
+  type CertificateRequest,
+  Extension,
+  type Issued,
+  type Signing,
+  TestAuthority,
+} from "../../support/certificates.ts";
 
 const HOUR = 3_600_000;
 const CLIENT: CertificateRequest = { subject: "O=Example, CN=worker-1", purpose: "client" };
@@ -195,6 +201,51 @@ describe("a revocation list", () => {
       expect(() => verifierOf(authorities, write(text))).toThrow(/^AGENT_CLIENT_CRL_FILE: /);
     }
     expect(() => verifierOf(join(folder, "nothing.pem"))).toThrow(/^AGENT_CLIENT_CA_FILE: .*ENOENT/);
+  });
+});
+
+describe("a signature", () => {
+  const rsa = (hash: string): Signing => ({
+    name: "RSASSA-PKCS1-v1_5",
+    modulusLength: 2048,
+    publicExponent: new Uint8Array([1, 0, 1]),
+    hash,
+  });
+
+  it.each<[string, Signing, boolean]>([
+    ["ECDSA with SHA-256", { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" }, true],
+    ["ECDSA with SHA-384", { name: "ECDSA", namedCurve: "P-384", hash: "SHA-384" }, true],
+    ["ECDSA with SHA-512", { name: "ECDSA", namedCurve: "P-521", hash: "SHA-512" }, true],
+    ["RSA with SHA-256", rsa("SHA-256"), true],
+    ["RSA with SHA-384", rsa("SHA-384"), true],
+    ["RSA with SHA-512", rsa("SHA-512"), true],
+    ["Ed25519", { name: "Ed25519" }, true],
+    ["RSA with SHA-1", rsa("SHA-1"), false],
+    ["ECDSA with SHA-1", { name: "ECDSA", namedCurve: "P-256", hash: "SHA-1" }, false],
+  ])("by %s: the certificate and the list are believed: %s, %s", async (_, signing, believed) => {
+    const signer = await TestAuthority.create("CN=Root", signing);
+    const [good, bad] = [await signer.issue(CLIENT), await signer.issue(CLIENT)];
+    const list = await signer.revocationList([bad]);
+    if (!believed) {
+      // The root, which signs itself so, stops the start; a list of another's would, too.
+      expect(() => verifierOf(write(signer.certificate))).toThrow(/^AGENT_CLIENT_CA_FILE: /);
+      expect(() => verifierOf(write(authority.certificate), write(list))).toThrow(/^AGENT_CLIENT_CRL_FILE: /);
+      return;
+    }
+    const under = verifierOf(write(signer.certificate), write(list));
+    expect([namesOf(under, good) === undefined, namesOf(under, bad) === undefined]).toEqual([false, true]);
+  });
+});
+
+describe("a long revocation list", () => {
+  it("of 5,000 certificates is read, and its last entry counts", async () => {
+    const bad = await authority.issue(CLIENT);
+    const others = Array.from({ length: 5_000 }, (_, n) => ({
+      serialNumber: (n + 0x1000).toString(16).padStart(8, "0"),
+    }));
+    const under = verifierOf(write(authority.certificate), write(await authority.revocationList([...others, bad])));
+    expect(namesOf(under, bad)).toBeUndefined();
+    expect(namesOf(under, await authority.issue(CLIENT))).toBeDefined();
   });
 });
 

@@ -166,6 +166,7 @@ describe("the keys of Entra ID", () => {
     clock.advance(60_000);
     const before = own.asked.length;
     for (let n = 0; n < 20; n += 1) expect(await codeOf(token, one)).toBe("IDENTITY_UNAVAILABLE");
+    await expect(one.verify(token)).rejects.toMatchObject({ retryAfterSeconds: 5 });
     expect(own.asked.length).toBe(before + 1);
     own.broken = undefined;
     clock.advance(6_000);

@@ -131,6 +131,13 @@ describe("a key file", () => {
     }
   });
 
+  it("that is empty is refused, and stays so: who emptied it may have the keys", async () => {
+    await keys.current();
+    await writeFile(path, "\n", { mode: 0o600 });
+    expect(await reason(open().current())).toBe("The key file of this service contains no key.");
+    expect(await readFile(path, "utf8")).toBe("\n");
+  });
+
   it("that cannot be read or made is said to be so, without where it is", async () => {
     await writeFile(join(folder, "sub"), "a file where the folder should be");
     const why = await reason(keys.current());
