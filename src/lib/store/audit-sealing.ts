@@ -8,7 +8,9 @@ import {
 import { hashBlock, hashEntry, NO_PREVIOUS_HASH } from "../security/audit-chain.ts";
 import { type AuditRow, readEntry } from "./audit-reading.ts";
 import { AHEAD_MILLISECONDS } from "./clock-steps.ts";
+import type { Deciding, Decision } from "./decision.ts";
 import { iso } from "./instants.ts";
+import type { Step } from "./upkeep-runs.ts";
 
 /** How blocks of the audit are made and read, which is the same in both engines. */
 
@@ -83,8 +85,29 @@ export function readContents(
   };
 }
 
+/** What is read before a block is sealed. */
+export interface SeenUnsealed {
+  /** The newest block. */
+  previous: Pick<BlockRow, "block_no" | "hash"> | undefined;
+  /** The oldest entries without a block, in the order of their numbers, at most AUDIT_BLOCK_MAX_ENTRIES. */
+  entries: readonly AuditRow[];
+  /** A number up to which there is no entry without a block once these are in one. */
+  floorNo: number;
+}
+
+/**
+ * Seals the oldest entries that have no block yet, once they fill one or have waited.
+ *
+ * @param all whether or not they have waited
+ */
+export function decideSeal(all: boolean, seen: SeenUnsealed, { now }: Deciding): Decision<Step, SealedBlock> {
+  const { length } = seen.entries;
+  if (length === 0 || !(all || isDue(seen.entries, now))) return { answer: { done: 0, more: false } };
+  return { answer: { done: length, more: length === AUDIT_BLOCK_MAX_ENTRIES }, change: sealBlock(seen, now) };
+}
+
 /** @returns whether these entries are enough for a block, or have waited long enough */
-export function isDue(entries: readonly AuditRow[], now: number): boolean {
+function isDue(entries: readonly AuditRow[], now: number): boolean {
   const [oldest] = entries;
   if (oldest === undefined) return false;
   // An entry keeps the time that a clock has given it, also one that lies ahead: it would never grow old enough.
@@ -98,17 +121,8 @@ export interface SealedBlock {
   members: MemberRow[];
 }
 
-/**
- * The block after `previous` with these entries.
- *
- * @param entries at least one, in the order of their numbers
- * @param floorNo a number up to which there is no entry without a block then
- */
-export function sealBlock(
-  previous: Pick<BlockRow, "block_no" | "hash"> | undefined,
-  entries: readonly AuditRow[],
-  { now, floorNo }: { now: number; floorNo: number },
-): SealedBlock {
+/** The block after `previous` with these entries, of which there is at least one. */
+function sealBlock({ previous, entries, floorNo }: SeenUnsealed, now: number): SealedBlock {
   const numbers = entries.map((row) => row.entry_no);
   const header = {
     blockNo: (previous?.block_no ?? 0) + 1,

@@ -1,17 +1,17 @@
-import { AUDIT_BLOCK_MAX_ENTRIES } from "../../model/audit.ts";
 import type { AuditRow } from "../audit-reading.ts";
 import {
   type BlockRow,
-  isDue,
+  decideSeal,
   type MemberRow,
   type SealedBlock,
-  sealBlock,
+  type SeenUnsealed,
   type UnsealedRow,
 } from "../audit-sealing.ts";
 import type { AuditEngine } from "../audit-verbs.ts";
 import type { Step } from "../upkeep-runs.ts";
-import { type Batch, bigint, int } from "./batch.ts";
+import { bigint, hash, int, text } from "./batch.ts";
 import type { Connection } from "./connection.ts";
+import { decideBy, type Subject } from "./decide.ts";
 import { procedure } from "./procedures.ts";
 import { upkeepStep } from "./upkeep-step.ts";
 
@@ -20,37 +20,41 @@ import { upkeepStep } from "./upkeep-step.ts";
 /** Entries of batches that may still be under way are left to the next block: most lower numbers have come by then. */
 const SETTLED_MILLISECONDS = 5_000;
 
-/**
- * The newest block; the oldest entries without one; and the floor after these are in one. The block is read first: one that somebody
- * else adds meanwhile has the number that this one would get.
- */
 const UNSEALED = procedure("unsealed_audit");
+/** Of two that seal at once the keys let one through; the other has lost a race. */
+const SEAL = procedure("seal_audit");
 
-/** Of two that seal at once the keys let one through; the other finds the block there when it is sent again, and seals nothing. */
-const SEAL_SQL = procedure("seal_audit");
-
-const SEAL: Batch<SealedBlock, { done: number }> = upkeepStep({
-  name: "seal-audit",
-  sql: SEAL_SQL,
-  encode: ({ row, members }) => ({ row: { ...row }, members: members.map((member) => ({ ...member })) }),
-});
-
-/**
- * Seals the oldest entries that have no block yet, once they fill one or have waited.
- *
- * @param all whether or not they have waited
- */
-export async function sealAudit(connection: Connection, all = false): Promise<Step> {
-  const result = await connection.query(UNSEALED, { settled: int(all ? 0 : SETTLED_MILLISECONDS) });
-  const entries = result.rows<AuditRow>(1);
-  const [state] = result.rows<{ now: number; floor_no: number }>(2);
-  if (state === undefined || entries.length === 0 || !(all || isDue(entries, state.now)))
-    return { done: 0, more: false };
-  const [previous] = result.rows<BlockRow>(0);
-  const { now, floor_no: floorNo } = state;
-  const { done } = await connection.run(SEAL, sealBlock(previous, entries, { now, floorNo }));
-  return { done, more: done === AUDIT_BLOCK_MAX_ENTRIES };
+/** See decideSeal. */
+export function sealAudit(connection: Connection, all = false): Promise<Step> {
+  const settled = all ? 0 : SETTLED_MILLISECONDS;
+  return decideBy(connection, UNSEALED_AUDIT)(settled, (seen, deciding) => decideSeal(all, seen, deciding));
 }
+
+const UNSEALED_AUDIT: Subject<number, SeenUnsealed, SealedBlock> = {
+  name: "seal-audit",
+  read: UNSEALED,
+  ask: (settled) => ({ settled: int(settled) }),
+  see: (result) => ({
+    previous: result.rows<BlockRow>(1)[0],
+    entries: result.rows<AuditRow>(2),
+    floorNo: result.rows<{ floor_no: number }>(3)[0]?.floor_no ?? 0,
+  }),
+  write: ({ row, members }) => ({
+    sql: SEAL,
+    inputs: {
+      block_no: bigint(row.block_no),
+      first_entry_no: bigint(row.first_entry_no),
+      last_entry_no: bigint(row.last_entry_no),
+      entry_count: int(row.entry_count),
+      newest_at: bigint(row.newest_at),
+      floor_no: bigint(row.floor_no),
+      previous_hash: hash(row.previous_hash),
+      hash: hash(row.hash),
+      members: text(JSON.stringify(members)),
+    },
+  }),
+  key: () => "",
+};
 
 const LIST = procedure("list_audit_blocks");
 /** A member counts only where its block says that its numbers are. */

@@ -1,6 +1,7 @@
 import { actorOf } from "../../trace/call-context.ts";
+import { type OutdatedRow, readOutdated } from "../outdated-values.ts";
 import type { EncryptedKind, OutdatedPosition, OutdatedValue, Replacement } from "../store.ts";
-import { bigint, id, int, type Row, word } from "./batch.ts";
+import { bigint, id, int, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { JSON_TEXT, TEXT, writePage } from "./copied-table.ts";
 import type { Procedure } from "./procedures.ts";
@@ -48,15 +49,6 @@ function perKind<Value>(make: (kind: EncryptedKind, home: Home) => Value): Reado
 
 const FIND: Readonly<Record<EncryptedKind, Procedure>> = perKind((kind) => procedure(`find_outdated_${kind}`));
 
-interface FoundValue extends Row {
-  id: string;
-  belongs_to: string;
-  key_version: string;
-  place: number | string;
-  of_system: number;
-  text: string;
-}
-
 /** Values of a kind that are encrypted under another version, after a position: some more, or none at the end. */
 export async function findOutdated(
   connection: Connection,
@@ -70,14 +62,8 @@ export async function findOutdated(
     afterVersion: word(after?.keyVersion ?? ""),
     afterPlace: numbered ? bigint(Number(after?.place ?? 0)) : id(String(after?.place ?? "")),
   });
-  return result.rows<FoundValue>(0).map((row) => ({
-    id: row.id,
-    belongsTo: row.belongs_to,
-    keyVersion: row.key_version,
-    place: row.place,
-    ofSystem: row.of_system === 1,
-    text: isJson ? row.text : JSON.stringify(row.text),
-  }));
+  const values = result.rows<OutdatedRow>(0).map(readOutdated);
+  return isJson ? values : values.map((value) => ({ ...value, text: JSON.stringify(value.text) }));
 }
 
 /** An envelope is known by its beginning, which has its salt, also inside of the payload of a task_result. */

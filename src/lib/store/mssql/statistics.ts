@@ -1,16 +1,18 @@
-import { AGENT_ROLES, type AgentRole } from "../../model/agent.ts";
 import { stopwatch } from "../../model/clock.ts";
 import { AgentCommunicationError } from "../../model/errors.ts";
-import { MESSAGE_STATUSES, type MessageStatus } from "../../model/message.ts";
 import type { CoordinationStatistics, Health, QueueStatistics, RegistryStatistics } from "../../model/statistics.ts";
-import { TASK_STATUSES, type TaskStatus } from "../../model/task.ts";
 import { NOTHING_ANSWERS, PROVEN_WRITE_MILLISECONDS } from "../health-checks.ts";
-import { type LoadGroup, meanLoad } from "../mean-load.ts";
+import {
+  type Counts,
+  coordinationStatisticsOf,
+  type LoadGroup,
+  queueStatisticsOf,
+  registryStatisticsOf,
+} from "../statistics.ts";
 import { bit } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { isRefusal } from "./faults.ts";
-import type { Procedure } from "./procedures.ts";
-import { procedure } from "./procedures.ts";
+import { type Procedure, procedure } from "./procedures.ts";
 import { type SqlText, sqlText } from "./texts.ts";
 
 /**
@@ -23,27 +25,18 @@ interface Counter {
   value: number;
 }
 
-function countsOf<Name extends string>(names: readonly Name[], rows: readonly Counter[]): Record<Name, number> {
-  const counted = new Map(rows.map((row) => [row.name, row.value]));
-  const entries = names.map((name) => [name, counted.get(name) ?? 0] as const);
-  return Object.fromEntries(entries) as Record<Name, number>;
+function counts(rows: readonly Counter[]): Counts {
+  return new Map(rows.map(({ name, value }) => [name, value]));
 }
 
 const QUEUE = procedure("queue_statistics");
 
 export async function queueStatistics(connection: Connection): Promise<QueueStatistics> {
   const result = await connection.query(QUEUE);
-  const byStatus: Record<MessageStatus, number> = countsOf(MESSAGE_STATUSES, result.rows<Counter>(0));
   const [rate] = result.rows<{ accepted: number }>(1);
   const [waiting] = result.rows<{ now: number; oldest: number | null }>(2);
-  const oldest = waiting?.oldest ?? null;
-  return {
-    totalMessages: Object.values(byStatus).reduce((sum, count) => sum + count, 0),
-    messagesPerMinute: rate?.accepted ?? 0,
-    byStatus,
-    oldestAgeSeconds: waiting === undefined || oldest === null ? 0 : Math.max(0, waiting.now - oldest) / 1_000,
-    deadLetters: byStatus.dead_lettered,
-  };
+  const { now = 0, oldest = null } = waiting ?? {};
+  return queueStatisticsOf(counts(result.rows<Counter>(0)), { accepted: rate?.accepted ?? 0, oldest, now });
 }
 
 const REGISTRY = procedure("registry_statistics");
@@ -51,31 +44,16 @@ const REGISTRY = procedure("registry_statistics");
 export async function registryStatistics(connection: Connection): Promise<RegistryStatistics> {
   const result = await connection.query(REGISTRY);
   const roles = result.rows<Counter & { active: number }>(0);
-  const byRole: Record<AgentRole, number> = countsOf(AGENT_ROLES, roles);
-  return {
-    totalAgents: Object.values(byRole).reduce((sum, count) => sum + count, 0),
-    activeAgents: roles.reduce((sum, { active }) => sum + active, 0),
-    averageLoad: meanLoad(result.rows<LoadGroup>(1)),
-    byRole,
-  };
+  const activeAgents = roles.reduce((sum, { active }) => sum + active, 0);
+  return registryStatisticsOf(counts(roles), activeAgents, result.rows<LoadGroup>(1));
 }
 
 const COORDINATION = procedure("coordination_statistics");
 
 export async function coordinationStatistics(connection: Connection): Promise<CoordinationStatistics> {
   const result = await connection.query(COORDINATION);
-  const tasks = result.rows<Counter>(0);
-  const byStatus: Record<TaskStatus, number> = countsOf(TASK_STATUSES, tasks);
-  const metrics = countsOf(["assigned_once", "completed_total", "failed_total"], tasks);
-  return {
-    activeAgents: result.rows<{ active: number }>(1)[0]?.active ?? 0,
-    metrics: {
-      tasksAssigned: metrics.assigned_once,
-      tasksCompleted: metrics.completed_total,
-      tasksFailed: metrics.failed_total,
-    },
-    byStatus,
-  };
+  const active = result.rows<{ active: number }>(1)[0]?.active ?? 0;
+  return coordinationStatisticsOf(counts(result.rows<Counter>(0)), active);
 }
 
 const HEALTH = procedure("health");

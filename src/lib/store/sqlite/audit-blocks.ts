@@ -3,16 +3,17 @@ import { AUDIT_COLUMNS, type AuditRow } from "../audit-reading.ts";
 import {
   BLOCK_COLUMNS,
   type BlockRow,
-  isDue,
+  decideSeal,
   type MemberRow,
   type SealedBlock,
-  sealBlock,
+  type SeenUnsealed,
   type UnsealedRow,
 } from "../audit-sealing.ts";
 import type { AuditEngine } from "../audit-verbs.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
 import type { Step } from "../upkeep-runs.ts";
 import type { Connection } from "./connection.ts";
+import { decideBy, type Subject } from "./decide.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The audit's blocks: sealing, reading, and dropping what is past its retention. */
@@ -24,37 +25,24 @@ const INSERT_BLOCK = `INSERT INTO audit_blocks (block_no, first_entry_no, last_e
   previous_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 const INSERT_MEMBER = "INSERT INTO audit_block_entries (entry_no, block_no, hash) VALUES (?, ?, ?)";
 
-/**
- * Seals the oldest entries that have no block yet, once they fill one or have waited. Numbers are given in the order of commits
- * here: up to the last one of a block, no entry can come any more.
- *
- * @param all whether or not they have waited
- */
-export function sealAudit(transaction: Transaction, all = false): Step {
-  const previous = transaction.get<BlockRow>(NEWEST);
-  const entries = transaction.all<AuditRow>(UNSEALED, floorOf(previous), AUDIT_BLOCK_MAX_ENTRIES);
-  const last = entries.at(-1);
-  if (last === undefined || !(all || isDue(entries, transaction.now))) return { done: 0, more: false };
-  const { row, members } = sealBlock(previous, entries, { now: transaction.now, floorNo: last.entry_no });
-  insertBlock(transaction, row);
-  for (const member of members) transaction.run(INSERT_MEMBER, member.entry_no, row.block_no, member.hash);
-  return { done: entries.length, more: entries.length === AUDIT_BLOCK_MAX_ENTRIES };
+/** See decideSeal. Numbers are given in the order of commits here: up to the last one of a block, no entry can come any more. */
+export function sealAudit(connection: Connection, all = false): Promise<Step> {
+  return decideBy(connection, UNSEALED_AUDIT)(null, (seen, deciding) => decideSeal(all, seen, deciding));
 }
 
-function insertBlock(transaction: Transaction, row: SealedBlock["row"]): void {
-  transaction.run(
-    INSERT_BLOCK,
-    row.block_no,
-    row.first_entry_no,
-    row.last_entry_no,
-    row.entry_count,
-    row.newest_at,
-    row.sealed_at,
-    row.floor_no,
-    row.previous_hash,
-    row.hash,
-  );
-}
+const UNSEALED_AUDIT: Subject<null, SeenUnsealed, SealedBlock> = {
+  see(transaction) {
+    const previous = transaction.get<BlockRow>(NEWEST);
+    const entries = transaction.all<AuditRow>(UNSEALED, floorOf(previous), AUDIT_BLOCK_MAX_ENTRIES);
+    return { previous, entries, floorNo: entries.at(-1)?.entry_no ?? floorOf(previous) };
+  },
+  write(transaction, { row, members }) {
+    const { block_no, first_entry_no, last_entry_no, entry_count, newest_at, sealed_at, floor_no, ...hashes } = row;
+    const numbers = [block_no, first_entry_no, last_entry_no, entry_count, newest_at, sealed_at, floor_no];
+    transaction.run(INSERT_BLOCK, ...numbers, hashes.previous_hash, hashes.hash);
+    for (const member of members) transaction.run(INSERT_MEMBER, member.entry_no, block_no, member.hash);
+  },
+};
 
 /** A member counts only where its block says that its numbers are: ?1 block ?2 first ?3 last */
 const MEMBERS = `SELECT m.entry_no, m.hash FROM audit_block_entries m

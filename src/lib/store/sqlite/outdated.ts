@@ -1,5 +1,5 @@
 import type { SQLInputValue } from "node:sqlite";
-import { OUTDATED_CHARACTERS, OUTDATED_ROWS } from "../outdated-values.ts";
+import { OUTDATED_CHARACTERS, OUTDATED_ROWS, type OutdatedRow, readOutdated } from "../outdated-values.ts";
 import type { EncryptedKind, OutdatedPosition, OutdatedValue, Replacement } from "../store.ts";
 import { audit } from "./audit.ts";
 import type { Transaction } from "./transaction.ts";
@@ -21,13 +21,7 @@ interface Home {
   write(transaction: Transaction, value: StoredValue, text: string, keyVersion: string): void;
 }
 
-interface StoredValue {
-  id: string;
-  belongs_to: string;
-  key_version: string;
-  place: number | string;
-  of_system: number;
-  text: string;
+interface StoredValue extends OutdatedRow {
   /** Of a message: 1 when its payload is stored apart. */
   apart: number;
 }
@@ -136,8 +130,7 @@ export function findOutdated(
     const value = transaction.get<StoredValue>(`${home.select} WHERE x.${home.place} = ?`, place);
     if (value === undefined) throw new Error(`the ${kind} at ${place} is in an index but does not exist`);
     characters += value.text.length;
-    const { id, belongs_to, key_version, of_system, text } = value;
-    found.push({ id, belongsTo: belongs_to, keyVersion: key_version, place, ofSystem: of_system === 1, text });
+    found.push(readOutdated(value));
   }
   return found;
 }

@@ -1,10 +1,7 @@
-import { AGENT_ROLES, type AgentRole } from "../../model/agent.ts";
-import { MESSAGE_STATUSES, type MessageStatus } from "../../model/message.ts";
 import type { CoordinationStatistics, Health, QueueStatistics, RegistryStatistics } from "../../model/statistics.ts";
-import { TASK_STATUSES, type TaskStatus } from "../../model/task.ts";
 import { BEFORE_AGENTS } from "../agent-reading.ts";
 import { NOTHING_ANSWERS, PROVEN_WRITE_MILLISECONDS } from "../health-checks.ts";
-import { meanLoad } from "../mean-load.ts";
+import { coordinationStatisticsOf, queueStatisticsOf, registryStatisticsOf } from "../statistics.ts";
 import type { Connection } from "./connection.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -18,14 +15,6 @@ function counters(transaction: Transaction, prefix: string): Map<string, number>
   return new Map(rows.map((row) => [row.name.slice(prefix.length), row.value]));
 }
 
-function countsOf<Name extends string>(
-  names: readonly Name[],
-  counted: ReadonlyMap<string, number>,
-): Record<Name, number> {
-  const entries = names.map((name) => [name, counted.get(name) ?? 0] as const);
-  return Object.fromEntries(entries) as Record<Name, number>;
-}
-
 /** Seconds since the epoch have ten digits until the year 2286, so their names sort as they do. */
 const RATE = "SELECT coalesce(sum(value), 0) AS accepted FROM counters WHERE name > ? AND name <= ?";
 
@@ -36,54 +25,30 @@ const OLDEST = `SELECT min(available_at) AS oldest FROM (
   FROM mailboxes b, json_each('[0,1,2,3]') p WHERE b.depth > 0)`;
 
 export function queueStatistics(transaction: Transaction): QueueStatistics {
-  const byStatus: Record<MessageStatus, number> = countsOf(MESSAGE_STATUSES, counters(transaction, "messages:"));
-  const second = Math.floor(transaction.now / 1_000);
+  const { now } = transaction;
+  const second = Math.floor(now / 1_000);
+  const rate = transaction.get<{ accepted: number }>(RATE, `accepted:${second - 60}`, `accepted:${second}`);
   const oldest = transaction.get<{ oldest: number | null }>(OLDEST)?.oldest ?? null;
-  return {
-    totalMessages: Object.values(byStatus).reduce((sum, count) => sum + count, 0),
-    messagesPerMinute:
-      transaction.get<{ accepted: number }>(RATE, `accepted:${second - 60}`, `accepted:${second}`)?.accepted ?? 0,
-    byStatus,
-    oldestAgeSeconds: oldest === null ? 0 : Math.max(0, transaction.now - oldest) / 1_000,
-    deadLetters: byStatus.dead_lettered,
-  };
-}
-
-export function registryStatistics(transaction: Transaction): RegistryStatistics {
-  const byRole: Record<AgentRole, number> = countsOf(AGENT_ROLES, counters(transaction, "agents:role:"));
-  const byStatus = counters(transaction, "agents:status:");
-  return {
-    totalAgents: Object.values(byRole).reduce((sum, count) => sum + count, 0),
-    activeAgents: byStatus.get("active") ?? 0,
-    averageLoad: averageLoad(transaction),
-    byRole,
-  };
+  return queueStatisticsOf(counters(transaction, "messages:"), { accepted: rate?.accepted ?? 0, oldest, now });
 }
 
 /** Without scanning agents: per capacity, the sum of active tasks over it is the sum of loads. */
-function averageLoad(transaction: Transaction): number {
-  const workersByCapacity = counters(transaction, "load:workers:");
+export function registryStatistics(transaction: Transaction): RegistryStatistics {
   const tasksByCapacity = counters(transaction, "load:tasks:");
-  const groups = [...workersByCapacity].map(([capacity, workers]) => ({
+  const loads = [...counters(transaction, "load:workers:")].map(([capacity, workers]) => ({
     capacity: Number(capacity),
     workers,
     tasks: tasksByCapacity.get(capacity) ?? 0,
   }));
-  return meanLoad(groups);
+  return registryStatisticsOf(counters(transaction, "agents:role:"), activeAgents(transaction), loads);
+}
+
+function activeAgents(transaction: Transaction): number {
+  return counters(transaction, "agents:status:").get("active") ?? 0;
 }
 
 export function coordinationStatistics(transaction: Transaction): CoordinationStatistics {
-  const tasks = counters(transaction, "tasks:");
-  const byStatus: Record<TaskStatus, number> = countsOf(TASK_STATUSES, tasks);
-  return {
-    activeAgents: counters(transaction, "agents:status:").get("active") ?? 0,
-    metrics: {
-      tasksAssigned: tasks.get("assigned_once") ?? 0,
-      tasksCompleted: tasks.get("completed_total") ?? 0,
-      tasksFailed: tasks.get("failed_total") ?? 0,
-    },
-    byStatus,
-  };
+  return coordinationStatisticsOf(counters(transaction, "tasks:"), activeAgents(transaction));
 }
 
 function answers(probe: () => unknown): boolean {

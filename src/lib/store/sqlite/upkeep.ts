@@ -33,7 +33,7 @@ export function sweep(connection: Connection): Promise<SweepReport> {
     joinDueMessages: (after) => connection.write((tx) => joinDueMessages(tx, after)),
     deadLetterLeftBehind: () => connection.write(deadLetterLeftBehind),
     sweepTasks: (position) => connection.write((tx) => sweepTasks(tx, position)),
-    sealAudit: () => connection.write((tx) => sealAudit(tx)),
+    sealAudit: () => sealAudit(connection),
     dropOldRates: () => connection.write(dropOldRates),
   });
 }
@@ -50,7 +50,7 @@ export function maintain(connection: Connection, clock: Clock): Promise<StoreMai
     refreshPerformance: (after: number) => connection.write((tx) => refreshPerformance(tx, after)),
     dropOldestBlock: () => connection.write(dropOldestBlock),
     recordAudit: (entries: readonly NewAuditEntry[]) => connection.write((tx) => recordAudit(tx, entries)),
-    sealWholeAudit: () => connection.write((tx) => sealAudit(tx, true)),
+    sealWholeAudit: () => sealAudit(connection, true),
   };
   return runMaintenance(steps, clock);
 }
