@@ -1,5 +1,6 @@
 import type { SqlSettings } from "../../config/sql-settings.ts";
 import { auditVerbs } from "../audit-verbs.ts";
+import { bindVerbs } from "../bound-verbs.ts";
 import { channelVerbs } from "../channel-verbs.ts";
 import { credentialVerbs } from "../credential-verbs.ts";
 import { deadLetterVerbs } from "../dead-letter-verbs.ts";
@@ -49,82 +50,56 @@ export function openMssqlStore({ sql, ...options }: MssqlStoreOptions): Store {
 /** The store over a connection; closing it closes the connection. */
 export function storeOver(connection: Connection): Store {
   return {
-    ...agentVerbs(connection),
-    ...messageVerbs(connection),
+    ...bindVerbs(VERBS, (verb: (connection: Connection) => unknown) => verb(connection)),
     ...channelVerbs(channelEngine(connection)),
-    ...taskVerbs(connection),
     ...deadLetterVerbs(deadLetterEngine(connection)),
     ...messageTypeVerbs(messageTypeEngine(connection)),
     ...auditVerbs(auditEngine(connection)),
     ...credentialVerbs(credentialEngine(connection)),
-    ...encryptionVerbs(connection),
-    ...statisticsVerbs(connection),
-    sweep: () => sweep(connection),
-    maintain: () => maintain(connection),
     now: () => connection.now(),
     onDeliverable: (listener) => connection.onDeliverable(listener),
     close: () => connection.close(),
   };
 }
 
-function agentVerbs(connection: Connection) {
-  return {
-    registerAgent: (agent, authority) => registerAgent(connection, agent, authority),
-    getAgent: (agentId) => getAgent(connection, agentId),
-    listAgents: (query) => listAgents(connection, query),
-    deregisterAgent: (agentId) => deregisterAgent(connection, agentId),
-    heartbeat: (beat) => heartbeat(connection, beat),
-  } satisfies Partial<Store>;
-}
-
-function messageVerbs(connection: Connection) {
-  return {
-    sendMessages: (messages) => sendMessages(connection, messages),
-    getMessage: (messageId) => getMessage(connection, messageId),
-    relationToMessage: (agentId, messageId) => relationToMessage(connection, agentId, messageId),
-    peekMessages: (agentId, page) => peekMessages(connection, agentId, page),
-    broadcastMessage: (post) => broadcastMessage(connection, post),
-    findDeliverable: (agentIds) => findDeliverable(connection, agentIds),
-    claimMessages: (claim) => claimMessages(connection, claim),
-    settleMessages: (agentId, settlements) => settleMessages(connection, agentId, settlements),
-    renewLease: (renewal) => renewLease(connection, renewal),
-    giveBackMessages: (giveBack) => giveBackMessages(connection, giveBack),
-    withdrawMessage: (messageId) => withdrawMessage(connection, messageId),
-    purgeMailbox: (mailbox, selection) => purgeMailbox(connection, mailbox, selection),
-  } satisfies Partial<Store>;
-}
-
-function encryptionVerbs(connection: Connection) {
-  return {
-    countOutdated: (keyVersion, max) => countOutdated(connection, keyVersion, max),
-    findOutdated: (kind, keyVersion, after) => findOutdated(connection, kind, keyVersion, after),
-    replaceOutdated: (kind, keyVersion, replacements) => replaceOutdated(connection, kind, keyVersion, replacements),
-  } satisfies Partial<Store>;
-}
-
-function statisticsVerbs(connection: Connection) {
-  return {
-    queueStatistics: () => queueStatistics(connection),
-    registryStatistics: () => registryStatistics(connection),
-    coordinationStatistics: () => coordinationStatistics(connection),
-    checkHealth: () => checkHealth(connection),
-  } satisfies Partial<Store>;
-}
-
-function taskVerbs(connection: Connection) {
-  return {
-    assignTask: (task) => assignTask(connection, task),
-    previewAssignment: (task) => previewAssignment(connection, task),
-    getTask: (taskId) => getTask(connection, taskId),
-    listTasks: (query) => listTasks(connection, query),
-    isSensitiveTask: (taskId) => isSensitiveTask(connection, taskId),
-    relationToTask: (agentId, taskId) => relationToTask(connection, agentId, taskId),
-    getAssignments: (taskId, page) => getAssignments(connection, taskId, page),
-    getTaskHistory: (taskId, page) => getTaskHistory(connection, taskId, page),
-    startTask: (taskId, start) => startTask(connection, taskId, start),
-    progressTask: (taskId, progress) => progressTask(connection, taskId, progress),
-    completeTask: (taskId, completion) => completeTask(connection, taskId, completion),
-    failTask: (taskId, failure) => failTask(connection, taskId, failure),
-    cancelTask: (taskId, reason) => cancelTask(connection, taskId, reason),
-  } satisfies Partial<Store>;
-}
+const VERBS = {
+  registerAgent,
+  getAgent,
+  listAgents,
+  deregisterAgent,
+  heartbeat,
+  sendMessages,
+  broadcastMessage,
+  getMessage,
+  relationToMessage,
+  peekMessages,
+  findDeliverable,
+  claimMessages,
+  settleMessages,
+  renewLease,
+  giveBackMessages,
+  withdrawMessage,
+  purgeMailbox,
+  assignTask,
+  previewAssignment,
+  getTask,
+  listTasks,
+  isSensitiveTask,
+  relationToTask,
+  getAssignments,
+  getTaskHistory,
+  startTask,
+  progressTask,
+  completeTask,
+  failTask,
+  cancelTask,
+  countOutdated,
+  findOutdated,
+  replaceOutdated,
+  queueStatistics,
+  registryStatistics,
+  coordinationStatistics,
+  checkHealth,
+  sweep,
+  maintain,
+};
