@@ -64,7 +64,7 @@ const NEWEST = procedure("newest_audit_block");
 const COUNT_UNSEALED = procedure("count_unsealed_audit");
 
 /** What the verbs of the audit read of blocks. */
-export function blockReaders(connection: Connection): Pick<AuditEngine, "blocks" | "block" | "newest" | "unsealed"> {
+export function blockEngine(connection: Connection): Pick<AuditEngine, "blocks" | "block" | "newest" | "unsealed"> {
   return {
     async blocks(after, rows) {
       return (await connection.query(LIST, { after: bigint(after), limit: int(rows) })).rows<BlockRow>(0);

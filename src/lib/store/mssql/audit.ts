@@ -3,7 +3,6 @@ import { newId } from "../../model/ids.ts";
 import { actorOf } from "../../trace/call-context.ts";
 import type { AuditRow } from "../audit-reading.ts";
 import type { AuditEngine } from "../audit-verbs.ts";
-import { blockReaders } from "./audit-blocks.ts";
 import { bigint, id, int, operation, subject, text, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { encodeEntries } from "./decide.ts";
@@ -28,8 +27,8 @@ export async function recordAudit(connection: Connection, entries: readonly NewA
 
 const LIST = procedure("list_audit");
 
-/** What the verbs of the audit read and write. */
-export function auditEngine(connection: Connection): AuditEngine {
+/** What the verbs of the audit read and write of its entries. */
+export function entryEngine(connection: Connection): Pick<AuditEngine, "list" | "record"> {
   return {
     async list(window, query) {
       const result = await connection.query(LIST, {
@@ -48,6 +47,5 @@ export function auditEngine(connection: Connection): AuditEngine {
       return { entries: result.rows<AuditRow>(0), stopped: result.rows<{ entry_no: number }>(1)[0] };
     },
     record: (entries) => recordAudit(connection, entries),
-    ...blockReaders(connection),
   };
 }

@@ -8,7 +8,8 @@ import { messageTypeVerbs } from "../message-type-verbs.ts";
 import type { Store } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
 import { previewAssignment } from "./assignment.ts";
-import { auditEngine } from "./audit.ts";
+import { entryEngine } from "./audit.ts";
+import { blockEngine } from "./audit-blocks.ts";
 import { broadcastMessage } from "./broadcast-message.ts";
 import { cancelTask } from "./cancel-task.ts";
 import { channelEngine } from "./channels.ts";
@@ -54,7 +55,7 @@ export function storeOver(connection: Connection): Store {
     ...channelVerbs(channelEngine(connection)),
     ...deadLetterVerbs(deadLetterEngine(connection)),
     ...messageTypeVerbs(messageTypeEngine(connection)),
-    ...auditVerbs(auditEngine(connection)),
+    ...auditVerbs({ ...entryEngine(connection), ...blockEngine(connection) }),
     ...credentialVerbs(credentialEngine(connection)),
     now: () => connection.now(),
     onDeliverable: (listener) => connection.onDeliverable(listener),

@@ -62,7 +62,7 @@ const FROM_BLOCK = `${BLOCKS} WHERE b.block_no > ? ORDER BY b.block_no LIMIT ?`;
 const WITH_PREVIOUS = `${BLOCKS} WHERE b.block_no IN (?1, ?1 - 1) ORDER BY b.block_no DESC`;
 
 /** What the verbs of the audit read of blocks. */
-export function blockReaders(connection: Connection): Pick<AuditEngine, "blocks" | "block" | "newest" | "unsealed"> {
+export function blockEngine(connection: Connection): Pick<AuditEngine, "blocks" | "block" | "newest" | "unsealed"> {
   return {
     blocks: (after, rows) => connection.read((tx) => tx.all<BlockRow>(FROM_BLOCK, after, rows)),
     block: (blockNo) => connection.read((tx) => findBlock(tx, blockNo)),

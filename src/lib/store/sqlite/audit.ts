@@ -2,7 +2,6 @@ import type { AuditDetail, ListAuditQuery, NewAuditEntry } from "../../model/aud
 import { actorOf } from "../../trace/call-context.ts";
 import { AUDIT_COLUMNS, type AuditRow, type AuditWindow } from "../audit-reading.ts";
 import type { AuditEngine } from "../audit-verbs.ts";
-import { blockReaders } from "./audit-blocks.ts";
 import type { Connection } from "./connection.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -40,12 +39,11 @@ export function recordAudit(transaction: Transaction, entries: readonly NewAudit
   for (const entry of entries) audit(transaction, entry);
 }
 
-/** What the verbs of the audit read and write. */
-export function auditEngine(connection: Connection): AuditEngine {
+/** What the verbs of the audit read and write of its entries. */
+export function entryEngine(connection: Connection): Pick<AuditEngine, "list" | "record"> {
   return {
     list: (window, query) => connection.read((tx) => list(tx, window, query)),
     record: (entries) => connection.write((tx) => recordAudit(tx, entries)),
-    ...blockReaders(connection),
   };
 }
 

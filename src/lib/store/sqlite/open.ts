@@ -9,7 +9,8 @@ import { messageTypeVerbs } from "../message-type-verbs.ts";
 import type { Store, StoreSettings } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
 import { previewAssignment } from "./assignment.ts";
-import { auditEngine } from "./audit.ts";
+import { entryEngine } from "./audit.ts";
+import { blockEngine } from "./audit-blocks.ts";
 import { broadcastMessage } from "./broadcast-message.ts";
 import { cancelTask } from "./cancel-task.ts";
 import { channelEngine } from "./channels.ts";
@@ -57,7 +58,7 @@ export function openSqliteStore({ file, settings, clock, onFault }: SqliteStoreO
     ...channelVerbs(channelEngine(connection)),
     ...deadLetterVerbs(deadLetterEngine(connection)),
     ...messageTypeVerbs(messageTypeEngine(connection)),
-    ...auditVerbs(auditEngine(connection)),
+    ...auditVerbs({ ...entryEngine(connection), ...blockEngine(connection) }),
     ...credentialVerbs(credentialEngine(connection)),
     deregisterAgent: (agentId) => deregisterAgent(connection, agentId),
     checkHealth: () => checkHealth(connection),
