@@ -36,6 +36,7 @@ import { releasesContract } from "./tasks/releases.ts";
 import { requestsContract } from "./tasks/requests.ts";
 import { tasksContract } from "./tasks/tasks.ts";
 import { clockStepsContract } from "./upkeep/clock-steps.ts";
+import { jsonTextContract } from "./upkeep/json-text.ts";
 import { maintenanceContract } from "./upkeep/maintenance.ts";
 import { pagingContract } from "./upkeep/paging.ts";
 import { replyBytesContract } from "./upkeep/reply-bytes.ts";
@@ -53,6 +54,7 @@ export const contracts = [
   heartbeatsContract,
   sendingContract,
   sendersContract,
+  jsonTextContract,
   claimsContract,
   settlementsContract,
   prioritiesContract,

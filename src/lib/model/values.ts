@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { exceedsBytes, type JsonValue, jsonProblem } from "./json.ts";
+import { jsonTextOf } from "./json-text.ts";
 import {
   CHANNEL_NAME_MAX_CHARACTERS,
   DURATION_MAX_SECONDS,
@@ -75,14 +76,10 @@ export function jsonSchema(maxBytes: number = PAYLOAD_MAX_BYTES) {
     .superRefine((value, context) => {
       const problem = jsonProblem(value);
       if (problem !== undefined) context.addIssue({ code: "custom", ...problem });
-      else if (jsonExceeds(value, maxBytes)) {
+      else if (jsonTextOf(value).exceeds(maxBytes)) {
         context.addIssue({ code: "custom", message: `must be at most ${maxBytes} bytes of JSON`, params: TOO_LARGE });
       }
     });
-}
-
-function jsonExceeds(value: JsonValue, maxBytes: number): boolean {
-  return exceedsBytes(JSON.stringify(value), maxBytes);
 }
 
 /** A JSON object whose text is at most `maxBytes` bytes. */

@@ -1,5 +1,6 @@
 import { requestHash } from "../model/ids.ts";
 import type { JsonValue } from "../model/json.ts";
+import { jsonTextOf } from "../model/json-text.ts";
 import { currentCall } from "../trace/call-context.ts";
 import { decryptText, encryptText, keyedHash, type Place, versionOfHash } from "./envelope.ts";
 import { type Key, type KeyRing, noKeys } from "./key-ring.ts";
@@ -46,7 +47,7 @@ export class ContentEncryption {
   }
 
   encrypt(key: Key, place: Place, value: JsonValue): EncryptedValue {
-    return { value: encryptText(key, place, JSON.stringify(value)), keyVersion: key.version };
+    return { value: encryptText(key, place, jsonTextOf(value).text), keyVersion: key.version };
   }
 
   /**

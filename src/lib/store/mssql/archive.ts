@@ -1,7 +1,7 @@
 import { writeArchived } from "../task-reading.ts";
 import type { Step, Walked } from "../upkeep-runs.ts";
 import type { Connection } from "./connection.ts";
-import { itemJson } from "./item-text.ts";
+import { itemJsonText } from "./item-text.ts";
 import { procedure } from "./procedures.ts";
 import { newestEventsByNo, readTasksByNo, storedAttemptsByNo } from "./task-reading.ts";
 import { upkeepStep } from "./upkeep-step.ts";
@@ -28,11 +28,7 @@ interface Archived {
 
 /** The documents of a list, each as text of its own: OPENJSON gives whole only what stands in a list of texts. */
 function documents(values: readonly object[]): string[] {
-  return values.map((value) => jsonText(JSON.stringify(value)));
-}
-
-function jsonText(text: string): string {
-  return itemJson(JSON.parse(text));
+  return values.map((value) => itemJsonText(JSON.stringify(value)));
 }
 
 /**
@@ -45,7 +41,7 @@ const ARCHIVE = upkeepStep<Archived, { done: number }>({
   name: "archive-tasks",
   encode: ({ taskNos, tasks, keyVersions, resultKeyVersions, assignments, events }) => ({
     taskNos,
-    tasks: tasks.map(jsonText),
+    tasks: tasks.map(itemJsonText),
     keyVersions: [...keyVersions],
     resultKeyVersions: [...resultKeyVersions],
     assignments: documents(assignments),

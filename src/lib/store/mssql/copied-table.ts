@@ -3,7 +3,7 @@ import type { CopiedTable, FoundRow } from "../copy/copied-rows.ts";
 import { type Batch, type OutcomeRow, outcomeRows, text } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { PROLOGUE } from "./copy-parts.ts";
-import { itemJson, itemText, plainJson, plainText } from "./item-text.ts";
+import { itemJsonText, itemText, plainJson, plainText } from "./item-text.ts";
 import { type SqlText, sqlText } from "./texts.ts";
 import { BY_KEY, HASH, ID } from "./transaction.ts";
 
@@ -130,5 +130,5 @@ export function writePage(path: string, rows: Rows, columns: Columns): { [key: s
 
 function writeText(value: JsonValue, type: string): JsonValue {
   if (typeof value !== "string") return null;
-  return type === TEXT ? itemText(value) : itemJson(JSON.parse(value));
+  return type === TEXT ? itemText(value) : itemJsonText(value);
 }

@@ -1,4 +1,5 @@
 import type { JsonValue } from "../../model/json.ts";
+import { jsonTextOf } from "../../model/json-text.ts";
 import { BIN2 } from "./transaction.ts";
 
 /**
@@ -32,10 +33,15 @@ export function itemText(text: string): string {
   return send(text.replace(NONCHARACTERS, "\ufffd"));
 }
 
-/** The JSON text of a value for @items; noncharacters of the caller's own are escaped in it, so it stays exact. */
+/** The JSON text of a value for @items. */
 export function itemJson(value: JsonValue): string {
+  return itemJsonText(jsonTextOf(value).text);
+}
+
+/** JSON text for @items; noncharacters of the caller's own are escaped in it, so it stays exact. */
+export function itemJsonText(text: string): string {
   const codeOf = (character: string) => `\\u${character.charCodeAt(0).toString(16)}`;
-  return send(JSON.stringify(value).replace(NONCHARACTERS, codeOf));
+  return send(text.replace(NONCHARACTERS, codeOf));
 }
 
 function replaced(column: string, pairs: readonly (readonly [string, string])[]): string {

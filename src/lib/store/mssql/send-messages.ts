@@ -1,5 +1,6 @@
 import type { AgentCommunicationError } from "../../model/errors.ts";
 import type { JsonValue } from "../../model/json.ts";
+import { jsonTextOf } from "../../model/json-text.ts";
 import { BATCH_MAX_MESSAGES } from "../../model/limits.ts";
 import type { SendMessageReply } from "../../model/message.ts";
 import { PRIORITIES } from "../../model/values.ts";
@@ -102,7 +103,7 @@ export function encodeNewMessage(message: NewMessage): { [key: string]: JsonValu
     ordering_key: message.orderingKey ?? null,
     idempotency_key: message.idempotencyKey ?? null,
     request_hash: message.requestHash,
-    payload_bytes: Buffer.byteLength(JSON.stringify(message.payload)),
+    payload_bytes: jsonTextOf(message.payload).bytes,
     credential: currentCall().credential,
     ...(message.keyVersion === undefined ? {} : { key_version: message.keyVersion }),
     ...(message.traceparent === undefined ? {} : { traceparent: message.traceparent }),

@@ -1,4 +1,5 @@
 import type { Agent, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../../model/agent.ts";
+import { jsonTextOf } from "../../model/json-text.ts";
 import { PENDING_COUNT_MAX, RELEASES_PER_TRANSACTION } from "../../model/limits.ts";
 import { PRIORITIES } from "../../model/values.ts";
 import { actorOf } from "../../trace/call-context.ts";
@@ -88,7 +89,7 @@ const METADATA = "SELECT metadata FROM agent_metadata WHERE agent_no = ?";
 /** @returns whether it is other than before */
 function writeMetadata(transaction: Transaction, agentNo: number, metadata: RegisterAgent["metadata"]): boolean {
   const before = transaction.get<{ metadata: string }>(METADATA, agentNo)?.metadata;
-  const text = metadata === undefined ? undefined : JSON.stringify(metadata);
+  const text = metadata === undefined ? undefined : jsonTextOf(metadata).text;
   if (text === before) return false;
   if (text === undefined) transaction.run("DELETE FROM agent_metadata WHERE agent_no = ?", agentNo);
   else {

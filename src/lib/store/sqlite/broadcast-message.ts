@@ -1,4 +1,5 @@
 import { newId } from "../../model/ids.ts";
+import { jsonTextOf } from "../../model/json-text.ts";
 import { BROADCAST_MAX_BYTES } from "../../model/limits.ts";
 import type { SendMessageReply } from "../../model/message.ts";
 import { PRIORITIES } from "../../model/values.ts";
@@ -27,8 +28,8 @@ export function broadcastMessage(transaction: Transaction, post: NewMessage): Se
   const mailbox = requireRegistered(transaction, post.receiver);
   refuseUnlessOf(transaction, "broadcast", mailbox, post.receiver.slice(1));
   const members = registeredMembers(transaction, mailbox.agent_no);
-  const text = JSON.stringify(post.payload);
-  if (Buffer.byteLength(text) * members.length > BROADCAST_MAX_BYTES) throw broadcastTooLarge(members.length);
+  const { text, bytes } = jsonTextOf(post.payload);
+  if (bytes * members.length > BROADCAST_MAX_BYTES) throw broadcastTooLarge(members.length);
   // A sender of posts need not know who the members are.
   const named = `a member of ${post.receiver}`;
   for (const receiver of members) refuseWithoutRoom(transaction, { sender, receiver, named });

@@ -1,3 +1,4 @@
+import { jsonTextOf } from "../../model/json-text.ts";
 import type { SendMessageReply } from "../../model/message.ts";
 import { channelOf, PRIORITIES } from "../../model/values.ts";
 import { isAboveHalf, senderShare } from "../mailbox-room.ts";
@@ -154,7 +155,7 @@ function insertMessage(transaction: Transaction, { message, sender, receiver }: 
   const receiverNo = receiver.agent_no;
   const availableAt = availability(message, now);
   const place = placeInKey(transaction, receiverNo, message.orderingKey, availableAt);
-  const { inline, apart } = storePayload(JSON.stringify(message.payload));
+  const { inline, apart } = storePayload(jsonTextOf(message.payload).text);
   const inserted = transaction.run(
     INSERT,
     message.messageId,

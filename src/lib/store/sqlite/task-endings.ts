@@ -1,5 +1,6 @@
 import { backoffMilliseconds } from "../../model/backoff.ts";
 import type { JsonValue } from "../../model/json.ts";
+import { jsonTextOf } from "../../model/json-text.ts";
 import type { AttemptOutcome } from "../../model/task.ts";
 import { PRIORITIES } from "../../model/values.ts";
 import { BACK_OFF, COUNT_AGAINST_AGENT } from "../rules/task-outcomes.ts";
@@ -41,7 +42,7 @@ export function endTask(transaction: Transaction, task: TaskRow, status: FinalSt
   if (status === "completed") transaction.count("tasks:completed_total", 1);
   if (status === "failed") transaction.count("tasks:failed_total", 1);
   if (result !== undefined || error !== undefined || task.cancel_requested === 1) {
-    const text = result === undefined ? null : JSON.stringify(result);
+    const text = result === undefined ? null : jsonTextOf(result).text;
     transaction.run(OUTCOME, task.task_no, text, keyVersion ?? null, error ?? null);
   }
   addEvent(transaction, task, status, { actor, agentNo, detail: ending.detail ?? error, outcome });

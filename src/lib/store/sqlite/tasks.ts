@@ -1,3 +1,4 @@
+import { jsonTextOf } from "../../model/json-text.ts";
 import type { AssignTaskReply } from "../../model/task.ts";
 import { PRIORITIES } from "../../model/values.ts";
 import { actorOf } from "../../trace/call-context.ts";
@@ -103,7 +104,7 @@ function insertParts(
   input: NewTask,
   dependencies: readonly Dependency[],
 ): void {
-  const parameters = JSON.stringify(input.parameters);
+  const parameters = jsonTextOf(input.parameters).text;
   const preferred = JSON.stringify([...new Set(input.preferredCapabilities)]);
   const { description, keyVersion = null, traceparent = null } = input;
   transaction.run(BODY, task.task_no, description, parameters, keyVersion, traceparent, preferred);
