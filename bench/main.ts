@@ -31,8 +31,8 @@ if (options.has("--hostile")) {
   const { benchSql } = await import("./sql/main.ts");
   const asked = options.get("--only")?.split(",") ?? ["pairs", "callers", "flat"];
   const messages = Number(options.get("--messages") ?? 1_000_000);
-  const [filled, beside] = [options.get("--large"), options.get("--against")];
-  await benchSql({ rounds, only: asked, messages, filled, beside });
+  const [filled, against] = [options.get("--large"), options.get("--against")];
+  await benchSql({ rounds, only: asked, messages, filled, against });
 } else {
   if (only.includes("in-process")) await benchInProcess(rounds);
   if (only.includes("http")) await (await import("./http.ts")).benchHttp(rounds);

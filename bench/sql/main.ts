@@ -46,10 +46,10 @@ export interface SqlBenchOptions {
   /** A database that is filled already. */
   filled: string | undefined;
   /** The folder of another checkout, whose build is measured in the same run. */
-  beside: string | undefined;
+  against: string | undefined;
 }
 
-export async function benchSql({ rounds, only, messages, filled, beside }: SqlBenchOptions): Promise<void> {
+export async function benchSql({ rounds, only, messages, filled, against }: SqlBenchOptions): Promise<void> {
   console.log(await engine());
   const small = `agent_communication_bench_small_${process.pid}`;
   const older = `agent_communication_bench_before_${process.pid}`;
@@ -57,7 +57,7 @@ export async function benchSql({ rounds, only, messages, filled, beside }: SqlBe
   try {
     await makeDatabase(small, SMALL);
     if (only.includes("pairs")) {
-      const before = beside === undefined ? undefined : await makeBefore(beside, older, SMALL);
+      const before = against === undefined ? undefined : await makeBefore(against, older, SMALL);
       const bench = await openBench(small, 1, registerMailboxes, before);
       await benchPairs(bench, rounds).finally(() => bench.close());
     }

@@ -110,12 +110,12 @@ function withBounds(command: Command, idle: string): Command {
   return command
     .option(
       "--capabilities <list>",
-      "capabilities that may be registered with it, as name or prefix*, separated by commas (default: any)",
+      "capabilities that may be registered with it, as name or prefix*, separated by commas (default: no bound)",
       toList,
     )
     .option(
       "--max-concurrent-tasks <n>",
-      "the highest limit of tasks that may be registered with it (default: any)",
+      "the highest limit of tasks that may be registered with it (default: no bound)",
       toNumber,
     )
     .option("--idle-days <n>", idle, toNumber)

@@ -282,7 +282,7 @@ export function workQueuesContract(open: StoreFactory): void {
       });
     });
 
-    it("the mailbox is as bounded as any", async () => {
+    it("its mailbox has the same limit as an agent's", async () => {
       await withStore(open, { maxMailbox: 2 }, async (scene) => {
         const [member, sender] = [await scene.agent(), await scene.agent()];
         const channel = await scene.channel("work_queue", { members: [member] });
