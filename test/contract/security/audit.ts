@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import type { AuditEntry, ListAuditQuery } from "../../../src/lib/model/audit.ts";
+import { type AuditEntry, auditActionSchema, type ListAuditQuery } from "../../../src/lib/model/audit.ts";
+import { strangeMembers } from "../../../src/lib/store/rules/audit-details.ts";
 import { actingAs } from "../../../src/lib/trace/call-context.ts";
 import { type StoreFactory, useStore, withStore } from "../store-under-test.ts";
 import { at, caught, everyPage, HOUR, only, type Scene, SECOND } from "../support.ts";
@@ -10,7 +11,10 @@ type Filter = Omit<ListAuditQuery, "limit" | "cursor">;
 
 /** All entries of a filter, oldest first. */
 export async function auditOf(scene: Scene, filter: Filter): Promise<AuditEntry[]> {
-  return (await everyPage((page) => scene.store.listAudit({ ...page, ...filter }))).reverse();
+  const entries = await everyPage((page) => scene.store.listAudit({ ...page, ...filter }));
+  for (const { action, detail } of entries)
+    expect([action, strangeMembers(auditActionSchema.parse(action), detail)]).toEqual([action, []]);
+  return entries.reverse();
 }
 
 /** Who did what, with which detail, oldest first. */
