@@ -7,6 +7,7 @@ import {
   orderSql,
   sortKeyOf,
 } from "../../../src/lib/store/rules/candidate-order.ts";
+import { NAMES_OF_SQL, WHOLE_NAMES } from "../../../src/lib/store/rules/counter-names.ts";
 import { HEAD_STARTS_SQL } from "../../../src/lib/store/rules/ranks.ts";
 import {
   ASSIGN_REFUSALS,
@@ -71,6 +72,22 @@ describe("a rule", () => {
     const withRunning = lists.filter((list) => list.includes("'running'"));
     expect(withRunning.length).toBeGreaterThan(8);
     expect(new Set(withRunning)).toEqual(new Set([sqlWords(LIVE_STATUSES)]));
+  });
+});
+
+describe("the names of counters", () => {
+  it("are those of the rules, whole or put together", () => {
+    const literals = files.flatMap(({ text }) =>
+      [...text.matchAll(/'([a-z_]*:[a-z_:]*)'/g)].map(([, name = ""]) => name),
+    );
+    expect(literals.length).toBeGreaterThan(60);
+    const known = new Set<string>([
+      ...WHOLE_NAMES,
+      ...NAMES_OF_SQL.whole,
+      ...NAMES_OF_SQL.beginnings,
+      ...NAMES_OF_SQL.endings,
+    ]);
+    expect([...new Set(literals)].filter((name) => !known.has(name))).toEqual([]);
   });
 });
 

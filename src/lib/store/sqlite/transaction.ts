@@ -1,21 +1,13 @@
 import type { SQLInputValue } from "node:sqlite";
 import type { Clock } from "../../model/clock.ts";
 import { type CallContext, currentCall } from "../../trace/call-context.ts";
+import type { CounterName } from "../rules/counter-names.ts";
 import type { StoreSettings } from "../store.ts";
 import type { AgentRow } from "./agent-rows.ts";
 import type { Prepared } from "./connection.ts";
 
 /** Agents kept in memory at most; beyond it the cache starts anew (a row is about 400 bytes, so 8 MB). */
 const CACHED_AGENTS_MAX = 20_000;
-
-/** Counters kept as signed additions; a name per thing counted. */
-export type CounterName =
-  | `messages:${string}`
-  | `tasks:${string}`
-  | `agents:${string}`
-  | `accepted:${number}`
-  | `load:tasks:${number}`
-  | `load:workers:${number}`;
 
 /** What a group adds to a mailbox; `stored` is read only when somebody asks for the depth. */
 interface MailboxDelta {
