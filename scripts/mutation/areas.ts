@@ -45,7 +45,15 @@ export const areas: readonly Area[] = [
     ],
     processes: [HTTP],
   },
-  { folder: "src/lib/domain", tests: ["test/system/attacks/limits.test.ts"], processes: [HTTP, HOSTILE] },
+  {
+    folder: "src/lib/domain",
+    tests: [
+      "test/hosts/local/timers.test.ts",
+      "test/system/attacks/limits.test.ts",
+      "test/unit/security/key-rotation.test.ts",
+    ],
+    processes: [HTTP, HOSTILE, "test/unit/client/token-renewal.test.ts"],
+  },
   {
     folder: "src/lib/security/certificates",
     tests: [

@@ -48,6 +48,21 @@ export function sensitiveContents(api: () => Api): void {
       expectProblem(await send({ ...message, messageId: api().id("m"), sensitive: "yes" }), "INVALID_REQUEST");
     });
 
+    it("are not what a mark of false makes: that is the same request as one without a mark", async () => {
+      const agentId = await api().register("supervisor");
+      const message = { messageId: api().id("m"), sender: agentId, receiver: agentId, type: "query" };
+      const send = (body: object) => api().call("POST /messages", {}, { body });
+      expect((await send({ ...message, sensitive: false })).json).toMatchObject({ duplicate: false });
+      expect((await send(message)).json).toMatchObject({ duplicate: true });
+      expectProblem(await send({ ...message, sensitive: true }), "IDEMPOTENCY_MISMATCH");
+      const requiredCapabilities = [api().id("rare")];
+      const task = { taskId: api().id("t"), supervisor: agentId, taskType: "work", requiredCapabilities };
+      const assign = (body: object) => api().call("POST /tasks", {}, { body });
+      expect((await assign(task)).json).toMatchObject({ taskId: task.taskId });
+      expect((await assign({ ...task, sensitive: false })).json).toMatchObject({ taskId: task.taskId });
+      expectProblem(await assign({ ...task, sensitive: true }), "IDEMPOTENCY_MISMATCH");
+    });
+
     it("are encrypted again, call by call, until nothing is left", async () => {
       const agentId = await api().register();
       await api().message(agentId, agentId, { sensitive: true });
