@@ -82,7 +82,11 @@ export const areas: readonly Area[] = [
     ],
     processes: [HTTP, HOSTILE, "test/hosts/local/every-address.test.ts", "test/hosts/local/broken-http.test.ts"],
   },
-  { folder: "src/client", tests: ["test/unit/client/!(core-imports).test.ts"] },
+  {
+    folder: "src/client",
+    tests: ["test/unit/client/!(core-imports|hostile-handlers|worker-process).test.ts"],
+    processes: ["test/unit/client/hostile-handlers.test.ts", "test/unit/client/worker-process.test.ts"],
+  },
   {
     folder: "src/lib/config",
     tests: [

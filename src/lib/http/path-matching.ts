@@ -8,11 +8,6 @@ export function pathOf(route: Route): string {
   return route.key.slice(route.key.indexOf(" ") + 1);
 }
 
-/** The names of the parameters in a path. */
-export function parameterNames(path: string): string[] {
-  return [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? "");
-}
-
 /** A path without its prefix, or undefined when it is not under it. Literals match in any case. */
 export function withoutPrefix(path: string): string | undefined {
   const rest = path.slice(PREFIX.length);
