@@ -65,6 +65,19 @@ describe("a token that is not accepted", () => {
     expect(switchboard.to("/token")).toHaveLength(1);
   });
 
+  it("for a moment, more often than is needed to give up, ends nothing: a token may just be being renewed", async () => {
+    let beats = 0;
+    switchboard.on("/heartbeat", (asked, response) => {
+      beats += 1;
+      // The first one belongs to the start, which a refusal would end.
+      if (beats === 1 || beats > 5) return send(response, beat([]));
+      return refusal(401, "UNAUTHENTICATED")(asked, response);
+    });
+    await start(async () => null, "agt_x");
+    await until("accepted again", async () => beats > 7);
+    expect(events.filter(({ type }) => type === "credential_refused" || type === "stopped")).toEqual([]);
+  });
+
   it("is not renewed, without a word, where there are no tokens", async () => {
     switchboard.on("/token", refusal(404, "NOT_FOUND"));
     await start(async () => null, "agt_x");
