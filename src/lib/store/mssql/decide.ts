@@ -79,10 +79,10 @@ function decideOne<Ask, Seen, Change>(
   const { ask, rule, context, operationId, answers } = call;
   const decided = rule(subject.see(result, ask), { now, actorOf: (named) => actorOf(named, context) });
   if (decided.change === undefined) return { value: decided.answer };
-  const attempt = answers.push(decided.answer) - 1;
+  const nth = answers.push(decided.answer) - 1;
   const { sql, inputs } = subject.write(decided.change, ask);
   const entries = encodeEntries(decided.entries ?? [], actorOf(undefined, context));
-  const kept = { operation: operation(operationId), attempt: int(attempt), now: bigint(now), entries: text(entries) };
+  const kept = { operation: operation(operationId), try: int(nth), now: bigint(now), entries: text(entries) };
   return { value: decided.answer, write: { sql, inputs: { ...kept, ...inputs } } };
 }
 

@@ -2,7 +2,7 @@
 -- there will be), as rules/channels.ts has decided, if the channel is as it was.
 CREATE PROCEDURE release.change_channel
   @operation uniqueidentifier,
-  @attempt int,
+  @try int,
   @now bigint,
   @entries nvarchar(max),
   @channelNo int,

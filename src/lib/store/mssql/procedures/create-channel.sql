@@ -2,7 +2,7 @@
 -- of that name has left behind.
 CREATE PROCEDURE release.create_channel
   @operation uniqueidentifier,
-  @attempt int,
+  @try int,
   @now bigint,
   @entries nvarchar(max),
   @name varchar(128),

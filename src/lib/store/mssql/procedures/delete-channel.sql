@@ -1,7 +1,7 @@
 -- Deletes a channel as it was read. Its members and grants go with the row; what is in its mailbox is the sweep's.
 CREATE PROCEDURE release.delete_channel
   @operation uniqueidentifier,
-  @attempt int,
+  @try int,
   @now bigint,
   @entries nvarchar(max),
   @channelNo int,

@@ -1,7 +1,7 @@
 -- Deletes dead letters; their payloads go with them.
 CREATE PROCEDURE release.purge_dead_letters
   @operation uniqueidentifier,
-  @attempt int,
+  @try int,
   @now bigint,
   @entries nvarchar(max),
   @arrivals nvarchar(max)

@@ -5,7 +5,7 @@ CREATE PROCEDURE release.record_audit
   @clockOffset bigint
 AS
 -- include: parts/prologue.sql
-DECLARE @attempt int = 0;
+DECLARE @try int = 0;
 IF EXISTS (SELECT 1 FROM dbo.operation_answers AS o WHERE o.operation_id = @operation) RETURN;
 BEGIN TRANSACTION;
 -- include: parts/keep-decision.sql

@@ -2,7 +2,7 @@
 -- time to live any more.
 CREATE PROCEDURE release.redrive_dead_letters
   @operation uniqueidentifier,
-  @attempt int,
+  @try int,
   @now bigint,
   @entries nvarchar(max),
   @arrivals nvarchar(max)

@@ -1,7 +1,7 @@
 -- Seals a block of the audit with its members. Of two that seal at once the keys let one through.
 CREATE PROCEDURE release.seal_audit
   @operation uniqueidentifier,
-  @attempt int,
+  @try int,
   @now bigint,
   @entries nvarchar(max),
   @block_no bigint,

@@ -2,7 +2,7 @@
 -- renewed, makes this one lose the race.
 CREATE PROCEDURE release.write_credentials
   @operation uniqueidentifier,
-  @attempt int,
+  @try int,
   @now bigint,
   @entries nvarchar(max),
   @ended nvarchar(max),

@@ -1,7 +1,7 @@
 -- Puts a message type in the place of another as it was read (@was NULL: there was none; @schema NULL: there will be none).
 CREATE PROCEDURE release.write_message_type
   @operation uniqueidentifier,
-  @attempt int,
+  @try int,
   @now bigint,
   @entries nvarchar(max),
   @type varchar(64),

@@ -5,4 +5,4 @@ FROM OPENJSON(@entries) WITH (n int, actor varchar(128), action varchar(64), sub
   subject_id varchar(160), detail nvarchar(2000)) AS x
 ORDER BY x.n;
 INSERT INTO dbo.operation_answers (operation_id, answer, answered_at)
-  VALUES (@operation, CONCAT(N'{"attempt":', @attempt, N'}'), @now);
+  VALUES (@operation, CONCAT(N'{"try":', @try, N'}'), @now);
