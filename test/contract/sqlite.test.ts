@@ -44,6 +44,10 @@ const SORTS: readonly { statement: RegExp; reason: string }[] = [
     reason: "the channels of one agent",
   },
   { statement: /AS pending$/, reason: "the keys of at most 1,000 messages" },
+  {
+    statement: /^INSERT INTO mailbox_senders SELECT/,
+    reason: "once, when a mailbox gets more than half full: it is at most AGENT_MAX_MAILBOX",
+  },
   { statement: /^WITH sample AS/, reason: "a sample of at most 1,000 attempts" },
   {
     statement: /^SELECT agent_no.*FROM agents WHERE agent_id > \? AND set_no IN/,

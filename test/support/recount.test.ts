@@ -21,6 +21,7 @@ async function busyFile(file: string): Promise<void> {
   await scene.submit(supervisor, { dependsOn: [first] });
   await scene.channel("work_queue", { members: [worker], grants: [{ agentId: worker, post: true }] });
   for (let n = 0; n < 3; n++) await scene.send(supervisor, worker, { orderingKey: "k" });
+  await scene.receive(worker, { types: ["notification"], maxMessages: 1 });
   await scene.receive(worker);
   await store.close();
 }
@@ -34,6 +35,13 @@ const TAMPERING: readonly (readonly [string, string])[] = [
   ["counters load:workers:*", "UPDATE counters SET value = 0 WHERE name = 'load:workers:1'"],
   ["counters load:tasks:*", "UPDATE counters SET value = 0 WHERE name = 'load:tasks:1'"],
   ["mailboxes.depth", "UPDATE mailboxes SET depth = depth + 1"],
+  ["mailboxes.named", "UPDATE mailboxes SET named = named + 1"],
+  ["agents that messages name", "UPDATE messages SET sender_no = 99 WHERE sender_no IS NOT NULL"],
+  ["mailbox_senders.depth", "INSERT INTO mailbox_senders VALUES (1, 1, 1)"],
+  ["messages in streams of their type", "UPDATE messages SET stream_type = NULL"],
+  ["messages and their bodies", "DELETE FROM message_bodies WHERE arrival = 2"],
+  ["tasks.last_outcome", "UPDATE tasks SET last_outcome = 'failed'"],
+  ["agents that events name", "UPDATE task_events SET agent_no = 99 WHERE agent_no IS NOT NULL"],
   ["channels.members", "DELETE FROM channel_members"],
   ["channels.grants", "UPDATE channels SET grants = grants + 1"],
   ["channels and their mailboxes", "UPDATE agents SET status = 'inactive' WHERE agent_id LIKE '#%'"],

@@ -101,6 +101,56 @@ const LAWS: readonly Law[] = [
             FROM agents a) WHERE counted <> kept`,
   },
   {
+    name: "mailboxes.named",
+    sql: `SELECT what, counted, kept FROM (
+            SELECT a.agent_id AS what, (SELECT count(*) FROM messages WHERE receiver_no = a.agent_no)
+                + (SELECT count(*) FROM messages WHERE sender_no = a.agent_no) AS counted,
+              coalesce((SELECT named FROM mailboxes WHERE agent_no = a.agent_no), 0) AS kept
+            FROM agents a) WHERE counted <> kept`,
+  },
+  {
+    name: "agents that messages name",
+    sql: `SELECT m.arrival AS what, count(a.agent_no) AS counted, 1 + (m.sender_no IS NOT NULL) AS kept FROM messages m
+          LEFT JOIN agents a ON a.agent_no = m.receiver_no OR a.agent_no = m.sender_no
+          WHERE m.sender_no IS NOT m.receiver_no GROUP BY m.arrival HAVING counted <> kept`,
+  },
+  {
+    name: "mailbox_senders.depth",
+    sql: `SELECT what, counted, kept FROM (
+            SELECT coalesce(c.receiver_no, s.receiver_no) || ' from ' || coalesce(c.sender_no, s.sender_no) AS what,
+              coalesce(c.counted, 0) AS counted, coalesce(s.depth, 0) AS kept
+            FROM (SELECT receiver_no, sender_no, count(*) AS counted FROM messages JOIN mailboxes b ON b.agent_no = receiver_no
+                  WHERE b.by_sender = 1 AND sender_no IS NOT NULL AND status IN ('queued', 'leased') GROUP BY 1, 2) c
+            FULL JOIN mailbox_senders s ON s.receiver_no = c.receiver_no AND s.sender_no = c.sender_no) WHERE counted <> kept`,
+  },
+  {
+    name: "messages in streams of their type",
+    sql: `SELECT m.arrival AS what, b.type AS counted, m.stream_type AS kept FROM messages m JOIN message_bodies b USING (arrival)
+          JOIN mailboxes x ON x.agent_no = m.receiver_no
+          WHERE iif(m.status = 'queued', x.by_type = 2 AND m.stream_type IS NOT b.type, m.stream_type IS NOT NULL)`,
+  },
+  {
+    name: "dead letters",
+    sql: `SELECT arrival AS what, iif(status = 'dead_lettered', ended_at, NULL) AS counted, dead_at AS kept FROM messages
+          WHERE counted IS NOT kept`,
+  },
+  {
+    name: "messages and their bodies",
+    sql: `SELECT m.arrival AS what, 0 AS counted, 1 AS kept FROM messages m
+          WHERE NOT EXISTS (SELECT 1 FROM message_bodies b WHERE b.arrival = m.arrival)`,
+  },
+  {
+    name: "tasks.last_outcome",
+    sql: `SELECT task_id AS what, counted, last_outcome AS kept FROM (SELECT *, (SELECT outcome FROM task_attempts a
+            WHERE a.task_no = t.task_no AND outcome IS NOT NULL ORDER BY a.attempt DESC LIMIT 1) AS counted FROM tasks t)
+          WHERE counted IS NOT last_outcome`,
+  },
+  {
+    name: "agents that events name",
+    sql: `SELECT e.task_no AS what, 0 AS counted, e.agent_no AS kept FROM task_events e WHERE e.agent_no IS NOT NULL
+          AND NOT EXISTS (SELECT 1 FROM task_attempts a WHERE a.task_no = e.task_no AND a.agent_no = e.agent_no)`,
+  },
+  {
     name: "channels.members",
     sql: `SELECT what, counted, kept FROM (
             SELECT name AS what, members AS kept,
@@ -170,16 +220,15 @@ const LAWS: readonly Law[] = [
   })),
   {
     name: "messages held behind their ordering key",
-    sql: `SELECT m.message_id AS what, m.held AS kept, EXISTS (SELECT 1 FROM messages o
+    sql: `SELECT m.arrival AS what, m.held AS kept, EXISTS (SELECT 1 FROM messages o
             WHERE o.receiver_no = m.receiver_no AND o.ordering_key = m.ordering_key AND o.arrival < m.arrival
               AND o.joined = 1 AND o.status IN ('queued', 'leased')) AS counted
           FROM messages m WHERE m.ordering_key IS NOT NULL AND m.joined = 1 AND m.status = 'queued' AND counted <> kept`,
   },
   {
     name: "messages that have not joined their ordering key",
-    sql: `SELECT m.message_id AS what, 0 AS counted, m.held AS kept FROM messages m
-          WHERE m.joined = 0 AND m.status IN ('queued', 'leased')
-            AND (m.held = 0 OR m.status = 'leased' OR m.ordering_key IS NULL)`,
+    sql: `SELECT m.arrival AS what, 0 AS counted, m.held AS kept FROM messages m
+          WHERE m.joined = 0 AND (m.held = 0 OR m.status <> 'queued' OR m.ordering_key IS NULL)`,
   },
 ];
 

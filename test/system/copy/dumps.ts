@@ -46,7 +46,7 @@ const MESSAGES = `SELECT m.message_id, s.agent_id AS sender, r.agent_id AS recei
     m.settlement, m.claim_id, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.idempotency_key, m.request_hash,
     m.sender_role, m.sender_credential, m.key_version, t.task_id, m.task_attempt, m.channel, m.post_id, m.holder, PAYLOAD AS payload
   FROM @messages AS m JOIN @agents AS r ON r.agent_no = m.receiver_no LEFT JOIN @agents AS s ON s.agent_no = m.sender_no
-  LEFT JOIN @tasks AS t ON t.task_no = m.task_no LEFT JOIN @message_payloads AS p ON p.arrival = m.arrival`;
+  LEFT JOIN @message_payloads AS p ON p.arrival = m.arrival LEFT JOIN @tasks AS t ON t.task_no = m.task_no`;
 
 const AGENTS = `SELECT a.agent_id, a.role, a.status, c.capabilities, l.max_concurrent_tasks, l.active_tasks, a.registered_at,
     h.last_heartbeat_at, a.status_changed_at, l.last_assigned_at, l.completed, l.failed, l.completed_milliseconds,
@@ -55,10 +55,18 @@ const AGENTS = `SELECT a.agent_id, a.role, a.status, c.capabilities, l.max_concu
 const APART =
   "JOIN @agent_loads AS l ON l.agent_no = a.agent_no JOIN @agent_heartbeats AS h ON h.agent_no = a.agent_no";
 
+/** What the embedded store keeps in message_bodies, and in task_explanations. */
+const IN_BODIES =
+  /\bm\.(message_id|type|max_attempts|correlation_id|reply_to|idempotency_key|request_hash|sender_role|sender_credential|key_version|task_no|task_attempt|channel|post_id)\b/g;
+
 const OF_SQLITE = {
   ...SHARED,
+  attempts: SHARED.attempts
+    .replace("x.explanation", "y.explanation")
+    .replace("ORDER BY", "JOIN task_explanations AS y ON y.task_no = x.task_no AND y.attempt = x.attempt ORDER BY"),
   agents: `${AGENTS.replaceAll(/\b[lh]\./g, "a.")} ORDER BY a.agent_id`,
-  messages: `${MESSAGES.replace("PAYLOAD", "coalesce(m.payload, p.payload)")} WHERE ${OPEN} ORDER BY m.arrival`,
+  messages: `${MESSAGES.replace("PAYLOAD", "p.payload").replaceAll("@message_payloads AS p", "message_bodies AS p").replaceAll(IN_BODIES, "p.$1")}
+    WHERE ${OPEN} ORDER BY m.arrival`,
 };
 const OF_MSSQL = {
   ...SHARED,

@@ -36,7 +36,8 @@ const clients = Array.from({ length: CLIENTS }, (_, index) => {
   return new Client({ gate, ledger, random: new Random(seed + index + 1), name: `c${index}` });
 });
 
-const OPEN = "SELECT * FROM messages WHERE status IN ('queued', 'leased') AND type = 'notification'";
+const OPEN =
+  "SELECT * FROM messages JOIN message_bodies USING (arrival) WHERE status IN ('queued', 'leased') AND type = 'notification'";
 
 let directory = "";
 let file = "";

@@ -28,11 +28,10 @@ export interface Holdings {
 export function holdingsOf(file: string): Holdings {
   const messages = rowsOf(
     file,
-    `SELECT message_id, status, attempt, lease_expires_at AS until, coalesce(m.payload, p.payload) AS payload
-     FROM messages m LEFT JOIN message_payloads p ON p.arrival = m.arrival`,
+    "SELECT message_id, status, attempt, lease_expires_at AS until, payload FROM messages JOIN message_bodies USING (arrival)",
   );
   const tasks = rowsOf(file, "SELECT task_id, status, attempt FROM tasks");
-  const alone = `SELECT task_id FROM tasks t WHERE attempt > 0 AND NOT EXISTS (SELECT 1 FROM messages m
+  const alone = `SELECT task_id FROM tasks t WHERE attempt > 0 AND NOT EXISTS (SELECT 1 FROM message_bodies m
     WHERE m.task_no = t.task_no AND m.task_attempt = t.attempt AND m.type = 'task_assignment')`;
   const count = (sql: string) => asNumber(rowsOf(file, sql)[0]?.n);
   return {
@@ -52,7 +51,7 @@ export function holdingsOf(file: string): Holdings {
     ),
     assignedAlone: rowsOf(file, alone).map((row) => String(row.task_id)),
     endedTasks: count("SELECT count(*) AS n FROM tasks WHERE ended_at IS NOT NULL"),
-    results: count("SELECT count(*) AS n FROM messages WHERE type = 'task_result'"),
+    results: count("SELECT count(*) AS n FROM message_bodies WHERE type = 'task_result'"),
   };
 }
 

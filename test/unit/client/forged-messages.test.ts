@@ -42,8 +42,10 @@ describe("messages of an agent that look like the switchboard's", () => {
       payload,
       delaySeconds: 3_600,
     });
-    const sql = "UPDATE messages SET type = ?, available_at = accepted_at WHERE message_id = ?";
-    expect(database.prepare(sql).run(type, messageId).changes).toBe(1);
+    const forged = database.prepare("UPDATE message_bodies SET type = ? WHERE message_id = ? RETURNING arrival");
+    const row = forged.get(type, messageId);
+    const due = database.prepare("UPDATE messages SET available_at = accepted_at WHERE arrival = ?");
+    expect(due.run(Number(row?.arrival)).changes).toBe(1);
     return messageId;
   }
   const dead = (messageId: string) =>

@@ -32,8 +32,8 @@ async function receive(maxMessages = 10) {
 const stored = (messageId: string) =>
   only(
     under.rows(
-      `SELECT coalesce(m.payload, p.payload) AS payload, m.key_version, m.request_hash, m.attempt_limit
-       FROM messages m LEFT JOIN message_payloads p USING (arrival) WHERE message_id = ?`,
+      `SELECT payload, key_version, request_hash, attempt_limit FROM messages JOIN message_bodies USING (arrival)
+       WHERE message_id = ?`,
       messageId,
     ),
   );
@@ -99,9 +99,9 @@ describe("a sensitive message", () => {
       [SECRET, true],
       ["also plain", undefined],
     ]);
-    expect(under.rows("SELECT key_version IS NOT NULL AS e FROM messages ORDER BY arrival").map(({ e }) => e)).toEqual([
-      0, 1, 0,
-    ]);
+    expect(
+      under.rows("SELECT key_version IS NOT NULL AS e FROM message_bodies ORDER BY arrival").map(({ e }) => e),
+    ).toEqual([0, 1, 0]);
   });
 });
 
@@ -226,7 +226,7 @@ describe("a repeat of a sensitive message", () => {
 describe("a message that was tampered with", () => {
   /** Puts the envelope of one message into the other. */
   const swap = () =>
-    under.tamper("UPDATE messages SET payload = (SELECT payload FROM messages WHERE message_id = 'm-1')");
+    under.tamper("UPDATE message_bodies SET payload = (SELECT payload FROM message_bodies WHERE message_id = 'm-1')");
 
   beforeEach(async () => {
     await send({ messageId: "m-1", payload: "one" });
@@ -256,7 +256,7 @@ describe("a message that was tampered with", () => {
   });
 
   it("is not taken for a plain one when only its version is taken away", async () => {
-    under.tamper("UPDATE messages SET key_version = NULL WHERE message_id = 'm-1'");
+    under.tamper("UPDATE message_bodies SET key_version = NULL WHERE message_id = 'm-1'");
     // Whoever may write to the database may put plain texts there; what was encrypted does not come out of it.
     expect((await messages().get("m-1")).payload).toMatch(/^e1\./);
   });
@@ -264,9 +264,9 @@ describe("a message that was tampered with", () => {
   it("is undecryptable under any other version, and as something that is no text", async () => {
     await under.services.keyRotation.rotate({ newVersion: true });
     const { key_version: current } = stored("m-1");
-    under.tamper("UPDATE messages SET payload = replace(payload, ?, 'ffff')", String(current));
+    under.tamper("UPDATE message_bodies SET payload = replace(payload, ?, 'ffff')", String(current));
     expect(await messages().get("m-1")).toMatchObject({ undecryptable: true });
-    under.tamper("UPDATE messages SET payload = '{\"a\":1}'");
+    under.tamper("UPDATE message_bodies SET payload = '{\"a\":1}'");
     expect(await messages().get("m-1")).toMatchObject({ payload: null, undecryptable: true });
   });
 });

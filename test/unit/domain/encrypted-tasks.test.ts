@@ -43,7 +43,7 @@ const receive = async (agentId: string) =>
 
 const versions = () =>
   under.rows(`SELECT (SELECT key_version FROM task_bodies) AS parameters, (SELECT key_version FROM task_outcomes) AS result,
-    (SELECT key_version FROM messages WHERE type = 'task_result') AS message`)[0] ?? {};
+    (SELECT key_version FROM message_bodies WHERE type = 'task_result') AS message`)[0] ?? {};
 
 /** What a route answers an observer. */
 async function observed(key: string, params: Record<string, string>): Promise<unknown> {

@@ -69,7 +69,7 @@ async function fill(): Promise<void> {
 
 /** Every version that something is under. */
 function versions(): string[] {
-  const columns = ["messages", "task_bodies", "task_outcomes", "task_archive"].map(
+  const columns = ["message_bodies", "task_bodies", "task_outcomes", "task_archive"].map(
     (table) => `SELECT key_version AS v FROM ${table} WHERE key_version IS NOT NULL`,
   );
   columns.push("SELECT result_key_version AS v FROM task_archive WHERE result_key_version IS NOT NULL");
@@ -166,7 +166,7 @@ describe("a rotation", () => {
 
   it("passes over what cannot be decrypted, says so, and comes to its end all the same", async () => {
     await fill();
-    under.tamper("UPDATE messages SET payload = '\"e1.broken\"' WHERE message_id = 'm-2'");
+    under.tamper("UPDATE message_bodies SET payload = '\"e1.broken\"' WHERE message_id = 'm-2'");
     under.tamper("UPDATE task_bodies SET parameters = '5'");
     for (let round = 0; round < 2; round++) {
       const [answer] = await rotateAll({ newVersion: round === 0 });
@@ -179,7 +179,7 @@ describe("a rotation", () => {
     await fill();
     await under.services.keyRotation.rotate({ newVersion: true });
     await under.services.messages.send({ sender: "lead", receiver: "box", type: "query", sensitive: true });
-    under.tamper("UPDATE messages SET key_version = 'gone' WHERE message_id = 'm-2'");
+    under.tamper("UPDATE message_bodies SET key_version = 'gone' WHERE message_id = 'm-2'");
     expect(await under.services.keyRotation.rotate({ newVersion: true })).toMatchObject({
       reencrypted: 10,
       undecryptable: 1,

@@ -1,3 +1,4 @@
+import type { SQLInputValue } from "node:sqlite";
 import type { AgentRole, AgentStatus } from "../../model/agent.ts";
 import { CHANNEL_SIGIL } from "../../model/values.ts";
 import { SYSTEM_ACTOR } from "../../trace/call-context.ts";
@@ -66,9 +67,19 @@ export function requireRegistered(transaction: Transaction, agentId: string): Ag
 /** What may change of an agent. */
 export type AgentChanges = Partial<Omit<AgentRow, "agent_no" | "agent_id" | "registered_at" | "p95_milliseconds">>;
 
-const UPDATE = `UPDATE agents SET role = ?, status = ?, set_no = ?, max_concurrent_tasks = ?, active_tasks = ?,
-  last_heartbeat_at = ?, status_changed_at = ?, last_assigned_at = ?, completed = ?, failed = ?, completed_milliseconds = ?
-  WHERE agent_no = ?`;
+const CHANGEABLE = [
+  "role",
+  "status",
+  "set_no",
+  "max_concurrent_tasks",
+  "active_tasks",
+  "last_heartbeat_at",
+  "status_changed_at",
+  "last_assigned_at",
+  "completed",
+  "failed",
+  "completed_milliseconds",
+] as const satisfies readonly (keyof AgentRow)[];
 
 /** Who changes an agent, and what else of it changes. */
 interface ChangedBy {
@@ -116,25 +127,20 @@ export function writeAgent(transaction: Transaction, agent: AgentRow, changes: A
   if (agent.status !== before.status) agent.status_changed_at = transaction.now;
   // A caller may hold a row read apart from the cache; the cache must not keep the older one.
   transaction.cacheAgent(agent);
-  transaction.runOnAgent(
-    UPDATE,
-    agent.role,
-    agent.status,
-    agent.set_no,
-    agent.max_concurrent_tasks,
-    agent.active_tasks,
-    agent.last_heartbeat_at,
-    agent.status_changed_at,
-    agent.last_assigned_at,
-    agent.completed,
-    agent.failed,
-    agent.completed_milliseconds,
-    agent.agent_no,
-  );
+  updateAgent(transaction, before, agent);
   countAgent(transaction, before, -1);
   countAgent(transaction, agent, 1);
   moveSetCounts(transaction, before, agent);
   return before;
+}
+
+/** Names only the columns that changed: SQLite rewrites the entries of every index that a named column is in. */
+function updateAgent(transaction: Transaction, before: AgentRow, agent: AgentRow): void {
+  const changed = CHANGEABLE.filter((column) => agent[column] !== before[column]);
+  if (changed.length === 0) return;
+  const columns = changed.map((column) => `${column} = ?`).join(", ");
+  const values: SQLInputValue[] = changed.map((column) => agent[column]);
+  transaction.runOnAgent(`UPDATE agents SET ${columns} WHERE agent_no = ?`, ...values, agent.agent_no);
 }
 
 /** Adds `sign` times what the agent contributes to the counters; the mailbox of a channel is no agent. */

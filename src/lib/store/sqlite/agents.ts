@@ -200,7 +200,7 @@ function pendingSql(priority: number): string {
 
 /** The keys with something due that has not joined and has nothing in front of it: one message of each comes with a claim. */
 const PENDING_KEYS = `(SELECT count(DISTINCT j.ordering_key) FROM (SELECT ordering_key FROM messages INDEXED BY messages_joining
-    WHERE receiver_no = ?1 AND joined = 0 AND status = 'queued' AND available_at <= ?2 AND (expires_at IS NULL OR expires_at > ?2)
+    WHERE receiver_no = ?1 AND joined = 0 AND available_at <= ?2 AND (expires_at IS NULL OR expires_at > ?2)
     LIMIT ${PENDING_COUNT_MAX}) j
   WHERE NOT EXISTS (SELECT 1 FROM messages k INDEXED BY messages_keys WHERE k.receiver_no = ?1 AND k.ordering_key = j.ordering_key
     AND k.joined = 1 AND k.status IN ('queued', 'leased')))`;
@@ -211,7 +211,7 @@ const PENDING = `SELECT ${[...PRIORITIES.map((_, priority) => pendingSql(priorit
 /** Messages that could be received now, counted up to PENDING_COUNT_MAX. */
 function countPending(transaction: Transaction, agentNo: number): number {
   // Most mailboxes of a fleet are empty, and the depth answers for those at once.
-  if (transaction.mailboxDepth(agentNo) === 0) return 0;
+  if (transaction.mailboxes.depth(agentNo) === 0) return 0;
   const row = transaction.get<{ pending: number }>(PENDING, agentNo, transaction.now);
   return Math.min(row?.pending ?? 0, PENDING_COUNT_MAX);
 }

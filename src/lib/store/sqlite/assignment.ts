@@ -59,8 +59,8 @@ export function assignedTo(task: Omit<TaskRow, "task_no">, agentNo: number, now:
   } as const satisfies TaskChanges;
 }
 
-const ATTEMPT =
-  "INSERT INTO task_attempts (task_no, attempt, agent_no, assigned_at, explanation) VALUES (?, ?, ?, ?, ?)";
+const ATTEMPT = "INSERT INTO task_attempts (task_no, attempt, agent_no, assigned_at) VALUES (?, ?, ?, ?)";
+const EXPLANATION = "INSERT INTO task_explanations (task_no, attempt, explanation) VALUES (?, ?, ?)";
 
 /**
  * Writes what follows from an assignment that the task's row already shows: attempt, load, message, history, counts.
@@ -75,7 +75,8 @@ export function recordAssignment(
   actor?: string,
 ): void {
   const { now } = transaction;
-  transaction.run(ATTEMPT, task.task_no, task.attempt, agent.agent_no, now, storeExplanation(weighed));
+  transaction.run(ATTEMPT, task.task_no, task.attempt, agent.agent_no, now);
+  transaction.run(EXPLANATION, task.task_no, task.attempt, storeExplanation(weighed));
   changeAgent(transaction, agent, { active_tasks: agent.active_tasks + 1, last_assigned_at: now });
   // Description and parameters are joined when the message is read.
   writeSystemMessage(transaction, agent, {

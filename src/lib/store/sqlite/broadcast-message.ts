@@ -2,14 +2,13 @@ import { newId } from "../../model/ids.ts";
 import { jsonTextOf } from "../../model/json-text.ts";
 import { BROADCAST_MAX_BYTES } from "../../model/limits.ts";
 import type { SendMessageReply } from "../../model/message.ts";
-import { PRIORITIES } from "../../model/values.ts";
 import { broadcastTooLarge } from "../channel-reading.ts";
 import type { NewMessage } from "../store.ts";
 import { type AgentRow, agentByNo, requireRegistered } from "./agent-rows.ts";
 import { refuseUnlessOf } from "./channels.ts";
-import { storePayload } from "./message-rows.ts";
-import { isClaimable, placeInKey } from "./ordering-keys.ts";
-import { availability, findRepeat, recordSent, refuseWithoutRoom } from "./send-messages.ts";
+import { insertMessageRows } from "./new-message-rows.ts";
+import { isClaimable, OUT_OF_KEY, placeInKey } from "./ordering-keys.ts";
+import { availability, contentsOf, findRepeat, recordSent, refuseWithoutRoom } from "./send-messages.ts";
 import type { Transaction } from "./transaction.ts";
 
 const MEMBERS = "SELECT agent_no FROM channel_members WHERE channel_no = ? ORDER BY agent_no";
@@ -46,11 +45,6 @@ function registeredMembers(transaction: Transaction, channelNo: number): AgentRo
     .filter((agent) => agent.status !== "deregistered");
 }
 
-const INSERT_POST = `INSERT INTO messages (message_id, sender_no, receiver_no, type, priority, status, held, attempt_limit,
-  max_attempts, accepted_at, available_at, ended_at, correlation_id, reply_to, ordering_key, idempotency_key, request_hash,
-  sender_role, sender_credential, key_version, traceparent, payload)
-  VALUES (?, ?, ?, ?, ?, 'completed', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-
 function insertPost(
   transaction: Transaction,
   post: NewMessage,
@@ -59,39 +53,20 @@ function insertPost(
   text: string,
 ): void {
   const { now } = transaction;
-  const { inline, apart } = storePayload(text);
-  const inserted = transaction.run(
-    INSERT_POST,
-    post.messageId,
-    sender.agent_no,
-    mailbox.agent_no,
-    post.type,
-    PRIORITIES.indexOf(post.priority),
-    post.maxAttempts,
-    post.maxAttempts,
-    now,
-    availability(post, now),
-    now,
-    post.correlationId ?? null,
-    post.replyTo ?? null,
-    post.orderingKey ?? null,
-    post.idempotencyKey ?? null,
-    post.requestHash,
-    sender.role,
-    transaction.call.credential,
-    post.keyVersion ?? null,
-    post.traceparent ?? null,
-    inline,
-  );
-  if (apart !== null) transaction.run("INSERT INTO message_payloads VALUES (?, ?)", inserted.lastInsertRowid, apart);
-  transaction.count("messages:completed", 1);
-  transaction.countAccepted();
+  insertMessageRows(transaction, {
+    ...contentsOf(transaction, post, sender),
+    // It is never delivered, so it does not expire.
+    ttlSeconds: undefined,
+    messageId: post.messageId,
+    receiverNo: mailbox.agent_no,
+    place: OUT_OF_KEY,
+    availableAt: availability(post, now),
+    endedAt: now,
+    idempotencyKey: post.idempotencyKey,
+    requestHash: post.requestHash,
+    payload: text,
+  });
 }
-
-const INSERT_COPY = `INSERT INTO messages (message_id, sender_no, receiver_no, type, priority, status, held, joined,
-  attempt_limit, max_attempts, accepted_at, available_at, expires_at, correlation_id, reply_to, ordering_key, sender_role,
-  sender_credential, key_version, traceparent, payload, channel, post_id)
-  VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 function insertCopy(
   transaction: Transaction,
@@ -103,35 +78,15 @@ function insertCopy(
   const { now } = transaction;
   const availableAt = availability(post, now);
   const place = placeInKey(transaction, member.agent_no, post.orderingKey, availableAt);
-  const { inline, apart } = storePayload(text);
-  const inserted = transaction.run(
-    INSERT_COPY,
-    newId(now),
-    sender.agent_no,
-    member.agent_no,
-    post.type,
-    PRIORITIES.indexOf(post.priority),
-    place.held,
-    place.joined,
-    post.maxAttempts,
-    post.maxAttempts,
-    now,
+  insertMessageRows(transaction, {
+    ...contentsOf(transaction, post, sender),
+    messageId: newId(now),
+    receiverNo: member.agent_no,
+    place,
     availableAt,
-    post.ttlSeconds === undefined ? null : now + Math.ceil(post.ttlSeconds * 1_000),
-    post.correlationId ?? null,
-    post.replyTo ?? null,
-    post.orderingKey ?? null,
-    sender.role,
-    transaction.call.credential,
-    post.keyVersion ?? null,
-    post.traceparent ?? null,
-    inline,
-    post.receiver.slice(1),
-    post.messageId,
-  );
-  if (apart !== null) transaction.run("INSERT INTO message_payloads VALUES (?, ?)", inserted.lastInsertRowid, apart);
-  transaction.count("messages:queued", 1);
-  transaction.addToMailbox(member.agent_no, 1);
-  transaction.countAccepted();
+    channel: post.receiver.slice(1),
+    postId: post.messageId,
+    payload: text,
+  });
   if (isClaimable(transaction, place, availableAt)) transaction.deliverable(member.agent_id);
 }

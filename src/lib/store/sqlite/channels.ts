@@ -88,7 +88,7 @@ function seeChannel(transaction: Transaction, { name }: { name: string }): SeenC
       const agent = findAgent(transaction, agentId);
       return agent && transaction.get<{ added_at: number }>(MEMBER, channelNo, agent.agent_no)?.added_at;
     },
-    mailbox: mailbox && { agent_no: mailbox.agent_no, waiting: transaction.mailboxDepth(mailbox.agent_no) > 0 },
+    mailbox: mailbox && { agent_no: mailbox.agent_no, waiting: transaction.mailboxes.depth(mailbox.agent_no) > 0 },
   };
 }
 

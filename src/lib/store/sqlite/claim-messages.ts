@@ -16,14 +16,14 @@ import {
   LIVE_COLUMNS,
   type LiveMessageRow,
   payloadBytes,
-  payloadText,
-  READABLE_COLUMNS,
   type ReadableMessageRow,
   readLeased,
+  SELECT_READABLE,
   takeBack,
 } from "./message-rows.ts";
 import { joinKeys } from "./ordering-keys.ts";
 import type { Transaction } from "./transaction.ts";
+import { makeTypedStreams } from "./typed-streams.ts";
 
 /**
  * Ended leases and expired messages that one claim processes before it answers, in addition to JOINS_PER_TRANSACTION that join their
@@ -48,14 +48,16 @@ export function claimMessages(transaction: Transaction, claim: Claim): Claimed {
   }
   const takenBack = takeBackEndedLeases(transaction, mailbox.agent_no);
   const joined = joinKeys(transaction, mailbox.agent_no, JOINS_PER_TRANSACTION);
+  if (claim.types !== undefined && !makeTypedStreams(transaction, mailbox.agent_no))
+    return { messages: [], unfinished: true };
   const walk = new Walk(transaction, mailbox, claim);
   walk.fill();
   const unfinished = takenBack === UPKEEP_MAX || joined === JOINS_PER_TRANSACTION || walk.expired >= UPKEEP_MAX;
   return { messages: walk.leased, unfinished: unfinished && walk.leased.length < claim.maxMessages };
 }
 
-const OF_CLAIM = `SELECT ${READABLE_COLUMNS} FROM messages m
-  WHERE receiver_no = ? AND claim_id = ? AND status = 'leased'`;
+const OF_CLAIM = `${SELECT_READABLE}
+  WHERE receiver_no = ? AND claim_id = ?`;
 
 type LeasedRow = ReadableMessageRow & { lease_expires_at: number };
 
@@ -70,7 +72,7 @@ function claimedBefore(
     .all<LeasedRow>(OF_CLAIM, mailbox.agent_no, claimId)
     .filter((row) => row.lease_expires_at > transaction.now && row.holder === holder)
     .sort((a, b) => rankOf(a) - rankOf(b) || a.arrival - b.arrival)
-    .map((row) => readLeased(transaction, row, payloadText(transaction, row)));
+    .map((row) => readLeased(transaction, row));
 }
 
 const ENDED_LEASES = `SELECT ${LIVE_COLUMNS} FROM messages
@@ -89,7 +91,7 @@ function takeBackEndedLeases(transaction: Transaction, agentNo: number): number 
  */
 function headSql(priority: number, typed: boolean, limit: number): string {
   return `SELECT arrival, available_at FROM messages INDEXED BY ${typed ? "messages_ready_by_type" : "messages_ready"}
-    WHERE receiver_no = ? ${typed ? "AND type = ?" : ""} AND priority = ${priority} AND status = 'queued' AND held = 0
+    WHERE receiver_no = ? ${typed ? "AND stream_type IS NOT NULL AND stream_type = ?" : ""} AND priority = ${priority} AND ${typed ? "" : "status = 'queued' AND "}held = 0
       AND available_at <= ? ORDER BY available_at, arrival LIMIT ${limit}`;
 }
 
@@ -105,12 +107,12 @@ function headOf(heads: readonly (readonly string[])[], limit: number, priority: 
   return heads[index]?.[priority] ?? headSql(priority, heads === TYPED_HEADS, limit);
 }
 
-const BY_ARRIVAL = `SELECT ${READABLE_COLUMNS} FROM messages m WHERE arrival = ?`;
+const BY_ARRIVAL = `${SELECT_READABLE} WHERE m.arrival = ?`;
 
-const LEASE = `UPDATE messages SET status = 'leased', attempt = attempt + 1, lease_expires_at = ?, claim_id = ?, settlement = NULL
-  WHERE arrival = ?`;
-const LEASE_TO_HOLDER = `UPDATE messages SET status = 'leased', attempt = attempt + 1, lease_expires_at = ?, claim_id = ?,
-  settlement = NULL, holder = ? WHERE arrival = ?`;
+/** Columns that have indexes are named only where they change. */
+function leaseSql(more: string): string {
+  return `UPDATE messages SET status = 'leased', attempt = attempt + 1, lease_expires_at = ?, settlement = NULL${more} WHERE arrival = ?`;
+}
 
 interface Head {
   arrival: number;
@@ -129,12 +131,19 @@ class Walk {
   readonly #transaction: Transaction;
   readonly #mailbox: AgentRow;
   readonly #claim: Claim;
+  readonly #leaseSql: string;
   #bytes = 0;
 
   constructor(transaction: Transaction, mailbox: AgentRow, claim: Claim) {
     this.#transaction = transaction;
     this.#mailbox = mailbox;
     this.#claim = claim;
+    const typed = transaction.mailboxes.byType(mailbox.agent_no) > 0;
+    this.#leaseSql = leaseSql(
+      (claim.claimId === undefined ? "" : ", claim_id = ?") +
+        (claim.channel === undefined ? "" : ", holder = ?") +
+        (typed ? ", stream_type = NULL" : ""),
+    );
   }
 
   fill(): void {
@@ -184,8 +193,7 @@ class Walk {
       this.expired += 1;
       return true;
     }
-    const text = payloadText(transaction, row);
-    this.#bytes += payloadBytes(transaction, row, text);
+    this.#bytes += payloadBytes(transaction, row);
     const replyBytes = this.#bytes + (this.leased.length + 1) * MESSAGE_FIELDS_BYTES;
     const full = this.#bytes > this.#claim.maxBytes || replyBytes > REPLY_MAX_BYTES;
     if (this.leased.length > 0 && full) return false;
@@ -200,19 +208,18 @@ class Walk {
       agentId,
       detail: { attempt, agentId },
     });
-    const leased = { ...row, status: "leased" as const, attempt, lease_expires_at: leaseExpiresAt, holder };
-    this.leased.push(readLeased(transaction, leased, text));
+    const leased = Object.assign(row, { status: "leased" as const, attempt, lease_expires_at: leaseExpiresAt, holder });
+    this.leased.push(readLeased(transaction, leased));
     return true;
   }
 
   /** @returns the holder; null where that is the receiver */
   #lease(arrival: number, leaseExpiresAt: number): string | null {
-    const { channel, agentId, claimId = null } = this.#claim;
-    if (channel === undefined) {
-      this.#transaction.run(LEASE, leaseExpiresAt, claimId, arrival);
-      return null;
-    }
-    this.#transaction.run(LEASE_TO_HOLDER, leaseExpiresAt, claimId, agentId, arrival);
-    return agentId;
+    const { channel, agentId, claimId } = this.#claim;
+    const values: (string | number)[] = [leaseExpiresAt];
+    if (claimId !== undefined) values.push(claimId);
+    if (channel !== undefined) values.push(agentId);
+    this.#transaction.run(this.#leaseSql, ...values, arrival);
+    return channel === undefined ? null : agentId;
   }
 }

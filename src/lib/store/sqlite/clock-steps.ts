@@ -35,7 +35,7 @@ const MESSAGES = `UPDATE messages SET
     available_at = iif((${ahead("accepted_at")} AND available_at = accepted_at) OR ${MESSAGE_DUE_AHEAD}, ?1, available_at),
     expires_at = iif(${ahead("accepted_at")}, expires_at - (accepted_at - ?1), expires_at),
     lease_expires_at = iif(${LEASE_AHEAD}, ?1, lease_expires_at),
-    ${past("accepted_at")}, ${past("ended_at")}
+    ${past("accepted_at")}, ${past("ended_at")}, ${past("dead_at")}
   WHERE arrival > ?2 AND arrival <= ?3
     AND (${ahead("accepted_at")} OR ${ahead("ended_at")} OR ${MESSAGE_DUE_AHEAD} OR ${LEASE_AHEAD})`;
 

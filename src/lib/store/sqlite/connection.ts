@@ -1,4 +1,4 @@
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { LONG_REQUEST_BYTES } from "../../base/event-loop.ts";
 import { type Clock, stopwatch } from "../../model/clock.ts";
 import { type AgentCommunicationError, isAgentCommunicationError } from "../../model/errors.ts";
@@ -11,6 +11,7 @@ import { makeFile, switchToWal } from "./database-file.ts";
 import { BUSY, fileIsLost, sqliteCode, storeError } from "./faults.ts";
 import { FileWatch } from "./file-watch.ts";
 import { applyMigrations } from "./migrate.ts";
+import { type Prepared, prepare } from "./prepared.ts";
 import { Transaction } from "./transaction.ts";
 
 /**
@@ -40,13 +41,6 @@ interface Operation {
   outcome?: { value: unknown } | { refusal: AgentCommunicationError };
 }
 
-export interface Prepared {
-  statement: StatementSync;
-  writes: boolean;
-  /** Whether it writes to the agents table, rows of which are cached. */
-  changesAgents: boolean;
-}
-
 /** The connection of a process to its database file. */
 export class Connection {
   readonly #database: DatabaseSync;
@@ -74,7 +68,7 @@ export class Connection {
     this.#database = new DatabaseSync(file, { timeout: BUSY_BUDGET_MILLISECONDS });
     try {
       switchToWal(this.#database);
-      this.#database.exec("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+      this.#database.exec("PRAGMA synchronous = FULL");
       this.#database.exec(`PRAGMA cache_size = -${CACHE_KIBIBYTES}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
       this.#database.exec(`PRAGMA journal_size_limit = ${LOG_MAX_BYTES}`);
       applyMigrations(this.#database, clock);
@@ -156,11 +150,7 @@ export class Connection {
   #prepare(sql: string): Prepared {
     const known = this.#prepared.get(sql);
     if (known !== undefined) return known;
-    const prepared = {
-      statement: this.#database.prepare(sql),
-      writes: !/^\s*(SELECT|WITH|PRAGMA)\b/i.test(sql),
-      changesAgents: /^\s*(UPDATE|DELETE FROM|INSERT INTO|REPLACE INTO)\s+agents\b/i.test(sql),
-    };
+    const prepared = prepare(this.#database, sql);
     this.#prepared.set(sql, prepared);
     return prepared;
   }

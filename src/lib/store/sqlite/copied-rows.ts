@@ -51,8 +51,8 @@ const TASKS = `SELECT t.task_no, t.task_id, 0 AS archived, s.agent_id AS supervi
   JOIN agents s ON s.agent_no = t.supervisor_no LEFT JOIN agents n ON n.agent_no = t.assign_to_no
   LEFT JOIN agents a ON a.agent_no = t.agent_no LEFT JOIN task_outcomes o ON o.task_no = t.task_no
   ORDER BY t.task_no`;
-const ATTEMPTS = `SELECT x.attempt, a.agent_id, x.assigned_at, x.ended_at, x.outcome, x.answer, x.explanation
-  FROM task_attempts x JOIN agents a USING (agent_no) WHERE x.task_no = ? ORDER BY x.attempt`;
+const ATTEMPTS = `SELECT x.attempt, a.agent_id, x.assigned_at, x.ended_at, x.outcome, x.answer, e.explanation
+  FROM task_attempts x JOIN agents a USING (agent_no) JOIN task_explanations e USING (task_no, attempt) WHERE x.task_no = ? ORDER BY x.attempt`;
 const DEPENDENCIES = "SELECT position, depends_on, settled FROM task_dependencies WHERE task_no = ? ORDER BY position";
 const EVENTS = `SELECT t.task_id, e.event, e.at, e.attempt, a.agent_id, e.detail
   FROM task_events e JOIN tasks t ON t.task_no = e.task_no LEFT JOIN agents a ON a.agent_no = e.agent_no
@@ -62,13 +62,13 @@ const ARCHIVED = `SELECT task_id, 1 AS archived, status, supervisor_id, ended_at
   key_version, result_key_version, assignments, events FROM task_archive ORDER BY rowid`;
 
 /** Messages that somebody may still receive or redrive; the ended ones stay behind. */
-const MESSAGES = `SELECT m.message_id, s.agent_id AS sender_id, r.agent_id AS receiver_id, m.type, m.priority, m.status, m.attempt,
-    m.attempt_limit, m.max_attempts, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.settlement,
-    m.claim_id, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.joined, m.idempotency_key, m.request_hash, m.sender_role,
-    m.sender_credential, m.key_version, m.traceparent, t.task_id,
-    m.task_attempt, m.channel, m.post_id, m.holder, coalesce(m.payload, p.payload, 'null') AS payload
-  FROM messages m JOIN agents r ON r.agent_no = m.receiver_no LEFT JOIN agents s ON s.agent_no = m.sender_no
-  LEFT JOIN tasks t ON t.task_no = m.task_no LEFT JOIN message_payloads p ON p.arrival = m.arrival
+const MESSAGES = `SELECT b.message_id, s.agent_id AS sender_id, r.agent_id AS receiver_id, b.type, m.priority, m.status, m.attempt,
+    m.attempt_limit, b.max_attempts, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.settlement,
+    m.claim_id, m.reason, b.correlation_id, b.reply_to, m.ordering_key, m.joined, b.idempotency_key, b.request_hash, b.sender_role,
+    b.sender_credential, b.key_version, b.traceparent, t.task_id,
+    b.task_attempt, b.channel, b.post_id, m.holder, b.payload
+  FROM messages m JOIN message_bodies b ON b.arrival = m.arrival JOIN agents r ON r.agent_no = m.receiver_no LEFT JOIN agents s ON s.agent_no = m.sender_no
+  LEFT JOIN tasks t ON t.task_no = b.task_no
   WHERE m.status IN ('queued', 'leased', 'dead_lettered') ORDER BY m.arrival`;
 
 const HOLDINGS = `SELECT a.agent_id,

@@ -56,7 +56,7 @@ function refusal(error: unknown, file: string): unknown {
   return error;
 }
 
-const KEY_VERSIONS = `SELECT key_version FROM messages
+const KEY_VERSIONS = `SELECT key_version FROM messages JOIN message_bodies USING (arrival)
   WHERE key_version IS NOT NULL AND status IN ('queued', 'leased', 'dead_lettered')
   UNION SELECT key_version FROM task_bodies WHERE key_version IS NOT NULL
   UNION SELECT key_version FROM task_outcomes WHERE key_version IS NOT NULL

@@ -8,29 +8,30 @@ import { agentByNo, findAgent } from "./agent-rows.ts";
 import { audit } from "./audit.ts";
 import type { Connection } from "./connection.ts";
 import { decideBy } from "./decide.ts";
-import { type MessageRow, READABLE_COLUMNS, type ReadableMessageRow, readMessage } from "./message-rows.ts";
+import { type LiveMessageRow, READABLE_COLUMNS, type ReadableMessageRow, readMessage } from "./message-rows.ts";
 import { placeInKey } from "./ordering-keys.ts";
 import type { Transaction } from "./transaction.ts";
+import { rejoinTypedStream } from "./typed-streams.ts";
 
 /** Dead letters: rows that are read, and rows that rules/dead-letters.ts wants written. */
 
-const DEAD = "FROM messages m WHERE m.status = 'dead_lettered'";
+const DEAD = "FROM messages m JOIN message_bodies b ON b.arrival = m.arrival WHERE m.dead_at IS NOT NULL";
 const OF_RECEIVER = "AND m.receiver_no = ";
 /** ?1 and ?2: type and reason, each NULL for any; ?3: how many. */
-const FILTER = "AND (?1 IS NULL OR m.type = ?1) AND (?2 IS NULL OR m.reason = ?2)";
+const FILTER = "AND (?1 IS NULL OR b.type = ?1) AND (?2 IS NULL OR m.reason = ?2)";
 
 /** ?4 and ?5: behind which position. */
-const BEHIND = "AND (m.ended_at, m.arrival) < (?4, ?5) ORDER BY m.ended_at DESC, m.arrival DESC LIMIT ?3";
+const BEHIND = "AND (m.dead_at, m.arrival) < (?4, ?5) ORDER BY m.dead_at DESC, m.arrival DESC LIMIT ?3";
 const LIST = `SELECT ${READABLE_COLUMNS} ${DEAD} ${FILTER} ${BEHIND}`;
 const LIST_OF_RECEIVER = `SELECT ${READABLE_COLUMNS} ${DEAD} ${OF_RECEIVER} ?6 ${FILTER} ${BEHIND}`;
 
 /** Oldest first. ?4: before when, NULL for any time. */
-const COLUMNS = "m.arrival, m.message_id, m.receiver_no";
-const ENDED_BEFORE = "AND (?4 IS NULL OR m.ended_at < ?4) ORDER BY m.ended_at, m.arrival LIMIT ?3";
+const COLUMNS = "m.arrival, b.message_id, m.receiver_no";
+const ENDED_BEFORE = "AND (?4 IS NULL OR m.dead_at < ?4) ORDER BY m.dead_at, m.arrival LIMIT ?3";
 const SELECT = `SELECT ${COLUMNS} ${DEAD} ${FILTER} ${ENDED_BEFORE}`;
 const SELECT_OF_RECEIVER = `SELECT ${COLUMNS} ${DEAD} ${OF_RECEIVER} ?5 ${FILTER} ${ENDED_BEFORE}`;
-const SELECT_BY_ID = `SELECT ${COLUMNS} ${DEAD} AND m.message_id IN (SELECT value FROM json_each(?))
-  ORDER BY m.ended_at, m.arrival LIMIT ?`;
+const SELECT_BY_ID = `SELECT ${COLUMNS} ${DEAD} AND b.message_id IN (SELECT value FROM json_each(?))
+  ORDER BY m.dead_at, m.arrival LIMIT ?`;
 
 /** What the verbs of dead letters read and write. */
 export function deadLetterEngine(connection: Connection): DeadLetterEngine {
@@ -72,16 +73,16 @@ function see(transaction: Transaction, { messageIds, filter = {} }: DeadLetterSe
         : transaction.all(SELECT_BY_ID, JSON.stringify(messageIds), DEAD_LETTER_BATCH_MAX),
     receiver(receiverNo) {
       const { agent_id: agentId, status } = agentByNo(transaction, receiverNo);
-      return { agentId, isRegistered: status !== "deregistered", depth: transaction.mailboxDepth(receiverNo) };
+      return { agentId, isRegistered: status !== "deregistered", depth: transaction.mailboxes.depth(receiverNo) };
     },
     maxMailbox: transaction.settings.maxMailbox,
   };
 }
 
-const KEY = "SELECT ordering_key FROM messages WHERE arrival = ?";
+const DEAD_LETTER = "SELECT sender_no, ordering_key FROM messages WHERE arrival = ?";
 const REDRIVE = `UPDATE messages SET arrival = (SELECT max(arrival) + 1 FROM messages), status = 'queued', held = ?, joined = ?,
-  attempt_limit = attempt + max_attempts, available_at = ?, expires_at = NULL, ended_at = NULL, settlement = NULL
-  WHERE arrival = ?`;
+  attempt_limit = attempt + (SELECT max_attempts FROM message_bodies b WHERE b.arrival = messages.arrival), available_at = ?,
+  expires_at = NULL, ended_at = NULL, dead_at = NULL, settlement = NULL WHERE arrival = ? RETURNING arrival`;
 
 function write(transaction: Transaction, { step, letters }: DeadLetterChange): void {
   for (const { arrival, receiver_no: receiverNo } of letters) {
@@ -95,16 +96,17 @@ function write(transaction: Transaction, { step, letters }: DeadLetterChange): v
  * redrive of an old message would otherwise expire at once).
  */
 function redrive(transaction: Transaction, arrival: number, receiverNo: number): void {
-  const key = transaction.get<{ ordering_key: string | null }>(KEY, arrival)?.ordering_key ?? null;
-  const { held, joined } = placeInKey(transaction, receiverNo, key, transaction.now);
-  transaction.run(REDRIVE, held, joined, transaction.now, arrival);
+  const letter = transaction.get<Pick<LiveMessageRow, "sender_no" | "ordering_key">>(DEAD_LETTER, arrival);
+  const { held, joined } = placeInKey(transaction, receiverNo, letter?.ordering_key, transaction.now);
+  const queued = transaction.get<{ arrival: number }>(REDRIVE, held, joined, transaction.now, arrival);
   transaction.count("messages:dead_lettered", -1);
   transaction.count("messages:queued", 1);
-  transaction.addToMailbox(receiverNo, 1);
+  transaction.mailboxes.add(receiverNo, letter?.sender_no ?? null, 1);
+  if (queued !== undefined) rejoinTypedStream(transaction, receiverNo, queued.arrival);
   transaction.deliverableNo(receiverNo);
 }
 
-type Purged = Pick<MessageRow, "arrival" | "status" | "message_id" | "receiver_no">;
+type Purged = Pick<LiveMessageRow, "arrival" | "status" | "receiver_no"> & { message_id: string };
 
 /** Deletes a dead letter for the switchboard. */
 export function purgeDeadLetter(transaction: Transaction, message: Purged): void {
@@ -113,8 +115,12 @@ export function purgeDeadLetter(transaction: Transaction, message: Purged): void
   deleteMessage(transaction, message);
 }
 
-/** Deletes an ended message; its payload goes with it. */
-export function deleteMessage(transaction: Transaction, message: Pick<MessageRow, "arrival" | "status">): void {
-  transaction.run("DELETE FROM messages WHERE arrival = ?", message.arrival);
+const DELETE = "DELETE FROM messages WHERE arrival = ? RETURNING sender_no, receiver_no";
+
+/** Deletes an ended message; its body goes with it. */
+export function deleteMessage(transaction: Transaction, message: Pick<LiveMessageRow, "arrival" | "status">): void {
+  const named = transaction.get<Pick<LiveMessageRow, "sender_no" | "receiver_no">>(DELETE, message.arrival);
+  if (named !== undefined) transaction.mailboxes.addNamed(named.receiver_no, -1);
+  if (typeof named?.sender_no === "number") transaction.mailboxes.addNamed(named.sender_no, -1);
   transaction.count(`messages:${message.status}`, -1);
 }

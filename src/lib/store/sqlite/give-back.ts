@@ -1,9 +1,8 @@
 import type { GiveBack } from "../store.ts";
 import { findAgent } from "./agent-rows.ts";
-import { holds, LIVE_COLUMNS, type LiveMessageRow } from "./message-rows.ts";
+import { holds, LIVE_BY_ID, type LiveMessageRow } from "./message-rows.ts";
 import type { Transaction } from "./transaction.ts";
-
-const BY_ID = `SELECT ${LIVE_COLUMNS} FROM messages WHERE message_id = ?`;
+import { rejoinTypedStream } from "./typed-streams.ts";
 
 /** The attempt stays used, for it is the fencing number; so there is one more. */
 const GIVE_BACK = `UPDATE messages SET status = 'queued', lease_expires_at = NULL, claim_id = NULL, available_at = ?,
@@ -14,9 +13,10 @@ export function giveBackMessages(transaction: Transaction, { agentId, messages, 
   const agent = findAgent(transaction, agentId);
   if (agent === undefined) return;
   for (const { messageId, attempt } of messages) {
-    const message = transaction.get<LiveMessageRow>(BY_ID, messageId);
+    const message = transaction.get<LiveMessageRow>(LIVE_BY_ID, messageId);
     if (message?.status !== "leased" || message.attempt !== attempt || !holds(transaction, agent, message)) continue;
     transaction.run(GIVE_BACK, transaction.now + Math.ceil(delayMilliseconds), message.arrival);
+    rejoinTypedStream(transaction, message.receiver_no, message.arrival);
     transaction.count("messages:leased", -1);
     transaction.count("messages:queued", 1);
   }

@@ -14,7 +14,6 @@ import type { Transaction } from "./transaction.ts";
 
 interface OldMessage {
   arrival: number;
-  message_id: string;
   receiver_no: number;
   status: "queued" | "leased" | "completed" | "dead_lettered" | "expired";
   accepted_at: number;
@@ -22,8 +21,10 @@ interface OldMessage {
 }
 
 /** In order of arrival, so no index has to be kept for the purge: what is older than the cutoff is at the front. */
-const OLDEST = `SELECT arrival, message_id, receiver_no, status, accepted_at, ended_at FROM messages
+const OLDEST = `SELECT arrival, receiver_no, status, accepted_at, ended_at FROM messages
   WHERE arrival > ? ORDER BY arrival LIMIT ?`;
+
+const ID = "SELECT message_id FROM message_bodies WHERE arrival = ?";
 
 /** Purges completed and expired messages, and dead letters, past their retention. */
 export function purgeMessages(transaction: Transaction, after: number): PurgeStep {
@@ -40,7 +41,8 @@ export function purgeMessages(transaction: Transaction, after: number): PurgeSte
       deleteMessage(transaction, row);
       step.purged += 1;
     } else if (row.status === "dead_lettered" && (row.ended_at ?? 0) <= dead) {
-      purgeDeadLetter(transaction, row);
+      const { message_id = "" } = transaction.get<{ message_id: string }>(ID, row.arrival) ?? {};
+      purgeDeadLetter(transaction, { ...row, message_id });
       step.deadLetters += 1;
     }
   }
@@ -85,17 +87,15 @@ const LONG_GONE = `SELECT agent_no, agent_id FROM agents INDEXED BY agents_gone
   WHERE status = 'deregistered' AND status_changed_at <= ? AND agent_no > ? ORDER BY agent_no LIMIT ?`;
 
 /**
- * Every reference to an agent has an index, so each probe is a seek. Holders of messages of work queues are named by their ids: a name
+ * Every reference to an agent has an index or is counted, so each probe is a seek. Events name agents of attempts alone. Holders of messages of work queues are named by their ids: a name
  * that were free while a message names it would make its next bearer the holder.
  */
-const NAMED = `SELECT 1 WHERE EXISTS (SELECT 1 FROM messages WHERE sender_no = ?1)
-  OR EXISTS (SELECT 1 FROM messages WHERE receiver_no = ?1)
+const NAMED = `SELECT 1 WHERE EXISTS (SELECT 1 FROM mailboxes WHERE agent_no = ?1 AND named > 0)
   OR EXISTS (SELECT 1 FROM messages WHERE holder = ?2)
   OR EXISTS (SELECT 1 FROM tasks WHERE supervisor_no = ?1)
   OR EXISTS (SELECT 1 FROM tasks WHERE agent_no = ?1)
   OR EXISTS (SELECT 1 FROM tasks WHERE assign_to_no = ?1)
   OR EXISTS (SELECT 1 FROM task_attempts WHERE agent_no = ?1)
-  OR EXISTS (SELECT 1 FROM task_events WHERE agent_no = ?1)
   OR EXISTS (SELECT 1 FROM credentials WHERE agent_no = ?1)`;
 
 /**

@@ -1,69 +1,62 @@
-import type { AgentRole } from "../../model/agent.ts";
-import type { CredentialKind } from "../../model/credential-kind.ts";
 import type { JsonValue } from "../../model/json.ts";
 import type { MessageStatus } from "../../model/message.ts";
-import { asLeased, joinTask, type MessageParts, readColumns, type TaskPart } from "../message-reading.ts";
+import {
+  asLeased,
+  joinTask,
+  type MessageColumns,
+  type MessageParts,
+  readColumns,
+  type TaskPart,
+} from "../message-reading.ts";
 import type { StoredLeasedMessage, StoredMessage } from "../store.ts";
 import { type AgentRow, agentByNo } from "./agent-rows.ts";
 import { freeNextOfKey } from "./ordering-keys.ts";
 import type { Transaction } from "./transaction.ts";
+import { rejoinTypedStream } from "./typed-streams.ts";
 
 /** The row of a message: how it reads, how it ends, and how its ordering key moves on. */
 
 export type StoredSettlement = "complete" | "retry_queued" | "retry_dead_lettered" | "dead_letter" | "task_ended";
 
-export interface MessageRow {
+/** What a transition reads: each column costs 0.15 µs, so the hot path reads these alone. */
+export interface LiveMessageRow {
   arrival: number;
-  message_id: string;
   sender_no: number | null;
   receiver_no: number;
-  type: string;
-  priority: number;
   status: MessageStatus;
-  held: number;
   attempt: number;
   attempt_limit: number;
-  max_attempts: number;
-  accepted_at: number;
   available_at: number;
-  expires_at: number | null;
-  lease_expires_at: number | null;
-  ended_at: number | null;
   settlement: StoredSettlement | null;
-  claim_id: string | null;
-  reason: string | null;
-  correlation_id: string | null;
-  reply_to: string | null;
   ordering_key: string | null;
-  sender_role: AgentRole | null;
-  sender_credential: CredentialKind | null;
+}
+/** Its columns, of messages alone or joined with message_bodies. */
+export const LIVE_COLUMNS =
+  "arrival, sender_no, receiver_no, status, attempt, attempt_limit, available_at, settlement, ordering_key";
+
+/** The live row of a message id. */
+export const LIVE_BY_ID = `SELECT ${LIVE_COLUMNS} FROM messages
+  WHERE arrival = (SELECT arrival FROM message_bodies WHERE message_id = ?)`;
+
+/** What its reader sees of a message. */
+export interface ReadableMessageRow extends MessageColumns {
+  arrival: number;
+  sender_no: number | null;
+  receiver_no: number;
+  status: MessageStatus;
   key_version: string | null;
   task_no: number | null;
-  task_attempt: number | null;
-  channel: string | null;
-  post_id: string | null;
-  holder: string | null;
   traceparent: string | null;
+  /** JSON text. */
+  payload: string;
 }
-
-export const MESSAGE_COLUMNS =
-  "arrival, message_id, sender_no, receiver_no, type, priority, status, held, attempt, attempt_limit, max_attempts, accepted_at, available_at, expires_at, lease_expires_at, ended_at, settlement, claim_id, reason, correlation_id, reply_to, ordering_key, sender_role, sender_credential, key_version, task_no, task_attempt, channel, post_id, holder, traceparent";
-
-/** What a transition needs of a row: each column read costs 0.15 µs, so the hot path reads these alone. */
-export type LiveMessageRow = Pick<
-  MessageRow,
-  "arrival" | "receiver_no" | "status" | "attempt" | "attempt_limit" | "available_at" | "settlement" | "ordering_key"
->;
-export const LIVE_COLUMNS =
-  "arrival, receiver_no, status, attempt, attempt_limit, available_at, settlement, ordering_key";
-
-/** What its reader sees of a row; the table is `m`. */
-export interface ReadableMessageRow
-  extends Omit<MessageRow, "held" | "max_attempts" | "settlement" | "claim_id" | "task_attempt"> {
-  payload: string | null;
-}
-export const READABLE_COLUMNS =
-  "m.arrival, m.message_id, m.sender_no, m.receiver_no, m.type, m.priority, m.status, m.attempt, m.attempt_limit, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.reason, m.correlation_id, m.reply_to, m.ordering_key, m.sender_role, m.sender_credential, m.key_version, m.task_no, m.payload, m.channel, m.post_id, m.holder, m.traceparent";
+/** Its columns, of `messages m` joined with `message_bodies b`. */
+export const READABLE_COLUMNS = `m.arrival, b.message_id, m.sender_no, m.receiver_no, b.type, m.priority, m.status, m.attempt,
+    m.attempt_limit, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.reason, b.correlation_id,
+    b.reply_to, m.ordering_key, b.sender_role, b.sender_credential, b.key_version, b.task_no, b.payload, b.channel, b.post_id,
+    m.holder, b.traceparent`;
+/** Selects a ReadableMessageRow; a condition follows. */
+export const SELECT_READABLE = `SELECT ${READABLE_COLUMNS} FROM messages m JOIN message_bodies b ON b.arrival = m.arrival`;
 
 const HOLDER = "SELECT holder FROM messages WHERE arrival = ?";
 
@@ -74,41 +67,25 @@ export function holds(transaction: Transaction, agent: AgentRow, message: LiveMe
   return transaction.get<{ holder: string | null }>(HOLDER, message.arrival)?.holder === agent.agent_id;
 }
 
-/** Above this many characters a payload is stored apart, so that leasing and settling do not rewrite it. */
-const INLINE_CHARACTERS = 2_048;
-
-/** Where a payload's JSON text goes: into the row, or apart. */
-export function storePayload(text: string): { inline: string | null; apart: string | null } {
-  return text.length <= INLINE_CHARACTERS ? { inline: text, apart: null } : { inline: null, apart: text };
-}
-
-/** The JSON text of a payload, wherever it is. */
-export function payloadText(transaction: Transaction, row: ReadableMessageRow): string {
-  if (row.payload !== null) return row.payload;
-  const sql = "SELECT payload FROM message_payloads WHERE arrival = ?";
-  return transaction.get<{ payload: string }>(sql, row.arrival)?.payload ?? "null";
-}
-
 const OF_TASK = `SELECT b.description, b.parameters, b.key_version, b.traceparent FROM tasks t JOIN task_bodies b USING (task_no)
   WHERE t.task_no = ?`;
 
 const OF_TASK_BYTES = `SELECT length(CAST(description AS BLOB)) + length(CAST(parameters AS BLOB)) AS bytes FROM task_bodies
   WHERE task_no = ?`;
 
-/** Bytes of the payload as its reader gets it, `text` being what is stored of it. */
-export function payloadBytes(transaction: Transaction, row: ReadableMessageRow, text: string): number {
+/** Bytes of the payload as its reader gets it. */
+export function payloadBytes(transaction: Transaction, row: ReadableMessageRow): number {
   const joined = row.task_no !== null && row.type === "task_assignment";
   const task = joined ? transaction.get<{ bytes: number }>(OF_TASK_BYTES, row.task_no) : undefined;
-  return Buffer.byteLength(text) + (task?.bytes ?? 0);
+  return Buffer.byteLength(row.payload) + (task?.bytes ?? 0);
 }
 
 /** The payload as its reader gets it; that of an assignment is joined with its task, unless that is in the archive. */
 function readPayload(
   transaction: Transaction,
   row: ReadableMessageRow,
-  text: string,
 ): Pick<MessageParts, "payload" | "keyVersion" | "traceparent"> {
-  const payload = JSON.parse(text) as JsonValue;
+  const payload = JSON.parse(row.payload) as JsonValue;
   const task =
     row.task_no === null || row.type !== "task_assignment"
       ? undefined
@@ -124,12 +101,12 @@ function readStatus(transaction: Transaction, row: ReadableMessageRow): MessageS
 }
 
 /** The message as it is stored. */
-export function readMessage(transaction: Transaction, row: ReadableMessageRow, text?: string): StoredMessage {
+export function readMessage(transaction: Transaction, row: ReadableMessageRow): StoredMessage {
   return readColumns(row, {
     sender: row.sender_no === null ? null : agentByNo(transaction, row.sender_no).agent_id,
     receiver: agentByNo(transaction, row.receiver_no).agent_id,
     status: readStatus(transaction, row),
-    ...readPayload(transaction, row, text ?? payloadText(transaction, row)),
+    ...readPayload(transaction, row),
   });
 }
 
@@ -137,9 +114,8 @@ export function readMessage(transaction: Transaction, row: ReadableMessageRow, t
 export function readLeased(
   transaction: Transaction,
   row: ReadableMessageRow & { lease_expires_at: number },
-  text: string,
 ): StoredLeasedMessage {
-  return asLeased(readMessage(transaction, row, text), row.lease_expires_at);
+  return asLeased(readMessage(transaction, row), row.lease_expires_at);
 }
 
 /** Why and how a message ends. */
@@ -148,8 +124,23 @@ export interface Ending {
   reason?: string | undefined;
 }
 
-const END = `UPDATE messages SET status = ?, held = 0, lease_expires_at = NULL, claim_id = NULL, ended_at = ?,
-  settlement = coalesce(?, settlement), reason = coalesce(?, reason) WHERE arrival = ?`;
+/**
+ * One statement for each way to end: SQLite opens every index that a named column is in. A leased message is free, joined and in
+ * no stream; what never becomes a dead letter names no dead_at.
+ */
+const END = endSql("");
+const END_DEAD = endSql(", dead_at = ?2");
+const END_WAITING = endSql(", held = 0, joined = 1, stream_type = NULL, dead_at = iif(?1 = 'dead_lettered', ?2, NULL)");
+
+function endSql(more: string): string {
+  return `UPDATE messages SET status = ?1, lease_expires_at = NULL, claim_id = NULL, ended_at = ?2,
+    settlement = coalesce(?3, settlement), reason = coalesce(?4, reason)${more} WHERE arrival = ?5`;
+}
+
+function endSqlOf(from: MessageStatus, to: MessageStatus): string {
+  if (from !== "leased") return END_WAITING;
+  return to === "dead_lettered" ? END_DEAD : END;
+}
 
 /** Ends a message, once: the row, the counts, and the next of its ordering key. The caller has checked that it may end. */
 export function endMessage(
@@ -159,11 +150,12 @@ export function endMessage(
   ending: Ending = {},
 ): void {
   const settlement = ending.settlement ?? null;
-  transaction.run(END, status, transaction.now, settlement, ending.reason ?? null, message.arrival);
+  const sql = endSqlOf(message.status, status);
+  transaction.run(sql, status, transaction.now, settlement, ending.reason ?? null, message.arrival);
   transaction.count(`messages:${message.status}`, -1);
   transaction.count(`messages:${status}`, 1);
   if (message.status === "queued" || message.status === "leased") {
-    transaction.addToMailbox(message.receiver_no, -1);
+    transaction.mailboxes.add(message.receiver_no, message.sender_no, -1);
     if (message.ordering_key !== null) freeNextOfKey(transaction, message.receiver_no, message.ordering_key);
   }
   message.status = status;
@@ -180,6 +172,7 @@ export function requeueMessage(
   ending: Ending,
 ): void {
   transaction.run(REQUEUE, availableAt, ending.settlement ?? null, ending.reason ?? null, message.arrival);
+  rejoinTypedStream(transaction, message.receiver_no, message.arrival);
   transaction.count("messages:leased", -1);
   transaction.count("messages:queued", 1);
   transaction.deliverableNo(message.receiver_no);

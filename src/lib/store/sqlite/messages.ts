@@ -5,11 +5,10 @@ import { messageNotFound } from "../refusals.ts";
 import { takePage } from "../reply-bytes.ts";
 import type { Page, Paged, StoredMessage } from "../store.ts";
 import { findAgent, requireAgent } from "./agent-rows.ts";
-import { READABLE_COLUMNS, type ReadableMessageRow, readMessage } from "./message-rows.ts";
+import { type ReadableMessageRow, readMessage, SELECT_READABLE } from "./message-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
-const BY_ID = `SELECT ${READABLE_COLUMNS} FROM messages m
-  WHERE m.message_id = ?`;
+const BY_ID = `${SELECT_READABLE} WHERE b.message_id = ?`;
 
 /** @throws MESSAGE_NOT_FOUND */
 export function getMessage(transaction: Transaction, messageId: string): StoredMessage {
@@ -21,7 +20,7 @@ export function getMessage(transaction: Transaction, messageId: string): StoredM
 /** The holder is known by name alone, which is free for another agent only when no message names it any more (deleteGone). */
 const PARTIES = `SELECT (SELECT agent_id FROM agents WHERE agent_no = m.sender_no) AS sender,
     (SELECT agent_id FROM agents WHERE agent_no = m.receiver_no) AS receiver, m.holder
-  FROM messages m WHERE m.message_id = ?`;
+  FROM messages m WHERE m.arrival = (SELECT arrival FROM message_bodies WHERE message_id = ?)`;
 
 /** What a message is to an agent. */
 export function relationToMessage(
@@ -52,7 +51,7 @@ const STREAMS = PRIORITIES.flatMap((_, priority) => [streamSql(priority, 0), str
 );
 /** Places alone: sorting whole rows would read 1,608 payloads for a page of 200. */
 const WAITING = `${STREAMS} ORDER BY rank, arrival LIMIT ?3`;
-const BY_ARRIVAL = `SELECT ${READABLE_COLUMNS} FROM messages m WHERE m.arrival = ?`;
+const BY_ARRIVAL = `${SELECT_READABLE} WHERE m.arrival = ?`;
 
 interface Place {
   arrival: number;
@@ -87,8 +86,7 @@ export function peekMessages(transaction: Transaction, agentId: string, page: Pa
 const LEASE_ENDED =
   "SELECT 1 FROM messages WHERE receiver_no = ?1 AND status = 'leased' AND lease_expires_at <= ?2 LIMIT 1";
 /** A claim lets it join its ordering key. */
-const JOINING =
-  "SELECT 1 FROM messages WHERE joined = 0 AND status = 'queued' AND receiver_no = ?1 AND available_at <= ?2 LIMIT 1";
+const JOINING = "SELECT 1 FROM messages WHERE joined = 0 AND receiver_no = ?1 AND available_at <= ?2 LIMIT 1";
 /** One seek for each stream, one for the leases, and one for the keys; each ends the question. ?1 receiver ?2 now */
 const DUE = PRIORITIES.map(
   (_, priority) => `SELECT 1 FROM messages INDEXED BY messages_ready

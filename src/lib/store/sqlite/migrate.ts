@@ -5,11 +5,23 @@ import { type Migration, missingMigrations, readMigrations } from "../migrations
 const FOLDER = new URL("./migrations/", import.meta.url);
 
 /**
- * Brings the schema up to date in one transaction; two processes that open a new file at once both come out well.
+ * Brings the schema up to date in one transaction; two processes that open a new file at once both come out well. Foreign keys
+ * are enforced when it returns. They are off while migrations run, for a table that is made anew is dropped while others refer to
+ * it, and every one is checked before the commit. https://www.sqlite.org/lang_altertable.html#otheralter
  *
- * @throws Error when an applied file has changed, or the file was written by a newer version
+ * @throws Error when an applied file has changed, the file was written by a newer version, or a row refers to none
  */
 export function applyMigrations(database: DatabaseSync, clock: Clock): void {
+  // Without effect inside of a transaction.
+  database.exec("PRAGMA foreign_keys = OFF");
+  try {
+    migrate(database, clock);
+  } finally {
+    database.exec("PRAGMA foreign_keys = ON");
+  }
+}
+
+function migrate(database: DatabaseSync, clock: Clock): void {
   const migrations = readMigrations(FOLDER);
   database.exec("BEGIN IMMEDIATE");
   try {
@@ -20,7 +32,9 @@ export function applyMigrations(database: DatabaseSync, clock: Clock): void {
     for (const row of database.prepare("SELECT version, checksum FROM schema_migrations").all()) {
       applied.set(Number(row.version), String(row.checksum));
     }
-    for (const migration of missingMigrations(migrations, applied)) applyOne(database, migration, clock);
+    const missing = missingMigrations(migrations, applied);
+    for (const migration of missing) applyOne(database, migration, clock);
+    if (missing.length > 0) requireSound(database);
     database.exec("COMMIT");
   } catch (error) {
     if (database.isTransaction) database.exec("ROLLBACK");
@@ -33,4 +47,13 @@ function applyOne(database: DatabaseSync, migration: Migration, clock: Clock): v
   database
     .prepare("INSERT INTO schema_migrations VALUES (?, ?, ?, ?)")
     .run(migration.version, migration.name, migration.checksum, clock.now());
+}
+
+function requireSound(database: DatabaseSync): void {
+  const broken = database.prepare("PRAGMA foreign_key_check").get();
+  if (broken !== undefined) {
+    throw new Error(
+      `a row of ${String(broken.table)} refers to none in ${String(broken.parent)}: nothing was migrated`,
+    );
+  }
 }

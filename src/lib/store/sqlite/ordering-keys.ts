@@ -13,11 +13,12 @@ export interface Place {
   joined: 0 | 1;
 }
 
-const WITHOUT_KEY: Place = { held: 0, joined: 1 };
+/** Of a message that stands behind no other. */
+export const OUT_OF_KEY: Place = { held: 0, joined: 1 };
 const NOT_JOINED: Place = { held: 1, joined: 0 };
 
 const DUE_OF_KEY =
-  "SELECT 1 FROM messages WHERE joined = 0 AND status = 'queued' AND receiver_no = ? AND ordering_key = ? AND available_at <= ?";
+  "SELECT 1 FROM messages WHERE joined = 0 AND receiver_no = ? AND ordering_key = ? AND available_at <= ?";
 
 /**
  * The place of a message that comes into a mailbox now. What is due of its key and has not joined yet is in front of it: so
@@ -29,7 +30,7 @@ export function placeInKey(
   key: string | null | undefined,
   availableAt: number,
 ): Place {
-  if (key === null || key === undefined) return WITHOUT_KEY;
+  if (key === null || key === undefined) return OUT_OF_KEY;
   const { now } = transaction;
   if (availableAt > now || transaction.get(DUE_OF_KEY, receiverNo, key, now) !== undefined) return NOT_JOINED;
   return { held: keyIsBusy(transaction, receiverNo, key) ? 1 : 0, joined: 1 };
@@ -57,7 +58,7 @@ function keyIsBusy(transaction: Transaction, receiverNo: number, key: string): b
 }
 
 const JOINING = `SELECT arrival, ordering_key FROM messages
-  WHERE joined = 0 AND status = 'queued' AND receiver_no = ? AND available_at <= ? ORDER BY available_at, arrival LIMIT ?`;
+  WHERE joined = 0 AND receiver_no = ? AND available_at <= ? ORDER BY available_at, arrival LIMIT ?`;
 const JOIN = `UPDATE messages SET arrival = (SELECT max(arrival) + 1 FROM messages), joined = 1, held = ? WHERE arrival = ?`;
 
 /** Messages that have become due join their keys, in the order of becoming due. @returns how many, at most `limit` */
@@ -72,8 +73,7 @@ export function joinKeys(transaction: Transaction, receiverNo: number, limit: nu
 }
 
 /** Mailboxes with something to join, by a loose walk of the index: one seek per mailbox, for any number of messages. */
-const NEXT_RECEIVER =
-  "SELECT min(receiver_no) AS receiver_no FROM messages WHERE joined = 0 AND status = 'queued' AND receiver_no > ?";
+const NEXT_RECEIVER = "SELECT min(receiver_no) AS receiver_no FROM messages WHERE joined = 0 AND receiver_no > ?";
 
 /** Lets what has become due join its keys, mailbox by mailbox from `after` on. */
 export function joinDueMessages(transaction: Transaction, after: number): Walked {

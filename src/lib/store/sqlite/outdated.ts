@@ -18,12 +18,7 @@ interface Home {
   select: string;
   /** The column of ids in it. */
   id: string;
-  write(transaction: Transaction, value: StoredValue, text: string, keyVersion: string): void;
-}
-
-interface StoredValue extends OutdatedRow {
-  /** Of a message: 1 when its payload is stored apart. */
-  apart: number;
+  write(transaction: Transaction, value: OutdatedRow, text: string, keyVersion: string): void;
 }
 
 function ofTask(table: "task_bodies" | "task_outcomes", column: "parameters" | "result"): Home {
@@ -33,7 +28,7 @@ function ofTask(table: "task_bodies" | "task_outcomes", column: "parameters" | "
     version: "key_version",
     place: "task_no",
     start: 0,
-    select: `SELECT t.task_id AS id, t.task_id AS belongs_to, x.key_version, x.task_no AS place, 0 AS of_system, x.${column} AS text, 0 AS apart
+    select: `SELECT t.task_id AS id, t.task_id AS belongs_to, x.key_version, x.task_no AS place, 0 AS of_system, x.${column} AS text
       FROM ${table} x JOIN tasks t USING (task_no)`,
     id: "t.task_id",
     write: (transaction, { place }, text, keyVersion) => transaction.run(update, text, keyVersion, place),
@@ -49,37 +44,24 @@ function archived(field: "parameters" | "result", version: "key_version" | "resu
     place: "task_id",
     start: "",
     select: `SELECT x.task_id AS id, x.task_id AS belongs_to, x.${version} AS key_version, x.task_id AS place, 0 AS of_system,
-      json_quote(json_extract(x.task, '$.${field}')) AS text, 0 AS apart FROM task_archive x`,
+      json_quote(json_extract(x.task, '$.${field}')) AS text FROM task_archive x`,
     id: "x.task_id",
     write: (transaction, { place }, text, keyVersion) => transaction.run(update, text, keyVersion, place),
   };
 }
 
-const REPLACE_INLINE = "UPDATE messages SET payload = ?, key_version = ? WHERE arrival = ?";
-const REPLACE_APART = "UPDATE message_payloads SET payload = ? WHERE arrival = ?";
-const CHANGE_VERSION = "UPDATE messages SET key_version = ? WHERE arrival = ?";
-
-/** It stays where it is, inside the row or apart. */
-function writePayload(transaction: Transaction, value: StoredValue, text: string, keyVersion: string): void {
-  if (value.apart === 0) {
-    transaction.run(REPLACE_INLINE, text, keyVersion, value.place);
-    return;
-  }
-  transaction.run(REPLACE_APART, text, value.place);
-  transaction.run(CHANGE_VERSION, keyVersion, value.place);
-}
+const REPLACE_PAYLOAD = "UPDATE message_bodies SET payload = ?, key_version = ? WHERE arrival = ?";
 
 const HOMES: Readonly<Record<EncryptedKind, Home>> = {
   message: {
-    table: "messages",
+    table: "message_bodies",
     version: "key_version",
     place: "arrival",
     start: 0,
-    select: `SELECT x.message_id AS id, coalesce(x.post_id, x.message_id) AS belongs_to, x.key_version, x.arrival AS place, x.sender_no IS NULL AS of_system,
-      coalesce(x.payload, p.payload) AS text, x.payload IS NULL AS apart
-      FROM messages x LEFT JOIN message_payloads p USING (arrival)`,
+    select: `SELECT x.message_id AS id, coalesce(x.post_id, x.message_id) AS belongs_to, x.key_version, x.arrival AS place,
+      m.sender_no IS NULL AS of_system, x.payload AS text FROM message_bodies x JOIN messages m USING (arrival)`,
     id: "x.message_id",
-    write: writePayload,
+    write: (transaction, { place }, text, keyVersion) => transaction.run(REPLACE_PAYLOAD, text, keyVersion, place),
   },
   parameters: ofTask("task_bodies", "parameters"),
   result: ofTask("task_outcomes", "result"),
@@ -122,12 +104,12 @@ export function findOutdated(
 ): OutdatedValue[] {
   const home = HOMES[kind];
   const position: SQLInputValue[] = [after?.keyVersion ?? "", after?.place ?? home.start];
-  const places = transaction.all<Pick<StoredValue, "place">>(walkSql(home), keyVersion, ...position);
+  const places = transaction.all<Pick<OutdatedRow, "place">>(walkSql(home), keyVersion, ...position);
   const found: OutdatedValue[] = [];
   let characters = 0;
   for (const { place } of places) {
     if (characters > OUTDATED_CHARACTERS) break;
-    const value = transaction.get<StoredValue>(`${home.select} WHERE x.${home.place} = ?`, place);
+    const value = transaction.get<OutdatedRow>(`${home.select} WHERE x.${home.place} = ?`, place);
     if (value === undefined) throw new Error(`the ${kind} at ${place} is in an index but does not exist`);
     characters += value.text.length;
     found.push(readOutdated(value));
@@ -145,7 +127,7 @@ export function replaceOutdated(
   const home = HOMES[kind];
   let replaced = 0;
   for (const { id, was, text } of replacements) {
-    const value = transaction.get<StoredValue>(`${home.select} WHERE ${home.id} = ?`, id);
+    const value = transaction.get<OutdatedRow>(`${home.select} WHERE ${home.id} = ?`, id);
     if (value?.key_version !== was.keyVersion || value.text !== was.text) continue;
     home.write(transaction, value, text, keyVersion);
     replaced += 1;

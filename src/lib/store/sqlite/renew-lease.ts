@@ -5,10 +5,8 @@ import type { ChannelReader, Renewal } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";
 import { type AgentRow, requireRegistered } from "./agent-rows.ts";
 import { mayRead } from "./channels.ts";
-import { holds, LIVE_COLUMNS, type LiveMessageRow } from "./message-rows.ts";
+import { holds, LIVE_BY_ID, type LiveMessageRow } from "./message-rows.ts";
 import type { Transaction } from "./transaction.ts";
-
-const BY_ID = `SELECT ${LIVE_COLUMNS} FROM messages WHERE message_id = ?`;
 
 /** A work queue's message is held on by who may still read the queue. */
 function mayHold(transaction: Transaction, agent: AgentRow, message: LiveMessageRow, reader?: ChannelReader): boolean {
@@ -24,7 +22,7 @@ function mayHold(transaction: Transaction, agent: AgentRow, message: LiveMessage
 export function renewLease(transaction: Transaction, renewal: Renewal): SettleReply {
   const agent = requireRegistered(transaction, renewal.agentId);
   const { messageId } = renewal;
-  const message = transaction.get<LiveMessageRow>(BY_ID, messageId);
+  const message = transaction.get<LiveMessageRow>(LIVE_BY_ID, messageId);
   if (message === undefined) {
     throw new AgentCommunicationError("MESSAGE_NOT_FOUND", `There is no message ${messageId}.`);
   }

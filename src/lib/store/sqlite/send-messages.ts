@@ -1,13 +1,13 @@
 import { jsonTextOf } from "../../model/json-text.ts";
 import type { SendMessageReply } from "../../model/message.ts";
-import { channelOf, PRIORITIES } from "../../model/values.ts";
+import { channelOf } from "../../model/values.ts";
 import { isAboveHalf, senderShare } from "../mailbox-room.ts";
 import { idTaken, mailboxFull, mailboxShareUsed, mismatch } from "../send-refusals.ts";
 import type { NewMessage } from "../store.ts";
 import { type AgentRow, requireRegistered } from "./agent-rows.ts";
 import { auditMessage } from "./audit.ts";
 import { refuseUnlessOf } from "./channels.ts";
-import { storePayload } from "./message-rows.ts";
+import { insertMessageRows } from "./new-message-rows.ts";
 import { isClaimable, placeInKey } from "./ordering-keys.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -110,24 +110,19 @@ export function refuseWithoutRoom(
 ): void {
   const { sender, receiver, added, named } = parts;
   const { maxMailbox } = transaction.settings;
-  const depth = transaction.mailboxDepth(receiver.agent_no) + (added?.to(receiver.agent_no) ?? 0);
+  const depth = transaction.mailboxes.depth(receiver.agent_no) + (added?.to(receiver.agent_no) ?? 0);
   if (depth >= maxMailbox) throw mailboxFull(named, depth);
   if (!isAboveHalf(depth, maxMailbox)) return;
   const share = senderShare(maxMailbox);
   const earlier = added?.from(sender.agent_no, receiver.agent_no) ?? 0;
-  const sql = ofSenderSql(share + 1);
-  const stored = transaction.get<{ own: number }>(sql, receiver.agent_no, sender.agent_no)?.own ?? 0;
+  const stored = transaction.mailboxes.ofSender(receiver.agent_no, sender.agent_no, share + 1);
   if (stored + earlier > share) throw mailboxShareUsed(named, share);
 }
 
-/** The cap is a literal: it is one for each process, and costs less so. */
-function ofSenderSql(cap: number): string {
-  return `SELECT count(*) AS own FROM (SELECT 1 FROM messages INDEXED BY messages_of_sender
-    WHERE receiver_no = ? AND sender_no = ? AND status IN ('queued', 'leased') LIMIT ${cap})`;
-}
-
-const BY_ID = "SELECT message_id, sender_no, request_hash FROM messages WHERE message_id = ?";
-const BY_KEY = "SELECT message_id, sender_no, request_hash FROM messages WHERE idempotency_key = ?";
+const BY_ID =
+  "SELECT message_id, sender_no, request_hash FROM messages JOIN message_bodies USING (arrival) WHERE message_id = ?";
+const BY_KEY =
+  "SELECT message_id, sender_no, request_hash FROM messages JOIN message_bodies USING (arrival) WHERE idempotency_key = ?";
 
 /** The id of the message that this one repeats. The key is looked up first: it names the caller's intent. */
 export function findRepeat(transaction: Transaction, message: NewMessage, sender: AgentRow): string | undefined {
@@ -145,48 +140,41 @@ export function findRepeat(transaction: Transaction, message: NewMessage, sender
   return earlier.message_id;
 }
 
-const INSERT = `INSERT INTO messages (message_id, sender_no, receiver_no, type, priority, status, held, joined, attempt_limit,
-  max_attempts, accepted_at, available_at, expires_at, correlation_id, reply_to, ordering_key, idempotency_key,
-  request_hash, sender_role, sender_credential, key_version, traceparent, payload)
-  VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-
 function insertMessage(transaction: Transaction, { message, sender, receiver }: Checked): void {
-  const { now } = transaction;
-  const receiverNo = receiver.agent_no;
-  const availableAt = availability(message, now);
-  const place = placeInKey(transaction, receiverNo, message.orderingKey, availableAt);
-  const { inline, apart } = storePayload(jsonTextOf(message.payload).text);
-  const inserted = transaction.run(
-    INSERT,
-    message.messageId,
-    sender.agent_no,
-    receiverNo,
-    message.type,
-    PRIORITIES.indexOf(message.priority),
-    place.held,
-    place.joined,
-    message.maxAttempts,
-    message.maxAttempts,
-    now,
+  const availableAt = availability(message, transaction.now);
+  const place = placeInKey(transaction, receiver.agent_no, message.orderingKey, availableAt);
+  insertMessageRows(transaction, {
+    ...contentsOf(transaction, message, sender),
+    messageId: message.messageId,
+    receiverNo: receiver.agent_no,
+    place,
     availableAt,
-    message.ttlSeconds === undefined ? null : now + Math.ceil(message.ttlSeconds * 1_000),
-    message.correlationId ?? null,
-    message.replyTo ?? null,
-    message.orderingKey ?? null,
-    message.idempotencyKey ?? null,
-    message.requestHash,
-    sender.role,
-    transaction.call.credential,
-    message.keyVersion ?? null,
-    message.traceparent ?? null,
-    inline,
-  );
-  if (apart !== null) transaction.run("INSERT INTO message_payloads VALUES (?, ?)", inserted.lastInsertRowid, apart);
-  transaction.count("messages:queued", 1);
-  transaction.addToMailbox(receiverNo, 1);
-  transaction.countAccepted();
+    idempotencyKey: message.idempotencyKey,
+    requestHash: message.requestHash,
+    payload: jsonTextOf(message.payload).text,
+  });
   if (isClaimable(transaction, place, availableAt)) transaction.deliverable(receiver.agent_id);
   recordSent(transaction, message);
+}
+
+/** What a message says, and who sends it: the same in a post and in every copy of it. */
+export function contentsOf(transaction: Transaction, message: NewMessage, sender: AgentRow) {
+  const { type, priority, maxAttempts, ttlSeconds, correlationId, replyTo, orderingKey, keyVersion, traceparent } =
+    message;
+  return {
+    senderNo: sender.agent_no,
+    senderRole: sender.role,
+    senderCredential: transaction.call.credential,
+    type,
+    priority,
+    maxAttempts,
+    ttlSeconds,
+    correlationId,
+    replyTo,
+    orderingKey,
+    keyVersion,
+    traceparent,
+  };
 }
 
 /** Records that the message was accepted, where that is audited. */

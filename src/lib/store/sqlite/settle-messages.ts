@@ -6,15 +6,13 @@ import { auditMessage } from "./audit.ts";
 import {
   endMessage,
   holds,
-  LIVE_COLUMNS,
+  LIVE_BY_ID,
   type LiveMessageRow,
   MAX_ATTEMPTS_REASON,
   requeueMessage,
   type StoredSettlement,
 } from "./message-rows.ts";
 import type { Transaction } from "./transaction.ts";
-
-const BY_ID = `SELECT ${LIVE_COLUMNS} FROM messages WHERE message_id = ?`;
 
 /** What a stored settlement answers when it is repeated, and which outcome repeats it. */
 const REPEATS: Readonly<
@@ -51,7 +49,7 @@ export function settleMessages(
 
 function settleOne(transaction: Transaction, agent: AgentRow, settlement: NewSettlement): SettleResult {
   const { messageId, outcome } = settlement;
-  const message = transaction.get<LiveMessageRow>(BY_ID, messageId);
+  const message = transaction.get<LiveMessageRow>(LIVE_BY_ID, messageId);
   if (message === undefined) return { messageId, status: "not_found" };
   if (message.attempt !== settlement.attempt || !holds(transaction, agent, message))
     return { messageId, status: "lease_lost" };

@@ -85,7 +85,7 @@ const LEFT_BEHIND = `SELECT b.agent_no FROM mailboxes b JOIN agents a USING (age
 const LEASED = `SELECT ${LIVE_COLUMNS} FROM messages WHERE receiver_no = ? AND status = 'leased' LIMIT ?`;
 /** Those held behind an ordering key come up as the ones before them end. */
 const READY = `SELECT ${LIVE_COLUMNS} FROM messages WHERE receiver_no = ? AND status = 'queued' AND held = 0 LIMIT ?`;
-const NOT_JOINED = `SELECT ${LIVE_COLUMNS} FROM messages WHERE receiver_no = ? AND joined = 0 AND status = 'queued' LIMIT ?`;
+const NOT_JOINED = `SELECT ${LIVE_COLUMNS} FROM messages WHERE receiver_no = ? AND joined = 0 LIMIT ?`;
 
 /** Dead-letters the mailboxes of deregistered agents. */
 export function deadLetterLeftBehind(transaction: Transaction): Step {

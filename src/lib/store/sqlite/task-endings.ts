@@ -38,7 +38,10 @@ const OUTCOME = `INSERT INTO task_outcomes (task_no, result, key_version, error)
 export function endTask(transaction: Transaction, task: TaskRow, status: FinalStatus, ending: Ending): void {
   const { result, keyVersion, error, actor, outcome } = ending;
   const agentNo = task.status === "assigned" || task.status === "running" ? task.agent_no : null;
-  changeTask(transaction, task, { status, ended_at: transaction.now });
+  const changes: TaskChanges = { status, ended_at: transaction.now };
+  // An attempt that was not lost has completed.
+  if (agentNo !== null) changes.last_outcome = outcome ?? "completed";
+  changeTask(transaction, task, changes);
   if (status === "completed") transaction.count("tasks:completed_total", 1);
   if (status === "failed") transaction.count("tasks:failed_total", 1);
   if (result !== undefined || error !== undefined || task.cancel_requested === 1) {
@@ -140,7 +143,7 @@ function cancelReason(transaction: Transaction, taskNo: number): string | undefi
 function requeue(transaction: Transaction, task: TaskRow, loss: Loss): void {
   const { actor, error: detail, outcome } = loss;
   addEvent(transaction, task, "requeued", { actor, agentNo: task.agent_no, detail, outcome });
-  const changes: TaskChanges = { status: "pending", assigned_at: null, deadline_at: null };
+  const changes: TaskChanges = { status: "pending", last_outcome: outcome, assigned_at: null, deadline_at: null };
   if (task.started_at !== null) changes.started_at = null;
   if (task.percent !== null) changes.percent = null;
   if (costsRetry(loss)) changes.retries_used = task.retries_used + 1;

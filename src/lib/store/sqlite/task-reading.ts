@@ -123,15 +123,15 @@ function agentNoOf(transaction: Transaction, agentId: string | undefined): numbe
 }
 
 const ATTEMPT_COLUMNS = `SELECT attempt, (SELECT agent_id FROM agents WHERE agent_no = a.agent_no) AS agent_id, assigned_at, ended_at,
-  outcome, answer, explanation`;
-const ATTEMPTS = `${ATTEMPT_COLUMNS} FROM task_attempts a WHERE task_no = ? ORDER BY attempt`;
+  outcome, answer, explanation FROM task_attempts a JOIN task_explanations USING (task_no, attempt)`;
+const ATTEMPTS = `${ATTEMPT_COLUMNS} WHERE task_no = ? ORDER BY attempt`;
 
 /** Every attempt of a task that is not archived, oldest first. */
 export function storedAttempts(transaction: Transaction, taskNo: number): StoredAttempt[] {
   return transaction.all<AttemptRow>(ATTEMPTS, taskNo).map(buildAttempt);
 }
 
-const ATTEMPTS_AFTER = `${ATTEMPT_COLUMNS} FROM task_attempts a WHERE task_no = ? AND attempt > ? ORDER BY attempt LIMIT ?`;
+const ATTEMPTS_AFTER = `${ATTEMPT_COLUMNS} WHERE task_no = ? AND attempt > ? ORDER BY attempt LIMIT ?`;
 
 /** The attempts, oldest first. @throws TASK_NOT_FOUND */
 export function getAssignments(transaction: Transaction, taskId: string, page: Page): Paged<Assignment> {

@@ -48,7 +48,7 @@ export function insertTask(transaction: Transaction, row: Omit<TaskRow, "task_no
 }
 
 /** What may change of a task. */
-export type TaskChanges = Partial<
+export type TaskChanges = { last_outcome?: AttemptOutcome } & Partial<
   Pick<
     TaskRow,
     | "status"
@@ -75,7 +75,11 @@ export function changeTask(transaction: Transaction, task: TaskRow, changes: Tas
   const waited = waitsForAnyone(task);
   Object.assign(task, changes);
   const columns = Object.keys(changes).map((column) => `${column} = ?`);
-  transaction.run(`UPDATE tasks SET ${columns.join(", ")} WHERE task_no = ?`, ...Object.values(changes), task.task_no);
+  transaction.run(
+    `UPDATE tasks SET version = version + 1, ${columns.join(", ")} WHERE task_no = ?`,
+    ...Object.values(changes),
+    task.task_no,
+  );
   if (task.status !== status) {
     transaction.count(`tasks:${status}`, -1);
     transaction.count(`tasks:${task.status}`, 1);

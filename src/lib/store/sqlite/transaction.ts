@@ -4,20 +4,11 @@ import { type CallContext, currentCall } from "../../trace/call-context.ts";
 import type { CounterName } from "../rules/counter-names.ts";
 import type { StoreSettings } from "../store.ts";
 import type { AgentRow } from "./agent-rows.ts";
-import type { Prepared } from "./connection.ts";
+import { MailboxSums } from "./mailbox-sums.ts";
+import { type Prepared, rowOf } from "./prepared.ts";
 
 /** Agents kept in memory at most; beyond it the cache starts anew (a row is about 400 bytes, so 8 MB). */
 const CACHED_AGENTS_MAX = 20_000;
-
-/** What a group adds to a mailbox; `stored` is read only when somebody asks for the depth. */
-interface MailboxDelta {
-  stored: number | undefined;
-  added: number;
-}
-
-const MAILBOX = "SELECT depth FROM mailboxes WHERE agent_no = ?";
-const ADD_TO_MAILBOX = "INSERT INTO mailboxes VALUES (?, ?) ON CONFLICT DO UPDATE SET depth = depth + excluded.depth";
-const TAKE_FROM_MAILBOX = "UPDATE mailboxes SET depth = depth + ? WHERE agent_no = ?";
 
 /**
  * What a transition works with: statements, the time, and the sums that a group of transitions writes once, at its end.
@@ -31,10 +22,11 @@ export class Transaction {
   call: CallContext = currentCall();
   /** Whether the current transition has written. */
   dirty = false;
+  /** What is kept of mailboxes beside their messages. */
+  readonly mailboxes = new MailboxSums(this);
   readonly #prepare: (sql: string) => Prepared;
   readonly #clock: Clock;
   readonly #counters = new Map<CounterName, number>();
-  readonly #depths = new Map<number, MailboxDelta>();
   readonly #deliverable = new Set<string>();
   readonly #deliverableNos = new Set<number>();
   /**
@@ -54,7 +46,7 @@ export class Transaction {
 
   begin(): void {
     this.#counters.clear();
-    this.#depths.clear();
+    this.mailboxes.begin();
     this.#deliverable.clear();
     this.#deliverableNos.clear();
     const version = this.get<{ data_version: number }>("PRAGMA data_version")?.data_version ?? -1;
@@ -106,19 +98,22 @@ export class Transaction {
   get<Row>(sql: string, ...parameters: SQLInputValue[]): Row | undefined {
     const prepared = this.#prepare(sql);
     if (prepared.writes) this.dirty = true;
-    return prepared.statement.get(...parameters) as Row | undefined;
+    return rowOf(prepared.columns, prepared.statement.get(...parameters)) as Row | undefined;
   }
 
   /** Every row; see `get` for the row type. */
   all<Row>(sql: string, ...parameters: SQLInputValue[]): Row[] {
     const prepared = this.#prepare(sql);
     if (prepared.writes) this.dirty = true;
-    return prepared.statement.all(...parameters) as Row[];
+    const rows: unknown[] = prepared.statement.all(...parameters);
+    for (let place = 0; place < rows.length; place += 1) rows[place] = rowOf(prepared.columns, rows[place]);
+    return rows as Row[];
   }
 
   /** As `all`, of a statement that only reads, row by row: rows that are not asked for are not read. */
-  each<Row>(sql: string, ...parameters: SQLInputValue[]): Iterable<Row> {
-    return this.#prepare(sql).statement.iterate(...parameters) as Iterable<Row>;
+  *each<Row>(sql: string, ...parameters: SQLInputValue[]): Iterable<Row> {
+    const { statement, columns } = this.#prepare(sql);
+    for (const row of statement.iterate(...parameters)) yield rowOf(columns, row) as Row;
   }
 
   /** Writes. @returns rows changed, and the rowid of an insert */
@@ -145,19 +140,6 @@ export class Transaction {
   /** Notes one accepted message for the rate of the last minute: a counter per second, which the sweep drops. */
   countAccepted(): void {
     this.count(`accepted:${Math.floor(this.now / 1_000)}`, 1);
-  }
-
-  /** Queued and leased messages of a mailbox, with what this group has added so far. */
-  mailboxDepth(agentNo: number): number {
-    const depth = this.#depth(agentNo);
-    depth.stored ??= this.get<{ depth: number }>(MAILBOX, agentNo)?.depth ?? 0;
-    return depth.stored + depth.added;
-  }
-
-  /** Adds to the depth of a mailbox, at the end of the group. */
-  addToMailbox(agentNo: number, delta: number): void {
-    this.dirty = true;
-    this.#depth(agentNo).added += delta;
   }
 
   /** Tells those who wait in a long poll, after the commit. */
@@ -192,19 +174,6 @@ export class Transaction {
         );
       }
     }
-    for (const [agentNo, { added }] of this.#depths) {
-      // A mailbox without a row is empty, so nothing can be taken from it.
-      if (added > 0) this.run(ADD_TO_MAILBOX, agentNo, added);
-      else if (added < 0) this.run(TAKE_FROM_MAILBOX, added, agentNo);
-    }
-  }
-
-  #depth(agentNo: number): MailboxDelta {
-    let depth = this.#depths.get(agentNo);
-    if (depth === undefined) {
-      depth = { stored: undefined, added: 0 };
-      this.#depths.set(agentNo, depth);
-    }
-    return depth;
+    this.mailboxes.flush();
   }
 }

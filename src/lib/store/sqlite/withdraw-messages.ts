@@ -17,17 +17,17 @@ const WITHDRAWN = "WITHDRAWN";
 const PURGED = "PURGED";
 
 interface Chosen extends LiveMessageRow {
-  sender_no: number | null;
   reason: string | null;
 }
 
-const BY_ID = `SELECT ${LIVE_COLUMNS}, sender_no, reason FROM messages WHERE message_id = ?`;
+const BY_ID = `SELECT ${LIVE_COLUMNS}, reason FROM messages
+  WHERE arrival = (SELECT arrival FROM message_bodies WHERE message_id = ?)`;
 const IS_POST = `SELECT 1 FROM channels WHERE channel_no = ? AND kind = 'broadcast'`;
-const COPIES = `SELECT ${LIVE_COLUMNS} FROM messages INDEXED BY messages_of_post
-  WHERE post_id = ? AND post_id IS NOT NULL AND status = 'queued' AND sender_no = ?`;
+const COPIES = `SELECT ${LIVE_COLUMNS} FROM message_bodies INDEXED BY message_bodies_of_post
+  CROSS JOIN messages USING (arrival) WHERE post_id = ? AND post_id IS NOT NULL AND status = 'queued' AND sender_no = ?`;
 
-const WITHDRAWN_COPIES = `SELECT count(*) AS withdrawn FROM messages INDEXED BY messages_of_post
-  WHERE post_id = ? AND post_id IS NOT NULL AND status = 'expired' AND reason = '${WITHDRAWN}' AND sender_no = ?`;
+const WITHDRAWN_COPIES = `SELECT count(*) AS withdrawn FROM message_bodies INDEXED BY message_bodies_of_post
+  CROSS JOIN messages USING (arrival) WHERE post_id = ? AND post_id IS NOT NULL AND status = 'expired' AND reason = '${WITHDRAWN}' AND sender_no = ?`;
 
 /**
  * Takes back a message that is still queued; of a post, all copies that are. A repeat is answered as the first. The id stays taken.
@@ -61,7 +61,7 @@ function record(transaction: Transaction, messageId: string, senderNo: number, w
 
 /** Queued messages of a mailbox that agents have sent: those of the switchboard go with their tasks. */
 function chosenSql(filters: string): string {
-  return `SELECT ${LIVE_COLUMNS} FROM messages
+  return `SELECT ${LIVE_COLUMNS} FROM messages JOIN message_bodies USING (arrival)
     WHERE receiver_no = ? AND status = 'queued' AND sender_no IS NOT NULL${filters} LIMIT ${DEAD_LETTER_BATCH_MAX}`;
 }
 
