@@ -32,7 +32,7 @@ FROM @beats AS b JOIN dbo.agent_heartbeats AS h ON h.agent_no = b.agent_no
 WHERE b.changes = 0 AND b.status <> 'deregistered' AND h.beating = 1
 OPTION (LOOP JOIN, FORCE ORDER);
 IF @@ROWCOUNT <> (SELECT COUNT(*) FROM @beats AS b WHERE b.changes = 0 AND b.status <> 'deregistered')
-BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
+-- include: parts/give-up.sql
 IF EXISTS (SELECT 1 FROM @status_changes)
 BEGIN
   BEGIN TRANSACTION;
