@@ -71,9 +71,13 @@ export async function admitApp(administrator: mssql.ConnectionPool): Promise<str
 export async function grantTables(administrator: mssql.ConnectionPool): Promise<void> {
   const grants = [
     "SELECT, INSERT, UPDATE, DELETE ON SCHEMA::dbo",
+    // A table type is a table there.
+    ...["release_a", "release_b", "release_c"].map((slot) => `SELECT ON SCHEMA::${slot}`),
     "UPDATE ON dbo.message_arrivals",
     "UPDATE ON dbo.task_numbers",
     ...["entries", "blocks", "block_entries"].map((table) => `SELECT, INSERT ON audit.${table}`),
+    // A foreign key locks the row that it names.
+    "UPDATE ON audit.blocks",
     "SELECT ON audit.dropped_blocks",
     "SELECT ON audit.policy",
     "EXECUTE ON audit.drop_oldest_block",
