@@ -298,7 +298,9 @@ describe("a target", () => {
     const { code, error } = await copy("master");
     expect([code, error]).toEqual([
       1,
-      expect.stringMatching(/^error: master on \S+: The database lacks .*npm run migrate.*\n$/),
+      expect.stringMatching(
+        /^error: master on \S+: The database does not have the procedures of this release .*npm run migrate.*\n$/,
+      ),
     ]);
   }, 60_000);
 });

@@ -44,8 +44,10 @@ describe("messages of an agent that look like the switchboard's", () => {
     });
     const forged = database.prepare("UPDATE message_bodies SET type = ? WHERE message_id = ? RETURNING arrival");
     const row = forged.get(type, messageId);
-    const due = database.prepare("UPDATE messages SET available_at = accepted_at WHERE arrival = ?");
-    expect(due.run(Number(row?.arrival)).changes).toBe(1);
+    // In a mailbox that is read by type, it stands in the stream of its type.
+    const due = database.prepare(`UPDATE messages SET available_at = accepted_at,
+      stream_type = CASE WHEN stream_type IS NOT NULL THEN ? END WHERE arrival = ?`);
+    expect(due.run(type, Number(row?.arrival)).changes).toBe(1);
     return messageId;
   }
   const dead = (messageId: string) =>
