@@ -1,4 +1,4 @@
-/** Which tests a mutant of which source meets. The first area that holds a file counts. */
+/** The tests that run against mutants of a folder. A file belongs to the first area whose folder contains it. */
 export interface Area {
   /** A folder of the sources. */
   folder: string;

@@ -24,12 +24,12 @@ export class JsonText {
   }
 }
 
-/** By the object itself, for as long as it lives: nobody changes a value of a request. */
+/** Texts by value object. An entry lives as long as its object; code does not change the values of a request. */
 const made = new WeakMap<object, JsonText>();
 
 /**
- * The text of `value`, as JSON.stringify makes it. It is kept beside objects and arrays, which therefore must not be changed
- * afterwards; of a string or number it is made anew.
+ * The text of `value`, as JSON.stringify makes it. The text of an object or array is remembered, so the caller must not change
+ * the value afterwards; the text of a string or number is made on each call.
  */
 export function jsonTextOf(value: JsonValue): JsonText {
   if (typeof value !== "object" || value === null) return new JsonText(JSON.stringify(value));

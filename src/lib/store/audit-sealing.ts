@@ -121,7 +121,7 @@ export interface SealedBlock {
   members: MemberRow[];
 }
 
-/** The block after `previous` with these entries, of which there is at least one. */
+/** The block that follows `previous` and contains these entries (at least one). */
 function sealBlock({ previous, entries, floorNo }: SeenUnsealed, now: number): SealedBlock {
   const numbers = entries.map((row) => row.entry_no);
   const header = {

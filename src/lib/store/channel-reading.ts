@@ -49,7 +49,7 @@ export interface GrantRow {
   may_manage: number | boolean;
 }
 
-/** What somebody has of a channel: its membership, and the grants to it and to its role together. */
+/** The access of an agent to a channel: its membership, and the sum of the grants to the agent and to its role. */
 export interface StoredAccess {
   kind: ChannelKind;
   member: number;

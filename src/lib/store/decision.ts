@@ -11,7 +11,7 @@ export interface Decision<Answer, Change> {
   answer: Answer;
   /** The rows to write; absent: nothing changes. */
   change?: Change;
-  /** What the audit says of the change. Without an actor: whoever makes the call. */
+  /** Entries for the audit. An entry without an actor names the caller. */
   entries?: readonly NewAuditEntry[];
 }
 

@@ -410,7 +410,7 @@ function ending(open: StoreFactory): void {
       });
     });
 
-    it("let their agent be deleted; one that has any keeps its id", async () => {
+    it("let their agent be deleted; an agent with a credential keeps its id", async () => {
       await withStore(open, { inactiveRetentionDays: 30 }, async (scene) => {
         const { store } = scene;
         const [kept, let_go] = [await scene.agent(), await scene.agent()];

@@ -122,7 +122,7 @@ export function maintenanceContract(open: StoreFactory): void {
         });
       });
 
-      it("deregistered by maintenance lose their mailbox to the dead letters, as any other", async () => {
+      it("deregistered by maintenance lose their mailbox to the dead letters, as an agent that deregisters does", async () => {
         await withStore(open, beats, async (scene) => {
           const [sender, silent] = [await scene.agent(), await scene.agent()];
           const messageId = await scene.send(sender, silent);

@@ -31,7 +31,7 @@ describe("tokens", () => {
     expect(texts.size).toBe(500);
   });
 
-  it("are nothing else: any other text is refused without asking anybody", () => {
+  it("have one form: every other text is refused without a look-up", () => {
     const { text } = newSecret("token", credentialId);
     const others = [
       "",

@@ -26,13 +26,7 @@ INSERT INTO @status_changes (agent_no, was_role, was_status, was_set_no, was_max
 SELECT b.agent_no, a.role, b.status, a.set_no, b.was_max, a.role, b.becomes, a.set_no, b.max_concurrent_tasks, 1, NULL, b.actor
 FROM @beats AS b JOIN dbo.agents AS a ON a.agent_no = b.agent_no
 WHERE b.changes = 1 AND b.status <> 'deregistered';
--- A beat that finds its agent silenced in the meantime loses the race. It waits for nothing but another beat.
-UPDATE h SET last_heartbeat_at = @now
-FROM @beats AS b JOIN dbo.agent_heartbeats AS h ON h.agent_no = b.agent_no
-WHERE b.changes = 0 AND b.status <> 'deregistered' AND h.beating = 1
-OPTION (LOOP JOIN, FORCE ORDER);
-IF @@ROWCOUNT <> (SELECT COUNT(*) FROM @beats AS b WHERE b.changes = 0 AND b.status <> 'deregistered')
--- include: parts/give-up.sql
+-- include: parts/renew-beats.sql
 IF EXISTS (SELECT 1 FROM @status_changes)
 BEGIN
   BEGIN TRANSACTION;

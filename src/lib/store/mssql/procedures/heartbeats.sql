@@ -12,11 +12,5 @@ INSERT INTO @beats (agent_no, item, status, becomes, changes)
 SELECT COALESCE(a.agent_no, 0), j.item, a.status, a.status, CASE WHEN a.status = 'inactive' THEN 1 ELSE 0 END
 FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId') AS j
 LEFT JOIN dbo.agents AS a ON a.agent_id = j.agent_id COLLATE Latin1_General_100_BIN2;
--- A beat that finds its agent silenced in the meantime loses the race. It waits for nothing but another beat.
-UPDATE h SET last_heartbeat_at = @now
-FROM @beats AS b JOIN dbo.agent_heartbeats AS h ON h.agent_no = b.agent_no
-WHERE b.changes = 0 AND b.status <> 'deregistered' AND h.beating = 1
-OPTION (LOOP JOIN, FORCE ORDER);
-IF @@ROWCOUNT <> (SELECT COUNT(*) FROM @beats AS b WHERE b.changes = 0 AND b.status <> 'deregistered')
--- include: parts/give-up.sql
+-- include: parts/renew-beats.sql
 -- include: parts/count-waiting.sql

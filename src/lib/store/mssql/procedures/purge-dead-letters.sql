@@ -7,10 +7,7 @@ CREATE PROCEDURE release.purge_dead_letters
   @arrivals nvarchar(max)
 AS
 -- include: parts/begin-decided.sql
--- Additions to counters, collected until the end of the transaction. name as in apply-counts.
-DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
-DECLARE @accepted bigint = 0;
-DECLARE @second varchar(48);
+-- include: parts/declare-counts.sql
 DECLARE @purged TABLE (arrival bigint NOT NULL PRIMARY KEY);
 DECLARE @purgedRows int;
 INSERT INTO @purged (arrival) SELECT CAST(j.value AS bigint) FROM OPENJSON(@arrivals) AS j;

@@ -8,10 +8,7 @@ CREATE PROCEDURE release.redrive_dead_letters
   @arrivals nvarchar(max)
 AS
 -- include: parts/begin-decided.sql
--- Additions to counters, collected until the end of the transaction. name as in apply-counts.
-DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
-DECLARE @accepted bigint = 0;
-DECLARE @second varchar(48);
+-- include: parts/declare-counts.sql
 DECLARE @number bigint, @count int = (SELECT COUNT(*) FROM OPENJSON(@arrivals) AS j);
 DECLARE @chosen TABLE (position int NOT NULL PRIMARY KEY, arrival bigint NOT NULL, receiver_no int NOT NULL,
   ordering_key varchar(128) COLLATE Latin1_General_100_BIN2 NULL, held bit NOT NULL, joined bit NOT NULL);

@@ -1,27 +1,11 @@
 -- Counts what @plan has changed. A counter that is not there is a lost race: another process is making it.
 -- $(ofTask): what each task changes itself; $(lost): what the procedure then returns.
 UPDATE c SET value = c.value + d.delta
-FROM (SELECT n.name, SUM(n.delta) AS delta FROM (
-    SELECT k.name, k.delta FROM @plan AS p CROSS APPLY (VALUES $(ofTask),
-      ('messages:queued', CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
-      (CONCAT('mailbox:', p.receiver_no), CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
-      ('tasks:assigned_once', CASE WHEN p.agent_no IS NOT NULL AND p.attempt = 1 THEN 1 ELSE 0 END)) AS k (name, delta)
-    WHERE p.becomes IN ('assigned', 'pending', 'blocked', 'failed')
-    UNION ALL
-    SELECT CONCAT('set:', l.set_no, ':free'), -1
-    FROM (SELECT DISTINCT agent_no FROM @plan WHERE agent_no IS NOT NULL) AS a
-    JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no WHERE l.assignable = 0) AS n
-  GROUP BY n.name HAVING SUM(n.delta) <> 0) AS d
+FROM (
+  -- include: parts/assignment-deltas.sql
+) AS d
 JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8;
-IF @@ROWCOUNT <> (SELECT COUNT(*) FROM (SELECT n.name, SUM(n.delta) AS delta FROM (
-    SELECT k.name, k.delta FROM @plan AS p CROSS APPLY (VALUES $(ofTask),
-      ('messages:queued', CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
-      (CONCAT('mailbox:', p.receiver_no), CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
-      ('tasks:assigned_once', CASE WHEN p.agent_no IS NOT NULL AND p.attempt = 1 THEN 1 ELSE 0 END)) AS k (name, delta)
-    WHERE p.becomes IN ('assigned', 'pending', 'blocked', 'failed')
-    UNION ALL
-    SELECT CONCAT('set:', l.set_no, ':free'), -1
-    FROM (SELECT DISTINCT agent_no FROM @plan WHERE agent_no IS NOT NULL) AS a
-    JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no WHERE l.assignable = 0) AS n
-  GROUP BY n.name HAVING SUM(n.delta) <> 0) AS d)
+IF @@ROWCOUNT <> (SELECT COUNT(*) FROM (
+  -- include: parts/assignment-deltas.sql
+) AS d)
 BEGIN ROLLBACK TRANSACTION; RETURN $(lost); END;

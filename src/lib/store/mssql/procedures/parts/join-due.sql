@@ -11,16 +11,7 @@ WHERE s.position > 0 AND s.ordering_key IS NOT NULL GROUP BY s.receiver_no, s.or
 DECLARE @keyRows int = @@ROWCOUNT, @joinedRows int;
 IF @keyRows > 0
 BEGIN
-  UPDATE k SET unsettled = k.unsettled + a.added
-  FROM @keys AS a JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
-  OPTION (LOOP JOIN, FORCE ORDER);
-  SET @joinedRows = @@ROWCOUNT;
-  INSERT INTO dbo.ordering_keys (receiver_no, ordering_key, unsettled)
-  SELECT a.receiver_no, a.ordering_key, a.added FROM @keys AS a
-  LEFT JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
-  WHERE k.receiver_no IS NULL
-  OPTION (LOOP JOIN, FORCE ORDER);
-  IF @@ROWCOUNT <> @keyRows - @joinedRows BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
+  -- include: parts/add-to-ordering-keys.sql
   UPDATE s SET held = 1
   FROM @keys AS a JOIN @joining AS s ON s.receiver_no = a.receiver_no AND s.ordering_key = a.ordering_key
   JOIN dbo.ordering_keys AS k ON k.receiver_no = a.receiver_no AND k.ordering_key = a.ordering_key
