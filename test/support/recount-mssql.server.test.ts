@@ -69,6 +69,11 @@ const ROWS: Tampering = [
     "UPDATE dbo.tasks SET status = 'assigned' WHERE status = 'pending' AND attempt = 1",
   ],
   [
+    "tasks.last_outcome",
+    "UPDATE dbo.tasks SET last_outcome = 'failed' WHERE status = 'assigned'",
+    "UPDATE dbo.tasks SET last_outcome = NULL WHERE status = 'assigned'",
+  ],
+  [
     "tasks.unmet_dependencies",
     "UPDATE dbo.tasks SET unmet_dependencies = 2 WHERE status = 'blocked'",
     "UPDATE dbo.tasks SET unmet_dependencies = 1 WHERE status = 'blocked'",

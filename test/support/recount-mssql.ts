@@ -147,6 +147,12 @@ const TASKS: readonly Law[] = [
       WHERE EXISTS (SELECT 1 FROM dbo.task_dependencies AS d WHERE d.depends_on = t.task_id AND d.settled = 0)`),
   },
   {
+    name: "tasks.last_outcome",
+    sql: `SELECT x.task_id AS what, x.counted, x.kept FROM (SELECT t.task_id, t.last_outcome AS kept, (SELECT TOP (1) a.outcome
+        FROM dbo.task_attempts AS a WHERE a.task_no = t.task_no AND a.outcome IS NOT NULL ORDER BY a.attempt DESC) AS counted
+      FROM dbo.tasks AS t) AS x WHERE COALESCE(x.counted, '') <> COALESCE(x.kept, '')`,
+  },
+  {
     name: "tasks have a body",
     sql: differing(`SELECT t.task_id AS what, 1 AS kept,
         (SELECT COUNT(*) FROM dbo.task_bodies AS b WHERE b.task_no = t.task_no) AS counted FROM dbo.tasks AS t`),

@@ -87,11 +87,14 @@ export type CopiedTask = {
   task_type: string;
   priority: number;
   status: string;
+  /** 1 at its creation, and one more with every transition. */
+  version: number;
   /** The required ones, sorted, as a JSON array. */
   capabilities: string;
   assign_to_id: string | null;
   agent_id: string | null;
   attempt: number;
+  last_outcome: string | null;
   retries_used: number;
   max_retries: number;
   timeout_milliseconds: number;
@@ -105,6 +108,7 @@ export type CopiedTask = {
   assigned_at: number | null;
   started_at: number | null;
   deadline_at: number | null;
+  silent_at: number | null;
   ended_at: number | null;
   parent_task_id: string | null;
   idempotency_key: string | null;

@@ -64,6 +64,7 @@ const KINDS: Kinds = {
         "supervisor_id",
         "request_hash",
         "status",
+        "version",
         "attempt",
         "agent_id",
         "retries_used",

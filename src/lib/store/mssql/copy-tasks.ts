@@ -19,10 +19,12 @@ const TASK = {
   task_type: ID,
   priority: "tinyint",
   status: WORD,
+  version: "bigint",
   capabilities_hash: HASH,
   assign_to_id: ID,
   agent_id: ID,
   attempt: "int",
+  last_outcome: WORD,
   retries_used: "int",
   max_retries: "int",
   timeout_milliseconds: "bigint",
@@ -35,6 +37,7 @@ const TASK = {
   assigned_at: "bigint",
   started_at: "bigint",
   deadline_at: "bigint",
+  silent_at: "bigint",
   ended_at: "bigint",
   parent_task_id: ID,
   idempotency_key: HASH,
@@ -65,11 +68,11 @@ const ATTEMPT = {
 const DEPENDENCY = { task_id: `${ID} NOT NULL`, place: "int", depends_on: ID, settled: "bit" };
 
 /** Columns by which a task is known, from whichever table it is in. */
-const FOUND = `0 AS archived, t.task_id, s.agent_id AS supervisor_id, t.request_hash, t.status, t.attempt, a.agent_id,
+const FOUND = `0 AS archived, t.task_id, s.agent_id AS supervisor_id, t.request_hash, t.status, t.version, t.attempt, a.agent_id,
   t.retries_used, t.cancel_requested, t.created_at, t.available_at, t.assigned_at, t.deadline_at, t.ended_at,
   t.unmet_dependencies, t.[percent]`;
 const FOUND_AGENTS = `JOIN dbo.agents AS s ON s.agent_no = t.supervisor_no LEFT JOIN dbo.agents AS a ON a.agent_no = t.agent_no`;
-const FOUND_ARCHIVED = `1 AS archived, t.task_id, t.supervisor_id, t.request_hash, t.status, t.attempt, NULL AS agent_id,
+const FOUND_ARCHIVED = `1 AS archived, t.task_id, t.supervisor_id, t.request_hash, t.status, NULL AS version, t.attempt, NULL AS agent_id,
   NULL AS retries_used, NULL AS cancel_requested, NULL AS created_at, NULL AS available_at, NULL AS assigned_at,
   NULL AS deadline_at, t.ended_at, NULL AS unmet_dependencies, NULL AS [percent]`;
 const OTHER_OF_KEY = `ON t.idempotency_key = i.idempotency_key AND t.task_id <> i.id AND t.idempotency_key IS NOT NULL`;
@@ -93,12 +96,12 @@ FROM (SELECT x.position, x.task_id, ROW_NUMBER() OVER (ORDER BY x.position) AS p
 JOIN (SELECT x.task_no, ROW_NUMBER() OVER (ORDER BY x.task_no) AS place FROM @numbers AS x) AS n ON n.place = r.place;
 `;
 
-const INSERT_TASKS = `INSERT INTO dbo.tasks (task_no, task_id, supervisor_no, task_type, priority, status, demand_no, assign_to_no, agent_no,
-  attempt, retries_used, max_retries, timeout_milliseconds, unmet_dependencies, dependents, cancel_requested, [percent],
-  created_at, available_at, assigned_at, started_at, deadline_at, ended_at, parent_task_id, idempotency_key, request_hash)
-SELECT n.task_no, r.task_id, s.agent_no, r.task_type, r.priority, r.status, d.demand_no, w.agent_no, a.agent_no,
-  r.attempt, r.retries_used, r.max_retries, r.timeout_milliseconds, r.unmet_dependencies, r.dependents, r.cancel_requested,
-  r.[percent], r.created_at, r.available_at, r.assigned_at, r.started_at, r.deadline_at, r.ended_at, r.parent_task_id,
+const INSERT_TASKS = `INSERT INTO dbo.tasks (task_no, task_id, supervisor_no, task_type, priority, status, version, demand_no, assign_to_no, agent_no,
+  attempt, last_outcome, retries_used, max_retries, timeout_milliseconds, unmet_dependencies, dependents, cancel_requested, [percent],
+  created_at, available_at, assigned_at, started_at, deadline_at, silent_at, ended_at, parent_task_id, idempotency_key, request_hash)
+SELECT n.task_no, r.task_id, s.agent_no, r.task_type, r.priority, r.status, r.version, d.demand_no, w.agent_no, a.agent_no,
+  r.attempt, r.last_outcome, r.retries_used, r.max_retries, r.timeout_milliseconds, r.unmet_dependencies, r.dependents, r.cancel_requested,
+  r.[percent], r.created_at, r.available_at, r.assigned_at, r.started_at, r.deadline_at, r.silent_at, r.ended_at, r.parent_task_id,
   r.idempotency_key, r.request_hash
 FROM @rows AS r JOIN @numbered AS n ON n.position = r.position
 LEFT JOIN dbo.agents AS s ON s.agent_id = r.supervisor_id

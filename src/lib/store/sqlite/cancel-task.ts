@@ -65,7 +65,6 @@ function requestCancel(transaction: Transaction, task: LiveTask, reason: string 
 
 function endNow(transaction: Transaction, task: TaskRow, reason: string | undefined): void {
   const agent = isLive(task) ? callOff(transaction, task) : undefined;
-  changeTask(transaction, task, { cancel_requested: 1 });
   endTask(transaction, task, "cancelled", {
     error: reason,
     actor: actorOf(undefined, transaction.call),

@@ -39,6 +39,7 @@ export function endTask(transaction: Transaction, task: TaskRow, status: FinalSt
   const { result, keyVersion, error, actor, outcome } = ending;
   const agentNo = task.status === "assigned" || task.status === "running" ? task.agent_no : null;
   const changes: TaskChanges = { status, ended_at: transaction.now };
+  if (status === "cancelled" && task.cancel_requested === 0) changes.cancel_requested = 1;
   // An attempt that was not lost has completed.
   if (agentNo !== null) changes.last_outcome = outcome ?? "completed";
   changeTask(transaction, task, changes);

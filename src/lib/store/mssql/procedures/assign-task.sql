@@ -8,7 +8,7 @@ AS
 DECLARE @taskId varchar(128), @taskType varchar(128), @priority tinyint, @maxRetries int, @timeout bigint,
   @parentTaskId varchar(128), @idempotencyKey varchar(64), @requestHash varchar(64), @keyVersion varchar(64), @traceparent varchar(55), @operationId uniqueidentifier,
   @demandNo int, @supervisorNo int, @stale int, @chosenNo int, @chosenSetNo int, @chosenFills int, @explanation varchar(max), @taskNo bigint,
-  @status varchar(10), @attempt int = 0, @fills int = 0, @assignedAt bigint, @deadline varchar(24), @payload varchar(1000),
+  @status varchar(24), @attempt int = 0, @fills int = 0, @assignedAt bigint, @deadline varchar(24), @payload varchar(1000),
   @arrival bigint, @accepted bigint, @second varchar(48), @actor varchar(128);
 -- @supervisorNo stays NULL unless everything is as it commonly is.
 SELECT @taskId = j.task_id, @taskType = j.task_type, @priority = j.priority, @maxRetries = j.max_retries,

@@ -38,7 +38,7 @@ BEGIN
   -- include: parts/leave-agents.sql
   IF @asked > 0
   BEGIN
-    UPDATE t SET cancel_requested = 1
+    UPDATE t SET version = t.version + 1, cancel_requested = 1
     FROM @calls AS c JOIN dbo.tasks AS t ON t.task_no = c.task_no
     WHERE c.asks = 1 AND t.status = 'running' AND t.attempt = c.attempt AND t.cancel_requested = 0;
     IF @@ROWCOUNT <> @asked BEGIN ROLLBACK TRANSACTION; RETURN 1; END;

@@ -75,7 +75,7 @@ BEGIN
     SET @given = 0;
     IF @taken = @agents
     BEGIN
-      UPDATE t SET status = 'assigned', agent_no = w.agent_no, attempt = w.attempt, assigned_at = @now,
+      UPDATE t SET version = t.version + 1, status = 'assigned', agent_no = w.agent_no, attempt = w.attempt, assigned_at = @now,
         deadline_at = @now + w.timeout_milliseconds
       FROM @plan AS w JOIN dbo.tasks AS t ON t.task_no = w.task_no
       WHERE w.agent_no IS NOT NULL AND t.status = 'pending' AND t.attempt = w.attempt - 1;

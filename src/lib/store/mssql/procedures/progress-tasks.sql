@@ -51,7 +51,10 @@ BEGIN
   SELECT c.task_no, 'progress', c.attempt, c.agent_no, COALESCE(c.note, c.shown), c.actor
   FROM @calls AS c JOIN dbo.tasks AS t ON t.task_no = c.task_no
   WHERE c.code IS NULL AND c.answer IS NULL AND (t.progress_id IS NULL OR t.progress_id <> c.operation);
-  UPDATE t SET [percent] = COALESCE(c.done, t.[percent]), deadline_at = CASE WHEN @now + c.extension > c.deadline_at THEN @now + c.extension ELSE c.deadline_at END, progress_id = c.operation
+  -- A note alone, or a repeat, is no other version.
+  UPDATE t SET version = t.version + CASE WHEN @now + c.extension > c.deadline_at
+      OR (c.done IS NOT NULL AND (t.progress_id IS NULL OR t.progress_id <> c.operation)) THEN 1 ELSE 0 END,
+    [percent] = COALESCE(c.done, t.[percent]), deadline_at = CASE WHEN @now + c.extension > c.deadline_at THEN @now + c.extension ELSE c.deadline_at END, progress_id = c.operation
   FROM @calls AS c JOIN dbo.tasks AS t ON t.task_no = c.task_no
   WHERE c.code IS NULL AND c.answer IS NULL AND t.status = 'running' AND t.attempt = c.attempt AND t.deadline_at = c.deadline_at;
   IF @@ROWCOUNT <> @progressed BEGIN ROLLBACK TRANSACTION; RETURN 1; END;

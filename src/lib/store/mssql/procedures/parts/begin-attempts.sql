@@ -4,7 +4,7 @@ SELECT c.task_no, c.attempt FROM @calls AS c WHERE c.code IS NULL AND c.answer I
 SET @begun = @@ROWCOUNT;
 IF @begun > 0
 BEGIN
-  UPDATE t SET status = 'running', started_at = @now
+  UPDATE t SET version = t.version + 1, status = 'running', started_at = @now
   FROM @moved_on AS m JOIN dbo.tasks AS t ON t.task_no = m.task_no
   WHERE t.status = 'assigned' AND t.attempt = m.task_attempt
   OPTION (LOOP JOIN, FORCE ORDER);

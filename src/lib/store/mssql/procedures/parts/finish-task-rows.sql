@@ -5,7 +5,7 @@ SELECT @finals = COUNT(CASE WHEN e.becomes <> 'pending' THEN 1 END), @requeues =
 FROM @endings AS e;
 IF @finals > 0
 BEGIN
-  UPDATE t SET status = e.becomes, ended_at = @now,
+  UPDATE t SET version = t.version + 1, status = e.becomes, ended_at = @now, last_outcome = COALESCE(e.outcome, t.last_outcome),
     cancel_requested = CASE WHEN e.becomes = 'cancelled' THEN 1 ELSE t.cancel_requested END
   FROM @endings AS e JOIN dbo.tasks AS t ON t.task_no = e.task_no
   WHERE e.becomes <> 'pending' AND t.status = e.was AND t.attempt = e.attempt AND t.cancel_requested = e.cancel_requested
@@ -15,7 +15,7 @@ BEGIN
 END;
 IF @requeues > 0
 BEGIN
-  UPDATE t SET status = 'pending', assigned_at = NULL, started_at = NULL, deadline_at = NULL, [percent] = NULL,
+  UPDATE t SET version = t.version + 1, status = 'pending', last_outcome = e.outcome, assigned_at = NULL, started_at = NULL, deadline_at = NULL, [percent] = NULL,
     retries_used = e.retries_used, available_at = e.available_at
   FROM @endings AS e JOIN dbo.tasks AS t ON t.task_no = e.task_no
   WHERE e.becomes = 'pending' AND t.status = e.was AND t.attempt = e.attempt AND t.cancel_requested = e.cancel_requested

@@ -31,7 +31,7 @@ IF @dependentsTold > 0
 BEGIN
   -- The rows of the dependents. It counts down from what the row holds now, not from what was read: so calls that end
   -- different dependencies of one task at the same time wait for each other here, and none has to try again.
-  UPDATE t SET unmet_dependencies = t.unmet_dependencies - d.met,
+  UPDATE t SET version = t.version + 1, unmet_dependencies = t.unmet_dependencies - d.met,
     status = CASE WHEN d.lost IS NOT NULL THEN 'failed' WHEN t.unmet_dependencies = d.met THEN 'pending' ELSE 'blocked' END,
     available_at = CASE WHEN d.lost IS NULL AND t.unmet_dependencies = d.met THEN @now ELSE t.available_at END,
     ended_at = CASE WHEN d.lost IS NOT NULL THEN @now END

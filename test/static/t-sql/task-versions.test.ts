@@ -1,0 +1,25 @@
+import { describe, expect, it } from "@jest/globals";
+import { readRelease } from "../../../src/lib/store/mssql/procedure-files.ts";
+
+/** Updates of tasks that are no transition, each with its reason. */
+const NO_TRANSITION: Readonly<Record<string, string>> = {
+  "assign_tasks: dependents": "it locks what a new task depends on",
+  "correct_tasks: available_at": "it corrects times that a clock left in the future",
+};
+
+/** UPDATE statements of dbo.tasks in all procedures: the procedure, and what stands between SET and the end. */
+const updates = readRelease().procedures.flatMap(({ name, sql }) =>
+  [...sql.replaceAll(/--.*$/gm, "").matchAll(/\bUPDATE (\w+) SET ([^;]*);/g)]
+    .filter(([, alias, rest = ""]) => new RegExp(`\\bdbo\\.tasks AS ${alias}\\b`).test(rest))
+    .map(([, , rest = ""]) => ({ name, rest })),
+);
+
+describe("every update of tasks on Azure SQL", () => {
+  it("raises the version, but for what is no transition", () => {
+    expect(updates.length).toBeGreaterThan(10);
+    const silent = updates.filter(({ rest }) => !/^version = t\.version \+ /.test(rest));
+    expect(new Set(silent.map(({ name, rest }) => `${name}: ${/^\w+/.exec(rest)?.[0]}`))).toEqual(
+      new Set(Object.keys(NO_TRANSITION)),
+    );
+  });
+});
