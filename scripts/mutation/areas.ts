@@ -33,10 +33,14 @@ export const areas: readonly Area[] = [
   { folder: "src/lib/domain/tasks", tests: ["test/unit/domain/*.test.ts"], processes: [HTTP, HOSTILE] },
   {
     folder: "src/lib/domain/channels",
-    tests: ["test/unit/domain/channel-*.test.ts"],
+    tests: ["test/unit/domain/{channel-policy,channel-waiting,recent-answers}.test.ts"],
     processes: [HTTP, "test/system/processes/competing-members.test.ts"],
   },
-  { folder: "src/lib/domain/audit", tests: ["test/unit/security/audit-tampering.test.ts"], processes: [HTTP] },
+  {
+    folder: "src/lib/domain/audit",
+    tests: ["test/unit/security/audit-{chain,tampering,verification}.test.ts"],
+    processes: [HTTP],
+  },
   {
     folder: "src/lib/domain/credentials",
     tests: [
@@ -48,6 +52,7 @@ export const areas: readonly Area[] = [
   {
     folder: "src/lib/domain",
     tests: [
+      "test/unit/domain/{printable,prometheus}.test.ts",
       "test/hosts/local/timers.test.ts",
       "test/system/attacks/limits.test.ts",
       "test/unit/security/key-rotation.test.ts",
@@ -65,7 +70,7 @@ export const areas: readonly Area[] = [
   {
     folder: "src/lib/security",
     tests: [
-      "test/unit/security/{audit-tampering,cached-secret,content-encryption,entra-tokens,envelope,key-file,key-rotation,token,vault-keys}.test.ts",
+      "test/unit/security/{audit-chain,audit-tampering,cached-secret,content-encryption,entra-tokens,envelope,key-file,key-rotation,token,vault-keys}.test.ts",
       "test/unit/config/{encryption,security}-settings.test.ts",
       "test/unit/store/mssql/connecting.test.ts",
     ],

@@ -103,15 +103,19 @@ export class KeyVaultServer {
     };
   }
 
-  /** Adds a version to a secret, which becomes its newest. @returns its name */
-  add(name: string, value: string, options: { enabled?: boolean; notBefore?: number } = {}): string {
-    const { enabled = true, notBefore } = options;
+  /** Adds a version to a secret, which becomes its newest unless it was made earlier than the last. @returns its name */
+  add(
+    name: string,
+    value: string,
+    options: { enabled?: boolean; notBefore?: number; secondsEarlier?: number } = {},
+  ): string {
+    const { enabled = true, notBefore, secondsEarlier = 0 } = options;
     versions += 1;
     seconds += 1;
     // Names have no order in time.
     const version = `${((versions * 7) % 16).toString(16)}${versions.toString(16).padStart(31, "0")}`;
     const known = this.#secrets.get(name) ?? [];
-    known.push({ version, value, enabled, created: seconds, notBefore });
+    known.push({ version, value, enabled, created: seconds - secondsEarlier, notBefore });
     this.#secrets.set(name, known);
     return version;
   }

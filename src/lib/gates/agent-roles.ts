@@ -1,3 +1,4 @@
+import { BoundedMap } from "../base/bounded-map.ts";
 import { CREDENTIAL_CACHE_MILLISECONDS } from "../domain/credentials/credential-cache.ts";
 import type { AgentRole } from "../model/agent.ts";
 import { isAgentCommunicationError } from "../model/errors.ts";
@@ -18,7 +19,7 @@ interface Remembered {
  */
 export class AgentRoles {
   readonly #store: Pick<Store, "getAgent" | "now">;
-  readonly #remembered = new Map<string, Remembered>();
+  readonly #remembered = new BoundedMap<string, Remembered>(REMEMBERED_MAX);
   /** How often this process has changed an agent. */
   #changes = 0;
 
@@ -42,10 +43,6 @@ export class AgentRoles {
     const changes = this.#changes;
     const role = await this.#read(agentId);
     if (role === undefined || changes !== this.#changes) return role;
-    for (const oldest of this.#remembered.keys()) {
-      if (this.#remembered.size < REMEMBERED_MAX) break;
-      this.#remembered.delete(oldest);
-    }
     this.#remembered.set(agentId, { role, askedAt });
     return role;
   }

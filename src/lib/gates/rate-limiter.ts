@@ -1,3 +1,4 @@
+import { BoundedMap } from "../base/bounded-map.ts";
 import type { Clock } from "../model/clock.ts";
 
 /**
@@ -28,13 +29,12 @@ export interface RateLimiterOptions {
 
 export class RateLimiter {
   readonly #options: RateLimiterOptions;
-  readonly #maxKeys: number;
-  /** In the order of their last use: a Map keeps the order in which keys were set. */
-  readonly #buckets = new Map<string, Bucket>();
+  /** In the order of their last use. */
+  readonly #buckets: BoundedMap<string, Bucket>;
 
   constructor(options: RateLimiterOptions) {
     this.#options = options;
-    this.#maxKeys = options.maxKeys ?? DEFAULT_MAX_KEYS;
+    this.#buckets = new BoundedMap(options.maxKeys ?? DEFAULT_MAX_KEYS);
   }
 
   /** How many keys are remembered. */
@@ -86,10 +86,6 @@ export class RateLimiter {
 
   #remember(key: string, bucket: Bucket): void {
     this.#buckets.delete(key);
-    if (this.#buckets.size >= this.#maxKeys) {
-      const oldest = this.#buckets.keys().next();
-      if (!oldest.done) this.#buckets.delete(oldest.value);
-    }
     this.#buckets.set(key, bucket);
   }
 }

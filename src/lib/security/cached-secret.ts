@@ -17,7 +17,7 @@ export class CachedSecret {
   #value: string | undefined;
   #readAt = Number.NEGATIVE_INFINITY;
   #changedAt = Number.NEGATIVE_INFINITY;
-  readonly #onFailure: ((error: unknown) => void) | undefined;
+  readonly #onFailure: (error: unknown) => void;
   #reading: Promise<string> | undefined;
 
   /** @param parts.onFailure told of each reading that failed, those in the background included; must not throw */
@@ -25,7 +25,7 @@ export class CachedSecret {
     vault: Pick<KeyVault, "read">;
     name: string;
     clock: Clock;
-    onFailure?: ((error: unknown) => void) | undefined;
+    onFailure: (error: unknown) => void;
   }) {
     this.#onFailure = parts.onFailure;
     this.#vault = parts.vault;
@@ -66,7 +66,7 @@ export class CachedSecret {
   async #ask(): Promise<string> {
     const readAt = this.#clock.monotonic();
     const value = await this.#vault.read(this.#name).catch((cause) => {
-      this.#onFailure?.(cause);
+      this.#onFailure(cause);
       throw unavailable(
         "The password of the database cannot be read from the key vault; see the log of the service.",
         cause,

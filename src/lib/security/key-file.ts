@@ -44,7 +44,7 @@ export class KeyFile implements KeyRing {
 
   /** Makes the file when it is not there. */
   async current({ fresh = false }: { fresh?: boolean } = {}): Promise<Key> {
-    if (fresh || this.#newest === undefined || this.#clock.monotonic() - this.#checkedAt > CHECK_MILLISECONDS) {
+    if (fresh || this.#clock.monotonic() - this.#checkedAt > CHECK_MILLISECONDS) {
       await this.#read();
     }
     if (this.#newest === undefined) {

@@ -170,6 +170,124 @@ describe("keywords of JSON Schema", () => {
   });
 });
 
+describe("what is wrong with a payload", () => {
+  it.each<[Schema, JsonValue, string]>([
+    [{ type: ["string", "null"] }, 1, "payload must be string or null"],
+    [{ const: { a: 1 } }, 1, "payload must be equal to the constant of the schema"],
+    [{ enum: [1, "a"] }, 2, "payload must be one of the values that the schema names"],
+    [{ minimum: 3 }, 2, "payload must be >= 3"],
+    [{ maximum: 3 }, 4, "payload must be <= 3"],
+    [{ exclusiveMinimum: 3 }, 3, "payload must be > 3"],
+    [{ exclusiveMaximum: 3 }, 3, "payload must be < 3"],
+    [{ multipleOf: 3 }, 4, "payload must be a multiple of 3"],
+    [{ minLength: 2 }, "a", "payload must have at least 2 characters"],
+    [{ maxLength: 2 }, "abc", "payload must have at most 2 characters"],
+    [{ minItems: 2 }, [1], "payload must have at least 2 items"],
+    [{ maxItems: 2 }, [1, 2, 3], "payload must have at most 2 items"],
+    [{ minProperties: 2 }, { a: 1 }, "payload must have at least 2 properties"],
+    [{ maxProperties: 1 }, { a: 1, b: 2 }, "payload must have at most 1 properties"],
+    [{ uniqueItems: true }, [1, 1], "payload must not have two equal items"],
+    [{ required: ["a", "b"] }, {}, "payload must have the properties a, b"],
+    [
+      { dependentRequired: { a: ["b"] } },
+      { a: 1 },
+      "payload must have the properties that its other properties require",
+    ],
+    [{ contains: { type: "string" } }, [1], "payload must have as many matching items as the schema requires"],
+    [{ anyOf: [{ type: "null" }] }, 1, "payload must match at least one alternative of the schema"],
+    [{ oneOf: [true, true] }, 1, "payload must match exactly one alternative of the schema"],
+    [{ not: { type: "number" } }, 1, "payload must not match what the schema excludes"],
+    [{ propertyNames: { maxLength: 1 } }, { ab: 1 }, "payload.ab must have at most 1 characters"],
+    [{ properties: { a: false } }, { a: 1 }, "payload.a is not allowed by the schema"],
+    [{ prefixItems: [true, { type: "string" }] }, [1, 2], "payload.1 must be string"],
+    [{ properties: { "a/b~c": { type: "string" } } }, { "a/b~c": 1 }, "payload.a/b~c must be string"],
+    [{ properties: { "~1": { type: "string" } } }, { "~1": 1 }, "payload.~1 must be string"],
+    [{ allOf: [{ $ref: "#/$defs/a" }], $defs: { a: { minimum: 2 } } }, 1, "payload must be >= 2"],
+    [{ if: false, else: { minimum: 2 } }, 1, "payload must be >= 2"],
+  ])("%j, %j: %s", async (schema, payload, expected) => {
+    expect(await problems(schema, payload)).toEqual([expected]);
+  });
+
+  it("is told of ten places at most, each within 256 characters, and each word within 300", async () => {
+    const many = await problems(
+      { items: { type: "string" } },
+      Array.from({ length: 12 }, () => 1),
+    );
+    expect(many).toEqual(Array.from({ length: 10 }, (_, index) => `payload.${index} must be string`));
+    const each = await problems(
+      { items: false },
+      Array.from({ length: 12 }, () => 1),
+    );
+    expect(each).toHaveLength(10);
+    const name = "n".repeat(300);
+    expect(await problems({ properties: { [name]: { type: "null" } } }, { [name]: 1 })).toEqual([
+      `payload.${"n".repeat(248)} must be null`,
+    ]);
+    const names = ["r".repeat(400)];
+    expect(await problems({ required: names }, {})).toEqual([
+      `payload must have the properties ${"r".repeat(300 - "must have the properties ".length)}`,
+    ]);
+  });
+
+  it("is all of it: the first is in the sentence, the others stand beside it", async () => {
+    const definition = {
+      type: "custom",
+      schema: { properties: { a: { minimum: 2 }, b: { maximum: 1 } } },
+      updatedAt: "2026-01-01T00:00:00Z",
+    };
+    await expect(new PayloadSchemas().validate(definition, { a: 1, b: 2 })).rejects.toMatchObject({
+      code: "SCHEMA_MISMATCH",
+      message: "The payload does not satisfy the schema of custom: payload.a must be >= 2",
+      errors: [
+        { path: "payload.a", message: "must be >= 2" },
+        { path: "payload.b", message: "must be <= 1" },
+      ],
+    });
+  });
+});
+
+describe("keywords whose values are schemas", () => {
+  /** A constant with an $id, which the library alone would take for a schema's; each keyword has to hand it on. */
+  const inside = { const: { $id: "x" } };
+  const [good, bad]: JsonValue[] = [{ $id: "x" }, { $id: "y" }];
+
+  it.each<[string, Schema, (value: JsonValue) => JsonValue]>([
+    ["items", { items: inside }, (value) => [value]],
+    ["contains", { contains: inside }, (value) => [value]],
+    ["additionalProperties", { additionalProperties: inside }, (value) => ({ a: value })],
+    ["not", { not: { not: inside } }, (value) => value],
+    ["then", JSON.parse(`{"if":true,"then":${JSON.stringify(inside)}}`), (value) => value],
+    ["else", { if: false, else: inside }, (value) => value],
+    ["if", { if: inside, else: false }, (value) => value],
+    ["unevaluatedItems", { unevaluatedItems: inside }, (value) => [value]],
+    ["unevaluatedProperties", { unevaluatedProperties: inside }, (value) => ({ a: value })],
+    ["allOf", { allOf: [inside] }, (value) => value],
+    ["anyOf", { anyOf: [inside] }, (value) => value],
+    ["oneOf", { oneOf: [inside] }, (value) => value],
+    ["prefixItems", { prefixItems: [inside] }, (value) => [value]],
+    ["properties", { properties: { a: inside } }, (value) => ({ a: value })],
+    ["patternProperties", { patternProperties: { a: inside } }, (value) => ({ a: value })],
+    ["dependentSchemas", { dependentSchemas: { $id: inside } }, (value) => value],
+    ["$defs", { $ref: "#/$defs/a", $defs: { a: inside } }, (value) => value],
+    ["definitions", { $ref: "#/definitions/a", definitions: { a: inside } }, (value) => value],
+  ])("are looked into: %s", async (_name, schema, payload) => {
+    expect([await fits(schema, payload(good ?? null)), await fits(schema, payload(bad ?? null))]).toEqual([
+      true,
+      false,
+    ]);
+  });
+
+  it("are looked into: propertyNames", async () => {
+    const schema = { propertyNames: { enum: ["a"] } };
+    expect([await fits(schema, { a: 1 }), await fits(schema, { b: 1 })]).toEqual([true, false]);
+  });
+
+  it("and values that are none are left alone: a default may be anything", async () => {
+    expect(await refusal({ default: { $id: "https://json-schema.org/draft/2020-12/schema" } })).toBeUndefined();
+    expect(await refusal({ properties: { a: { default: { $anchor: "1 2" } } } })).toBeUndefined();
+  });
+});
+
 describe("references of JSON Schema", () => {
   it("lead from the root to an embedded $id", async () => {
     const schema = { $ref: "item", $defs: { i: { $id: "item", type: "integer" } } };

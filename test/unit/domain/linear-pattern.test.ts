@@ -128,6 +128,51 @@ describe("linear patterns", () => {
     expect(() => linear(pattern)).toThrow(problem);
   });
 
+  it("are taken up to their bounds, and not beyond", () => {
+    const looks = (count: number) => Array.from({ length: count }, (_, n) => `(?=${n})`).join("");
+    expect(linear(looks(8)).test("0")).toBe(false);
+    expect(() => linear(looks(9))).toThrow("more than 8 lookarounds");
+    // The boundaries of words are one assertion, and so are the starts of lines, however often they are written.
+    expect(linear(`${looks(7)}${"\\b\\B".repeat(9)}`).test("")).toBe(false);
+    expect(linear(`(?m:${looks(6)}${"^$".repeat(9)})`).test("")).toBe(false);
+    expect(() => linear(`(?m:${looks(7)}^$)`)).toThrow("more than 8 lookarounds");
+    expect(linear(`${"(".repeat(100)}a${")".repeat(100)}`).test("a")).toBe(true);
+    expect(linear("(a)".repeat(101)).test("a".repeat(101))).toBe(true);
+    const classes = (count: number) => Array.from({ length: count }, (_, n) => `[é${n}a]`).join("|");
+    expect(linear(classes(16)).test("é")).toBe(true);
+    expect(() => linear(classes(17))).toThrow("is a regular expression with more than 16 different classes");
+    expect(linear(Array.from({ length: 40 }, (_, n) => `[^a${n}-]|[${n}b]|\\.|é`).join("|")).test("é")).toBe(true);
+  });
+
+  it.each([
+    ["abc", 3],
+    ["a|b|c", 5],
+    ["a*", 2],
+    ["a+", 2],
+    ["a?", 2],
+    ["a{3}", 6],
+    ["a{2,}", 4],
+    ["a{1,3}", 6],
+    ["(?=ab)c", 4],
+    ["^a$", 3],
+  ])("%s counts as %i states", (pattern, states) => {
+    expect(() => linear(pattern, states)).not.toThrow();
+    expect(() => linear(pattern, states - 1)).toThrow("repeats too much");
+  });
+
+  it("remember characters without mixing them up, however many there are", () => {
+    const ours = linear("^[\\p{L}-]*é$");
+    const native = /^[\p{L}-]*é$/u;
+    const letters = Array.from({ length: 6_000 }, (_, n) => String.fromCodePoint(0x100 + n * 17)).filter((character) =>
+      character.isWellFormed(),
+    );
+    for (let round = 0; round < 2; round += 1) {
+      const some = letters.map((letter) => `${letter}-é`);
+      expect(some.filter((text) => ours.test(text) !== native.test(text))).toEqual([]);
+    }
+    expect(ours.test(`${letters.filter((letter) => /\p{L}/u.test(letter)).join("")}é`)).toBe(true);
+  });
+
   it("is no regular expression: RegExp says so", () => {
     expect(() => linear("(")).toThrow(expect.objectContaining({ name: "SyntaxError" }));
   });

@@ -65,6 +65,40 @@ describe("an Entra ID token", () => {
     expect(await codeOf(await workerToken(changes))).toBe("UNAUTHENTICATED");
   });
 
+  it.each<[string, TokenChanges]>([
+    ["belongs to another tenant", { claims: { tid: randomUUID() } }],
+    ["belongs to another tenant", { claims: { oid: "no id" } }],
+    ["belongs to a user; only applications are accepted", { claims: { scp: "x" } }],
+    ["has expired", { expiresIn: -61 }],
+    ["does not have the aud that this service requires", { claims: { aud: randomUUID() } }],
+    ["does not have the iss that this service requires", { claims: { iss: "https://login.example.com" } }],
+    ["does not have the exp that this service requires", { claims: { exp: undefined } }],
+    ["does not have the nbf that this service requires", { notBefore: 61 }],
+    ["is not valid here", { header: { kid: "no-such-key" } }],
+  ])("is told why: it %s", async (reason, changes) => {
+    await expect(verifier().verify(await workerToken(changes))).rejects.toMatchObject({
+      code: "UNAUTHENTICATED",
+      message: `The access token ${reason}.`,
+      challenge: "invalid_token",
+    });
+  });
+
+  it("of a tenant that is written in capitals is of this one all the same", async () => {
+    expect(await codeOf(await workerToken({ claims: { tid: issuer.tenant.toUpperCase() } }))).toBe("accepted");
+    const sub = OBJECT.toUpperCase();
+    expect(await codeOf(await workerToken({ claims: { idtyp: undefined, sub } }))).toBe("accepted");
+  });
+
+  it("without an app role of ours is told which there are", async () => {
+    await expect(verifier().verify(await issuer.token(OBJECT, ["Reader"]))).rejects.toMatchObject({
+      code: "FORBIDDEN",
+      message: "The application has none of the app roles Agent.Admin, Agent.Supervisor, Agent.Worker, Agent.Observer.",
+    });
+    const all = ["Agent.Observer", "Agent.Worker", "Agent.Supervisor", "Agent.Admin"];
+    const { roles } = await verifier().verify(await issuer.token(OBJECT, all));
+    expect(roles).toEqual(["admin", "supervisor", "worker", "observer"]);
+  });
+
   it("within the leeway of clocks is accepted", async () => {
     expect(await codeOf(await workerToken({ expiresIn: -55 }))).toBe("accepted");
     expect(await codeOf(await workerToken({ notBefore: 55 }))).toBe("accepted");
@@ -169,7 +203,9 @@ describe("the keys of Entra ID", () => {
     await expect(one.verify(token)).rejects.toMatchObject({ retryAfterSeconds: 5 });
     expect(own.asked.length).toBe(before + 1);
     own.broken = undefined;
-    clock.advance(6_000);
+    clock.advance(4_000);
+    expect(await codeOf(token, one)).toBe("IDENTITY_UNAVAILABLE");
+    clock.advance(2_000);
     expect(await codeOf(token, one)).toBe("accepted");
     await own.stop();
     expect(await codeOf(token, one)).toBe("accepted");

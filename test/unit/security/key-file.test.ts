@@ -78,6 +78,13 @@ describe("a key file", () => {
     expect(await lines()).toHaveLength(1);
   });
 
+  it("that appears a moment after somebody looked for it in vain is used as it is", async () => {
+    expect(await keys.find("0".repeat(32))).toBeUndefined();
+    const made = await open().current();
+    expect(await keys.current()).toEqual(made);
+    expect(await lines()).toHaveLength(1);
+  });
+
   it("takes further versions: the newest is current, the older ones are there, and other processes see it", async () => {
     const other = open();
     const first = await other.current();
@@ -142,6 +149,8 @@ describe("a key file", () => {
     await writeFile(join(folder, "sub"), "a file where the folder should be");
     const why = await reason(keys.current());
     expect(why).toContain("cannot be read or written");
+    // The log is told more than the caller.
+    await expect(keys.current()).rejects.toMatchObject({ cause: { code: "ENOTDIR" } });
     expect(why).not.toContain(folder);
   });
 });

@@ -1,13 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { readEncryptionSettings } from "../../../src/lib/config/encryption-settings.ts";
-import { OffsetClock } from "../../../src/lib/model/clock.ts";
+import { type Clock, OffsetClock } from "../../../src/lib/model/clock.ts";
 import { isAgentCommunicationError } from "../../../src/lib/model/errors.ts";
 import type { Key, KeyRing } from "../../../src/lib/security/key-ring.ts";
+import { KeyVault } from "../../../src/lib/security/key-vault.ts";
 import { openKeys } from "../../../src/lib/security/open-keys.ts";
+import { VaultKeys } from "../../../src/lib/security/vault-keys.ts";
 import { lineLog } from "../../../src/lib/trace/log.ts";
 import { KeyVaultServer } from "../../support/key-vault-server.ts";
 import { until } from "../../support/poll.ts";
+import { VirtualClock } from "../../system/simulator/virtual-clock.ts";
 
 /** Encryption keys from a key vault: over HTTPS, with the vault's own client, from a server that speaks its REST API. */
 
@@ -34,12 +37,12 @@ afterEach(async () => {
 });
 
 /** As another process would. */
-function open(): KeyRing {
+function open(at: Clock = clock): KeyRing {
   const { settings, problems } = readEncryptionSettings({ AZURE_KEY_VAULT_URL: server.url }, undefined);
   expect(problems).toEqual([]);
   return openKeys(
     settings,
-    clock,
+    at,
     lineLog((line) => lines.push(line)),
   );
 }
@@ -90,6 +93,59 @@ describe("keys from a vault", () => {
     expect((await keys.current()).version).toBe(first);
     await expect(untilCurrent(second)).resolves.toBe(second);
     expect((await keys.find(first))?.version).toBe(first);
+  });
+
+  it("the newest is the one that was made last, whatever the order in which the vault names them", async () => {
+    const first = server.add(NAME, keyText());
+    server.add(NAME, keyText(), { secondsEarlier: 100 });
+    expect((await keys.current()).version).toBe(first);
+  });
+
+  it("of two that were made in the same second every process takes the same", async () => {
+    const same = [server.add(NAME, keyText()), server.add(NAME, keyText(), { secondsEarlier: 1 })];
+    const more = [
+      server.add(NAME, keyText(), { secondsEarlier: 2 }),
+      server.add(NAME, keyText(), { secondsEarlier: 3 }),
+    ];
+    expect((await keys.current()).version).toBe([...same, ...more].sort().at(-1));
+  });
+
+  it("one that was disabled since it was listed leaves the one that is known", async () => {
+    const first = server.add(NAME, keyText());
+    const vault = new KeyVault({ url: server.url, login: { type: "default" }, ofTest: true });
+    let disabled = "";
+    const ring = new VaultKeys({
+      vault: {
+        versions: async (name) => {
+          const listed = await vault.versions(name);
+          if (disabled !== "") server.enable(NAME, disabled, false);
+          return listed;
+        },
+        read: (name, version) => vault.read(name, version),
+      },
+      name: NAME,
+      clock,
+      log: lineLog((line) => lines.push(line)),
+    });
+    expect((await ring.current()).version).toBe(first);
+    disabled = server.add(NAME, keyText());
+    clock.advance(3_000);
+    expect((await ring.current({ fresh: true })).version).toBe(first);
+    expect(await ring.find(disabled)).toBeUndefined();
+    expect(lines).toEqual([]);
+  });
+
+  it("is valid from the first millisecond on", async () => {
+    const still = new VirtualClock();
+    const ring = open(still);
+    const first = server.add(NAME, keyText());
+    const second = server.add(NAME, keyText(), { notBefore: still.now() / 1_000 + 10 });
+    expect((await ring.current()).version).toBe(first);
+    still.advance(9_999);
+    expect((await ring.current({ fresh: true })).version).toBe(first);
+    still.advance(1);
+    // Another process: this one has just asked for the list, and will again in two seconds.
+    expect((await open(still).current()).version).toBe(second);
   });
 
   it("a new version is used at once by who asks for the newest", async () => {
@@ -178,6 +234,23 @@ describe("keys from a vault", () => {
   it("without a secret, or without an enabled version of it, there is no key", async () => {
     expect(await reason(keys.current())).toContain(`secret ${NAME} has no enabled version`);
     expect(await keys.find("0".repeat(32))).toBeUndefined();
+  });
+
+  it("that the vault has not, or that cannot be had, says when to come back", async () => {
+    await expect(keys.current()).rejects.toMatchObject({ code: "KEY_UNAVAILABLE", retryAfterSeconds: 5 });
+    const { settings } = readEncryptionSettings({}, undefined);
+    const none = openKeys(
+      settings,
+      clock,
+      lineLog((line) => lines.push(line)),
+    );
+    // An operator has to do something first.
+    await expect(none.current()).rejects.toMatchObject({
+      code: "KEY_UNAVAILABLE",
+      message: "This service has no encryption key: set AZURE_KEY_VAULT_URL or AGENT_KEY_FILE.",
+      retryAfterSeconds: 300,
+    });
+    expect(await none.find("0".repeat(32))).toBeUndefined();
   });
 
   it("with the vault away there is none at first, and the vault is not asked again at once", async () => {

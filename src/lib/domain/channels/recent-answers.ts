@@ -1,8 +1,9 @@
+import { BoundedMap } from "../../base/bounded-map.ts";
 import type { Clock } from "../../model/clock.ts";
 
 /** How long an answer may be used: what another process changes takes effect within this. */
 const KEPT_MILLISECONDS = 5_000;
-/** Answers kept at most; beyond it the cache starts anew. Callers name what is asked for, so there is no other bound. */
+/** Answers kept at most. Callers name what is asked for, so there is no other bound. */
 const KEPT_MAX = 10_000;
 
 interface Kept<Answer> {
@@ -13,7 +14,7 @@ interface Kept<Answer> {
 /** What the store answered a moment ago. Who asks while the same is being asked shares the answer; a failure is not kept. */
 export class RecentAnswers<Answer> {
   readonly #clock: Clock;
-  #kept = new Map<string, Kept<Answer>>();
+  #kept = new BoundedMap<string, Kept<Answer>>(KEPT_MAX);
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -24,7 +25,6 @@ export class RecentAnswers<Answer> {
     const now = this.#clock.monotonic();
     const known = this.#kept.get(key);
     if (known !== undefined && now - known.askedAt < KEPT_MILLISECONDS) return known.answer;
-    if (this.#kept.size >= KEPT_MAX) this.#kept.clear();
     const kept = this.#kept;
     const answer = ask();
     const entry = { askedAt: now, answer };
@@ -40,7 +40,7 @@ export class RecentAnswers<Answer> {
    * change.
    */
   forget(key?: string): void {
-    if (key === undefined) this.#kept = new Map();
+    if (key === undefined) this.#kept = new BoundedMap(KEPT_MAX);
     else this.#kept.delete(key);
   }
 }

@@ -1,3 +1,4 @@
+import { BoundedMap } from "../../base/bounded-map.ts";
 import { FairSlots } from "../../base/fair-slots.ts";
 import type { Agent } from "../../model/agent.ts";
 import { idleMilliseconds } from "../../model/credential-end.ts";
@@ -73,14 +74,6 @@ function keyOf(lookup: CredentialLookup): string {
 const UNKNOWN_SLOTS = { slots: 16, slotsPerSource: 4, waitingPerSource: 2_000, waiting: 20_000 };
 const NO_SOURCE = "";
 
-/** Makes room for one more. */
-function dropOldest(entries: Map<string, Entry>): void {
-  for (const oldest of entries.keys()) {
-    if (entries.size < CACHED_MAX) break;
-    entries.delete(oldest);
-  }
-}
-
 /**
  * Look-ups of credentials, which every request needs: at most one of each in CREDENTIAL_CACHE_MILLISECONDS, concurrent ones
  * together, and unknown ones as well as known ones, so that asking for the same wrong id again and again costs the store
@@ -89,9 +82,9 @@ function dropOldest(entries: Map<string, Entry>): void {
  */
 export class CredentialCache {
   readonly #store: Pick<Store, "findCredential" | "now">;
-  readonly #found = new Map<string, Entry>();
+  readonly #found = new BoundedMap<string, Entry>(CACHED_MAX);
   /** Those that were not found, and those that are being asked for the first time. */
-  readonly #unknown = new Map<string, Entry>();
+  readonly #unknown = new BoundedMap<string, Entry>(CACHED_MAX);
   readonly #slots = new FairSlots(UNKNOWN_SLOTS);
 
   constructor(store: Pick<Store, "findCredential" | "now">) {
@@ -144,7 +137,6 @@ export class CredentialCache {
     const wasFound = this.#found.delete(key);
     this.#unknown.delete(key);
     const entries = wasFound ? this.#found : this.#unknown;
-    dropOldest(entries);
     const look = () => this.#store.findCredential(lookup).then(toKnown);
     const entry: Entry = { askedAt, known: wasFound ? look() : this.#slots.run(source, look), settled: undefined };
     entries.set(key, entry);
@@ -164,7 +156,6 @@ export class CredentialCache {
     const [to, from] = known === undefined ? [this.#unknown, this.#found] : [this.#found, this.#unknown];
     if (from.get(key) !== entry) return;
     from.delete(key);
-    dropOldest(to);
     to.set(key, entry);
   }
 }

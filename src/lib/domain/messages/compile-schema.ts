@@ -108,7 +108,7 @@ function asBadSchema(error: unknown): BadSchema {
     return new BadSchema(`refers to ${missing}, which it does not contain; other documents are not loaded`, "");
   }
   // Its own errors have sentences of their own; what else is thrown comes from a pointer into nothing, and would show its inside.
-  const plain = error instanceof Error && error.constructor === Error && message !== "";
+  const plain = error instanceof Error && error.constructor === Error;
   return new BadSchema(plain ? message : "cannot be compiled: one of its references cannot be resolved", "");
 }
 

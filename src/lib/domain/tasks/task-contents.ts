@@ -1,3 +1,4 @@
+import { BoundedMap } from "../../base/bounded-map.ts";
 import { IdempotencyMismatch } from "../../base/idempotency.ts";
 import type { JsonValue } from "../../model/json.ts";
 import type { AssignTask, AssignTaskReply, CompleteTask, Task } from "../../model/task.ts";
@@ -22,7 +23,7 @@ export class TaskContents {
   readonly #store: Store;
   readonly #encryption: ContentEncryption;
   /** It never changes. */
-  readonly #sensitive = new Map<string, boolean>();
+  readonly #sensitive = new BoundedMap<string, boolean>(KNOWN_MAX);
 
   constructor(options: { store: Store; encryption?: ContentEncryption }) {
     this.#store = options.store;
@@ -86,12 +87,6 @@ export class TaskContents {
   }
 
   #remember(taskId: string, sensitive: boolean): void {
-    if (this.#sensitive.size >= KNOWN_MAX) {
-      for (const oldest of this.#sensitive.keys()) {
-        this.#sensitive.delete(oldest);
-        break;
-      }
-    }
     this.#sensitive.set(taskId, sensitive);
   }
 

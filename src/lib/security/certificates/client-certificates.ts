@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { BoundedMap } from "../../base/bounded-map.ts";
 import { WatchedFile } from "../../base/watched-file.ts";
 import type { ClientCertificateSettings } from "../../config/security-settings.ts";
 import type { Clock } from "../../model/clock.ts";
@@ -77,7 +78,7 @@ export class ClientCertificateVerifier {
   readonly #authorities: WatchedFile<readonly Known[]>;
   readonly #lists: WatchedFile<RevocationLists> | undefined;
   /** By thumbprint. Only of certificates that were good, so strangers fill nothing. */
-  readonly #good = new Map<string, Good>();
+  readonly #good = new BoundedMap<string, Good>(GOOD_MAX);
 
   /**
    * @param failed told when a file has changed to something that cannot be used
@@ -128,7 +129,6 @@ export class ClientCertificateVerifier {
   }
 
   #remember(names: CertificateNames, now: number): void {
-    if (this.#good.size >= GOOD_MAX) this.#good.clear();
     this.#good.set(names.thumbprint, {
       names,
       until: now + GOOD_MILLISECONDS,

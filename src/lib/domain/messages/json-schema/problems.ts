@@ -39,7 +39,6 @@ const MESSAGES: Readonly<Record<string, Say>> = {
   anyOf: () => "must match at least one alternative of the schema",
   oneOf: () => "must match exactly one alternative of the schema",
   not: () => "must not match what the schema excludes",
-  propertyNames: () => "must only have property names that the schema allows",
 };
 
 /** `#/items/0/sku` as `payload.items.0.sku`, at most 256 characters. */

@@ -1,8 +1,9 @@
+import { BoundedMap } from "../../../base/bounded-map.ts";
 import { PatternProblem } from "./pattern-problem.ts";
 
 /** Code points below it are looked up in a table. */
 const TABLE = 128;
-/** Remembered beyond the table; then they are asked for anew. */
+/** Remembered beyond the table; the others are asked for anew. */
 const REMEMBERED_MAX = 1_024;
 /** Classes that have to be asked about each character beyond ASCII, 50 ns each. */
 const WIDE_CLASSES_MAX = 16;
@@ -19,7 +20,7 @@ export class Alphabet {
   readonly #symbols = new Map<string, number>();
   /** Of ASCII; 0 where nobody has asked yet. */
   readonly #table = new Uint16Array(TABLE);
-  readonly #remembered = new Map<number, number>();
+  readonly #remembered = new BoundedMap<number, number>(REMEMBERED_MAX);
   readonly #literals = new Map<number, number>();
   readonly #classes: AtomClass[] = [];
 
@@ -70,10 +71,7 @@ export class Alphabet {
     if (known !== undefined) return known;
     const symbol = this.#find(code);
     if (code < TABLE) this.#table[code] = symbol;
-    else {
-      if (this.#remembered.size >= REMEMBERED_MAX) this.#remembered.clear();
-      this.#remembered.set(code, symbol);
-    }
+    else this.#remembered.set(code, symbol);
     return symbol;
   }
 
