@@ -44,7 +44,7 @@ export const areas: readonly Area[] = [
   {
     folder: "src/lib/domain/credentials",
     tests: [
-      "test/unit/security/{credential-registry,key-rotation,token}.test.ts",
+      "test/unit/security/{credential-cache,credential-registry,key-rotation,token}.test.ts",
       "test/system/attacks/{registration-bounds,cached-rights,required-gate}.test.ts",
     ],
     processes: [HTTP],

@@ -205,6 +205,21 @@ describe("a repeat of a sensitive message", () => {
     expect(await caught(messages().get("m-4"))).toBe("MESSAGE_NOT_FOUND");
   });
 
+  it("is recognised in a batch, each by its own id, where no message has a key of its own", async () => {
+    const one = { sender: "a", receiver: "b", type: "query", payload: "one", sensitive: true, messageId: "m-1" };
+    const two = { ...one, payload: "two", messageId: "m-2" };
+    await messages().sendBatch({ messages: [one, two] });
+    await under.services.keyRotation.rotate({ newVersion: true });
+    const { results } = await messages().sendBatch({ messages: [one, two] });
+    expect(results).toEqual([
+      { messageId: "m-1", duplicate: true },
+      { messageId: "m-2", duplicate: true },
+    ]);
+    const { results: more } = await messages().sendBatch({ messages: [one, { ...two, messageId: "m-3" }] });
+    expect(more.map(({ duplicate }) => duplicate)).toEqual([true, false]);
+    expect(await send({ payload: "two", messageId: "m-3" })).toEqual({ messageId: "m-3", duplicate: true });
+  });
+
   it("is recognised when meanwhile everything is encrypted, or no longer", async () => {
     await send({ messageId: "m-1", sensitive: undefined });
     await under.restart({ AGENT_ENCRYPT: "all" });
@@ -269,6 +284,23 @@ describe("a message that was tampered with", () => {
     under.tamper("UPDATE message_bodies SET payload = '{\"a\":1}'");
     expect(await messages().get("m-1")).toMatchObject({ payload: null, undecryptable: true });
   });
+});
+
+describe("what the switchboard itself says of a sensitive task", () => {
+  it.each(["5", "null", "[]", "{}", '{"taskId":1}', '{"taskId":"t-2","parameters":"x"}'])(
+    "reads as undecryptable when somebody has made %s of it",
+    async (payload) => {
+      const { coordinator, registry } = under.services;
+      await registry.register({ agentId: "lead", role: "supervisor" });
+      await coordinator.assign({ taskId: "t-1", supervisor: "lead", taskType: "work", assignTo: "b", sensitive: true });
+      const { messageId } = only((await messages().peek("b")).messages);
+      expect(await messages().get(messageId)).toMatchObject({ payload: { taskId: "t-1" }, sensitive: true });
+      under.tamper("UPDATE message_bodies SET payload = ?", payload);
+      expect(await messages().get(messageId)).toMatchObject({ payload: null, undecryptable: true });
+      expect(await receive()).toEqual([]);
+      expect(await messages().get(messageId)).toMatchObject({ status: "dead_lettered", reason: "UNDECRYPTABLE" });
+    },
+  );
 });
 
 describe("without the key", () => {

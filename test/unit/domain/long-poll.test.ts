@@ -131,6 +131,28 @@ describe("a long poll", () => {
     await expect(poll).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   });
 
+  it("is not disturbed by the end of another one for the same mailbox", async () => {
+    let claims = 0;
+    const { store } = services;
+    const { claimMessages } = store;
+    store.claimMessages = (claim) => {
+      claims += 1;
+      return claimMessages(claim);
+    };
+    const caller = new AbortController();
+    const gone = services.messages.receive("a", { waitSeconds: 20 }, caller.signal);
+    await clock.untilSleeping();
+    const poll = services.messages.receive("a", { waitSeconds: 20 });
+    for (let turn = 0; turn < 10_000 && claims < 2; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    caller.abort();
+    expect(await gone).toEqual({ messages: [] });
+    for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    expect(claims).toBe(2);
+    await services.messages.send(message);
+    expect((await poll).messages).toHaveLength(1);
+    expect(claims).toBe(3);
+  });
+
   it("ends without claiming when its caller has gone", async () => {
     const caller = new AbortController();
     const poll = services.messages.receive("a", { waitSeconds: 20 }, caller.signal);

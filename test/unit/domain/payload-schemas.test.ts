@@ -3,6 +3,7 @@ import { PayloadSchemas } from "../../../src/lib/domain/messages/payload-schemas
 import { isAgentCommunicationError } from "../../../src/lib/model/errors.ts";
 import type { JsonValue } from "../../../src/lib/model/json.ts";
 import type { MessageTypeDefinition } from "../../../src/lib/model/message.ts";
+import { actingAs } from "../../../src/lib/trace/call-context.ts";
 
 type Schema = MessageTypeDefinition["schema"];
 
@@ -77,6 +78,28 @@ describe("payload schemas", () => {
       [{ uniqueItems: true, items: { minimum: 0 } }, Array.from({ length: 100_000 }, (_, index) => ({ index }))],
     ];
     for (const [schema, payload] of hostile) expect(await outcome(schema, payload)).toBe("SCHEMA_MISMATCH");
+  });
+
+  it("are watched when they are large, though nothing in them is costly by itself", async () => {
+    // 2,000 assertions for each of 900 values: seconds, if nobody looked at the clock.
+    const schema = { items: { allOf: Array.from({ length: 2_000 }, (_, minimum) => ({ minimum: -minimum })) } };
+    const payload = Array.from({ length: 900 }, (_, index) => index);
+    await expect(
+      new PayloadSchemas().validate({ type: "custom", schema, updatedAt: "2026-01-01T00:00:00Z" }, payload),
+    ).rejects.toMatchObject({
+      code: "SCHEMA_MISMATCH",
+      message: "The payload could not be checked within 100 ms against the schema of custom.",
+      errors: [{ path: "payload", message: "could not be checked within 100 ms" }],
+    });
+    expect(await outcome(schema, [1, 2])).toBe("fits");
+  });
+
+  it("are charged for what their checks take", async () => {
+    const spent: number[] = [];
+    const call = { actor: "a", role: undefined, credential: "none", spend: (ms: number) => spent.push(ms) } as const;
+    await actingAs(call, () => outcome({ type: "integer" }, 1));
+    expect(await actingAs(call, () => outcome({ type: "integer" }, "1"))).toBe("SCHEMA_MISMATCH");
+    expect(spent.map((milliseconds) => milliseconds >= 0 && milliseconds < 10_000)).toEqual([true, true]);
   });
 
   it("that refer to themselves for ever are refused or end", async () => {

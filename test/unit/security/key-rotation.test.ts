@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { KeyRotation } from "../../../src/lib/domain/credentials/key-rotation.ts";
 import { OffsetClock } from "../../../src/lib/model/clock.ts";
 import type { Rotation } from "../../../src/lib/model/rotation.ts";
 import { KeyFile } from "../../../src/lib/security/key-file.ts";
+import { noKeys } from "../../../src/lib/security/key-ring.ts";
 import { caught, DAY } from "../../contract/support.ts";
 import { EncryptedServices } from "../../support/encrypted-services.ts";
 
@@ -100,6 +102,17 @@ async function rotateAll(first: { newVersion?: boolean } = {}): Promise<Rotation
     answers.push(await under.services.keyRotation.rotate({ cursor }));
   }
 }
+
+/** Texts of a cursor's form that no rotation has written. */
+const OTHER_CURSORS = [
+  ["archived_result", "v", 1],
+  ["archived_parameters", "v", 1],
+  ["result", "v", "x"],
+  ["other", "v", 1],
+  ["message", "v".repeat(65), 1],
+  ["archived_result", "v", "x".repeat(129)],
+  ["message", "v", 1, 2],
+].map((parts) => Buffer.from(JSON.stringify(parts)).toString("base64url"));
 
 /** Takes lines from the key file. */
 async function dropKeys(count: number): Promise<void> {
@@ -203,7 +216,25 @@ describe("a rotation", () => {
     );
   });
 
-  it.each(["", "x", "W10", Buffer.from('["message","v","x"]').toString("base64url")])(
+  it("makes no version where that is the operator's to do, and says so", async () => {
+    const rotation = new KeyRotation({ store: under.services.store, keys: noKeys, clock });
+    const message = "only works with a key file; in a key vault, the operator creates the version";
+    await expect(rotation.rotate({ newVersion: true })).rejects.toMatchObject({
+      code: "INVALID_REQUEST",
+      message: `newVersion ${message}.`,
+      errors: [{ path: "newVersion", message }],
+    });
+    expect(await caught(rotation.rotate({}))).toBe("KEY_UNAVAILABLE");
+  });
+
+  it("says where the cursor that it cannot use stands", async () => {
+    await expect(under.services.keyRotation.rotate({ cursor: "x" })).rejects.toMatchObject({
+      message: "The cursor does not belong to a key rotation.",
+      errors: [{ path: "cursor", message: "does not belong to a key rotation" }],
+    });
+  });
+
+  it.each(["", "x", "W10", Buffer.from('["message","v","x"]').toString("base64url"), ...OTHER_CURSORS])(
     "refuses %j, which is no cursor of one",
     async (cursor) => {
       expect(await caught(under.services.keyRotation.rotate({ cursor }))).toBe("INVALID_REQUEST");
