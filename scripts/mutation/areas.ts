@@ -70,7 +70,7 @@ export const areas: readonly Area[] = [
   {
     folder: "src/lib/security",
     tests: [
-      "test/unit/security/{audit-chain,audit-tampering,cached-secret,content-encryption,entra-tokens,envelope,key-file,key-rotation,token,vault-keys}.test.ts",
+      "test/unit/security/{audit-chain,audit-tampering,azure-credential,cached-secret,content-encryption,entra-tokens,envelope,key-file,key-rotation,key-vault,token,vault-keys}.test.ts",
       "test/unit/config/{encryption,security}-settings.test.ts",
       "test/unit/store/mssql/connecting.test.ts",
     ],

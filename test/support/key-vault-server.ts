@@ -49,6 +49,8 @@ export class KeyVaultServer {
   readonly #secrets = new Map<string, Version[]>();
   /** Refuses connections that there are, and new ones: what a network failure looks like. */
   away = false;
+  /** Requests that it has refused so. */
+  refused = 0;
   /** Paths that were asked for with a token. */
   readonly asked: string[] = [];
   readonly authority: string;
@@ -134,6 +136,7 @@ export class KeyVaultServer {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     if (this.away) {
+      this.refused += 1;
       request.socket.destroy();
       return;
     }

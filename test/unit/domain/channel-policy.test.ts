@@ -157,6 +157,17 @@ describe("rights on a channel", () => {
     expect(unknown.every((text) => text.startsWith("CHANNEL_FORBIDDEN "))).toBe(true);
   });
 
+  it("are named when one is missing", async () => {
+    await as("lead", () => here.channels.create({ name: "jobs", kind: "work_queue" }));
+    const said = async (act: () => Promise<unknown>) => (await refusal(as("ann", act))).message;
+    const missing = (deed: string) => `The channel jobs does not exist, or the caller may not ${deed}.`;
+    expect(await said(() => here.messages.send(note("ann", "#jobs")))).toBe(missing("post to it"));
+    expect(await said(() => here.channels.get("jobs"))).toBe(missing("read it"));
+    expect(await said(() => here.channels.delete("jobs"))).toBe(missing("manage it"));
+    const gone = await refusal(as("chief", () => here.channels.get("none")));
+    expect(gone.message).toBe("There is no channel none.");
+  });
+
   it("narrow the list to what the caller may read", async () => {
     await as("lead", () => here.channels.create({ name: "a", kind: "work_queue", members: ["ann"] }));
     await as("lead", () =>

@@ -331,7 +331,44 @@ describe("references of JSON Schema", () => {
 });
 
 describe("a schema that cannot be used is refused with its place", () => {
+  const META = "does not satisfy the meta-schema of JSON Schema 2020-12";
+
+  it("unless it only says what it is in any case", async () => {
+    for (const $schema of [
+      "https://json-schema.org/draft/2020-12/schema",
+      "https://json-schema.org/draft/2020-12/schema#",
+    ])
+      expect(await refusal({ $schema, type: "string" })).toBeUndefined();
+    expect(await refusal({ properties: { $schema: { type: "string" }, $id: true } })).toBeUndefined();
+  });
+
+  it("or that is nested too deeply", async () => {
+    let schema: Schema = { type: "null" };
+    for (let depth = 0; depth < 20_000; depth += 1) schema = { not: schema };
+    const said = await refusal(schema);
+    expect(said?.message).toMatch(/^(is nested too deeply, or refers to itself endlessly|cannot be compiled)$/);
+  });
+
+  it("is told in a sentence, too", async () => {
+    await expect(new PayloadSchemas().check({ properties: { a: { pattern: "(" } } })).rejects.toMatchObject({
+      code: "INVALID_REQUEST",
+      message: "The schema is not valid JSON Schema 2020-12: schema.properties.a.pattern is not a regular expression",
+    });
+  });
+
   it.each<[Schema, string, string]>([
+    [{ $async: true }, "schema.$async", "asynchronous schemas are not supported"],
+    [
+      { allOf: [{ $schema: "https://example.com/x" }] },
+      "schema.allOf.0.$schema",
+      "must be https://json-schema.org/draft/2020-12/schema",
+    ],
+    [
+      { $id: "https://json-schema.org/draft/2020-12/schema#" },
+      "schema.$id",
+      "is the id of a schema of the JSON Schema standard",
+    ],
+    [{ allOf: [{ minLength: -1, maxLength: "x" }] }, "schema.allOf.0.minLength", META],
     [{ type: "no" }, "schema.type", "does not satisfy the meta-schema of JSON Schema 2020-12"],
     [
       { properties: { a: { minimum: "3" } } },

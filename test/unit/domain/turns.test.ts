@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { LONG_REQUEST_BYTES } from "../../../src/lib/base/event-loop.ts";
 import { Turns } from "../../../src/lib/base/turns.ts";
-import { Polls } from "../../../src/lib/domain/messages/polls.ts";
+import { POLLS_PER_CREDENTIAL, Polls } from "../../../src/lib/domain/messages/polls.ts";
 import { extraCost } from "../../../src/lib/http/request-cost.ts";
 
 const MEBIBYTE = 1024 * 1024;
@@ -56,11 +56,23 @@ describe("long polls", () => {
   it("are counted by credential, and refused past the limit", () => {
     const polls = new Polls(2);
     const [first] = [polls.enter("a"), polls.enter("a"), polls.enter("b")];
-    expect(() => polls.enter("a")).toThrow(/long polls/);
+    expect(() => polls.enter("a")).toThrow(
+      expect.objectContaining({
+        code: "RATE_LIMITED",
+        message: "This credential already has 2 long polls open; end one, or receive without waitSeconds.",
+        retryAfterSeconds: 1,
+      }),
+    );
     for (let n = 0; n < 5; n += 1) polls.enter(undefined);
     first?.();
     const again = polls.enter("a");
     expect(() => polls.enter("a")).toThrow(/long polls/);
     again();
+    expect(POLLS_PER_CREDENTIAL).toBe(200);
+    const usual = new Polls();
+    const ends = Array.from({ length: 200 }, () => usual.enter("a"));
+    expect(() => usual.enter("a")).toThrow(/200 long polls/);
+    for (const end of ends) end();
+    expect(() => usual.enter("a")).not.toThrow();
   });
 });
