@@ -5,19 +5,36 @@ GO
 -- and write no last_outcome. So the first migration whose procedures read one of the two is for `empty` releases, and sets
 -- last_outcome anew, as below.
 --
--- A column is not altered while the filter of an index names it.
+-- The status becomes wider. Nothing may name a column that is altered.
 DROP INDEX tasks_waiting ON dbo.tasks;
 DROP INDEX tasks_waiting_for_agent ON dbo.tasks;
 DROP INDEX tasks_live ON dbo.tasks;
 DROP INDEX tasks_deadlines ON dbo.tasks;
+DROP INDEX tasks_by_status ON dbo.tasks;
 ALTER TABLE dbo.tasks DROP CONSTRAINT tasks_status;
+ALTER TABLE dbo.tasks DROP CONSTRAINT tasks_live_held;
+ALTER TABLE dbo.tasks DROP CONSTRAINT tasks_ended;
+ALTER TABLE dbo.tasks DROP CONSTRAINT tasks_blocked;
 GO
-ALTER TABLE dbo.tasks ALTER COLUMN status varchar(14) COLLATE Latin1_General_100_BIN2 NOT NULL;
+-- (Babelfish, a server for tests, alters no column that has a collation of its own: there the column is replaced.)
+IF CAST(SERVERPROPERTY(N'Babelfish') AS int) = 1
+BEGIN
+  EXEC (N'ALTER TABLE dbo.tasks ADD wide varchar(14) COLLATE Latin1_General_100_BIN2 NOT NULL DEFAULT ''pending''');
+  EXEC (N'UPDATE dbo.tasks SET wide = status');
+  EXEC (N'ALTER TABLE dbo.tasks DROP COLUMN status');
+  EXEC sp_rename N'dbo.tasks.wide', N'status', N'COLUMN';
+END;
+ELSE EXEC (N'ALTER TABLE dbo.tasks ALTER COLUMN status varchar(14) COLLATE Latin1_General_100_BIN2 NOT NULL');
 GO
 ALTER TABLE dbo.tasks ADD CONSTRAINT tasks_status CHECK (status IN ('blocked', 'pending', 'assigned', 'running', 'input_required',
   'completed', 'failed', 'cancelled'));
+-- These three, and the indexes, as in 0001.
+ALTER TABLE dbo.tasks ADD CONSTRAINT tasks_live_held CHECK (status NOT IN ('assigned', 'running')
+  OR (agent_no IS NOT NULL AND assigned_at IS NOT NULL AND deadline_at IS NOT NULL));
+ALTER TABLE dbo.tasks ADD CONSTRAINT tasks_ended CHECK ((status IN ('completed', 'failed', 'cancelled') AND ended_at IS NOT NULL)
+  OR (status NOT IN ('completed', 'failed', 'cancelled') AND ended_at IS NULL));
+ALTER TABLE dbo.tasks ADD CONSTRAINT tasks_blocked CHECK (status <> 'blocked' OR unmet_dependencies > 0);
 GO
--- These four as in 0001.
 CREATE INDEX tasks_waiting ON dbo.tasks (demand_no, priority, available_at, task_no) INCLUDE (assign_to_no)
   WHERE status = 'pending' AND assign_to_no IS NULL;
 CREATE INDEX tasks_waiting_for_agent ON dbo.tasks (assign_to_no, priority, available_at, task_no) INCLUDE (demand_no)
@@ -25,6 +42,7 @@ CREATE INDEX tasks_waiting_for_agent ON dbo.tasks (assign_to_no, priority, avail
 CREATE INDEX tasks_live ON dbo.tasks (agent_no, task_no) INCLUDE (task_id, attempt, cancel_requested)
   WHERE status IN ('assigned', 'running');
 CREATE INDEX tasks_deadlines ON dbo.tasks (deadline_at) WHERE status IN ('assigned', 'running');
+CREATE INDEX tasks_by_status ON dbo.tasks (status, task_no);
 GO
 -- Raised by every transition.
 ALTER TABLE dbo.tasks ADD version bigint NOT NULL CONSTRAINT tasks_version DEFAULT 1
