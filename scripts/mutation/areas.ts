@@ -52,7 +52,7 @@ export const areas: readonly Area[] = [
   {
     folder: "src/lib/domain",
     tests: [
-      "test/unit/domain/{printable,prometheus}.test.ts",
+      "test/unit/domain/{printable,prometheus,system-monitor}.test.ts",
       "test/hosts/local/timers.test.ts",
       "test/system/attacks/limits.test.ts",
       "test/unit/security/key-rotation.test.ts",
