@@ -53,6 +53,8 @@ export interface CertificateRequest {
   notBefore?: Date;
   notAfter?: Date;
   extensions?: readonly Extension[];
+  /** Absent: for signatures. */
+  usage?: "keyEncipherment" | "keyAgreement";
 }
 
 const PURPOSES = {
@@ -136,7 +138,7 @@ export class TestAuthority {
     const keys = await newKeys();
     const extensions: Extension[] = [
       new BasicConstraintsExtension(false, undefined, true),
-      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+      new KeyUsagesExtension(KeyUsageFlags[request.usage ?? "digitalSignature"], true),
       ...(request.purpose === undefined ? [] : [new ExtendedKeyUsageExtension([...PURPOSES[request.purpose]])]),
       ...(request.altNames === undefined ? [] : [altNamesExtension(request.altNames)]),
       ...(request.extensions ?? []),
@@ -160,14 +162,19 @@ export class TestAuthority {
   /** The list of the revoked, in PEM. */
   async revocationList(
     revoked: readonly Pick<Issued, "serialNumber">[],
-    options: { thisUpdate?: Date; nextUpdate?: Date } = {},
+    options: { thisUpdate?: Date; nextUpdate?: Date; extensions?: Extension[]; ofEntries?: Extension[] } = {},
   ): Promise<string> {
     const { notBefore, notAfter } = validity({});
     const list = await X509CrlGenerator.create({
       issuer: this.#own.subject,
       thisUpdate: options.thisUpdate ?? notBefore,
       nextUpdate: options.nextUpdate ?? notAfter,
-      entries: revoked.map(({ serialNumber }) => ({ serialNumber, revocationDate: notBefore })),
+      entries: revoked.map(({ serialNumber }) => ({
+        serialNumber,
+        revocationDate: notBefore,
+        extensions: options.ofEntries ?? [],
+      })),
+      extensions: options.extensions ?? [],
       signingAlgorithm: this.#signing,
       signingKey: this.#keys.privateKey,
     });

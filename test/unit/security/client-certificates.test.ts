@@ -84,6 +84,12 @@ describe("a client certificate", () => {
     expect(under.verifier.verify(Buffer.from(der, "base64"))).toBeUndefined();
   });
 
+  it("whose key is for other things than proving who one is is not believed", async () => {
+    const under = verifierOf(write(authority.certificate));
+    expect(namesOf(under, await authority.issue({ ...CLIENT, usage: "keyAgreement" }))).toBeDefined();
+    expect(namesOf(under, await authority.issue({ ...CLIENT, usage: "keyEncipherment" }))).toBeUndefined();
+  });
+
   it("with a critical extension that we do not know is not believed", async () => {
     const under = verifierOf(write(authority.certificate));
     const extension = (critical: boolean) => new Extension("1.3.6.1.4.1.99999.1", critical, new Uint8Array([5, 0]));
@@ -131,6 +137,18 @@ describe("authorities between", () => {
       /^AGENT_CLIENT_CA_FILE: .*CN=Fake.* is not a certificate authority/,
     );
     expect(namesOf(verifierOf(write(authority.certificate)), await fake.issue(CLIENT))).toBeUndefined();
+  });
+
+  it("are four at most", async () => {
+    const all = [authority];
+    for (let n = 1; n <= 5; n += 1) {
+      const above = all.at(-1);
+      if (above !== undefined) all.push(await above.subordinate(`CN=Middle ${n}`));
+    }
+    const under = verifierOf(write(all.map(({ certificate }) => certificate).join("")));
+    const believed: boolean[] = [];
+    for (const issuer of all) believed.push(namesOf(under, await issuer.issue(CLIENT)) !== undefined);
+    expect(believed).toEqual([true, true, true, true, true, false]);
   });
 
   it("need a root at the end", async () => {
@@ -195,6 +213,31 @@ describe("a revocation list", () => {
     expect(namesOf(under, good)).toBeUndefined();
   });
 
+  it("is in force from its time on, and not before", async () => {
+    const issued = await authority.issue(CLIENT);
+    const thisUpdate = new Date(Date.now() + HOUR);
+    const under = verifierOf(write(authority.certificate), write(await authority.revocationList([], { thisUpdate })));
+    expect(namesOf(under, issued)).toBeUndefined();
+    under.clock.advance(HOUR + 2_000);
+    expect(namesOf(under, issued)).toBeDefined();
+  });
+
+  it("that says what is not understood, of itself or of an entry, is not the whole list: it stops the start", async () => {
+    const bad = await authority.issue(CLIENT);
+    const extension = (critical: boolean) => new Extension("1.3.6.1.4.1.99999.2", critical, new Uint8Array([5, 0]));
+    const authorities = write(authority.certificate);
+    for (const name of ["extensions", "ofEntries"]) {
+      const list = (critical: boolean) => authority.revocationList([bad], { [name]: [extension(critical)] });
+      const under = verifierOf(authorities, write(await list(false)));
+      expect(namesOf(under, bad)).toBeUndefined();
+      expect(namesOf(under, await authority.issue(CLIENT))).toBeDefined();
+      const partial = write(await list(true));
+      expect(() => verifierOf(authorities, partial)).toThrow(
+        "AGENT_CLIENT_CRL_FILE: a revocation list is not the complete list of its issuer",
+      );
+    }
+  });
+
   it("that is none stops the start", async () => {
     const authorities = write(authority.certificate);
     for (const text of ["", authority.certificate, "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"]) {
@@ -252,6 +295,10 @@ describe("a long revocation list", () => {
 describe("a subject", () => {
   it.each([
     ["C=DE, O=Example, CN=worker-1", "CN=worker-1,O=Example,C=DE"],
+    ["C=DE, ST=Bayern, L=Ort, O=a, OU=b, DC=c, CN=d", "CN=d,DC=c,OU=b,O=a,L=Ort,ST=Bayern,C=DE"],
+    ["2.5.4.9=Weg 1, 0.9.2342.19200300.100.1.1=u", "UID=u,STREET=Weg 1"],
+    ["2.5.4.12=Title, CN=a", "CN=a,2.5.4.12=Title"],
+    ['CN=\\#a\\;b\\<c\\>d\\\\e\\"f', 'CN=\\#a\\;b\\<c\\>d\\\\e\\"f'],
     ["CN=a\\,O\\=b", "CN=a\\,O=b"],
     ["CN=Jörg", "CN=Jörg"],
     ["CN=\\ a \\+ b\\ ", "CN=\\ a \\+ b\\ "],
