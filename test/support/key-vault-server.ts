@@ -49,7 +49,9 @@ export class KeyVaultServer {
   readonly #secrets = new Map<string, Version[]>();
   /** Refuses connections that there are, and new ones: what a network failure looks like. */
   away = false;
-  /** Requests that it has refused so. */
+  /** Takes requests, and never answers. */
+  silent = false;
+  /** Requests that it has refused so, or not answered. */
   refused = 0;
   /** Paths that were asked for with a token. */
   readonly asked: string[] = [];
@@ -135,8 +137,9 @@ export class KeyVaultServer {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
+    if (this.away || this.silent) this.refused += 1;
+    if (this.silent) return;
     if (this.away) {
-      this.refused += 1;
       request.socket.destroy();
       return;
     }

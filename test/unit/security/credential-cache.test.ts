@@ -114,6 +114,10 @@ describe("a credential that was looked up", () => {
       code: "NOT_FOUND",
       message: "There is no credential no-such-id.",
     });
+    await expect(registry.revoke(" ")).rejects.toMatchObject({
+      code: "INVALID_REQUEST",
+      message: expect.stringContaining("credential id"),
+    });
   });
 });
 

@@ -100,6 +100,14 @@ describe("a key file", () => {
     expect((await other.current()).version).toBe(fourth.version);
   });
 
+  it("that has gone meanwhile is made again by who adds a version", async () => {
+    const first = await keys.current();
+    await rm(path);
+    const added = await keys.add();
+    expect(await lines()).toHaveLength(2);
+    expect([await open().find(added.version), await open().find(first.version)]).toEqual([added, undefined]);
+  });
+
   it("loses no version when several are added at the same time", async () => {
     const first = await keys.current();
     const added = await Promise.all(Array.from({ length: 10 }, () => open().add()));
@@ -115,6 +123,8 @@ describe("a key file", () => {
       expect(await reason(open().find("0".repeat(32)))).toContain("must be 600");
       expect(await reason(keys.add())).toContain("must be 600");
     }
+    // Nothing was added to it either.
+    expect(await lines()).toHaveLength(1);
     await chmod(path, 0o600);
     expect((await open().current()).version).toBe((await keys.current({ fresh: true })).version);
   });

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { stopwatch } from "../../../src/lib/model/clock.ts";
 import { KeyVault } from "../../../src/lib/security/key-vault.ts";
 import { KeyVaultServer } from "../../support/key-vault-server.ts";
 
@@ -27,6 +28,15 @@ describe("a vault", () => {
     expect(await vault.versions("name")).toEqual([]);
     expect(await vault.read("name")).toBeUndefined();
   });
+
+  it("that does not answer is given up after three seconds, and not tried again", async () => {
+    const vault = new KeyVault({ url: server.url, login: { type: "default" }, ofTest: true });
+    server.silent = true;
+    const elapsed = stopwatch();
+    await expect(vault.read("name")).rejects.toThrow();
+    expect(server.refused).toBe(1);
+    expect(elapsed()).toBeGreaterThan(2_900);
+  }, 30_000);
 
   it("tells what a version is, and the value of the one that is asked for", async () => {
     const vault = new KeyVault({ url: server.url, login: { type: "default" }, ofTest: true });

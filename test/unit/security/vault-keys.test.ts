@@ -1,8 +1,12 @@
 import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { readEncryptionSettings } from "../../../src/lib/config/encryption-settings.ts";
 import { type Clock, OffsetClock } from "../../../src/lib/model/clock.ts";
 import { isAgentCommunicationError } from "../../../src/lib/model/errors.ts";
+import { KeyFile } from "../../../src/lib/security/key-file.ts";
 import type { Key, KeyRing } from "../../../src/lib/security/key-ring.ts";
 import { KeyVault } from "../../../src/lib/security/key-vault.ts";
 import { openKeys } from "../../../src/lib/security/open-keys.ts";
@@ -251,6 +255,31 @@ describe("keys from a vault", () => {
       retryAfterSeconds: 300,
     });
     expect(await none.find("0".repeat(32))).toBeUndefined();
+  });
+
+  it("stand beside the older ones of a file, which only decrypt", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "agent-communication-keys-"));
+    try {
+      const keyFile = join(folder, "keys.jsonl");
+      const old = await new KeyFile(keyFile, clock).current();
+      const environment = { AZURE_KEY_VAULT_URL: server.url, AGENT_KEY_FILE: keyFile };
+      const { settings } = readEncryptionSettings(environment, undefined);
+      const both = openKeys(
+        settings,
+        clock,
+        lineLog((line) => lines.push(line)),
+      );
+      const version = server.add(NAME, keyText());
+      expect((await both.current()).version).toBe(version);
+      expect(await both.find(old.version)).toEqual(old);
+      expect((await both.find(version))?.version).toBe(version);
+      expect(await both.find("f".repeat(32))).toBeUndefined();
+      clock.advance(3_000);
+      const next = server.add(NAME, keyText());
+      expect((await both.current({ fresh: true })).version).toBe(next);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 
   it("with the vault away there is none at first, and the vault is not asked again at once", async () => {

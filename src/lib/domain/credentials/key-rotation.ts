@@ -148,8 +148,8 @@ function reencrypt(old: Key, key: Key, kind: EncryptedKind, value: OutdatedValue
     const result = again(place, parsed.data?.result);
     return result === undefined ? undefined : JSON.stringify({ ...parsed.data, result });
   }
-  const envelope = again(placeOf(kind, value.belongsTo), stored);
-  return envelope === undefined ? undefined : JSON.stringify(envelope);
+  // Undefined stays undefined: JSON has no text for it.
+  return JSON.stringify(again(placeOf(kind, value.belongsTo), stored));
 }
 
 /** A task_result of the switchboard, which has the envelope inside. */
