@@ -77,6 +77,15 @@ describe("a client certificate", () => {
     expect(namesOf(under, issued)).toBeUndefined();
   });
 
+  it("is not believed when its root's time is over, whatever its own", async () => {
+    const under = verifierOf(write(authority.certificate));
+    const issued = await authority.issue({ ...CLIENT, notAfter: new Date(Date.now() + 60 * 24 * HOUR) });
+    under.clock.advance(29 * 24 * HOUR);
+    expect(namesOf(under, issued)).toBeDefined();
+    under.clock.advance(2 * 24 * HOUR);
+    expect(namesOf(under, issued)).toBeUndefined();
+  });
+
   it("for servers only is not believed, nor one that signs nothing, nor an authority's own", async () => {
     const under = verifierOf(write(authority.certificate));
     expect(namesOf(under, await authority.issue({ ...CLIENT, purpose: "server" }))).toBeUndefined();
