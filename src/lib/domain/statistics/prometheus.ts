@@ -18,7 +18,7 @@ interface MediaRange {
   quality: number;
 }
 
-/** `text/plain;version=0.0.4;q=0.5, application/json` as ranges; an invalid quality counts as 1. */
+/** `text/plain;version=0.0.4;q=0.5, application/json` as ranges; what is no quality below 1 counts as 1. */
 function rangesOf(accept: string): MediaRange[] {
   return accept
     .toLowerCase()
@@ -28,7 +28,7 @@ function rangesOf(accept: string): MediaRange[] {
       const given = parameters.find((parameter) => parameter.startsWith("q="))?.slice(2);
       return {
         type,
-        quality: given !== undefined && /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/.test(given) ? Number(given) : 1,
+        quality: given !== undefined && /^0(?:\.\d{0,3})?$/.test(given) ? Number(given) : 1,
       };
     });
 }
