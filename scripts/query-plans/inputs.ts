@@ -16,7 +16,7 @@ export function newMessage(input: SendMessageInput): NewMessage {
 
 /** With a day of time, so that no deadline passes while something is measured. */
 export function newTask(input: AssignTaskInput): NewTask {
-  const body = assignTaskSchema.parse(input);
+  const { question: _, ...body } = assignTaskSchema.parse(input);
   return {
     ...body,
     taskId: body.taskId ?? randomUUID(),

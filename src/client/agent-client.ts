@@ -201,6 +201,21 @@ export class AgentClient extends RegistryClient {
     return this.call("POST /tasks/{taskId}/fail", { params: { taskId }, body }, options);
   }
 
+  /** Ends the attempt until a question is answered or a time is reached; the task then comes again, with the checkpoint. */
+  suspendTask(taskId: string, body: BodyOf<"POST /tasks/{taskId}/suspend">, options?: CallOptions) {
+    return this.call("POST /tasks/{taskId}/suspend", { params: { taskId }, body }, options);
+  }
+
+  /** Answers the open question of a task, once. */
+  answerTask(taskId: string, body: BodyOf<"POST /tasks/{taskId}/answer">, options?: CallOptions) {
+    return this.call("POST /tasks/{taskId}/answer", { params: { taskId }, body }, options);
+  }
+
+  /** Open questions, the oldest first: those that the caller, or an agent, may answer. */
+  listQuestions(query: QueryOf<"GET /questions"> = {}, options?: CallOptions) {
+    return this.call("GET /questions", { query }, options);
+  }
+
   /** Ends a waiting or assigned task; asks a running one to stop. */
   cancelTask(taskId: string, reason?: string, options?: CallOptions) {
     return this.call("POST /tasks/{taskId}/cancel", { params: { taskId }, body: { reason } }, options);

@@ -3,6 +3,7 @@ import type { AuditBlock, AuditEntry } from "../lib/model/audit.ts";
 import type { Channel, ChannelDetails } from "../lib/model/channel.ts";
 import type { Credential } from "../lib/model/credential.ts";
 import type { LeasedMessage, Message, MessageTypeDefinition, SendMessageInput } from "../lib/model/message.ts";
+import type { OpenQuestion } from "../lib/model/question.ts";
 import type { CoordinationStatistics, QueueStatistics, RegistryStatistics } from "../lib/model/statistics.ts";
 import type { AssignTaskInput, Explanation, Task } from "../lib/model/task.ts";
 
@@ -112,6 +113,7 @@ export const TASK = {
   retriesUsed: 0,
   dependsOn: [],
   status: "assigned",
+  version: 1,
   assignedTo: "backend-1",
   attempt: 1,
   cancelRequested: false,
@@ -156,7 +158,16 @@ export const REGISTRY_STATISTICS = {
 export const COORDINATION_STATISTICS = {
   activeAgents: 4,
   metrics: { tasksAssigned: 21, tasksCompleted: 19, tasksFailed: 1 },
-  byStatus: { blocked: 0, pending: 0, assigned: 1, running: 0, completed: 19, failed: 1, cancelled: 0 },
+  byStatus: {
+    blocked: 0,
+    pending: 0,
+    assigned: 1,
+    running: 0,
+    input_required: 0,
+    completed: 19,
+    failed: 1,
+    cancelled: 0,
+  },
 } satisfies CoordinationStatistics;
 
 export const AUDIT_ENTRY = {
@@ -180,3 +191,18 @@ export const AUDIT_BLOCK = {
   previousHash: "0".repeat(64),
   hash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 } satisfies AuditBlock;
+
+export const QUESTION = {
+  questionId: "4",
+  state: "open",
+  taskId: "deploy-1",
+  taskType: "deploy",
+  supervisor: "lead",
+  priority: "normal",
+  text: "Deploy version 2.1 to production?",
+  options: ["deploy", "wait"],
+  askedBy: "backend-1",
+  askedAt: "2026-03-01T09:30:00.000Z",
+  expiresAt: "2026-03-01T17:30:00.000Z",
+  defaultAnswer: "wait",
+} satisfies OpenQuestion;

@@ -32,8 +32,9 @@ import {
   withdrawMessage,
 } from "./messages.ts";
 import { openApi } from "./openapi.ts";
+import { answerTask, listQuestions } from "./questions.ts";
 import { coordinationStatistics, metrics, queueStatistics, registryStatistics } from "./statistics.ts";
-import { completeTask, failTask, progressTask, startTask } from "./task-progress.ts";
+import { completeTask, failTask, progressTask, startTask, suspendTask } from "./task-progress.ts";
 import {
   assignTask,
   cancelTask,
@@ -96,7 +97,10 @@ export const routes = [
   progressTask,
   completeTask,
   failTask,
+  suspendTask,
+  answerTask,
   cancelTask,
+  listQuestions,
   queueStatistics,
   registryStatistics,
   coordinationStatistics,

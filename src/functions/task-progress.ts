@@ -75,3 +75,26 @@ export const failTask = defineRoute({
     return { status: 200, body: await asHolder(caller, () => services.coordinator.fail(params.taskId, body)) };
   },
 });
+
+export const suspendTask = defineRoute({
+  key: "POST /tasks/{taskId}/suspend",
+  name: "suspendTask",
+  summary: "Suspends a task until a question is answered or a time is reached",
+  description:
+    "Ends the attempt and frees the slot; no retry is used. When the answer or the time comes, the task is assigned again, to the same agent if it has room, and the assignment tells the checkpoint and the answer in `resume`. A requested cancellation ends the task instead.",
+  example: {
+    body: {
+      agentId: "backend-1",
+      attempt: 1,
+      checkpoint: { built: "2.1" },
+      until: { question: { text: "Deploy version 2.1 to production?", options: ["deploy", "wait"] } },
+    },
+    reply: { taskId: "deploy-1", status: "input_required", cancelRequested: false, questionId: "4" },
+  },
+  idle: false,
+  allow: working(OWN_BODY),
+  statuses: [200],
+  async handler(services, { params, body, caller }) {
+    return { status: 200, body: await asHolder(caller, () => services.questions.suspend(params.taskId, body)) };
+  },
+});

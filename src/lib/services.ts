@@ -12,6 +12,8 @@ import { MessageTypeRegistry } from "./domain/messages/message-type-registry.ts"
 import { PayloadSchemas } from "./domain/messages/payload-schemas.ts";
 import { SystemMonitor } from "./domain/statistics/system-monitor.ts";
 import { SupervisorCoordinator } from "./domain/tasks/supervisor-coordinator.ts";
+import { TaskContents } from "./domain/tasks/task-contents.ts";
+import { TaskQuestions } from "./domain/tasks/task-questions.ts";
 import { countingGate } from "./gates/counting-gate.ts";
 import type { Gate } from "./gates/gate.ts";
 import { RefusalCounter } from "./gates/refusal-counter.ts";
@@ -40,6 +42,7 @@ export interface Services {
   deadLetters: DeadLetterOffice;
   messageTypes: MessageTypeRegistry;
   coordinator: SupervisorCoordinator;
+  questions: TaskQuestions;
   keyRotation: KeyRotation;
   monitor: SystemMonitor;
   audit: AuditTrail;
@@ -72,6 +75,8 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
   const keys = openKeys(config.encryption, clock, log);
   const encryption = new ContentEncryption({ keys, all: config.encryption.all });
   const keyRotation = new KeyRotation({ store, keys, clock });
+  const tasks = new TaskContents({ store, encryption });
+  const questions = new TaskQuestions({ store, tasks, encryption, policy });
   const refusals = new RefusalCounter({ store, clock });
   const credentials = new CredentialRegistry({ store });
   const gate =
@@ -103,9 +108,11 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
     channels: new ChannelRegistry({ store, policy }),
     deadLetters: new DeadLetterOffice({ store, encryption }),
     messageTypes: new MessageTypeRegistry({ store, schemas }),
+    questions,
     coordinator: new SupervisorCoordinator({
       store,
-      encryption,
+      contents: tasks,
+      questions,
       defaultTimeoutSeconds: config.defaultTimeoutSeconds,
       maxRetries: config.maxRetries,
     }),

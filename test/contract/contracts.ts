@@ -26,14 +26,17 @@ import { credentialsContract } from "./security/credentials.ts";
 import { encryptionContract } from "./security/encryption.ts";
 import { firstAdminContract } from "./security/first-admin.ts";
 import { registrationAuthorityContract } from "./security/registration-authority.ts";
+import { waitingValuesContract } from "./security/waiting-values.ts";
 import { assignmentContract } from "./tasks/assignment.ts";
 import { assignmentMessagesContract } from "./tasks/assignment-messages.ts";
 import { cancellationContract } from "./tasks/cancellation.ts";
 import { capabilitySetsContract } from "./tasks/capability-sets.ts";
 import { dependenciesContract } from "./tasks/dependencies.ts";
 import { handoutsContract } from "./tasks/handouts.ts";
+import { questionsContract } from "./tasks/questions.ts";
 import { releasesContract } from "./tasks/releases.ts";
 import { requestsContract } from "./tasks/requests.ts";
+import { suspensionsContract } from "./tasks/suspensions.ts";
 import { tasksContract } from "./tasks/tasks.ts";
 import { clockStepsContract } from "./upkeep/clock-steps.ts";
 import { jsonTextContract } from "./upkeep/json-text.ts";
@@ -78,6 +81,8 @@ export const contracts = [
   expiryContract,
   freedNamesContract,
   dependenciesContract,
+  suspensionsContract,
+  questionsContract,
   cancellationContract,
   auditContract,
   auditBlocksContract,
@@ -88,5 +93,6 @@ export const contracts = [
   pagingContract,
   replyBytesContract,
   encryptionContract,
+  waitingValuesContract,
   tracesContract,
 ];

@@ -9,21 +9,26 @@ import {
 } from "../../src/lib/model/channel.ts";
 import { type ErrorCode, isAgentCommunicationError } from "../../src/lib/model/errors.ts";
 import { requestHash } from "../../src/lib/model/ids.ts";
+import type { JsonValue } from "../../src/lib/model/json.ts";
 import {
   type LeasedMessage,
   type Message,
   type SendMessageInput,
   sendMessageSchema,
 } from "../../src/lib/model/message.ts";
+import { type AskInput, askSchema, rejects } from "../../src/lib/model/question.ts";
+import type { SuspendReply } from "../../src/lib/model/suspension.ts";
 import { type Assignment, type AssignTaskInput, assignTaskSchema, type Task } from "../../src/lib/model/task.ts";
 import type {
   Claim,
   Claimed,
   NewMessage,
+  NewQuestion,
   NewSettlement,
   NewTask,
   SettleResult,
   Store,
+  StoredTask,
 } from "../../src/lib/store/store.ts";
 import type { StoreUnderTest } from "./store-under-test.ts";
 
@@ -76,14 +81,29 @@ export function newMessage(input: SendMessageInput, idempotencyKey?: string): Ne
 /** A task as the domain hands it to the store; five minutes and three retries unless it says otherwise. */
 export function newTask(input: AssignTaskInput, idempotencyKey?: string): NewTask {
   const { taskId, ...body } = assignTaskSchema.parse(input);
+  const { question } = body;
   return {
     ...body,
+    question: question && newQuestion(question),
     taskId: taskId ?? randomUUID(),
     timeoutSeconds: body.timeoutSeconds ?? 300,
     maxRetries: body.maxRetries ?? 3,
     requestHash: requestHash(body),
     idempotencyKey,
   };
+}
+
+/** A question as the domain hands it to the store, plain. `gate`: whose default may say no. */
+export function newQuestion(input: AskInput): NewQuestion {
+  const { askedOf = [], defaultAnswer, timeoutSeconds, ...content } = askSchema.parse(input);
+  const question: NewQuestion = {
+    content: { value: content },
+    defaultRejects: defaultAnswer !== undefined && rejects(content, defaultAnswer),
+    askedOf,
+  };
+  if (defaultAnswer !== undefined) question.defaultAnswer = { value: defaultAnswer };
+  if (timeoutSeconds !== undefined) question.timeoutMilliseconds = timeoutSeconds * 1_000;
+  return question;
 }
 
 /** All items of a list, page by page, never more than `pages` of them. */
@@ -338,7 +358,44 @@ export class Scene {
     return await everyPage((page) => this.store.getAssignments(taskId, page));
   }
 
-  async look(taskId: string): Promise<Task> {
+  /** Suspends an attempt until a question is answered, or until a time. */
+  async suspend(
+    held: Held,
+    until: AskInput | { at: number },
+    options: { checkpoint?: JsonValue; untilHash?: string } = {},
+  ): Promise<SuspendReply> {
+    const { agentId, attempt } = held;
+    const { checkpoint, untilHash = requestHash(until) } = options;
+    return await this.store.suspendTask(held.taskId, {
+      agentId,
+      attempt,
+      checkpoint: checkpoint === undefined ? undefined : { value: checkpoint },
+      until: "at" in until ? until : { question: newQuestion(until) },
+      untilHash,
+    });
+  }
+
+  /** The same with a question. @returns its id */
+  async ask(held: Held, question: AskInput, checkpoint?: JsonValue): Promise<string> {
+    const { questionId } = await this.suspend(held, question, { checkpoint });
+    if (questionId === undefined) throw new Error("the task did not ask");
+    return questionId;
+  }
+
+  async answer(taskId: string, questionId: string, agentId: string, answer: JsonValue, rejected = false) {
+    const answerHash = requestHash({ questionId, answer });
+    const call = { agentId, questionId, answer: { value: answer }, answerHash, rejects: rejected };
+    return await this.store.answerQuestion(taskId, call);
+  }
+
+  /** The id of the open question of a task. */
+  async openQuestion(taskId: string): Promise<string> {
+    const { question } = await this.look(taskId);
+    if (question?.state !== "open" || question.questionId === undefined) throw new Error(`${taskId} asks nothing`);
+    return question.questionId;
+  }
+
+  async look(taskId: string): Promise<StoredTask> {
     return await this.store.getTask(taskId);
   }
 

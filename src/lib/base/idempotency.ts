@@ -54,3 +54,14 @@ export class IdempotencyMismatch extends AgentCommunicationError {
     this.storedHash = storedHash;
   }
 }
+
+/** A question has another answer, as far as the hashes of the two tell; whoever answers compares again, as above. */
+export class AnswerMismatch extends AgentCommunicationError {
+  /** Undefined when nobody has answered. It is for comparing only: never show it to anybody. */
+  readonly storedHash: string | undefined;
+
+  constructor(detail: string, storedHash: string | undefined) {
+    super("ALREADY_ANSWERED", detail);
+    this.storedHash = storedHash;
+  }
+}

@@ -14,6 +14,13 @@ const IN_PLACE: ReadonlyMap<string, unknown> = new Map<string, unknown>([
   ["reason", undefined],
   ["detail", undefined],
   ["metadata", undefined],
+  // Of questions and suspensions.
+  ["text", ""],
+  ["schema", undefined],
+  ["options", undefined],
+  ["defaultAnswer", undefined],
+  ["answer", undefined],
+  ["checkpoint", undefined],
 ]);
 
 /** True for a field that a reader without contents is not shown. */

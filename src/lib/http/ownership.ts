@@ -136,6 +136,17 @@ export const OWN_TASKS: Rule = {
   },
 };
 
+/** `GET /questions`: narrowed to what the caller may answer. */
+export const OWN_QUESTIONS: Rule = {
+  says: "narrowed to the questions that the caller may answer",
+  check(caller, parts) {
+    const given = field(parts.query, "agentId");
+    if (given !== undefined && given !== caller.agentId) throw notYou(caller, "agentId");
+    const query = typeof parts.query === "object" && parts.query !== null ? parts.query : {};
+    return { ...parts, query: { ...query, agentId: caller.agentId } };
+  },
+};
+
 /** Channels decide by their grants, in the domain. */
 export const BY_GRANTS: Rule = {
   says: "the channel's grants allow it; otherwise `CHANNEL_FORBIDDEN`",

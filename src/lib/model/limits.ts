@@ -36,6 +36,19 @@ export const ATTEMPTS_DEFAULT = 5;
 export const DURATION_MAX_SECONDS = 31_536_000;
 export const RETRIES_MAX = 100;
 export const DEPENDENCIES_MAX = 100;
+/** The text of a question. */
+export const QUESTION_MAX_BYTES = 8 * 1024;
+/** The schema of an answer as JSON, and how many properties it has at most. */
+export const ANSWER_SCHEMA_MAX_BYTES = 16 * 1024;
+export const PROPERTIES_MAX = 20;
+export const OPTIONS_MAX = 20;
+/** Agents that a question may be asked of. */
+export const ASKED_OF_MAX = 20;
+/** Suspensions of one task; and those without an answer after which each further one uses a retry. */
+export const SUSPENSIONS_MAX = 1_000;
+export const FREE_SUSPENSIONS = 100;
+/** How far away the time is, in seconds, that a task may suspend until; at most DURATION_MAX_SECONDS. */
+export const SUSPEND_MIN_SECONDS = 10;
 /** Members of a channel: a post is copied to all of them in one transaction. */
 export const CHANNEL_MEMBERS_MAX = 1_000;
 /** Agents and roles with grants on one channel. */

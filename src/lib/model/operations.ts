@@ -83,7 +83,11 @@ export const REPEATS = {
   "POST /tasks/{taskId}/progress": "attempt",
   "POST /tasks/{taskId}/complete": "attempt",
   "POST /tasks/{taskId}/fail": "attempt",
+  "POST /tasks/{taskId}/suspend": "attempt",
+  // The same answer to the same question.
+  "POST /tasks/{taskId}/answer": "idempotent",
   "POST /tasks/{taskId}/cancel": "idempotent",
+  "GET /questions": "idempotent",
   "GET /stats/queue": "idempotent",
   "GET /stats/registry": "idempotent",
   "GET /stats/coordination": "idempotent",

@@ -82,6 +82,9 @@ export const sweepReportSchema = z.object({
   messagesDeadLettered: z.int(),
   tasksTimedOut: z.int(),
   tasksRequeued: z.int(),
+  /** Tasks whose own time was over, and questions that nobody answered in time. */
+  tasksExpired: z.int(),
+  questionsTimedOut: z.int(),
   tasksUnblocked: z.int(),
   tasksAssigned: z.int(),
   auditEntriesSealed: z.int(),

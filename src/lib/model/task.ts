@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { CAPABILITIES_MAX, DEPENDENCIES_MAX, DESCRIPTION_MAX_BYTES, RETRIES_MAX } from "./limits.ts";
+import { askSchema, taskQuestionSchema } from "./question.ts";
+import { resumeSchema } from "./resume.ts";
 import {
   attemptSchema,
   capabilitySchema,
@@ -17,32 +19,63 @@ import {
 
 /** The vocabulary of tasks: assignment, progress, results, explanations. */
 
-/** blocked → pending → assigned → running → completed | failed | cancelled */
-export const TASK_STATUSES = ["blocked", "pending", "assigned", "running", "completed", "failed", "cancelled"] as const;
+/** blocked → pending → assigned → running → completed | failed | cancelled; running ⇄ input_required, while a question is open */
+export const TASK_STATUSES = [
+  "blocked",
+  "pending",
+  "assigned",
+  "running",
+  "input_required",
+  "completed",
+  "failed",
+  "cancelled",
+] as const;
 export const taskStatusSchema = z.enum(TASK_STATUSES);
 export type TaskStatus = z.infer<typeof taskStatusSchema>;
 
 /** What a task is to an agent: assigned by it, assigned to it, or what a task in its hands, assigned or running, depends on. */
 export type TaskRelation = "assigned_by" | "assigned_to" | "needed_by";
 
+/** What a task says of its worker, and a gate, on which nobody works, cannot. */
+const WORK_FIELDS = [
+  "requiredCapabilities",
+  "preferredCapabilities",
+  "assignTo",
+  "timeoutSeconds",
+  "maxRetries",
+] as const;
+
 /** `POST /tasks` and `POST /tasks/preview`. Timeouts and retries default to the settings. */
-export const assignTaskSchema = z.strictObject({
-  taskId: idSchema.optional(),
-  supervisor: idSchema,
-  taskType: idSchema,
-  description: textSchema(DESCRIPTION_MAX_BYTES).default(""),
-  parameters: jsonSchema().default(null),
-  /** Parameters and result are encrypted where they are stored. Their readers see them plain. */
-  sensitive: z.boolean().optional(),
-  requiredCapabilities: z.array(capabilitySchema).max(CAPABILITIES_MAX).default([]),
-  preferredCapabilities: z.array(capabilitySchema).max(CAPABILITIES_MAX).default([]),
-  priority: prioritySchema.default("normal"),
-  timeoutSeconds: durationSecondsSchema.optional(),
-  maxRetries: z.int().min(0).max(RETRIES_MAX).optional(),
-  dependsOn: z.array(idSchema).max(DEPENDENCIES_MAX).default([]),
-  parentTaskId: idSchema.optional(),
-  assignTo: idSchema.optional(),
-});
+export const assignTaskSchema = z
+  .strictObject({
+    taskId: idSchema.optional(),
+    supervisor: idSchema,
+    taskType: idSchema,
+    description: textSchema(DESCRIPTION_MAX_BYTES).default(""),
+    parameters: jsonSchema().default(null),
+    /** Parameters, result, checkpoints, questions and answers are encrypted where they are stored. Their readers see them plain. */
+    sensitive: z.boolean().optional(),
+    requiredCapabilities: z.array(capabilitySchema).max(CAPABILITIES_MAX).default([]),
+    preferredCapabilities: z.array(capabilitySchema).max(CAPABILITIES_MAX).default([]),
+    priority: prioritySchema.default("normal"),
+    timeoutSeconds: durationSecondsSchema.optional(),
+    maxRetries: z.int().min(0).max(RETRIES_MAX).optional(),
+    dependsOn: z.array(idSchema).max(DEPENDENCIES_MAX).default([]),
+    parentTaskId: idSchema.optional(),
+    assignTo: idSchema.optional(),
+    /** When the task ends wherever it is, as `failed` with EXPIRED. At most a year away. */
+    expiresAt: instantSchema.optional(),
+    /** Makes the task a gate: nobody works on it, a person or agent answers, and the answer is its result. */
+    question: askSchema.optional(),
+  })
+  .superRefine((task, context) => {
+    if (task.question === undefined) return;
+    for (const name of WORK_FIELDS) {
+      const value = task[name];
+      if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
+      context.addIssue({ code: "custom", path: [name], message: "cannot be given together with question" });
+    }
+  });
 export type AssignTaskInput = z.input<typeof assignTaskSchema>;
 export type AssignTask = z.output<typeof assignTaskSchema>;
 
@@ -73,13 +106,21 @@ export const taskSchema = z.object({
   dependsOn: z.array(idSchema),
   parentTaskId: idSchema.optional(),
   assignTo: idSchema.optional(),
+  /** When it ends wherever it is, as `failed` with EXPIRED. */
+  expiresAt: instantSchema.optional(),
   status: taskStatusSchema,
+  /** Raised by every change of the task but a note. */
+  version: z.int(),
   assignedTo: idSchema.optional(),
   /** The fencing number: how often the task was assigned. It is not the retry count. */
   attempt: z.int(),
   cancelRequested: z.boolean(),
   percent: z.number().optional(),
   note: z.string().optional(),
+  /** The newest question, and what became of it. */
+  question: taskQuestionSchema.optional(),
+  /** What the last suspended attempt left for the next. */
+  checkpoint: z.json().optional(),
   result: z.json().optional(),
   error: z.string().optional(),
   createdAt: instantSchema,
@@ -164,6 +205,8 @@ export const candidateSchema = z.object({
   lastAssignedAt: instantSchema.optional(),
   /** True for the agent whose attempt just ended: taken only if nobody else fits. */
   endedLastAttempt: z.boolean(),
+  /** True for the agent that suspended the task: taken first. */
+  suspendedLastAttempt: z.boolean().optional(),
 });
 export type Candidate = z.infer<typeof candidateSchema>;
 
@@ -183,6 +226,10 @@ export const ATTEMPT_OUTCOMES = [
   "agent_inactive",
   "released",
   "cancelled",
+  /** It asked, or waits for a time: neither completed nor failed. */
+  "suspended",
+  /** The task's own time was over. */
+  "expired",
 ] as const;
 export const assignmentSchema = explanationSchema.extend({
   attempt: z.int(),
@@ -206,6 +253,10 @@ export const TASK_EVENTS = [
   "started",
   "progress",
   "requeued",
+  "suspended",
+  "asked",
+  "answered",
+  "question_timed_out",
   "cancel_requested",
   "completed",
   "failed",
@@ -231,6 +282,8 @@ export const taskAssignmentPayloadSchema = z.object({
   parameters: z.json(),
   sensitive: z.boolean().optional(),
   deadline: instantSchema,
+  /** Of a task that was suspended: what woke it, and what it left for itself. */
+  resume: resumeSchema.optional(),
 });
 export type TaskAssignmentPayload = z.infer<typeof taskAssignmentPayloadSchema>;
 
@@ -240,6 +293,8 @@ export const taskResultPayloadSchema = z.object({
   taskType: idSchema,
   status: z.enum(["completed", "failed", "cancelled"]),
   attempt: z.int(),
+  /** The task's version at its end. */
+  version: z.int().optional(),
   result: z.json().optional(),
   /** True when there is a result and it is encrypted where it is stored. */
   sensitive: z.boolean().optional(),

@@ -33,7 +33,7 @@ export interface Place {
   kind: "message" | "task";
   /** Of the message or task. It does not change when a task is archived. */
   id: string;
-  field: "payload" | "parameters" | "result";
+  field: "payload" | "parameters" | "result" | "checkpoint" | "question" | "defaultAnswer" | "answer";
 }
 
 /** The associated data: the same text for a place always, a different one for every other place. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { type Assignment, ATTEMPT_OUTCOMES, taskReplySchema } from "../model/task.ts";
+import { suspendReplySchema } from "../model/suspension.ts";
+import { type Assignment, ATTEMPT_OUTCOMES } from "../model/task.ts";
 import { readExplanation } from "./explanations.ts";
 import { iso } from "./instants.ts";
 import type { StoredAnswer } from "./task-records.ts";
@@ -13,7 +14,10 @@ export const archivedAttemptSchema = z.object({
   assignedAt: z.int(),
   endedAt: z.int().nullable(),
   outcome: z.enum(ATTEMPT_OUTCOMES).nullable(),
-  answer: taskReplySchema.pick({ status: true, cancelRequested: true }).nullable(),
+  answer: suspendReplySchema
+    .pick({ status: true, cancelRequested: true, questionId: true, availableAt: true })
+    .extend({ untilHash: z.string().optional() })
+    .nullable(),
   /** As it was stored when the attempt began. */
   explanation: z.string(),
 });

@@ -3,7 +3,7 @@ import type { ChannelKind, ChannelRight, CreateChannel } from "../model/channel.
 import type { Credential, IssueCredential } from "../model/credential.ts";
 import type { DeadLetterFilter, MailboxFilter, SendMessage, SettlementOutcome } from "../model/message.ts";
 import type { AssignTask } from "../model/task.ts";
-import type { Encrypted, StoredLeasedMessage } from "./stored-values.ts";
+import type { Encrypted, Sealed, StoredLeasedMessage } from "./stored-values.ts";
 
 /** What the verbs of the store take and give, beside the vocabulary of agents, messages, tasks and channels. */
 
@@ -130,11 +130,49 @@ export type NewMessage = Omit<SendMessage, "messageId" | "sensitive"> & { messag
   Encrypted &
   Traced;
 
+/** A question as it is asked. */
+export interface NewQuestion {
+  /** Text, schema and options. */
+  content: Sealed;
+  /** Of a gate it is encrypted as a result. */
+  defaultAnswer?: Sealed | undefined;
+  /** Whether the default fails the gate. */
+  defaultRejects: boolean;
+  /** Each once. */
+  askedOf: readonly string[];
+  timeoutMilliseconds?: number | undefined;
+}
+
+/** What ends an attempt until the task is woken. */
+export interface Suspension {
+  agentId: string;
+  attempt: number;
+  checkpoint?: Sealed | undefined;
+  /** `at`: milliseconds since 1970. */
+  until: { question: NewQuestion } | { at: number };
+  /** A repeat of the same attempt is recognised by it. */
+  untilHash: string;
+}
+
+export interface NewAnswer {
+  /** Who answers. */
+  agentId: string;
+  questionId: string;
+  /** Of a gate it is encrypted as a result. */
+  answer: Sealed;
+  /** A repeat is recognised by it. */
+  answerHash: string;
+  /** Whether it fails a gate. */
+  rejects: boolean;
+}
+
 /** `keyVersion` is of the parameters. */
-export type NewTask = Omit<AssignTask, "taskId" | "timeoutSeconds" | "maxRetries" | "sensitive"> & {
+export type NewTask = Omit<AssignTask, "taskId" | "timeoutSeconds" | "maxRetries" | "sensitive" | "question"> & {
   taskId: string;
   timeoutSeconds: number;
   maxRetries: number;
+  /** Of a gate. */
+  question?: NewQuestion | undefined;
 } & Idempotency &
   Encrypted &
   Traced;

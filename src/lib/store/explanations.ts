@@ -7,15 +7,16 @@ import { iso } from "./instants.ts";
 /** The order in which workers are weighed; its number is kept with each explanation. */
 const POLICIES: Readonly<Record<number, string>> = {
   1: "not the agent whose attempt just ended; lowest load; most preferred capabilities; highest reliability; least recently assigned; id",
+  2: "the agent that suspended the task; not the agent whose attempt just ended; lowest load; most preferred capabilities; highest reliability; least recently assigned; id",
 };
 /** The policy of today. */
-export const POLICY = 1;
+export const POLICY = 2;
 
 const storedSchema = z.object({
   policy: z.int(),
   /** missingCapability, notActive, noFreeSlot, beyondLimit, notNamed */
   excluded: z.tuple([z.int(), z.int(), z.int(), z.int(), z.int()]),
-  /** Of each: id, active, capacity, preferred, completed, failed, last assigned, whether it ended the last attempt, `;` */
+  /** Of each: id, active, capacity, preferred, completed, failed, last assigned, 1 when it ended the last attempt and 2 when it suspended, `;` */
   considered: z.string(),
 });
 
@@ -46,6 +47,7 @@ function readCandidate(text: string): Candidate {
     reliability: (completed + 1) / (completed + failed + 1),
     endedLastAttempt: ended === 1,
   };
+  if (ended === 2) candidate.suspendedLastAttempt = true;
   if (lastAssignedAt > 0) candidate.lastAssignedAt = iso(lastAssignedAt);
   return candidate;
 }

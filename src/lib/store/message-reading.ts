@@ -4,7 +4,8 @@ import type { JsonValue } from "../model/json.ts";
 import type { MessageStatus } from "../model/message.ts";
 import { channelOf, HEAD_START_MILLISECONDS, PRIORITIES } from "../model/values.ts";
 import { iso } from "./instants.ts";
-import type { StoredLeasedMessage, StoredMessage } from "./store.ts";
+import type { ResumeKeys, StoredLeasedMessage, StoredMessage, StoredQuestion } from "./store.ts";
+import { sealedOf, type TaskValueRow } from "./task-values.ts";
 
 /** How a stored message reads to callers: the same whichever engine keeps the row. */
 
@@ -42,6 +43,8 @@ export interface MessageParts {
   payload: JsonValue;
   /** Of what is encrypted in the payload. */
   keyVersion: string | null;
+  /** Of what an assignment tells of a suspension. */
+  resumeKeys?: ResumeKeys | undefined;
   /** Of an assignment that of its task. */
   traceparent: string | null;
 }
@@ -78,6 +81,7 @@ export function readColumns(row: MessageColumns, parts: MessageParts): StoredMes
   if (row.ended_at !== null) message.endedAt = iso(row.ended_at);
   if (row.reason !== null) message.reason = row.reason;
   if (parts.keyVersion !== null) message.keyVersion = parts.keyVersion;
+  if (parts.resumeKeys !== undefined) message.resumeKeys = parts.resumeKeys;
   if (parts.traceparent !== null) message.traceparent = parts.traceparent;
   return message;
 }
@@ -97,11 +101,45 @@ export interface TaskPart {
 }
 
 /** The payload of an assignment message: what is stored of it, and its task unless that is in the archive. */
-export function joinTask(payload: JsonValue, task: TaskPart): JsonValue {
+export function joinTask(payload: JsonValue, task: TaskPart): { [key: string]: JsonValue } {
   const stored = payload as { [key: string]: JsonValue };
   const { description } = task;
   const joined = { ...stored, description, parameters: JSON.parse(task.parameters) as JsonValue };
   return task.key_version === null ? joined : { ...joined, sensitive: true };
+}
+
+/** Whether the stored payload of an assignment tells of a suspension: it then ends with `"resume":{"reason":…}}`. */
+export function tellsOfResume(payload: string): boolean {
+  return payload.includes('"resume":{');
+}
+
+/** The payload of the assignment of a task that was suspended, with the checkpoint and the answer that woke it. */
+export function joinResume(
+  payload: { [key: string]: JsonValue },
+  values: readonly TaskValueRow[],
+  question: StoredQuestion | undefined,
+): { payload: JsonValue; resumeKeys?: ResumeKeys } {
+  const stored = payload.resume as { [key: string]: JsonValue };
+  const resume: { [key: string]: JsonValue } = { ...stored };
+  const keys: ResumeKeys = {};
+  const checkpoint = sealedOf(values, "checkpoint");
+  if (checkpoint !== undefined) {
+    resume.checkpoint = checkpoint.value;
+    keys.checkpoint = checkpoint.keyVersion;
+  }
+  if (stored.reason === "answered" && question !== undefined) {
+    keys.byDefault = question.state === "timed_out";
+    const answer = keys.byDefault ? question.defaultAnswer : question.answer;
+    if (answer !== undefined) {
+      resume.answer = answer.value;
+      keys.answer = answer.keyVersion;
+    }
+    if (question.questionId !== undefined) resume.questionId = question.questionId;
+    if (question.answeredBy !== undefined) resume.answeredBy = question.answeredBy;
+  }
+  const encrypted = keys.checkpoint !== undefined || keys.answer !== undefined;
+  const joined = { payload: { ...payload, resume } };
+  return encrypted ? { ...joined, resumeKeys: keys } : joined;
 }
 
 /** Where a message stands among those due: lower goes first, then the lower arrival. */

@@ -1,4 +1,5 @@
 import type { OutdatedValue } from "./stored-values.ts";
+import type { TaskValueName } from "./task-values.ts";
 
 /** What both engines keep to when values are encrypted again under another version of their key. */
 
@@ -14,9 +15,19 @@ export interface OutdatedRow {
   place: number | string;
   of_system: number;
   text: string;
+  /** Of a value of a task, which. */
+  name?: TaskValueName;
 }
 
 /** The value as it is stored. */
-export function readOutdated({ id, belongs_to, key_version, place, of_system, text }: OutdatedRow): OutdatedValue {
-  return { id, belongsTo: belongs_to, keyVersion: key_version, place, ofSystem: of_system === 1, text };
+export function readOutdated({
+  id,
+  belongs_to,
+  key_version,
+  place,
+  of_system,
+  text,
+  name,
+}: OutdatedRow): OutdatedValue {
+  return { id, belongsTo: belongs_to, keyVersion: key_version, place, ofSystem: of_system === 1, text, name };
 }

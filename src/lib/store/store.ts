@@ -26,6 +26,7 @@ import type {
   StoreMaintenanceReport,
   SweepReport,
 } from "../model/statistics.ts";
+import type { AnswerReply, SuspendReply } from "../model/suspension.ts";
 import type {
   Assignment,
   AssignTaskReply,
@@ -48,6 +49,7 @@ import type {
   FoundCredential,
   Heartbeat,
   MailboxSelection,
+  NewAnswer,
   NewChannel,
   NewCredential,
   NewMessage,
@@ -58,6 +60,7 @@ import type {
   RegistrationAuthority,
   Renewal,
   SettleResult,
+  Suspension,
   TokenRenewal,
 } from "./calls.ts";
 import type {
@@ -65,6 +68,7 @@ import type {
   GiveBack,
   OutdatedPosition,
   OutdatedValue,
+  QuestionOfTask,
   Replacement,
   StoredMessage,
   StoredTask,
@@ -234,6 +238,23 @@ export interface Store {
   completeTask(taskId: string, completion: TaskCompletion): Promise<TaskReply>;
   /** → pending with backoff, or failed past maxRetries or when not retryable. */
   failTask(taskId: string, failure: FailTask): Promise<TaskReply>;
+  /**
+   * assigned or running → input_required, or pending until a time; cancelled where that was requested. @throws as startTask,
+   * SUSPENSION_LIMIT, INVALID_REQUEST (the time), AGENT_NOT_FOUND (askedOf), IDEMPOTENCY_MISMATCH (the attempt was suspended with another
+   * request)
+   */
+  suspendTask(taskId: string, suspension: Suspension): Promise<SuspendReply>;
+  /**
+   * Wakes the task of an open question, or ends its gate. The same answer again: the first reply. @throws TASK_NOT_FOUND, NOT_FOUND (no such
+   * question), ALREADY_ANSWERED, TASK_ENDED, AGENT_NOT_FOUND, AGENT_DEREGISTERED
+   */
+  answerQuestion(taskId: string, answer: NewAnswer): Promise<AnswerReply>;
+  /**
+   * A question of a task, open or not, with the contents of the newest alone. @throws TASK_NOT_FOUND, NOT_FOUND (also of an archived task)
+   */
+  getQuestion(taskId: string, questionId: string): Promise<QuestionOfTask>;
+  /** Open questions that an agent may answer, the oldest first; without an agent all. */
+  listQuestions(query: Page & { agentId?: string | undefined }): Promise<Paged<QuestionOfTask>>;
   /** @throws TASK_NOT_FOUND, TASK_ENDED */
   cancelTask(taskId: string, reason: string | undefined): Promise<TaskReply>;
 

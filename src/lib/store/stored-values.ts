@@ -1,5 +1,10 @@
+import type { JsonValue } from "../model/json.ts";
 import type { LeasedMessage, Message } from "../model/message.ts";
+import type { QuestionContent, TaskQuestion } from "../model/question.ts";
 import type { CompleteTask, Task } from "../model/task.ts";
+import type { TaskValueName } from "./task-values.ts";
+
+export type { TaskValueName } from "./task-values.ts";
 
 /** What a store says and is told of encrypted values: it keeps them, and does not know what is in them. */
 
@@ -11,9 +16,28 @@ export interface Encrypted {
   keyVersion?: string | undefined;
 }
 
-/** `keyVersion` is of the payload; of the parameters in a task_assignment, of the result in a task_result of the system. */
-export type StoredMessage = Message & Encrypted;
-export type StoredLeasedMessage = LeasedMessage & Encrypted;
+/** A value, or its envelope together with the version of its key. */
+export interface Sealed extends Encrypted {
+  value: JsonValue;
+}
+
+/** What a task_assignment tells of a suspension, and is encrypted apart from its parameters. */
+export interface ResumeKeys {
+  checkpoint?: string | undefined;
+  answer?: string | undefined;
+  /** True when the answer is the question's default. */
+  byDefault?: boolean | undefined;
+}
+
+/**
+ * `keyVersion` is of the payload; of what the system wrote it is of the parameters in a task_assignment, of the result in a
+ * task_result, of the question in a task_question.
+ */
+interface EncryptedMessage extends Encrypted {
+  resumeKeys?: ResumeKeys | undefined;
+}
+export type StoredMessage = Message & EncryptedMessage;
+export type StoredLeasedMessage = LeasedMessage & EncryptedMessage;
 
 /** Leased messages that their receiver has not seen, since they could not be decrypted. */
 export interface GiveBack {
@@ -25,11 +49,42 @@ export interface GiveBack {
 /** `keyVersion` is of the result. */
 export type TaskCompletion = CompleteTask & Encrypted;
 
+/** A question whose contents may be encrypted. */
+export type StoredQuestion = Omit<TaskQuestion, keyof QuestionContent | "defaultAnswer" | "answer"> & {
+  /** Whether the task is nothing else. */
+  gate: boolean;
+  /** Text, schema and options; absent of one that is not the newest of its task. */
+  content?: Sealed;
+  defaultAnswer?: Sealed;
+  answer?: Sealed;
+};
+
+/** A question that was asked, with what its readers need to know of its task. */
+export type QuestionOfTask = StoredQuestion & {
+  questionId: string;
+  taskId: string;
+  taskType: string;
+  supervisor: string;
+  priority: Task["priority"];
+};
+
 /** `keyVersion` is of the parameters. */
-export type StoredTask = Task & Encrypted & { resultKeyVersion?: string | undefined };
+export type StoredTask = Omit<Task, "question" | "checkpoint"> &
+  Encrypted & {
+    resultKeyVersion?: string | undefined;
+    question?: StoredQuestion;
+    checkpoint?: Sealed;
+  };
 
 /** Where encrypted values are: in messages, in tasks, in the archive. */
-export type EncryptedKind = "message" | "parameters" | "result" | "archived_parameters" | "archived_result";
+export type EncryptedKind =
+  | "message"
+  | "parameters"
+  | "result"
+  | "task_value"
+  | "archived_parameters"
+  | "archived_result"
+  | "archived_task_value";
 
 /** Where a walk over encrypted values has got to. */
 export interface OutdatedPosition {
@@ -44,6 +99,8 @@ export interface OutdatedValue extends OutdatedPosition {
   id: string;
   /** Where the value belongs: that id, too, but for the copy of a post, whose value is that of the post. */
   belongsTo: string;
+  /** Of a value of a task, which. */
+  name?: TaskValueName | undefined;
   /** A message that the switchboard wrote itself: `text` is its whole payload, with the envelope inside. */
   ofSystem: boolean;
   /** JSON text, as it is stored. */

@@ -1,12 +1,12 @@
 import type { JsonValue } from "../model/json.ts";
-import { type Assignment, type AttemptOutcome, type Task, type TaskEvent, taskSchema } from "../model/task.ts";
+import type { Assignment, AttemptOutcome, TaskEvent } from "../model/task.ts";
 import { PRIORITIES } from "../model/values.ts";
 import { readAttempt, type StoredAttempt } from "./archived-attempts.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { iso } from "./instants.ts";
 import { takePage } from "./reply-bytes.ts";
-import type { Page, Paged, StoredTask } from "./store.ts";
-import { hasEnded, isLive, type TaskEventName, type TaskRow } from "./task-records.ts";
+import type { Page, Paged, Sealed, StoredQuestion, StoredTask } from "./store.ts";
+import { hasEnded, isLive, isUnassigned, type TaskEventName, type TaskRow } from "./task-records.ts";
 
 /** How stored tasks, attempts and events read to callers: the same whichever engine keeps the rows. */
 
@@ -28,8 +28,14 @@ export interface TaskParts {
   error: string | null;
 }
 
+/** What a task keeps in rows of their own. */
+export interface TaskExtras {
+  question?: StoredQuestion | undefined;
+  checkpoint?: Sealed | undefined;
+}
+
 /** The task as it is stored. While it waits, it is assigned to nobody. */
-export function buildTask(row: TaskRow, parts: TaskParts, dependsOn: string[]): StoredTask {
+export function buildTask(row: TaskRow, parts: TaskParts, dependsOn: string[], extras: TaskExtras = {}): StoredTask {
   const task: StoredTask = {
     taskId: row.task_id,
     supervisor: parts.supervisor_id,
@@ -44,6 +50,7 @@ export function buildTask(row: TaskRow, parts: TaskParts, dependsOn: string[]): 
     retriesUsed: row.retries_used,
     dependsOn,
     status: row.status,
+    version: row.version,
     attempt: row.attempt,
     cancelRequested: row.cancel_requested === 1,
     createdAt: iso(row.created_at),
@@ -51,7 +58,10 @@ export function buildTask(row: TaskRow, parts: TaskParts, dependsOn: string[]): 
   };
   if (row.parent_task_id !== null) task.parentTaskId = row.parent_task_id;
   if (parts.assign_to_id !== null) task.assignTo = parts.assign_to_id;
-  if (parts.agent_id !== null && row.status !== "pending") task.assignedTo = parts.agent_id;
+  if (parts.agent_id !== null && !isUnassigned(row.status)) task.assignedTo = parts.agent_id;
+  if (row.expires_at !== null) task.expiresAt = iso(row.expires_at);
+  if (extras.question !== undefined) task.question = extras.question;
+  if (extras.checkpoint !== undefined) task.checkpoint = extras.checkpoint;
   addTimes(task, row);
   addOutcome(task, row, parts);
   if (parts.key_version !== null) task.keyVersion = parts.key_version;
@@ -59,7 +69,7 @@ export function buildTask(row: TaskRow, parts: TaskParts, dependsOn: string[]): 
   return task;
 }
 
-function addTimes(task: Task, row: TaskRow): void {
+function addTimes(task: StoredTask, row: TaskRow): void {
   if (row.assigned_at !== null) task.assignedAt = iso(row.assigned_at);
   if (row.started_at !== null) task.startedAt = iso(row.started_at);
   if (isLive(row)) task.deadline = iso(row.deadline_at);
@@ -75,27 +85,6 @@ function addOutcome(task: StoredTask, row: TaskRow, parts: TaskParts): void {
   if (parts.result !== null) task.result = JSON.parse(parts.result) as JsonValue;
   if (parts.result_key_version !== null) task.resultKeyVersion = parts.result_key_version;
   if (parts.error !== null) task.error = parts.error;
-}
-
-/** A task as the archive keeps it: the document, and beside it what tells which of its values are encrypted. */
-export interface ArchivedDocument {
-  task: string;
-  key_version: string | null;
-  result_key_version: string | null;
-}
-
-export function writeArchived({ keyVersion, resultKeyVersion, ...task }: StoredTask): ArchivedDocument {
-  const keys = { key_version: keyVersion ?? null, result_key_version: resultKeyVersion ?? null };
-  return { task: JSON.stringify(task), ...keys };
-}
-
-export function readArchived(document: ArchivedDocument): StoredTask {
-  const task: StoredTask = { ...taskSchema.parse(JSON.parse(document.task)), archived: true };
-  // Archived by a version that kept the last report.
-  if (task.status === "completed") task.percent = 100;
-  if (document.key_version !== null) task.keyVersion = document.key_version;
-  if (document.result_key_version !== null) task.resultKeyVersion = document.result_key_version;
-  return task;
 }
 
 export interface AttemptRow {

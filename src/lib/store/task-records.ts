@@ -1,5 +1,6 @@
 import { AgentCommunicationError } from "../model/errors.ts";
-import type { TASK_EVENTS, TaskReply, TaskStatus } from "../model/task.ts";
+import type { SuspendReply } from "../model/suspension.ts";
+import type { AttemptOutcome, TASK_EVENTS, TaskStatus } from "../model/task.ts";
 
 /** What both engines keep of a task, and what follows from it alone. */
 
@@ -29,6 +30,13 @@ export interface TaskRow {
   deadline_at: number | null;
   ended_at: number | null;
   parent_task_id: string | null;
+  /** Raised by every transition; 1 at first. */
+  version: number;
+  last_outcome: AttemptOutcome | null;
+  expires_at: number | null;
+  gate: number;
+  /** How often it was suspended. */
+  suspensions: number;
 }
 
 /** The names of its columns, in their order; the tables of both engines have them. */
@@ -56,6 +64,11 @@ export const TASK_ROW_COLUMNS = [
   "deadline_at",
   "ended_at",
   "parent_task_id",
+  "version",
+  "last_outcome",
+  "expires_at",
+  "gate",
+  "suspensions",
 ] as const satisfies readonly (keyof TaskRow)[];
 
 /** A task that an agent holds: the table guarantees these of assigned and running ones. */
@@ -67,7 +80,10 @@ export type TaskEventName = (typeof TASK_EVENTS)[number];
 export type FinalStatus = "completed" | "failed" | "cancelled";
 
 /** What the call that ended an attempt was answered, for its repeat. */
-export type StoredAnswer = Pick<TaskReply, "status" | "cancelRequested">;
+export type StoredAnswer = Pick<SuspendReply, "status" | "cancelRequested" | "questionId" | "availableAt"> & {
+  /** Of a suspension: by which its repeat is recognised. */
+  untilHash?: string | undefined;
+};
 
 export function taskNotFound(taskId: string): AgentCommunicationError {
   return new AgentCommunicationError("TASK_NOT_FOUND", `There is no task ${taskId}.`);
@@ -86,6 +102,16 @@ export function leaseLost(taskId: string, caller: TaskCaller): AgentCommunicatio
 
 export function taskEnded(taskId: string, status: string): AgentCommunicationError {
   return new AgentCommunicationError("TASK_ENDED", `Task ${taskId} is ${status} and cannot be cancelled.`);
+}
+
+/** Statuses in which a task that was assigned before is assigned to nobody. */
+export const UNASSIGNED_STATUSES = ["blocked", "pending", "input_required"] as const satisfies readonly TaskStatus[];
+
+const unassigned: ReadonlySet<TaskStatus> = new Set(UNASSIGNED_STATUSES);
+
+/** Whether nobody holds it, and it has not ended. */
+export function isUnassigned(status: TaskStatus): boolean {
+  return unassigned.has(status);
 }
 
 /** Whether an agent holds it now. */

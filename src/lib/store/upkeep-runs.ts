@@ -36,15 +36,31 @@ export interface LeaseSweep {
 export interface TaskSweep {
   tasksTimedOut: number;
   tasksRequeued: number;
+  tasksExpired: number;
+  questionsTimedOut: number;
   tasksUnblocked: number;
   tasksAssigned: number;
   /** Where the next call goes on; undefined at the end. */
   next: SweepPosition | undefined;
 }
 
-/** The three steps, in order; hand-outs come last, for all that the others have freed. */
+/** The counts of a step that did nothing. */
+export const NOTHING_SWEPT: Readonly<Omit<TaskSweep, "next">> = {
+  tasksTimedOut: 0,
+  tasksRequeued: 0,
+  tasksExpired: 0,
+  questionsTimedOut: 0,
+  tasksUnblocked: 0,
+  tasksAssigned: 0,
+};
+
+/** The steps, in order; hand-outs come last, for all that the others have freed. */
 export type SweepPosition =
   | { step: "deadlines" }
+  /** Tasks whose own time is over. */
+  | { step: "expiries" }
+  /** Questions that nobody has answered in time. */
+  | { step: "questions" }
   | { step: "dependents" }
   | { step: "demands"; after: number }
   | { step: "named"; after: number };
@@ -80,6 +96,8 @@ export async function runSweep(steps: SweepSteps): Promise<SweepReport> {
     messagesDeadLettered: 0,
     tasksTimedOut: 0,
     tasksRequeued: 0,
+    tasksExpired: 0,
+    questionsTimedOut: 0,
     tasksUnblocked: 0,
     tasksAssigned: 0,
     auditEntriesSealed: 0,
@@ -120,6 +138,8 @@ async function sweepAllTasks(steps: SweepSteps, report: SweepReport): Promise<vo
     const step: TaskSweep = await steps.sweepTasks(position);
     report.tasksTimedOut += step.tasksTimedOut;
     report.tasksRequeued += step.tasksRequeued;
+    report.tasksExpired += step.tasksExpired;
+    report.questionsTimedOut += step.questionsTimedOut;
     report.tasksUnblocked += step.tasksUnblocked;
     report.tasksAssigned += step.tasksAssigned;
     position = step.next;

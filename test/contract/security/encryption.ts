@@ -133,6 +133,7 @@ function keeping(open: StoreFactory): void {
       taskType: "work",
       status: "completed",
       attempt: 1,
+      version: 2,
       result,
       sensitive: true,
     });

@@ -1,7 +1,8 @@
 import { expect } from "@jest/globals";
 import type { Agent } from "../../../src/lib/model/agent.ts";
-import type { Assignment, Candidate, Task, TaskStatus } from "../../../src/lib/model/task.ts";
+import type { Assignment, Candidate, TaskStatus } from "../../../src/lib/model/task.ts";
 import type { Priority } from "../../../src/lib/model/values.ts";
+import type { StoredTask } from "../../../src/lib/store/store.ts";
 import { at, everyPage, payloadField, type Scene } from "../support.ts";
 
 const HEAD_STARTS: Record<Priority, number> = { low: 0, normal: 60_000, high: 600_000, urgent: 3_600_000 };
@@ -10,8 +11,9 @@ const HEAD_STARTS: Record<Priority, number> = { low: 0, normal: 60_000, high: 60
 const NEXT: Record<TaskStatus, readonly TaskStatus[]> = {
   blocked: ["blocked", "pending", "assigned", "failed", "cancelled"],
   pending: ["pending", "assigned", "cancelled"],
-  assigned: ["assigned", "pending", "running", "completed", "failed", "cancelled"],
-  running: ["running", "assigned", "pending", "completed", "failed", "cancelled"],
+  assigned: ["assigned", "pending", "running", "input_required", "completed", "failed", "cancelled"],
+  running: ["running", "assigned", "pending", "input_required", "completed", "failed", "cancelled"],
+  input_required: ["input_required", "pending", "assigned", "completed", "failed", "cancelled"],
   completed: ["completed"],
   failed: ["failed"],
   cancelled: ["cancelled"],
@@ -19,7 +21,7 @@ const NEXT: Record<TaskStatus, readonly TaskStatus[]> = {
 
 const FINAL: readonly TaskStatus[] = ["completed", "failed", "cancelled"];
 
-export function isLive(task: Task): boolean {
+export function isLive(task: StoredTask): boolean {
   return task.status === "assigned" || task.status === "running";
 }
 
@@ -40,7 +42,7 @@ export class TaskWatch {
   readonly attempted = new Set<string>();
   /** The only supervisor, whose mailbox nobody reads and whose workers read none; undefined where mailboxes are in use. */
   supervisor: string | undefined;
-  tasks: Task[] = [];
+  tasks: StoredTask[] = [];
   agents: Agent[] = [];
   #assignments = new Map<string, Assignment[]>();
 
@@ -48,7 +50,7 @@ export class TaskWatch {
     this.scene = scene;
   }
 
-  task(taskId: string): Task {
+  task(taskId: string): StoredTask {
     const task = this.tasks.find((one) => one.taskId === taskId);
     if (task === undefined) throw new Error(`no task ${taskId}`);
     return task;
@@ -99,7 +101,7 @@ export class TaskWatch {
   }
 
   /** Fencing, and one end. */
-  private checkTask(task: Task, earlier: readonly Task[], many: boolean): void {
+  private checkTask(task: StoredTask, earlier: readonly StoredTask[], many: boolean): void {
     const before = earlier.find((one) => one.taskId === task.taskId);
     expect(task.retriesUsed).toBeLessThanOrEqual(task.maxRetries);
     expect(task.attempt >= task.retriesUsed).toBe(true);
@@ -128,7 +130,7 @@ export class TaskWatch {
   }
 
   /** Every attempt is recorded, the newest explains itself truthfully. */
-  private checkAttempts(task: Task, known: number): void {
+  private checkAttempts(task: StoredTask, known: number): void {
     const assignments = this.#assignments.get(task.taskId) ?? [];
     expect(assignments.map((assignment) => assignment.attempt)).toEqual(assignments.map((_, i) => i + 1));
     expect(assignments).toHaveLength(task.attempt);
@@ -140,7 +142,7 @@ export class TaskWatch {
     }
   }
 
-  private checkExplanation(task: Task, assignment: Assignment, previous: Assignment | undefined): void {
+  private checkExplanation(task: StoredTask, assignment: Assignment, previous: Assignment | undefined): void {
     const { considered, chosen } = assignment;
     expect(considered.length).toBeGreaterThan(0);
     expect(considered.length).toBeLessThanOrEqual(64);
@@ -171,7 +173,7 @@ export class TaskWatch {
 
   private async checkCounters(): Promise<void> {
     const { metrics, byStatus, activeAgents } = await this.scene.store.coordinationStatistics();
-    const count = (pick: (task: Task) => boolean) => this.tasks.filter(pick).length;
+    const count = (pick: (task: StoredTask) => boolean) => this.tasks.filter(pick).length;
     expect(metrics).toEqual({
       tasksAssigned: count((task) => task.attempt > 0),
       tasksCompleted: count((task) => task.status === "completed"),
@@ -195,7 +197,7 @@ export class TaskWatch {
   }
 
   /** Of tasks that ask for the same, none is handed out while one that waited before it with a higher rank still waits. */
-  private checkRanks(earlier: readonly Task[]): void {
+  private checkRanks(earlier: readonly StoredTask[]): void {
     const waitedFor = earlier.filter((task) => task.status === "pending" && task.assignTo === undefined);
     const taken = waitedFor.filter((task) => this.task(task.taskId).attempt > task.attempt);
     const left = waitedFor.filter((task) => this.task(task.taskId).status === "pending");
@@ -232,11 +234,11 @@ export class TaskWatch {
   }
 }
 
-function demand(task: Task): string {
+function demand(task: StoredTask): string {
   return [...task.requiredCapabilities].sort().join(" ");
 }
 
-function rank(task: Task): number {
+function rank(task: StoredTask): number {
   return at(task.availableAt) - HEAD_STARTS[task.priority];
 }
 

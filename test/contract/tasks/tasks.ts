@@ -389,6 +389,7 @@ export function tasksContract(open: StoreFactory): void {
           taskType: "sum",
           status: "completed",
           attempt: 1,
+          version: 2,
           result: [1, 2],
         });
         const leased = await scene.receiveOne(supervisor, { types: ["task_result"] });
@@ -408,6 +409,7 @@ export function tasksContract(open: StoreFactory): void {
           taskType: "sum",
           status: "failed",
           attempt: 2,
+          version: 4,
           error: "second",
         });
       });

@@ -162,7 +162,7 @@ describe("a number with a name", () => {
 
 describe("a built procedure", () => {
   it("knows the file and line of each of its lines", () => {
-    const { lines, sql, files } = buildProcedure("complete-tasks.sql");
+    const { lines, sql, files } = buildProcedure("start-tasks.sql");
     const texts = sql.trimEnd().split("\n");
     expect(lines).toHaveLength(texts.length);
     expect(files).toContain("parts/prologue.sql");

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { buildProcedure, readRelease } from "../../../src/lib/store/mssql/procedure-files.ts";
 import {
   CANDIDATE_ORDER,
+  type Candidate,
   compareSortKeys,
   INDEX_ORDER,
   orderSql,
@@ -134,8 +135,8 @@ describe("the order of refusals", () => {
 });
 
 describe("the order of candidates", () => {
-  const one = {
-    endedLastAttempt: false,
+  const one: Candidate = {
+    lastAttempt: "none",
     load: 0.5,
     preferred: 1,
     completed: 3,
@@ -149,7 +150,7 @@ describe("the order of candidates", () => {
   it.each<[string, Partial<typeof one>]>([
     [
       "ended no attempt of it",
-      { endedLastAttempt: true, load: 0, preferred: 9, completed: 99, failed: 0, lastAssignedAt: 0, agentId: "a" },
+      { lastAttempt: "ended", load: 0, preferred: 9, completed: 99, failed: 0, lastAssignedAt: 0, agentId: "a" },
     ],
     ["has the lower load", { load: 0.51, preferred: 9, completed: 99, failed: 0, lastAssignedAt: 0, agentId: "a" }],
     ["has more of what is preferred", { preferred: 0, completed: 99, failed: 0, lastAssignedAt: 0, agentId: "a" }],

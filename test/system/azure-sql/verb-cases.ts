@@ -352,7 +352,14 @@ const deadLetters: Pick<
 
 const taskReads: Pick<
   Record<Verb, VerbCase>,
-  "previewAssignment" | "getTask" | "listTasks" | "relationToTask" | "getAssignments" | "getTaskHistory"
+  | "previewAssignment"
+  | "getTask"
+  | "listTasks"
+  | "relationToTask"
+  | "getAssignments"
+  | "getTaskHistory"
+  | "getQuestion"
+  | "listQuestions"
 > = {
   // An explanation counts all workers, those of other scenes as well.
   previewAssignment: {
@@ -398,11 +405,32 @@ const taskReads: Pick<
       return () => scene.store.getTaskHistory(held.taskId, page);
     },
   },
+  getQuestion: {
+    async arrange(scene) {
+      const { held } = await assigned(scene);
+      const questionId = await scene.ask(held, { text: "Which?" });
+      return () => scene.store.getQuestion(held.taskId, questionId);
+    },
+  },
+  listQuestions: {
+    async arrange(scene) {
+      const { held, supervisor } = await assigned(scene);
+      await scene.ask(held, { text: "Which?" });
+      return () => scene.store.listQuestions({ ...page, agentId: supervisor });
+    },
+  },
 };
 
 const tasks: Pick<
   Record<Verb, VerbCase>,
-  "assignTask" | "startTask" | "progressTask" | "completeTask" | "failTask" | "cancelTask"
+  | "assignTask"
+  | "startTask"
+  | "progressTask"
+  | "completeTask"
+  | "failTask"
+  | "suspendTask"
+  | "answerQuestion"
+  | "cancelTask"
 > = {
   assignTask: {
     async arrange(scene) {
@@ -435,6 +463,26 @@ const tasks: Pick<
     async arrange(scene) {
       const { held } = await crowded(scene);
       return () => scene.fail(held);
+    },
+  },
+  suspendTask: {
+    async arrange(scene) {
+      const { held, supervisor } = await crowded(scene);
+      const question = {
+        text: "é ✓?",
+        options: ["a", "b"],
+        askedOf: [supervisor],
+        timeoutSeconds: 60,
+        defaultAnswer: "a",
+      };
+      return () => scene.suspend(held, question, { checkpoint: { a: [1] } });
+    },
+  },
+  answerQuestion: {
+    async arrange(scene) {
+      const { held, supervisor } = await assigned(scene);
+      const questionId = await scene.ask(held, { text: "Which?" });
+      return () => scene.answer(held.taskId, questionId, supervisor, "é ✓");
     },
   },
   cancelTask: {

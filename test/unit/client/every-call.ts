@@ -53,6 +53,10 @@ export const CALLS: Readonly<Record<OperationKey, (client: AgentClient) => Promi
   "POST /tasks/{taskId}/progress": (client) => client.progressTask("t", { ...settlement, percent: 5 }),
   "POST /tasks/{taskId}/complete": (client) => client.completeTask("t", settlement),
   "POST /tasks/{taskId}/fail": (client) => client.failTask("t", { ...settlement, error: "e" }),
+  "POST /tasks/{taskId}/suspend": (client) =>
+    client.suspendTask("t", { ...settlement, until: { question: { text: "Which?" } } }),
+  "POST /tasks/{taskId}/answer": (client) => client.answerTask("t", { agentId: "a", questionId: "1", answer: "x" }),
+  "GET /questions": (client) => client.listQuestions({ agentId: "a" }),
   "POST /tasks/{taskId}/cancel": (client) => client.cancelTask("t"),
   "GET /stats/queue": (client) => client.queueStatistics(),
   "GET /stats/registry": (client) => client.registryStatistics(),

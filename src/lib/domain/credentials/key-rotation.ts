@@ -5,7 +5,14 @@ import { parse } from "../../model/parse.ts";
 import { type RotateKeysInput, type Rotation, rotateKeysSchema } from "../../model/rotation.ts";
 import { decryptText, encryptText, type Place } from "../../security/envelope.ts";
 import type { Key, KeyRing } from "../../security/key-ring.ts";
-import type { EncryptedKind, OutdatedPosition, OutdatedValue, Replacement, Store } from "../../store/store.ts";
+import type {
+  EncryptedKind,
+  OutdatedPosition,
+  OutdatedValue,
+  Replacement,
+  Store,
+  TaskValueName,
+} from "../../store/store.ts";
 
 /**
  * Encrypts again, under the current version of the key, whatever is under another one: value by value while everything goes on,
@@ -22,8 +29,10 @@ const KINDS = [
   "message",
   "parameters",
   "result",
+  "task_value",
   "archived_parameters",
   "archived_result",
+  "archived_task_value",
 ] as const satisfies readonly EncryptedKind[];
 
 /** Where a walk over all values goes on. */
@@ -143,19 +152,32 @@ function reencrypt(old: Key, key: Key, kind: EncryptedKind, value: OutdatedValue
   };
   const stored: unknown = JSON.parse(value.text);
   if (kind === "message" && value.ofSystem) {
-    const parsed = resultPayloadSchema.safeParse(stored);
-    const place = { kind: "task", id: parsed.data?.taskId ?? "", field: "result" } as const;
-    const result = again(place, parsed.data?.result);
-    return result === undefined ? undefined : JSON.stringify({ ...parsed.data, result });
+    const { data } = systemPayloadSchema.safeParse(stored);
+    const field = data?.question === undefined ? "result" : "question";
+    const envelope = again({ kind: "task", id: data?.taskId ?? "", field }, data?.[field]);
+    return envelope === undefined ? undefined : JSON.stringify({ ...data, [field]: envelope });
   }
   // Undefined stays undefined: JSON has no text for it.
-  return JSON.stringify(again(placeOf(kind, value.belongsTo), stored));
+  return JSON.stringify(again(placeOf(kind, value), stored));
 }
 
-/** A task_result of the switchboard, which has the envelope inside. */
-const resultPayloadSchema = z.looseObject({ taskId: z.string(), result: z.string() });
+/** A task_result or task_question of the switchboard, which has the envelope inside. */
+const systemPayloadSchema = z.looseObject({
+  taskId: z.string(),
+  result: z.string().optional(),
+  question: z.string().optional(),
+});
 
-function placeOf(kind: EncryptedKind, id: string): Place {
+/** As which a value of a task is encrypted. */
+const FIELDS: Readonly<Record<TaskValueName, Place["field"]>> = {
+  checkpoint: "checkpoint",
+  question: "question",
+  default_answer: "defaultAnswer",
+  answer: "answer",
+  gate_default: "result",
+};
+
+function placeOf(kind: EncryptedKind, { belongsTo: id, name = "checkpoint" }: OutdatedValue): Place {
   switch (kind) {
     case "message":
       return { kind: "message", id, field: "payload" };
@@ -165,6 +187,9 @@ function placeOf(kind: EncryptedKind, id: string): Place {
     case "result":
     case "archived_result":
       return { kind: "task", id, field: "result" };
+    case "task_value":
+    case "archived_task_value":
+      return { kind: "task", id, field: FIELDS[name] };
   }
 }
 

@@ -12,7 +12,7 @@ import {
   type Place,
   withoutKeys,
 } from "../../security/content-encryption.ts";
-import type { NewMessage, Store, StoredLeasedMessage, StoredMessage } from "../../store/store.ts";
+import type { NewMessage, ResumeKeys, Store, StoredLeasedMessage, StoredMessage } from "../../store/store.ts";
 import { currentCall } from "../../trace/call-context.ts";
 import { currentTraceparent } from "../../trace/current-trace.ts";
 
@@ -119,8 +119,8 @@ export class MessageContents {
 
   /** The message as its readers see it. @throws KEY_UNAVAILABLE */
   async reveal(stored: StoredMessage): Promise<Message> {
-    if (stored.keyVersion === undefined) return stored;
-    const decrypted = await this.#decrypt(stored, stored.keyVersion);
+    if (!isEncrypted(stored)) return stored;
+    const decrypted = await this.#decrypt(stored);
     return decrypted.state === "read" ? shown(stored, decrypted.value) : undecryptable(stored);
   }
 
@@ -137,7 +137,7 @@ export class MessageContents {
    */
   async revealLeased(agentId: string, leased: readonly StoredLeasedMessage[]): Promise<Revealed> {
     // Mostly nothing is encrypted.
-    if (leased.every(({ keyVersion }) => keyVersion === undefined)) return { readable: [...leased] };
+    if (!leased.some(isEncrypted)) return { readable: [...leased] };
     const opened = await Promise.all(leased.map((message) => this.#open(message)));
     const readable = opened.flatMap((one) => ("message" in one ? one.message : []));
     const broken = leased.filter((_, index) => opened[index] === BROKEN);
@@ -155,9 +155,9 @@ export class MessageContents {
   }
 
   async #open(message: StoredLeasedMessage): Promise<Opened> {
-    if (message.keyVersion === undefined) return { message };
+    if (!isEncrypted(message)) return { message };
     try {
-      const decrypted = await this.#decrypt(message, message.keyVersion);
+      const decrypted = await this.#decrypt(message);
       if (decrypted.state === "read") return { message: shown(message, decrypted.value) };
       return decrypted.state === "broken" ? BROKEN : {};
     } catch (error) {
@@ -166,19 +166,49 @@ export class MessageContents {
   }
 
   /** The payload with what is encrypted in it put in its place. */
-  async #decrypt(message: StoredMessage, keyVersion: string): Promise<Decrypted> {
-    if (message.sender !== SYSTEM_SENDER) {
+  async #decrypt({ sender, type, payload, keyVersion, resumeKeys, ...message }: StoredMessage): Promise<Decrypted> {
+    if (sender !== SYSTEM_SENDER) {
       // A copy of a post is that of the post.
-      return this.#encryption.decrypt(placeOf(message.postId ?? message.messageId), message.payload, keyVersion);
+      return this.#encryption.decrypt(placeOf(message.postId ?? message.messageId), payload, keyVersion ?? "");
     }
-    const field = message.type === "task_assignment" ? "parameters" : "result";
-    const payload = objectOf(message.payload);
-    const id = payload?.taskId;
-    if (payload === undefined || typeof id !== "string") return { state: "broken" };
-    const decrypted = await this.#encryption.decrypt({ kind: "task", id, field }, payload[field], keyVersion);
-    if (decrypted.state !== "read") return decrypted;
-    return { state: "read", value: { ...payload, [field]: decrypted.value } };
+    const fields = objectOf(payload);
+    const id = fields?.taskId;
+    if (fields === undefined || typeof id !== "string") return { state: "broken" };
+    const value = { ...fields };
+    if (keyVersion !== undefined) {
+      const field = ENCRYPTED_FIELDS[type] ?? "result";
+      const decrypted = await this.#encryption.decrypt({ kind: "task", id, field }, fields[field], keyVersion);
+      if (decrypted.state !== "read") return decrypted;
+      value[field] = decrypted.value;
+    }
+    return resumeKeys === undefined ? { state: "read", value } : this.#decryptResume(id, value, resumeKeys);
   }
+
+  async #decryptResume(id: string, payload: { [key: string]: JsonValue }, keys: ResumeKeys): Promise<Decrypted> {
+    const resume = { ...objectOf(payload.resume ?? null) };
+    const parts = [
+      { name: "checkpoint", field: "checkpoint", version: keys.checkpoint },
+      { name: "answer", field: keys.byDefault === true ? "defaultAnswer" : "answer", version: keys.answer },
+    ] as const;
+    for (const { name, field, version } of parts) {
+      if (version === undefined) continue;
+      const decrypted = await this.#encryption.decrypt({ kind: "task", id, field }, resume[name], version);
+      if (decrypted.state !== "read") return decrypted;
+      resume[name] = decrypted.value;
+    }
+    return { state: "read", value: { ...payload, resume } };
+  }
+}
+
+/** What is encrypted of a message that the switchboard wrote. */
+const ENCRYPTED_FIELDS: Readonly<Record<string, "parameters" | "question" | "result">> = {
+  task_assignment: "parameters",
+  task_question: "question",
+  task_result: "result",
+};
+
+function isEncrypted({ keyVersion, resumeKeys }: StoredMessage): boolean {
+  return keyVersion !== undefined || resumeKeys !== undefined;
 }
 
 export interface Revealed {
@@ -219,11 +249,14 @@ function objectOf(payload: JsonValue): { [key: string]: JsonValue } | undefined 
   return typeof payload === "object" && payload !== null && !Array.isArray(payload) ? payload : undefined;
 }
 
-function shown<Stored extends StoredMessage>(stored: Stored, payload: JsonValue): Omit<Stored, "keyVersion"> {
-  const { keyVersion: _, ...message } = stored;
+function shown<Stored extends StoredMessage>(
+  stored: Stored,
+  payload: JsonValue,
+): Omit<Stored, "keyVersion" | "resumeKeys"> {
+  const { keyVersion: _, resumeKeys: __, ...message } = stored;
   return { ...message, payload, sensitive: true };
 }
 
-function undecryptable({ keyVersion: _, ...message }: StoredMessage): Message {
+function undecryptable({ keyVersion: _, resumeKeys: __, ...message }: StoredMessage): Message {
   return { ...message, payload: null, sensitive: true, undecryptable: true };
 }

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { type SendOptions, scopedKey } from "../../base/idempotency.ts";
+import { AgentCommunicationError } from "../../model/errors.ts";
 import { newId } from "../../model/ids.ts";
 import { parse } from "../../model/parse.ts";
 import type { CoordinationStatistics } from "../../model/statistics.ts";
@@ -27,11 +28,13 @@ import type { ContentEncryption } from "../../security/content-encryption.ts";
 import type { Store } from "../../store/store.ts";
 import { currentTraceparent } from "../../trace/current-trace.ts";
 import { type PlainTask, TaskContents } from "./task-contents.ts";
+import type { TaskQuestions } from "./task-questions.ts";
 
 /** Hands work to the worker that has the capabilities and the most room, and sees it through. */
 export class SupervisorCoordinator {
   readonly #store: Store;
   readonly #contents: TaskContents;
+  readonly #questions: TaskQuestions | undefined;
   readonly #defaultTimeoutSeconds: number;
   readonly #maxRetries: number;
 
@@ -39,11 +42,16 @@ export class SupervisorCoordinator {
     store: Store;
     /** Left out: nothing sensitive is taken. */
     encryption?: ContentEncryption;
+    /** Left out: made here. */
+    contents?: TaskContents;
+    /** Left out: gates may be asked of everybody. */
+    questions?: TaskQuestions;
     defaultTimeoutSeconds: number;
     maxRetries: number;
   }) {
     this.#store = options.store;
-    this.#contents = new TaskContents(options);
+    this.#contents = options.contents ?? new TaskContents(options);
+    this.#questions = options.questions;
     this.#defaultTimeoutSeconds = options.defaultTimeoutSeconds;
     this.#maxRetries = options.maxRetries;
   }
@@ -52,12 +60,13 @@ export class SupervisorCoordinator {
    * Creates a task and assigns it, or lets it wait until somebody can take it.
    *
    * @throws INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_DEREGISTERED, FORBIDDEN, DEPENDENCY_INVALID, ID_TAKEN,
-   * IDEMPOTENCY_MISMATCH, KEY_UNAVAILABLE
+   * IDEMPOTENCY_MISMATCH, KEY_UNAVAILABLE, CHANNEL_FORBIDDEN and SCHEMA_MISMATCH (of a gate's question)
    * @example
    * await coordinator.assign({ supervisor: "lead", taskType: "build", requiredCapabilities: ["python"] });
    */
   async assign(input: AssignTaskInput, options: SendOptions = {}): Promise<AssignTaskReply & { duplicate: boolean }> {
     const task = parse(assignTaskSchema, input);
+    await this.#questions?.requireReachable(task.supervisor, task.question?.askedOf);
     const idempotencyKey = scopedKey("POST /tasks", task.supervisor, options, task.taskId);
     return this.#contents.assign({ ...this.#withDefaults(task), idempotencyKey }, task);
   }
@@ -65,6 +74,12 @@ export class SupervisorCoordinator {
   /** What assign would weigh and choose now; writes nothing. */
   async preview(input: AssignTaskInput): Promise<Explanation> {
     const task = parse(assignTaskSchema, input);
+    if (task.question !== undefined) {
+      const message = "makes the task a gate, which no agent works on";
+      throw new AgentCommunicationError("INVALID_REQUEST", `question ${message}.`, {
+        errors: [{ path: "question", message }],
+      });
+    }
     return this.#store.previewAssignment(this.#contents.prepare(this.#withDefaults(task), task));
   }
 

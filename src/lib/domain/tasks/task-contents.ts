@@ -2,14 +2,9 @@ import { BoundedMap } from "../../base/bounded-map.ts";
 import { IdempotencyMismatch } from "../../base/idempotency.ts";
 import type { JsonValue } from "../../model/json.ts";
 import type { AssignTask, AssignTaskReply, CompleteTask, Task } from "../../model/task.ts";
-import {
-  type ContentEncryption,
-  type Decrypted,
-  type Key,
-  type Place,
-  withoutKeys,
-} from "../../security/content-encryption.ts";
+import { type ContentEncryption, type Decrypted, type Key, withoutKeys } from "../../security/content-encryption.ts";
 import type { NewTask, Store, StoredTask, TaskCompletion } from "../../store/store.ts";
+import { placeOf, QuestionContents } from "./question-contents.ts";
 
 /** What is in tasks: encrypted on the way into the store where it is sensitive, and decrypted on the way out. */
 
@@ -17,17 +12,19 @@ import type { NewTask, Store, StoredTask, TaskCompletion } from "../../store/sto
 const KNOWN_MAX = 20_000;
 
 /** A new task but for what encryption changes of it. */
-export type PlainTask = Omit<NewTask, "requestHash" | "keyVersion">;
+export type PlainTask = Omit<NewTask, "requestHash" | "keyVersion" | "question"> & Pick<AssignTask, "question">;
 
 export class TaskContents {
   readonly #store: Store;
   readonly #encryption: ContentEncryption;
+  readonly #questions: QuestionContents;
   /** It never changes. */
   readonly #sensitive = new BoundedMap<string, boolean>(KNOWN_MAX);
 
   constructor(options: { store: Store; encryption?: ContentEncryption }) {
     this.#store = options.store;
     this.#encryption = options.encryption ?? withoutKeys;
+    this.#questions = new QuestionContents(this.#encryption);
   }
 
   /**
@@ -46,11 +43,12 @@ export class TaskContents {
   }
 
   /** The task as the store takes it. */
-  prepare(task: PlainTask, asked: AssignTask, key?: Key): NewTask {
+  prepare({ question: ask, ...task }: PlainTask, asked: AssignTask, key?: Key): NewTask {
     const requestHash = this.#encryption.hash(key, hashed(asked));
-    if (key === undefined) return { ...task, requestHash };
+    const question = ask && this.#questions.ask(ask, { taskId: task.taskId, key, gate: true, path: "question" });
+    if (key === undefined) return { ...task, question, requestHash };
     const { value, keyVersion } = this.#encryption.encrypt(key, placeOf(task.taskId, "parameters"), task.parameters);
-    return { ...task, parameters: value, keyVersion, requestHash };
+    return { ...task, question, parameters: value, keyVersion, requestHash };
   }
 
   /** A repeat is recognised under another version of the key, too: its hash is made like the stored one. */
@@ -68,10 +66,15 @@ export class TaskContents {
   /** The completion as the store takes it: the result of a sensitive task is encrypted. @throws KEY_UNAVAILABLE */
   async complete(taskId: string, completion: CompleteTask): Promise<TaskCompletion> {
     const { result } = completion;
-    if (result === undefined || !(await this.#covers(taskId))) return completion;
-    const key = await this.#encryption.currentKey();
+    const key = result === undefined ? undefined : await this.keyOf(taskId);
+    if (result === undefined || key === undefined) return completion;
     const { value, keyVersion } = this.#encryption.encrypt(key, placeOf(taskId, "result"), result);
     return { ...completion, result: value, keyVersion };
+  }
+
+  /** What values of the task are encrypted under; undefined for one that is not sensitive. @throws KEY_UNAVAILABLE */
+  async keyOf(taskId: string): Promise<Key | undefined> {
+    return (await this.#covers(taskId)) ? this.#encryption.currentKey() : undefined;
   }
 
   /** The store is asked once of a task, and not at all of those that this process has made itself. */
@@ -92,9 +95,10 @@ export class TaskContents {
 
   /** The task as its readers see it. @throws KEY_UNAVAILABLE */
   async reveal(stored: StoredTask): Promise<Task> {
-    const { keyVersion, resultKeyVersion, ...task } = stored;
-    if (keyVersion === undefined && resultKeyVersion === undefined) return task;
-    task.sensitive = true;
+    const { keyVersion, resultKeyVersion, question, checkpoint, ...plain } = stored;
+    const task: Task = plain;
+    const encrypted = [keyVersion, resultKeyVersion, question?.content?.keyVersion, checkpoint?.keyVersion];
+    if (encrypted.some((version) => version !== undefined)) task.sensitive = true;
     const parameters = await this.#decrypt(task, "parameters", keyVersion);
     const result = await this.#decrypt(task, "result", resultKeyVersion);
     if (parameters !== undefined) task.parameters = readValue(parameters) ?? null;
@@ -103,8 +107,28 @@ export class TaskContents {
       if (value === undefined) delete task.result;
       else task.result = value;
     }
-    if (isUnread(parameters) || isUnread(result)) task.undecryptable = true;
+    const unread = await this.#revealExtras(task, { question, checkpoint });
+    if (unread || isUnread(parameters) || isUnread(result)) task.undecryptable = true;
     return task;
+  }
+
+  /** @returns whether something cannot be read */
+  async #revealExtras(
+    task: Task,
+    { question, checkpoint }: Pick<StoredTask, "question" | "checkpoint">,
+  ): Promise<boolean> {
+    let unread = false;
+    if (checkpoint !== undefined) {
+      const opened = await this.#questions.open(task.taskId, "checkpoint", checkpoint);
+      if (opened.value !== undefined) task.checkpoint = opened.value;
+      unread = opened.unread;
+    }
+    if (question !== undefined) {
+      const revealed = await this.#questions.reveal(task.taskId, question);
+      task.question = revealed.question;
+      unread ||= revealed.unread;
+    }
+    return unread;
   }
 
   /** The same for a page of a list. */
@@ -129,10 +153,6 @@ function readValue(decrypted: Decrypted): JsonValue | undefined {
 
 function isUnread(decrypted: Decrypted | undefined): boolean {
   return decrypted !== undefined && decrypted.state !== "read";
-}
-
-function placeOf(taskId: string, field: "parameters" | "result"): Place {
-  return { kind: "task", id: taskId, field };
 }
 
 /** What a repeat has in common with the first: all that was said, except the id. */

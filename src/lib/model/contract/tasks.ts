@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { answerTaskSchema, listQuestionsQuerySchema, listQuestionsReplySchema } from "../question.ts";
+import { answerReplySchema, suspendReplySchema, suspendTaskSchema } from "../suspension.ts";
 import {
   assignTaskReplySchema,
   assignTaskSchema,
@@ -61,4 +63,22 @@ export const TASKS = {
     reply: taskReplySchema,
   },
   "POST /tasks/{taskId}/fail": { params: taskParams, query: undefined, body: failTaskSchema, reply: taskReplySchema },
+  "POST /tasks/{taskId}/suspend": {
+    params: taskParams,
+    query: undefined,
+    body: suspendTaskSchema,
+    reply: suspendReplySchema,
+  },
+  "POST /tasks/{taskId}/answer": {
+    params: taskParams,
+    query: undefined,
+    body: answerTaskSchema,
+    reply: answerReplySchema,
+  },
+  "GET /questions": {
+    params: undefined,
+    query: listQuestionsQuerySchema,
+    body: undefined,
+    reply: listQuestionsReplySchema,
+  },
 } as const satisfies Readonly<Record<string, OperationShape>>;

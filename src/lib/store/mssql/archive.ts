@@ -1,4 +1,4 @@
-import { writeArchived } from "../task-reading.ts";
+import { type ArchivedValue, writeArchived } from "../archived-documents.ts";
 import type { Step, Walked } from "../upkeep-runs.ts";
 import type { Connection } from "./connection.ts";
 import { itemJsonText } from "./item-text.ts";
@@ -22,6 +22,8 @@ interface Archived {
   tasks: readonly string[];
   keyVersions: readonly (string | null)[];
   resultKeyVersions: readonly (string | null)[];
+  /** What is encrypted of each beside its document. */
+  values: readonly (readonly ArchivedValue[])[];
   assignments: readonly object[];
   events: readonly object[];
 }
@@ -39,11 +41,12 @@ function documents(values: readonly object[]): string[] {
  */
 const ARCHIVE = upkeepStep<Archived, { done: number }>({
   name: "archive-tasks",
-  encode: ({ taskNos, tasks, keyVersions, resultKeyVersions, assignments, events }) => ({
+  encode: ({ taskNos, tasks, keyVersions, resultKeyVersions, values, assignments, events }) => ({
     taskNos,
     tasks: tasks.map(itemJsonText),
     keyVersions: [...keyVersions],
     resultKeyVersions: [...resultKeyVersions],
+    values: values.map((list) => list.map(({ value, ...named }) => ({ ...named, value: itemJsonText(value) }))),
     assignments: documents(assignments),
     events: documents(events),
   }),
@@ -70,12 +73,13 @@ export async function archiveTasks(connection: Connection): Promise<Step> {
     storedAttemptsByNo(connection, taskNos),
     newestEventsByNo(connection, taskNos, EVENTS_MAX),
   ]);
-  const written = [...tasks.values()].map(writeArchived);
+  const written = [...tasks.values()].map(({ task, values }) => writeArchived(task, values));
   const { done } = await connection.run(ARCHIVE, {
     taskNos: [...tasks.keys()],
     tasks: written.map(({ task }) => task),
     keyVersions: written.map(({ key_version }) => key_version),
     resultKeyVersions: written.map(({ result_key_version }) => result_key_version),
+    values: written.map(({ values }) => values),
     assignments: [...tasks.keys()].map((taskNo) => attempts.get(taskNo) ?? []),
     events: [...tasks.keys()].map((taskNo) => (events.get(taskNo) ?? []).toReversed()),
   });

@@ -1,12 +1,14 @@
 import type { JsonValue } from "../../model/json.ts";
 import type { MessageStatus } from "../../model/message.ts";
-import { joinTask, type MessageColumns, readColumns } from "../message-reading.ts";
-import type { StoredMessage } from "../store.ts";
+import type { QuestionState } from "../../model/question.ts";
+import { joinResume, joinTask, type MessageColumns, readColumns, tellsOfResume } from "../message-reading.ts";
+import type { StoredMessage, StoredQuestion } from "../store.ts";
+import { buildQuestion, type TaskValueName, type TaskValueRow } from "../task-values.ts";
 
 /** The row of a message: how it reads, how it ends, and how its ordering key moves on. */
 
-/** A row of READABLE_COLUMNS. */
-export interface ReadableMessageRow extends MessageColumns {
+/** What its reader sees of a message. One past its time to live reads as expired. */
+export interface ReadableMessageRow extends MessageColumns, ResumeColumns {
   arrival: number;
   status: MessageStatus;
   sender: string | null;
@@ -20,24 +22,44 @@ export interface ReadableMessageRow extends MessageColumns {
   traceparent: string | null;
 }
 
-/** What its reader sees of a row, from READABLE_TABLES. One past its time to live reads as expired. */
-export const READABLE_COLUMNS = `m.arrival, m.message_id, s.agent_id AS sender, r.agent_id AS receiver, m.type, m.priority,
-  CASE WHEN m.status = 'queued' AND m.expires_at <= @now THEN 'expired' ELSE m.status END AS status,
-  m.attempt, m.attempt_limit, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.reason,
-  m.correlation_id, m.reply_to, m.ordering_key, m.sender_role, m.sender_credential, m.channel, m.post_id, m.holder, p.payload, b.description, b.parameters,
-  COALESCE(m.key_version, b.key_version) AS key_version, COALESCE(m.traceparent, b.traceparent) AS traceparent`;
-
-/** The tables beside dbo.messages AS m that READABLE_COLUMNS need. */
-export const READABLE_TABLES = `LEFT JOIN dbo.agents AS s ON s.agent_no = m.sender_no
-JOIN dbo.agents AS r ON r.agent_no = m.receiver_no
-JOIN dbo.message_payloads AS p ON p.arrival = m.arrival
-LEFT JOIN dbo.task_bodies AS b ON b.task_no = m.task_no AND m.type = 'task_assignment'`;
+/** What an assignment tells of a suspension; all null of other messages, and of a task that was never suspended. */
+interface ResumeColumns {
+  checkpoint: string | null;
+  checkpoint_key: string | null;
+  answer: string | null;
+  answer_key: string | null;
+  default_answer: string | null;
+  default_key: string | null;
+  question_state: QuestionState | null;
+  asked_version: number | null;
+  answered_by: string | null;
+}
 
 /** The message as it is stored. */
 export function readMessage(row: ReadableMessageRow): StoredMessage {
   const payload = JSON.parse(row.payload) as JsonValue;
   const { sender, receiver, status, description, parameters, key_version, traceparent } = row;
-  const joined =
-    description === null || parameters === null ? payload : joinTask(payload, { description, parameters, key_version });
-  return readColumns(row, { sender, receiver, status, payload: joined, keyVersion: key_version, traceparent });
+  const parts = { sender, receiver, status, keyVersion: key_version, traceparent };
+  if (description === null || parameters === null) return readColumns(row, { ...parts, payload });
+  const joined = joinTask(payload, { description, parameters, key_version });
+  if (!tellsOfResume(row.payload)) return readColumns(row, { ...parts, payload: joined });
+  return readColumns(row, { ...parts, ...joinResume(joined, valuesOf(row), questionOf(row)) });
+}
+
+function valuesOf(row: ResumeColumns): TaskValueRow[] {
+  const values: TaskValueRow[] = [];
+  const add = (name: TaskValueName, value: string | null, keyVersion: string | null): void => {
+    if (value !== null) values.push({ name, value, key_version: keyVersion });
+  };
+  add("checkpoint", row.checkpoint, row.checkpoint_key);
+  add("answer", row.answer, row.answer_key);
+  add("default_answer", row.default_answer, row.default_key);
+  return values;
+}
+
+function questionOf(row: ResumeColumns): StoredQuestion | undefined {
+  const { question_state: state, asked_version, answered_by } = row;
+  if (state === null || asked_version === null) return undefined;
+  const times = { asked_at: null, expires_at: null, answered_at: null, asked_by: null, attempt: 1 };
+  return buildQuestion({ ...times, state, asked_version, answered_by }, [], valuesOf(row));
 }

@@ -2,12 +2,14 @@ import type { AgentCommunicationError } from "../../model/errors.ts";
 import type { JsonValue } from "../../model/json.ts";
 import { PRIORITIES } from "../../model/values.ts";
 import { actorOf } from "../../trace/call-context.ts";
+import { askedOfNotFound, badExpiry } from "../question-refusals.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
-import type { NewTask } from "../store.ts";
+import type { NewQuestion, NewTask } from "../store.ts";
 import { assigneeNotFound, dependencyInvalid, mayNotAssign, taskIdTaken, taskMismatch } from "../task-refusals.ts";
 import type { OutcomeRow } from "./batch.ts";
 import { encodeCapabilities } from "./capability-sets.ts";
 import { itemJson, itemText } from "./item-text.ts";
+import { encodeValues } from "./suspensions.ts";
 
 /** Whether a task may be created, and whether it has been already; reads only. */
 
@@ -44,6 +46,20 @@ export function encodeNewTask({ task, operationId }: NewTaskCall): { [key: strin
     parameters: itemJson(task.parameters),
     keyVersion: task.keyVersion ?? null,
     traceparent: task.traceparent ?? null,
+    ...(task.expiresAt === undefined ? {} : { expiresAt: Date.parse(task.expiresAt) }),
+    ...(task.question === undefined ? {} : encodeGate(task.question)),
+  };
+}
+
+function encodeGate(question: NewQuestion): { [key: string]: JsonValue } {
+  const { content, defaultAnswer, defaultRejects, askedOf, timeoutMilliseconds = null } = question;
+  return {
+    gate: true,
+    asks: askedOf.length > 0,
+    askedOf: [...askedOf],
+    timeout: timeoutMilliseconds,
+    rejects: Number(defaultRejects),
+    ...encodeValues({ question: content, gate_default: defaultAnswer }),
   };
 }
 
@@ -65,6 +81,10 @@ export function refusalOf({ code, subject }: NewTaskRow, task: NewTask): AgentCo
       return taskMismatch(task, subject ?? "");
     case "DEPENDENCY_INVALID":
       return dependencyInvalid(task, subject ?? "");
+    case "ASKED_OF":
+      return askedOfNotFound(subject ?? "");
+    case "INVALID_REQUEST":
+      return badExpiry();
     default:
       return subject === "assignTo" ? assigneeNotFound(task.assignTo ?? "") : agentNotFound(task.supervisor);
   }

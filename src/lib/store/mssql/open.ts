@@ -7,6 +7,7 @@ import { deadLetterVerbs } from "../dead-letter-verbs.ts";
 import { messageTypeVerbs } from "../message-type-verbs.ts";
 import type { Store } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
+import { answerQuestion } from "./answers.ts";
 import { previewAssignment } from "./assignment.ts";
 import { entryEngine } from "./audit.ts";
 import { blockEngine } from "./audit-blocks.ts";
@@ -22,10 +23,12 @@ import { messageTypeEngine } from "./message-types.ts";
 import { findDeliverable, getMessage, peekMessages, relationToMessage } from "./messages.ts";
 import { countOutdated, findOutdated, replaceOutdated } from "./outdated.ts";
 import { poolOf } from "./pool-config.ts";
+import { getQuestion, listQuestions } from "./question-reading.ts";
 import { renewLease } from "./renew-lease.ts";
 import { sendMessages } from "./send-messages.ts";
 import { settleMessages } from "./settle-messages.ts";
 import { checkHealth, coordinationStatistics, queueStatistics, registryStatistics } from "./statistics.ts";
+import { suspendTask } from "./suspensions.ts";
 import { getAssignments, getTask, getTaskHistory, isSensitiveTask, listTasks, relationToTask } from "./task-reading.ts";
 import { completeTask, failTask, progressTask, startTask } from "./task-transitions.ts";
 import { assignTask } from "./tasks.ts";
@@ -93,6 +96,10 @@ const VERBS = {
   progressTask,
   completeTask,
   failTask,
+  suspendTask,
+  answerQuestion,
+  getQuestion,
+  listQuestions,
   cancelTask,
   countOutdated,
   findOutdated,

@@ -27,6 +27,8 @@ const HOMES: Readonly<Record<EncryptedKind, Home>> = {
   result: IN_ROWS,
   archived_parameters: IN_DOCUMENTS,
   archived_result: IN_DOCUMENTS,
+  task_value: IN_ROWS,
+  archived_task_value: IN_ROWS,
 };
 
 const COUNT = procedure("count_outdated");
@@ -44,6 +46,8 @@ function perKind<Value>(make: (kind: EncryptedKind, home: Home) => Value): Reado
     result: make("result", HOMES.result),
     archived_parameters: make("archived_parameters", HOMES.archived_parameters),
     archived_result: make("archived_result", HOMES.archived_result),
+    task_value: make("task_value", HOMES.task_value),
+    archived_task_value: make("archived_task_value", HOMES.archived_task_value),
   };
 }
 

@@ -1,5 +1,5 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../model/limits.ts";
-import type { SweepPosition, TaskSweep } from "../upkeep-runs.ts";
+import { NOTHING_SWEPT, type SweepPosition, type TaskSweep } from "../upkeep-runs.ts";
 import type { Connection } from "./connection.ts";
 import { procedure } from "./procedures.ts";
 import { upkeepStep } from "./upkeep-step.ts";
@@ -20,6 +20,10 @@ export function sweepTasks(
   switch (position.step) {
     case "deadlines":
       return timeOut(connection);
+    case "expiries":
+      return endStep(connection, EXPIRE);
+    case "questions":
+      return endStep(connection, TIME_OUT_QUESTIONS);
     case "dependents":
       return tellDependents(connection);
     case "demands":
@@ -30,7 +34,7 @@ export function sweepTasks(
 }
 
 function swept(counts: Partial<Omit<TaskSweep, "next">>, next: SweepPosition | undefined): TaskSweep {
-  return { tasksTimedOut: 0, tasksRequeued: 0, tasksUnblocked: 0, tasksAssigned: 0, ...counts, next };
+  return { ...NOTHING_SWEPT, ...counts, next };
 }
 
 /** Attempts ended in one transaction: each writes about ten rows. */
@@ -46,7 +50,25 @@ const TIME_OUT = upkeepStep<object, { found: number; timed_out: number; requeued
 async function timeOut(connection: Connection): Promise<TaskSweep> {
   const { found, timed_out: tasksTimedOut, requeued: tasksRequeued } = await connection.run(TIME_OUT, {});
   const more = found === TIMEOUTS_PER_TRANSACTION;
-  return swept({ tasksTimedOut, tasksRequeued }, { step: more ? "deadlines" : "dependents" });
+  return swept({ tasksTimedOut, tasksRequeued }, { step: more ? "deadlines" : "expiries" });
+}
+
+interface Ended {
+  found: number;
+}
+
+/** A step that ends what its time is over of; the dependents are the next step but one. */
+const EXPIRE = upkeepStep<object, Ended>({ name: "expire-tasks", sql: procedure("expire_tasks") });
+const TIME_OUT_QUESTIONS = upkeepStep<object, Ended>({
+  name: "time-out-questions",
+  sql: procedure("time_out_questions"),
+});
+
+async function endStep(connection: Connection, step: typeof EXPIRE): Promise<TaskSweep> {
+  const { found } = await connection.run(step, {});
+  const more = found === TIMEOUTS_PER_TRANSACTION;
+  if (step === EXPIRE) return swept({ tasksExpired: found }, { step: more ? "expiries" : "questions" });
+  return swept({ questionsTimedOut: found }, { step: more ? "questions" : "dependents" });
 }
 
 const TELL_DEPENDENTS = upkeepStep<object, { unblocked: number; more: boolean }>({

@@ -1,10 +1,10 @@
 import type { Assignment, ListTasksQuery, TaskEvent, TaskRelation } from "../../model/task.ts";
 import { parseAttempts, type StoredAttempt } from "../archived-attempts.ts";
+import { type ArchivedDocument, readArchived } from "../archived-documents.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { takePage } from "../reply-bytes.ts";
 import type { Page, Paged, StoredTask } from "../store.ts";
 import {
-  type ArchivedDocument,
   type AttemptRow,
   archivedHistory,
   assignmentsAfter,
@@ -13,13 +13,14 @@ import {
   type EventRow,
   historyCursor,
   pageOfAssignments,
-  readArchived,
 } from "../task-reading.ts";
 import { taskNotFound } from "../task-records.ts";
+import type { TaskValueRow } from "../task-values.ts";
 import { parseArchivedEvents } from "./archived-tasks.ts";
 import { bigint, id, int, lookUp, text, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { procedure } from "./procedures.ts";
+import { ExtrasOfTasks } from "./question-reading.ts";
 import { type ReadableTaskRow, readTask } from "./task-rows.ts";
 
 /** Tasks, their attempts and their history as callers see them. */
@@ -31,10 +32,10 @@ const TASK = procedure("get_task");
 export async function getTask(connection: Connection, taskId: string): Promise<StoredTask> {
   const result = await connection.query(TASK, { taskId: id(taskId) });
   const row = result.rows<ReadableTaskRow>(0)[0];
-  if (row !== undefined) return readTask(row);
+  if (row !== undefined) return readTask(row, new ExtrasOfTasks(result, 3).of(row.task_no));
   const archived = result.rows<ArchivedDocument>(1)[0];
   if (archived === undefined) throw taskNotFound(taskId);
-  return readArchived(archived);
+  return readArchived(archived, result.rows<TaskValueRow>(2));
 }
 
 const LIST = procedure("list_tasks");
@@ -57,7 +58,14 @@ export async function listTasks(
     limit: int(limit),
   });
   const rows = result.rows<ReadableTaskRow & { found: number }>(0);
-  return takePage(rows, limit, readTask, (last) => encodeCursor(filters, [last.task_no]), rows[0]?.found);
+  const extras = new ExtrasOfTasks(result, 1);
+  return takePage(
+    rows,
+    limit,
+    (row) => readTask(row, extras.of(row.task_no)),
+    (last) => encodeCursor(filters, [last.task_no]),
+    rows[0]?.found,
+  );
 }
 
 const SENSITIVE = lookUp<string, number>({
@@ -137,13 +145,19 @@ export async function getTaskHistory(connection: Connection, taskId: string, pag
 
 const TASKS_BY_NO = procedure("read_tasks_by_no");
 
-/** Tasks by number, for the archive; those that are gone are left out. */
+/** Tasks by number, for the archive, with what they keep in rows of their own; those that are gone are left out. */
 export async function readTasksByNo(
   connection: Connection,
   taskNos: readonly number[],
-): Promise<Map<number, StoredTask>> {
+): Promise<Map<number, { task: StoredTask; values: readonly TaskValueRow[] }>> {
   const result = await connection.query(TASKS_BY_NO, { taskNos: text(JSON.stringify(taskNos)) });
-  return new Map(result.rows<ReadableTaskRow>(0).map((row) => [row.task_no, readTask(row)]));
+  const extras = new ExtrasOfTasks(result, 1);
+  return new Map(
+    result.rows<ReadableTaskRow>(0).map((row) => {
+      const no = row.task_no;
+      return [no, { task: readTask(row, extras.of(no)), values: extras.values(no) }];
+    }),
+  );
 }
 
 const ATTEMPTS_BY_NO = procedure("read_attempts_by_no");

@@ -1,6 +1,6 @@
 import type { NewAuditEntry } from "../../model/audit.ts";
 import type { StoreMaintenanceReport, SweepReport } from "../../model/statistics.ts";
-import { runMaintenance, runSweep, type TaskSweep } from "../upkeep-runs.ts";
+import { NOTHING_SWEPT, runMaintenance, runSweep, type TaskSweep } from "../upkeep-runs.ts";
 import { archiveTasks, dropUnusedSets } from "./archive.ts";
 import { recordAudit } from "./audit.ts";
 import { dropOldestBlock, sealAudit } from "./audit-blocks.ts";
@@ -46,13 +46,7 @@ async function whatIsDue(connection: Connection): Promise<Due> {
 const NOTHING = { done: 0, requeued: 0, handedOut: 0, more: false };
 const NOTHING_TO_WALK = { done: 0, next: undefined };
 const NO_LEASES = { ended: 0, deadLettered: 0, next: undefined };
-const NO_TASKS: TaskSweep = {
-  tasksTimedOut: 0,
-  tasksRequeued: 0,
-  tasksUnblocked: 0,
-  tasksAssigned: 0,
-  next: undefined,
-};
+const NO_TASKS: TaskSweep = { ...NOTHING_SWEPT, next: undefined };
 
 /** Everything that time alone brings about: silence, ended leases, times to live, deadlines, backoffs, waiting tasks. */
 export async function sweep(connection: Connection): Promise<SweepReport> {

@@ -5,8 +5,8 @@
 
 /** A worker as it is compared. */
 export interface Candidate {
-  /** Whether it has just ended an attempt of this task: any other that fits comes first. */
-  endedLastAttempt: boolean;
+  /** `ended`: any other that fits comes first; `suspended`: it comes first. */
+  lastAttempt: "suspended" | "none" | "ended";
   /** activeTasks / maxConcurrentTasks */
   load: number;
   /** How many of the preferred capabilities it has. */
@@ -50,13 +50,16 @@ const ID: Criterion = {
 /** In which order an index gives workers: of more than 64, those behind are not considered. */
 export const INDEX_ORDER: readonly Criterion[] = [LOAD, LAST_ASSIGNED, ID];
 
+const LAST_ATTEMPT = { suspended: -1, none: 0, ended: 1 } as const;
+
 /** In which order the considered ones are chosen. */
 export const CANDIDATE_ORDER: readonly Criterion[] = [
   {
-    name: "not the agent whose attempt just ended",
-    of: ({ endedLastAttempt }) => endedLastAttempt,
+    name: "the agent that suspended the task; not the agent whose attempt just ended",
+    of: ({ lastAttempt }) => LAST_ATTEMPT[lastAttempt],
     first: "smallest",
-    sql: (alias) => `${alias}.ended`,
+    // 2 for an agent that suspended, as it is stored.
+    sql: (alias) => `CASE ${alias}.ended WHEN 2 THEN -1 ELSE ${alias}.ended END`,
   },
   LOAD,
   {

@@ -8,7 +8,7 @@ import type { TaskStatus } from "../../model/task.ts";
 /** States in which an attempt is under way: an agent has the task. */
 export const LIVE_STATUSES = ["assigned", "running"] as const satisfies readonly TaskStatus[];
 
-/** Outcomes that count against the agent; one that was called off or given back does not. */
+/** Outcomes that count against the agent; one that was called off, given back, suspended or expired does not. */
 export const COUNT_AGAINST_AGENT: readonly string[] = ["failed", "timed_out", "agent_inactive"];
 
 /** Outcomes after which the task waits before it is tried again; after the others it keeps its place. */

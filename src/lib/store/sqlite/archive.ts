@@ -1,8 +1,9 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../model/limits.ts";
+import { writeArchived } from "../archived-documents.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
-import { writeArchived } from "../task-reading.ts";
 import type { Step, Walked } from "../upkeep-runs.ts";
-import { newestEvents, readTask, storedAttempts } from "./task-reading.ts";
+import { readTaskValues } from "./question-reading.ts";
+import { hasExtras, newestEvents, readTask, storedAttempts } from "./task-reading.ts";
 import { TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -20,6 +21,8 @@ const OLD = `SELECT ${TASK_COLUMNS}, idempotency_key, request_hash FROM tasks t 
 const INSERT = `INSERT INTO task_archive (task_id, status, supervisor_id, ended_at, attempt, idempotency_key, request_hash, task,
   key_version, result_key_version, assignments, events) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
+const INSERT_VALUE = "INSERT INTO task_archive_values (task_id, name, value, key_version) VALUES (?, ?, ?, ?)";
+
 type OldTask = TaskRow & { idempotency_key: string | null; request_hash: string };
 
 /** Archives finished tasks older than the retention whose dependents have all been told. */
@@ -33,7 +36,7 @@ export function archiveTasks(transaction: Transaction): Step {
 
 function archiveTask(transaction: Transaction, row: OldTask): void {
   const stored = readTask(transaction, row);
-  const { task, key_version: keyVersion, result_key_version: resultKeyVersion } = writeArchived(stored);
+  const archived = writeArchived(stored, hasExtras(row) ? readTaskValues(transaction, row.task_no) : []);
   transaction.run(
     INSERT,
     row.task_id,
@@ -43,12 +46,15 @@ function archiveTask(transaction: Transaction, row: OldTask): void {
     row.attempt,
     row.idempotency_key,
     row.request_hash,
-    task,
-    keyVersion,
-    resultKeyVersion,
+    archived.task,
+    archived.key_version,
+    archived.result_key_version,
     JSON.stringify(storedAttempts(transaction, row.task_no)),
     JSON.stringify(newestEvents(transaction, row.task_no, EVENTS_MAX).reverse()),
   );
+  for (const { name, value, key_version: keyVersion } of archived.values) {
+    transaction.run(INSERT_VALUE, row.task_id, name, value, keyVersion);
+  }
   // Its parts go with it; messages about it lose the reference and keep their text.
   transaction.run("DELETE FROM tasks WHERE task_no = ?", row.task_no);
   transaction.count(`tasks:${row.status}`, -1);

@@ -6,19 +6,22 @@ import {
   parseAttempts,
   type StoredAttempt,
 } from "../archived-attempts.ts";
+import { type ArchivedDocument, readArchived } from "../archived-documents.ts";
 import type { StoredTask } from "../store.ts";
-import { type ArchivedDocument, readArchived } from "../task-reading.ts";
 import type { FinalStatus } from "../task-records.ts";
+import type { TaskValueRow } from "../task-values.ts";
 import type { Transaction } from "./transaction.ts";
 
 export type { StoredAttempt } from "../archived-attempts.ts";
 
 /** Tasks in the archive: documents, read by id. */
 
+const VALUES = "SELECT name, value, key_version FROM task_archive_values WHERE task_id = ?";
+
 export function getArchivedTask(transaction: Transaction, taskId: string): StoredTask | undefined {
   const sql = "SELECT task, key_version, result_key_version FROM task_archive WHERE task_id = ?";
   const row = transaction.get<ArchivedDocument>(sql, taskId);
-  return row && readArchived(row);
+  return row && readArchived(row, transaction.all<TaskValueRow>(VALUES, taskId));
 }
 
 const ASSIGNMENTS = "SELECT assignments FROM task_archive WHERE task_id = ?";

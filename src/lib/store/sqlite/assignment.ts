@@ -1,3 +1,4 @@
+import type { JsonValue } from "../../model/json.ts";
 import type { Explanation } from "../../model/task.ts";
 import { PRIORITIES } from "../../model/values.ts";
 import { iso } from "../instants.ts";
@@ -7,6 +8,7 @@ import { setsByNo, setsOfDemand, type Wanted, type Weighed, weigh } from "./cand
 import { findDemand, workingSetsThatMeet } from "./capability-sets.ts";
 import { readExplanation, storeExplanation } from "./explanations.ts";
 import { checkNewTask } from "./new-tasks.ts";
+import { resumedBy } from "./resumption.ts";
 import { writeSystemMessage } from "./system-messages.ts";
 import { addEvent, changeTask, type LiveTask, type TaskChanges, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
@@ -27,7 +29,7 @@ export function previewAssignment(transaction: Transaction, task: NewTask): Expl
       : setsOfDemand(transaction, demandNo);
   return readExplanation(
     storeExplanation(
-      weigh(transaction, { sets, preferred: task.preferredCapabilities, endedBy: null, named: assignTo }),
+      weigh(transaction, { sets, preferred: task.preferredCapabilities, lastAttempt: undefined, named: assignTo }),
     ),
   );
 }
@@ -42,7 +44,8 @@ export function weighFor(
   const wanted: Wanted = {
     sets: setsOfDemand(transaction, task.demand_no),
     preferred,
-    endedBy: task.attempt > 0 ? task.agent_no : null,
+    lastAttempt:
+      task.agent_no === null ? undefined : { agentNo: task.agent_no, suspended: task.last_outcome === "suspended" },
   };
   if (task.assign_to_no !== null) wanted.named = named ?? agentByNo(transaction, task.assign_to_no);
   return weigh(transaction, wanted);
@@ -78,16 +81,18 @@ export function recordAssignment(
   transaction.run(ATTEMPT, task.task_no, task.attempt, agent.agent_no, now);
   transaction.run(EXPLANATION, task.task_no, task.attempt, storeExplanation(weighed));
   changeAgent(transaction, agent, { active_tasks: agent.active_tasks + 1, last_assigned_at: now });
-  // Description and parameters are joined when the message is read.
+  // Description and parameters are joined when the message is read, and so is what `resume` says beyond its reason.
+  const payload: { [key: string]: JsonValue } = {
+    taskId: task.task_id,
+    attempt: task.attempt,
+    taskType: task.task_type,
+    deadline: iso(task.deadline_at),
+  };
+  if (task.suspensions > 0) payload.resume = { reason: resumedBy(transaction, task.task_no) };
   writeSystemMessage(transaction, agent, {
     type: "task_assignment",
     priority: PRIORITIES[task.priority] ?? "normal",
-    payload: {
-      taskId: task.task_id,
-      attempt: task.attempt,
-      taskType: task.task_type,
-      deadline: iso(task.deadline_at),
-    },
+    payload,
     task: { taskNo: task.task_no, attempt: task.attempt },
   });
   addEvent(transaction, task, "assigned", { actor, agentNo: agent.agent_no });

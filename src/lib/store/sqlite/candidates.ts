@@ -44,8 +44,8 @@ export function setsByNo(transaction: Transaction, setNos: readonly number[]): M
 export interface Wanted {
   sets: readonly MeetingSet[];
   preferred: readonly string[];
-  /** The agent whose attempt just ended: taken only if nobody else fits. */
-  endedBy: number | null;
+  /** The agent of the last attempt: the first choice where it suspended the task, otherwise the last. */
+  lastAttempt: { agentNo: number; suspended: boolean } | undefined;
   /** The one agent that `assignTo` names. */
   named?: AgentRow | undefined;
 }
@@ -58,7 +58,7 @@ export interface WeighedWorker {
   /** How many of the preferred capabilities it has. */
   preferred: number;
   reliability: number;
-  endedLastAttempt: boolean;
+  lastAttempt: Candidate["lastAttempt"];
 }
 
 export interface Weighed {
@@ -69,8 +69,8 @@ export interface Weighed {
 
 /** Weighs the workers that can take the task now; writes nothing. */
 export function weigh(transaction: Transaction, wanted: Wanted): Weighed {
-  const { named } = wanted;
-  const free = named === undefined ? leastLoaded(transaction, wanted.sets) : namedIfFree(wanted.sets, named);
+  const { named, lastAttempt } = wanted;
+  const free = named === undefined ? freeWorkers(transaction, wanted) : namedIfFree(wanted.sets, named);
   const preferred = preferenceCounter(transaction, wanted.preferred);
   const considered = free
     .map((agent) => {
@@ -79,8 +79,8 @@ export function weigh(transaction: Transaction, wanted: Wanted): Weighed {
         load: loadOf(agent),
         preferred: preferred(agent.set_no),
         reliability: reliability(agent),
-        endedLastAttempt: agent.agent_no === wanted.endedBy,
-      };
+        lastAttempt: agent.agent_no === lastAttempt?.agentNo ? (lastAttempt.suspended ? "suspended" : "ended") : "none",
+      } as const;
       return { weighed, key: sortKeyOf(CANDIDATE_ORDER, candidateOf(agent, weighed)) };
     })
     .sort((a, b) => compareSortKeys(a.key, b.key))
@@ -94,9 +94,9 @@ export function weigh(transaction: Transaction, wanted: Wanted): Weighed {
 
 function candidateOf(
   { completed, failed, last_assigned_at: lastAssignedAt, agent_id: agentId }: AgentRow,
-  { load, preferred, endedLastAttempt }: Pick<WeighedWorker, "load" | "preferred" | "endedLastAttempt">,
+  { load, preferred, lastAttempt }: Pick<WeighedWorker, "load" | "preferred" | "lastAttempt">,
 ): Candidate {
-  return { endedLastAttempt, load, preferred, completed, failed, lastAssignedAt, agentId };
+  return { lastAttempt, load, preferred, completed, failed, lastAssignedAt, agentId };
 }
 
 /** The same as the column `load`, to the last bit: both divide two doubles. */
@@ -139,7 +139,14 @@ function leastLoaded(transaction: Transaction, sets: readonly MeetingSet[]): Age
 }
 
 function unweighed(agent: AgentRow): Candidate {
-  return candidateOf(agent, { load: loadOf(agent), preferred: 0, endedLastAttempt: false });
+  return candidateOf(agent, { load: loadOf(agent), preferred: 0, lastAttempt: "none" });
+}
+
+/** The least loaded, and the agent that suspended the task wherever it stands among all. */
+function freeWorkers(transaction: Transaction, { sets, lastAttempt }: Wanted): AgentRow[] {
+  const free = leastLoaded(transaction, sets);
+  if (lastAttempt?.suspended !== true || free.some(({ agent_no }) => agent_no === lastAttempt.agentNo)) return free;
+  return [...free, ...namedIfFree(sets, agentByNo(transaction, lastAttempt.agentNo))];
 }
 
 function meets(sets: readonly MeetingSet[], agent: AgentRow): boolean {

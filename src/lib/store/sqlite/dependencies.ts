@@ -1,4 +1,5 @@
 import { DEPENDENTS_PER_CALL } from "../../model/limits.ts";
+import { askQuestion } from "./questions.ts";
 import { endTask } from "./task-endings.ts";
 import { addEvent, changeTask, type TaskRow, taskByNo } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
@@ -65,9 +66,11 @@ function tell(
     changeTask(transaction, task, { unmet_dependencies: unmet });
     return;
   }
-  changeTask(transaction, task, { unmet_dependencies: 0, status: "pending", available_at: transaction.now });
+  const status = task.gate === 1 ? "input_required" : "pending";
+  changeTask(transaction, task, { unmet_dependencies: 0, status, available_at: transaction.now });
   addEvent(transaction, task, "unblocked", { detail: dependency.taskId });
-  settled.unblocked.push(task);
+  if (task.gate === 1) askQuestion(transaction, task);
+  else settled.unblocked.push(task);
 }
 
 /** Fails a blocked task; what it depends on cannot complete any more, so no retry helps. */

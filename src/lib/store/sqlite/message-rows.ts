@@ -2,15 +2,18 @@ import type { JsonValue } from "../../model/json.ts";
 import type { MessageStatus } from "../../model/message.ts";
 import {
   asLeased,
+  joinResume,
   joinTask,
   type MessageColumns,
   type MessageParts,
   readColumns,
   type TaskPart,
+  tellsOfResume,
 } from "../message-reading.ts";
 import type { StoredLeasedMessage, StoredMessage } from "../store.ts";
 import { type AgentRow, agentByNo } from "./agent-rows.ts";
 import { freeNextOfKey } from "./ordering-keys.ts";
+import { newestQuestion, readTaskValues } from "./question-reading.ts";
 import type { Transaction } from "./transaction.ts";
 import { rejoinTypedStream } from "./typed-streams.ts";
 
@@ -72,26 +75,37 @@ const OF_TASK = `SELECT b.description, b.parameters, b.key_version, b.traceparen
 
 const OF_TASK_BYTES = `SELECT length(CAST(description AS BLOB)) + length(CAST(parameters AS BLOB)) AS bytes FROM task_bodies
   WHERE task_no = ?`;
+const RESUME_BYTES = `SELECT sum(length(CAST(value AS BLOB))) AS bytes FROM task_values
+  WHERE task_no = ? AND name IN ('checkpoint', 'answer', 'default_answer')`;
 
 /** Bytes of the payload as its reader gets it. */
 export function payloadBytes(transaction: Transaction, row: ReadableMessageRow): number {
-  const joined = row.task_no !== null && row.type === "task_assignment";
-  const task = joined ? transaction.get<{ bytes: number }>(OF_TASK_BYTES, row.task_no) : undefined;
-  return Buffer.byteLength(row.payload) + (task?.bytes ?? 0);
+  const stored = Buffer.byteLength(row.payload);
+  if (row.task_no === null || row.type !== "task_assignment") return stored;
+  const task = transaction.get<{ bytes: number }>(OF_TASK_BYTES, row.task_no);
+  const resume = tellsOfResume(row.payload)
+    ? transaction.get<{ bytes: number | null }>(RESUME_BYTES, row.task_no)
+    : undefined;
+  return stored + (task?.bytes ?? 0) + (resume?.bytes ?? 0);
 }
 
 /** The payload as its reader gets it; that of an assignment is joined with its task, unless that is in the archive. */
 function readPayload(
   transaction: Transaction,
   row: ReadableMessageRow,
-): Pick<MessageParts, "payload" | "keyVersion" | "traceparent"> {
+): Pick<MessageParts, "payload" | "keyVersion" | "traceparent" | "resumeKeys"> {
   const payload = JSON.parse(row.payload) as JsonValue;
   const task =
     row.task_no === null || row.type !== "task_assignment"
       ? undefined
       : transaction.get<TaskPart & { traceparent: string | null }>(OF_TASK, row.task_no);
-  if (task === undefined) return { payload, keyVersion: row.key_version, traceparent: row.traceparent };
-  return { payload: joinTask(payload, task), keyVersion: task.key_version, traceparent: task.traceparent };
+  if (task === undefined || row.task_no === null)
+    return { payload, keyVersion: row.key_version, traceparent: row.traceparent };
+  const joined = joinTask(payload, task);
+  const parts = { keyVersion: task.key_version, traceparent: task.traceparent };
+  if (!tellsOfResume(row.payload)) return { payload: joined, ...parts };
+  const values = readTaskValues(transaction, row.task_no);
+  return { ...joinResume(joined, values, newestQuestion(transaction, row.task_no, values)), ...parts };
 }
 
 /** What the message reads as: one past its time to live reads as expired before the store has recorded it. */

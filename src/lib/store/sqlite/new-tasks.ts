@@ -1,7 +1,9 @@
 import type { TaskStatus } from "../../model/task.ts";
+import { requireExpiry } from "../question-refusals.ts";
 import type { NewTask } from "../store.ts";
 import { assigneeNotFound, dependencyInvalid, mayNotAssign, taskIdTaken, taskMismatch } from "../task-refusals.ts";
 import { type AgentRow, findAgent, requireRegistered } from "./agent-rows.ts";
+import { findAskedOf } from "./questions.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Whether a task may be created, and whether it has been already; reads only. */
@@ -19,13 +21,17 @@ export interface CheckedTask {
   repeatOf: string | undefined;
   assignTo: AgentRow | undefined;
   dependencies: Dependency[];
+  /** Of a gate, those whom its question is asked of. */
+  askedOf: number[];
+  /** Milliseconds since 1970. */
+  expiresAt: number | null;
 }
 
 /**
  * All refusals of assignTask. A repeat is recognised before the things that the request names are looked up: they may
  * have gone since.
  *
- * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, FORBIDDEN, ID_TAKEN, IDEMPOTENCY_MISMATCH, DEPENDENCY_INVALID
+ * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, FORBIDDEN, ID_TAKEN, IDEMPOTENCY_MISMATCH, DEPENDENCY_INVALID, INVALID_REQUEST (expiresAt)
  */
 export function checkNewTask(transaction: Transaction, task: NewTask): CheckedTask {
   const supervisor = requireRegistered(transaction, task.supervisor);
@@ -33,9 +39,14 @@ export function checkNewTask(transaction: Transaction, task: NewTask): CheckedTa
     throw mayNotAssign(task, supervisor.role);
   }
   const repeatOf = findRepeat(transaction, task, supervisor);
-  if (repeatOf !== undefined) return { supervisor, repeatOf, assignTo: undefined, dependencies: [] };
+  if (repeatOf !== undefined)
+    return { supervisor, repeatOf, assignTo: undefined, dependencies: [], askedOf: [], expiresAt: null };
   const assignTo = task.assignTo === undefined ? undefined : requireAssignee(transaction, task.assignTo);
-  return { supervisor, repeatOf, assignTo, dependencies: findDependencies(transaction, task) };
+  const dependencies = findDependencies(transaction, task);
+  const askedOf = task.question === undefined ? [] : findAskedOf(transaction, task.question);
+  const expiresAt = task.expiresAt === undefined ? null : Date.parse(task.expiresAt);
+  if (expiresAt !== null) requireExpiry(expiresAt, transaction.now);
+  return { supervisor, repeatOf, assignTo, dependencies, askedOf, expiresAt };
 }
 
 function requireAssignee(transaction: Transaction, agentId: string): AgentRow {

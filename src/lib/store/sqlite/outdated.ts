@@ -50,6 +50,22 @@ function archived(field: "parameters" | "result", version: "key_version" | "resu
   };
 }
 
+/** Values in rows of their own, each found by its number. */
+function numbered(table: "task_values" | "task_archive_values", taskId: string, joined: string): Home {
+  const update = `UPDATE ${table} SET value = ?, key_version = ? WHERE value_no = ?`;
+  return {
+    table,
+    version: "key_version",
+    place: "value_no",
+    start: 0,
+    select: `SELECT CAST(x.value_no AS TEXT) AS id, ${taskId} AS belongs_to, x.key_version, x.value_no AS place, 0 AS of_system,
+      x.value AS text, x.name FROM ${table} x ${joined}`,
+    // A text that is compared with an INTEGER column is read as a number.
+    id: "x.value_no",
+    write: (transaction, { place }, text, keyVersion) => transaction.run(update, text, keyVersion, place),
+  };
+}
+
 const REPLACE_PAYLOAD = "UPDATE message_bodies SET payload = ?, key_version = ? WHERE arrival = ?";
 
 const HOMES: Readonly<Record<EncryptedKind, Home>> = {
@@ -65,8 +81,10 @@ const HOMES: Readonly<Record<EncryptedKind, Home>> = {
   },
   parameters: ofTask("task_bodies", "parameters"),
   result: ofTask("task_outcomes", "result"),
+  task_value: numbered("task_values", "t.task_id", "JOIN tasks t USING (task_no)"),
   archived_parameters: archived("parameters", "key_version"),
   archived_result: archived("result", "result_key_version"),
+  archived_task_value: numbered("task_archive_values", "x.task_id", ""),
 };
 
 /** ?1 the version that they are not under; ?2 the limit */

@@ -1,10 +1,12 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../model/limits.ts";
+import { EXPIRED } from "../rules/suspensions.ts";
 import { LIVE_STATUSES, sqlWords } from "../rules/task-outcomes.ts";
-import type { SweepPosition, TaskSweep } from "../upkeep-runs.ts";
+import { NOTHING_SWEPT, type SweepPosition, type TaskSweep } from "../upkeep-runs.ts";
 import { agentByNo, changeAgent } from "./agent-rows.ts";
+import { timeOutQuestions } from "./answers.ts";
 import { settleDependents, settleLeft } from "./dependencies.ts";
 import { handOut } from "./hand-out.ts";
-import { afterAttempt, endAttempt, fateOf, type Loss, meetFate } from "./task-endings.ts";
+import { afterAttempt, endAttempt, endTask, fateOf, type Loss, meetFate } from "./task-endings.ts";
 import { isLive, TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -21,6 +23,10 @@ export function sweepTasks(transaction: Transaction, position: SweepPosition = {
   switch (position.step) {
     case "deadlines":
       return timeOut(transaction);
+    case "expiries":
+      return expire(transaction);
+    case "questions":
+      return endQuestions(transaction);
     case "dependents":
       return tellDependents(transaction);
     case "demands":
@@ -31,7 +37,7 @@ export function sweepTasks(transaction: Transaction, position: SweepPosition = {
 }
 
 function swept(counts: Partial<Omit<TaskSweep, "next">>, next: SweepPosition | undefined): TaskSweep {
-  return { tasksTimedOut: 0, tasksRequeued: 0, tasksUnblocked: 0, tasksAssigned: 0, ...counts, next };
+  return { ...NOTHING_SWEPT, ...counts, next };
 }
 
 /** Attempts ended in one transaction: each writes about ten rows. */
@@ -58,7 +64,34 @@ function timeOut(transaction: Transaction): TaskSweep {
     else settleDependents(transaction, [{ taskId: task.task_id, completed: false }], 0);
   }
   const more = overdue.length === TIMEOUTS_PER_TRANSACTION;
-  return swept({ tasksTimedOut: overdue.length, tasksRequeued }, { step: more ? "deadlines" : "dependents" });
+  return swept({ tasksTimedOut: overdue.length, tasksRequeued }, { step: more ? "deadlines" : "expiries" });
+}
+
+const EXPIRING = `SELECT ${TASK_COLUMNS} FROM tasks INDEXED BY tasks_expiring
+  WHERE expires_at IS NOT NULL AND ended_at IS NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?`;
+const TIME_OVER: Loss = { outcome: "expired", error: EXPIRED, retryable: false };
+
+/** Ends tasks whose own time is over, wherever they are; a live attempt ends without a mark against its agent. */
+function expire(transaction: Transaction): TaskSweep {
+  const tasks = transaction.all<TaskRow>(EXPIRING, transaction.now, TIMEOUTS_PER_TRANSACTION);
+  for (const task of tasks) {
+    const fate = fateOf(task, TIME_OVER);
+    if (isLive(task)) {
+      const agent = agentByNo(transaction, task.agent_no);
+      const changes = afterAttempt(agent, task, fate.outcome, transaction.now);
+      endAttempt(transaction, task, fate.outcome);
+      changeAgent(transaction, agent, changes);
+      meetFate(transaction, task, TIME_OVER, fate);
+    } else endTask(transaction, task, "failed", { error: EXPIRED });
+    settleDependents(transaction, [{ taskId: task.task_id, completed: false }], 0);
+  }
+  const more = tasks.length === TIMEOUTS_PER_TRANSACTION;
+  return swept({ tasksExpired: tasks.length }, { step: more ? "expiries" : "questions" });
+}
+
+function endQuestions(transaction: Transaction): TaskSweep {
+  const { done, more } = timeOutQuestions(transaction);
+  return swept({ questionsTimedOut: done }, { step: more ? "questions" : "dependents" });
 }
 
 /** Works off the dependents that calls have left; handing out what that unblocks is the next step. */

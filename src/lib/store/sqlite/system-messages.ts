@@ -11,10 +11,10 @@ import type { Transaction } from "./transaction.ts";
 /** Messages that the switchboard writes itself: sender `system`, past any mailbox limit. */
 
 export interface SystemMessage {
-  type: "task_assignment" | "task_result" | "task_cancel";
+  type: "task_assignment" | "task_result" | "task_cancel" | "task_question";
   priority: Priority;
   payload: JsonValue;
-  /** For task_assignment: the payload is joined from the task when it is read. */
+  /** Of a task_assignment, whose payload is joined from the task when it is read, and of a task_question: by which it is found. */
   task?: { taskNo: number; attempt: number };
   /** Of what is encrypted in the payload. */
   keyVersion?: string | undefined;
@@ -44,10 +44,20 @@ export function writeSystemMessage(transaction: Transaction, receiver: AgentRow,
 
 const OF_ATTEMPT = `SELECT ${LIVE_COLUMNS} FROM messages WHERE arrival = (
   SELECT arrival FROM message_bodies WHERE task_no = ? AND task_attempt = ? AND type = 'task_assignment')`;
+const OF_QUESTION = `SELECT ${LIVE_COLUMNS} FROM messages WHERE arrival IN (
+  SELECT arrival FROM message_bodies WHERE task_no = ? AND task_attempt = ? AND type = 'task_question')
+  AND status IN ('queued', 'leased')`;
 
 /** Completes the assignment message of an attempt, in whatever state it is: the attempt has started, ended or moved on. */
 export function completeAssignmentMessage(transaction: Transaction, taskNo: number, attempt: number): void {
   const message = transaction.get<LiveMessageRow>(OF_ATTEMPT, taskNo, attempt);
   if (message === undefined || message.status === "completed" || message.status === "expired") return;
   endMessage(transaction, message, "completed", { settlement: "task_ended" });
+}
+
+/** Completes the messages of the question that an attempt has asked: it is answered, or not open any more. */
+export function completeQuestionMessages(transaction: Transaction, taskNo: number, attempt: number): void {
+  for (const message of transaction.all<LiveMessageRow>(OF_QUESTION, taskNo, attempt)) {
+    endMessage(transaction, message, "completed", { settlement: "task_ended" });
+  }
 }

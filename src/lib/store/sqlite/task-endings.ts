@@ -6,6 +6,7 @@ import { PRIORITIES } from "../../model/values.ts";
 import { BACK_OFF, COUNT_AGAINST_AGENT } from "../rules/task-outcomes.ts";
 import type { FinalStatus, StoredAnswer } from "../task-records.ts";
 import { type AgentChanges, type AgentRow, agentByNo } from "./agent-rows.ts";
+import { closeQuestion } from "./questions.ts";
 import { completeAssignmentMessage, writeSystemMessage } from "./system-messages.ts";
 import { addEvent, changeTask, type LiveTask, type TaskChanges, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
@@ -42,6 +43,7 @@ export function endTask(transaction: Transaction, task: TaskRow, status: FinalSt
   if (status === "cancelled" && task.cancel_requested === 0) changes.cancel_requested = 1;
   // An attempt that was not lost has completed.
   if (agentNo !== null) changes.last_outcome = outcome ?? "completed";
+  if (task.status === "input_required" || task.gate === 1) closeQuestion(transaction, task, { state: "ended" });
   changeTask(transaction, task, changes);
   if (status === "completed") transaction.count("tasks:completed_total", 1);
   if (status === "failed") transaction.count("tasks:failed_total", 1);
@@ -55,6 +57,7 @@ export function endTask(transaction: Transaction, task: TaskRow, status: FinalSt
     taskType: task.task_type,
     status,
     attempt: task.attempt,
+    version: task.version,
   };
   if (result !== undefined) payload.result = result;
   if (keyVersion !== undefined) payload.sensitive = true;
@@ -96,7 +99,7 @@ export function afterAttempt(agent: AgentRow, task: LiveTask, outcome: AttemptOu
 
 /** How an attempt was lost without completing. */
 export interface Loss {
-  outcome: Exclude<AttemptOutcome, "completed" | "cancelled">;
+  outcome: Exclude<AttemptOutcome, "completed" | "cancelled" | "suspended">;
   /** What the task fails with when no retry is left. */
   error: string;
   retryable: boolean;
@@ -136,7 +139,7 @@ export function meetFate(transaction: Transaction, task: TaskRow, loss: Loss, fa
 }
 
 /** The reason that came with the request to cancel a running task; kept where the error will be. */
-function cancelReason(transaction: Transaction, taskNo: number): string | undefined {
+export function cancelReason(transaction: Transaction, taskNo: number): string | undefined {
   const sql = "SELECT error FROM task_outcomes WHERE task_no = ?";
   return transaction.get<{ error: string | null }>(sql, taskNo)?.error ?? undefined;
 }

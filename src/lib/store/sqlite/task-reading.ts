@@ -1,6 +1,7 @@
 import type { Assignment, ListTasksQuery, TaskEvent, TaskRelation } from "../../model/task.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { takePage } from "../reply-bytes.ts";
+import { sqlWords } from "../rules/task-outcomes.ts";
 import type { Page, Paged, StoredTask } from "../store.ts";
 import {
   type AttemptRow,
@@ -12,10 +13,14 @@ import {
   type EventRow,
   historyCursor,
   pageOfAssignments,
+  type TaskExtras,
   type TaskParts,
 } from "../task-reading.ts";
+import { UNASSIGNED_STATUSES } from "../task-records.ts";
+import { sealedOf } from "../task-values.ts";
 import { findAgent } from "./agent-rows.ts";
 import { getArchivedAttempts, getArchivedEvents, getArchivedTask, type StoredAttempt } from "./archived-tasks.ts";
+import { newestQuestion, readTaskValues } from "./question-reading.ts";
 import { findTask, TASK_COLUMNS, type TaskRow, taskNotFound } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -48,8 +53,21 @@ export function readTask(transaction: Transaction, row: TaskRow): StoredTask {
     row,
     parts,
     dependencies.map(({ depends_on }) => depends_on),
+    hasExtras(row) ? readExtras(transaction, row.task_no) : {},
   );
 }
+
+/** Whether a task keeps anything in rows of their own. */
+export function hasExtras(row: Pick<TaskRow, "suspensions" | "gate">): boolean {
+  return row.suspensions > 0 || row.gate === 1;
+}
+
+function readExtras(transaction: Transaction, taskNo: number): TaskExtras {
+  const values = readTaskValues(transaction, taskNo);
+  return { question: newestQuestion(transaction, taskNo, values), checkpoint: sealedOf(values, "checkpoint") };
+}
+
+const UNASSIGNED = sqlWords(UNASSIGNED_STATUSES);
 
 /** Newest first; a page may be shorter than its limit when its tasks are large. Archived tasks are not listed. */
 export function listTasks(
@@ -68,7 +86,7 @@ export function listTasks(
   };
   filter("status = ?", status);
   filter("supervisor_no = ?", agentNoOf(transaction, supervisor));
-  filter("agent_no = ? AND status <> 'pending'", agentNoOf(transaction, assignedTo));
+  filter(`agent_no = ? AND status NOT IN (${UNASSIGNED})`, agentNoOf(transaction, assignedTo));
   filter("task_type = ?", taskType);
   filter("parent_task_id = ?", parentTaskId);
   filter("task_no < ?", before);
@@ -97,7 +115,7 @@ export function isSensitiveTask(transaction: Transaction, taskId: string): boole
  * task had ended is not the agent of that task.
  */
 const OWNERS = `SELECT (SELECT agent_id FROM agents WHERE agent_no = t.supervisor_no) AS supervisor,
-    (SELECT agent_id FROM agents WHERE agent_no = t.agent_no AND t.status <> 'pending') AS worker
+    (SELECT agent_id FROM agents WHERE agent_no = t.agent_no AND t.status NOT IN (${UNASSIGNED})) AS worker
   FROM tasks t WHERE t.task_id = ?1
   UNION ALL SELECT
     (SELECT agent_id FROM agents WHERE agent_id = z.supervisor_id AND registered_at <= z.ended_at),

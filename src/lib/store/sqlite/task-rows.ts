@@ -48,7 +48,7 @@ export function insertTask(transaction: Transaction, row: Omit<TaskRow, "task_no
 }
 
 /** What may change of a task. */
-export type TaskChanges = { last_outcome?: AttemptOutcome } & Partial<
+export type TaskChanges = Partial<
   Pick<
     TaskRow,
     | "status"
@@ -63,6 +63,8 @@ export type TaskChanges = { last_outcome?: AttemptOutcome } & Partial<
     | "started_at"
     | "deadline_at"
     | "ended_at"
+    | "last_outcome"
+    | "suspensions"
   >
 >;
 
@@ -73,7 +75,7 @@ export type TaskChanges = { last_outcome?: AttemptOutcome } & Partial<
 export function changeTask(transaction: Transaction, task: TaskRow, changes: TaskChanges): void {
   const status = task.status;
   const waited = waitsForAnyone(task);
-  Object.assign(task, changes);
+  Object.assign(task, changes, { version: task.version + 1 });
   const columns = Object.keys(changes).map((column) => `${column} = ?`);
   transaction.run(
     `UPDATE tasks SET version = version + 1, ${columns.join(", ")} WHERE task_no = ?`,

@@ -2,48 +2,19 @@ import type { FailTask, ProgressTask, StartTask, TaskReply } from "../../model/t
 import { actorOf } from "../../trace/call-context.ts";
 import { iso } from "../instants.ts";
 import type { TaskCompletion } from "../store.ts";
-import { leaseLost, type TaskCaller } from "../task-records.ts";
+import type { TaskCaller } from "../task-records.ts";
 import { countAsHeartbeat } from "./activity.ts";
-import { type AgentRow, changeAgent, requireRegistered } from "./agent-rows.ts";
+import { changeAgent } from "./agent-rows.ts";
 import { answerOfArchived } from "./archived-tasks.ts";
 import { settleDependents } from "./dependencies.ts";
 import { handOutAfter } from "./hand-out.ts";
 import { completeAssignmentMessage } from "./system-messages.ts";
 import { afterAttempt, endAttempt, endTask, fateOf, type Loss, meetFate, type StoredAnswer } from "./task-endings.ts";
-import {
-  addEvent,
-  changeTask,
-  findTask,
-  isLive,
-  type LiveTask,
-  type TaskChanges,
-  type TaskRow,
-  taskNotFound,
-} from "./task-rows.ts";
+import { requireHeld } from "./task-holders.ts";
+import { addEvent, changeTask, findTask, isLive, type LiveTask, type TaskChanges, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** What the agent that holds a task does with it. The attempt is the fencing number: any other is LEASE_LOST. */
-
-/**
- * The task and its holder. The caller is looked at first: one that may not call is not told which tasks are there.
- *
- * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, TASK_NOT_FOUND, LEASE_LOST
- */
-function requireHeld(
-  transaction: Transaction,
-  taskId: string,
-  caller: TaskCaller,
-): { task: LiveTask; agent: AgentRow } {
-  const agent = requireRegistered(transaction, caller.agentId);
-  const task = findTask(transaction, taskId);
-  if (task === undefined && answerOfArchived(transaction, taskId, caller) === undefined) throw taskNotFound(taskId);
-  if (task === undefined || !holds(task, agent, caller)) throw leaseLost(taskId, caller);
-  return { task, agent };
-}
-
-function holds(task: TaskRow, agent: AgentRow, caller: TaskCaller): task is LiveTask {
-  return isLive(task) && task.attempt === caller.attempt && task.agent_no === agent.agent_no;
-}
 
 const ANSWERED =
   "SELECT answer FROM task_attempts WHERE task_no = ? AND attempt = ? AND agent_no = ? AND outcome IN (?, ?)";
@@ -78,7 +49,9 @@ function findAnswer(
     );
     if (row !== undefined && row.answer !== null) answer = JSON.parse(row.answer);
   }
-  return answer && { taskId, ...answer };
+  // One that asked to suspend, and ended because of a cancel: this call is another.
+  if (answer === undefined || answer.untilHash !== undefined) return undefined;
+  return { taskId, status: answer.status, cancelRequested: answer.cancelRequested };
 }
 
 export function replyOf(task: TaskRow): TaskReply {

@@ -1,5 +1,5 @@
 import { jsonTextOf } from "../../model/json-text.ts";
-import type { AssignTaskReply } from "../../model/task.ts";
+import type { AssignTaskReply, TaskStatus } from "../../model/task.ts";
 import { PRIORITIES } from "../../model/values.ts";
 import { actorOf } from "../../trace/call-context.ts";
 import type { NewTask } from "../store.ts";
@@ -10,6 +10,7 @@ import type { Weighed } from "./candidates.ts";
 import { internDemand } from "./capability-sets.ts";
 import { failForDependency } from "./dependencies.ts";
 import { type CheckedTask, checkNewTask, type Dependency } from "./new-tasks.ts";
+import { askQuestion, keepQuestion } from "./questions.ts";
 import { getTask } from "./task-reading.ts";
 import { addEvent, insertTask, isLive, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
@@ -45,8 +46,10 @@ export function assignTask(transaction: Transaction, input: NewTask): AssignTask
       duplicate: false,
     };
   }
+  if (input.question !== undefined) keepQuestion(transaction, task, input.question, checked.askedOf);
   const lost = checked.dependencies.find(({ status }) => status === "failed" || status === "cancelled");
   if (lost !== undefined) failForDependency(transaction, task, lost.taskId);
+  else if (task.status === "input_required") askQuestion(transaction, task);
   return { taskId: task.task_id, status: task.status, attempt: task.attempt, duplicate: false };
 }
 
@@ -73,7 +76,7 @@ function newRow(
     supervisor_no: checked.supervisor.agent_no,
     task_type: input.taskType,
     priority: PRIORITIES.indexOf(input.priority),
-    status: unmet > 0 ? "blocked" : "pending",
+    status: statusOfNew(unmet, input.question !== undefined),
     demand_no: demandNo,
     assign_to_no: checked.assignTo?.agent_no ?? null,
     agent_no: null,
@@ -91,7 +94,17 @@ function newRow(
     deadline_at: null,
     ended_at: null,
     parent_task_id: input.parentTaskId ?? null,
+    version: 1,
+    last_outcome: null,
+    expires_at: checked.expiresAt,
+    gate: Number(input.question !== undefined),
+    suspensions: 0,
   };
+}
+
+function statusOfNew(unmet: number, gate: boolean): TaskStatus {
+  if (unmet > 0) return "blocked";
+  return gate ? "input_required" : "pending";
 }
 
 const BODY =

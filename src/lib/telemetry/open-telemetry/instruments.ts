@@ -70,7 +70,7 @@ interface Observation {
   attributes?: Attributes;
 }
 
-const OPEN = ["blocked", "pending", "assigned", "running"] as const;
+const OPEN = ["blocked", "pending", "assigned", "running", "input_required"] as const;
 
 const ENDED = [
   { outcome: "completed", total: "tasksCompleted" },

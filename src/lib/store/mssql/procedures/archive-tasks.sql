@@ -32,6 +32,15 @@ JOIN OPENJSON(@items, '$[0].keyVersions') AS k ON k.[key] = t.[key]
 JOIN OPENJSON(@items, '$[0].resultKeyVersions') AS r ON r.[key] = t.[key]
 JOIN OPENJSON(@items, '$[0].assignments') AS a ON a.[key] = t.[key]
 JOIN OPENJSON(@items, '$[0].events') AS e ON e.[key] = t.[key];
+-- What is encrypted of them, beside the documents: of each task a list of texts, each a JSON object.
+INSERT INTO dbo.task_archive_values (task_id, name, value, key_version)
+SELECT x.task_id, CAST(w.name AS varchar(16)), w.value, CAST(w.key_version AS varchar(64))
+FROM @archived AS x JOIN @old AS o ON o.task_no = x.task_no
+JOIN OPENJSON(@items, '$[0].values') AS t ON CAST(t.[key] AS int) = o.place
+CROSS APPLY OPENJSON(t.[value]) AS n
+CROSS APPLY
+  -- include: parts/read-value.sql
+AS w;
 INSERT INTO @counts (name, delta) SELECT CONCAT('tasks:', x.status), -COUNT(*) FROM @archived AS x GROUP BY x.status;
 -- include: parts/apply-counts.sql
 COMMIT TRANSACTION;

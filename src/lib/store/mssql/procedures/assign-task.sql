@@ -38,7 +38,7 @@ BEGIN
   FROM dbo.agent_loads AS l WHERE l.set_no = s.set_no AND l.assignable = 1
   ORDER BY l.load, l.last_assigned_at, l.agent_id) AS f
   ORDER BY f.load, f.last_assigned_at, f.agent_id),
-placed AS (SELECT b.*, ROW_NUMBER() OVER (ORDER BY b.ended, b.load, b.preferred DESC, (b.completed + CAST(1 AS float)) / (b.completed + b.failed + 1) DESC,
+placed AS (SELECT b.*, ROW_NUMBER() OVER (ORDER BY CASE b.ended WHEN 2 THEN -1 ELSE b.ended END, b.load, b.preferred DESC, (b.completed + CAST(1 AS float)) / (b.completed + b.failed + 1) DESC,
     b.last_assigned_at, b.agent_id) AS place FROM best AS b),
 chosen AS (
   SELECT MAX(CASE WHEN r.place = 1 THEN r.agent_no ELSE 0 END) AS agent_no,
@@ -56,7 +56,7 @@ counted AS (
     (SELECT SUM(t.value) FROM dbo.counters AS t WHERE t.name = 'agents:workers') AS total
   FROM counts AS k)
 SELECT @chosenNo = NULLIF(c.agent_no, 0), @chosenSetNo = c.set_no, @chosenFills = c.fills,
-  @explanation = CONCAT('{"policy":1,"excluded":[', CASE WHEN n.total - n.workers > 0 THEN n.total - n.workers ELSE 0 END, ',', CASE WHEN n.workers - n.active > 0 THEN n.workers - n.active ELSE 0 END, ',', CASE WHEN n.active - n.free > 0 THEN n.active - n.free ELSE 0 END, ',', CASE WHEN n.free - c.weighed > 0 THEN n.free - c.weighed ELSE 0 END, ',', 0, '],"considered":"', c.considered, '"}')
+  @explanation = CONCAT('{"policy":2,"excluded":[', CASE WHEN n.total - n.workers > 0 THEN n.total - n.workers ELSE 0 END, ',', CASE WHEN n.workers - n.active > 0 THEN n.workers - n.active ELSE 0 END, ',', CASE WHEN n.active - n.free > 0 THEN n.active - n.free ELSE 0 END, ',', CASE WHEN n.free - c.weighed > 0 THEN n.free - c.weighed ELSE 0 END, ',', 0, '],"considered":"', c.considered, '"}')
 FROM chosen AS c CROSS JOIN counted AS n;
   SET @taskNo = NEXT VALUE FOR dbo.task_numbers;
   SET @taskNo = @taskNo * 4096 /* TASKS_PER_NUMBER */;

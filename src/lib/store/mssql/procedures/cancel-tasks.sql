@@ -18,7 +18,7 @@ INSERT INTO @calls (item, task_id, reason, code, task_no, status, attempt, agent
 SELECT i.item, i.task_id, REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(i.reason COLLATE Latin1_General_100_BIN2, NCHAR(64976), NCHAR(34)), NCHAR(64977), NCHAR(92)), NCHAR(64978), NCHAR(10)), NCHAR(64979), NCHAR(13)), NCHAR(64980), NCHAR(9)), CASE WHEN s.status IS NULL THEN 'TASK_NOT_FOUND'
     WHEN s.status IN ('completed', 'failed') THEN 'TASK_ENDED' END,
   t.task_no, s.status, t.attempt, CASE WHEN t.status IN ('assigned', 'running') THEN t.agent_no END, t.cancel_requested,
-  t.deadline_at, t.assigned_at, CASE WHEN t.status IN ('blocked', 'pending', 'assigned') THEN 1 ELSE 0 END,
+  t.deadline_at, t.assigned_at, CASE WHEN t.status IN ('blocked', 'pending', 'input_required', 'assigned') THEN 1 ELSE 0 END,
   CASE WHEN t.status = 'running' AND t.cancel_requested = 0 THEN 1 ELSE 0 END, i.actor
 FROM (SELECT j.item, j.task_id COLLATE Latin1_General_100_BIN2 AS task_id, j.actor, r.value AS reason
   FROM OPENJSON(@items) AS k CROSS APPLY OPENJSON(k.value) WITH (item int, task_id varchar(128), actor varchar(128)) AS j

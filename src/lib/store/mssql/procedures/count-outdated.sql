@@ -22,4 +22,12 @@ UNION ALL SELECT COUNT(*) AS found FROM (SELECT TOP (@max) x.key_version FROM db
 UNION ALL SELECT COUNT(*) AS found FROM (SELECT TOP (@max) x.result_key_version FROM dbo.task_archive AS x
   WHERE x.result_key_version IS NOT NULL AND x.result_key_version < @keyVersion) AS f
 UNION ALL SELECT COUNT(*) AS found FROM (SELECT TOP (@max) x.result_key_version FROM dbo.task_archive AS x
-  WHERE x.result_key_version IS NOT NULL AND x.result_key_version > @keyVersion) AS f) AS n;
+  WHERE x.result_key_version IS NOT NULL AND x.result_key_version > @keyVersion) AS f
+UNION ALL SELECT COUNT(*) AS found FROM (SELECT TOP (@max) x.key_version FROM dbo.task_values AS x
+  WHERE x.key_version IS NOT NULL AND x.key_version < @keyVersion) AS f
+UNION ALL SELECT COUNT(*) AS found FROM (SELECT TOP (@max) x.key_version FROM dbo.task_values AS x
+  WHERE x.key_version IS NOT NULL AND x.key_version > @keyVersion) AS f
+UNION ALL SELECT COUNT(*) AS found FROM (SELECT TOP (@max) x.key_version FROM dbo.task_archive_values AS x
+  WHERE x.key_version IS NOT NULL AND x.key_version < @keyVersion) AS f
+UNION ALL SELECT COUNT(*) AS found FROM (SELECT TOP (@max) x.key_version FROM dbo.task_archive_values AS x
+  WHERE x.key_version IS NOT NULL AND x.key_version > @keyVersion) AS f) AS n;

@@ -34,6 +34,8 @@ LEFT JOIN dbo.agents AS a ON a.agent_id = i.agent_id
 LEFT JOIN dbo.task_attempts AS p ON p.task_no = t.task_no AND p.attempt = i.attempt AND p.agent_no = a.agent_no
   AND p.outcome IN ('failed', 'cancelled')
   AND t.attempt = i.attempt AND t.status NOT IN ('assigned', 'running') AND a.status <> 'deregistered'
+  -- That of a call to suspend is not of this verb.
+  AND p.answer NOT LIKE N'%"untilHash"%'
 OPTION (LOOP JOIN, FORCE ORDER);
 -- include: parts/lose-attempts.sql
 --   answered = 1

@@ -16,7 +16,7 @@ DECLARE @deliverable TABLE (agent_no int NOT NULL);
 DECLARE @plan TABLE (place int NOT NULL PRIMARY KEY, task_no bigint NOT NULL, task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, task_type varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, priority tinyint NOT NULL,
   demand_no int NULL, named_no int NULL, attempt int NOT NULL, timeout_milliseconds bigint NOT NULL, preferred nvarchar(max) NULL,
   becomes varchar(24) COLLATE Latin1_General_100_BIN2 NULL, agent_no int NULL, set_no int NULL, fills int NULL, explanation varchar(max) NULL,
-  receiver_no int NULL, message_type varchar(24) COLLATE Latin1_General_100_BIN2 NULL, payload varchar(max) NULL, ended_by_no int NULL);
+  receiver_no int NULL, message_type varchar(24) COLLATE Latin1_General_100_BIN2 NULL, payload varchar(max) NULL, ended_by_no int NULL, ended_as int NULL, resumed_by varchar(16) COLLATE Latin1_General_100_BIN2 NULL);
 -- include: parts/declare-choice.sql
 DECLARE @place int, @planned int, @agents int, @taken int, @lostRounds int = 0;
 DECLARE @messages int, @arrival bigint;
@@ -28,9 +28,11 @@ BEGIN
   SET @now = DATEDIFF_BIG(MILLISECOND, '19700101', SYSUTCDATETIME()) + @clockOffset;
   -- The next tasks in rank order, of sources that somebody free can take from.
   INSERT INTO @plan (place, task_no, task_id, task_type, priority, demand_no, named_no, attempt, timeout_milliseconds,
-    preferred, ended_by_no)
+    preferred, ended_by_no, ended_as, resumed_by)
   SELECT h.place, t.task_no, t.task_id, t.task_type, t.priority, t.demand_no, t.assign_to_no, t.attempt + 1, t.timeout_milliseconds,
-    NULLIF(b.preferred_capabilities, N'[]'), CASE WHEN t.attempt > 0 THEN t.agent_no END
+    NULLIF(b.preferred_capabilities, N'[]'), CASE WHEN t.attempt > 0 THEN t.agent_no END,
+    CASE WHEN t.last_outcome = 'suspended' THEN 2 ELSE 1 END,
+    CASE WHEN t.suspensions > 0 THEN (SELECT u.resumed_by FROM dbo.task_suspensions AS u WHERE u.task_no = t.task_no) END
   FROM (SELECT TOP (@handOutLimit - @handedOut) o.task_no, ROW_NUMBER() OVER (ORDER BY o.rank, o.task_no) AS place FROM (
       SELECT w.task_no, w.rank FROM @sources AS x CROSS JOIN (VALUES (0, 0), (1, 60000), (2, 600000), (3, 3600000)) AS s (priority, head_start)
       CROSS APPLY (SELECT TOP (@handOutLimit) t.task_no, t.available_at - s.head_start AS rank FROM dbo.tasks AS t
@@ -52,14 +54,16 @@ BEGIN
   SET @place = (SELECT MIN(place) FROM @plan WHERE becomes IS NULL);
   WHILE @place IS NOT NULL
   BEGIN
-    SELECT @demandNo = demand_no, @namedNo = named_no, @endedByNo = ended_by_no, @preferred = preferred FROM @plan WHERE place = @place;
+    SELECT @demandNo = demand_no, @namedNo = named_no, @endedByNo = ended_by_no, @endedAs = ended_as,
+      @firstNo = CASE WHEN ended_as = 2 THEN COALESCE(ended_by_no, 0) ELSE 0 END, @preferred = preferred FROM @plan WHERE place = @place;
     -- include: parts/weigh.sql
     --   sets = (SELECT d.set_no FROM dbo.demand_sets AS d WHERE d.demand_no = @demandNo)
     IF @chosenNo IS NOT NULL UPDATE @plan SET becomes = 'assigned', agent_no = @chosenNo, set_no = @chosenSetNo, fills = @chosenFills,
       explanation = @explanation, receiver_no = @chosenNo, message_type = 'task_assignment',
       payload = CONCAT('{"taskId":"', task_id, '","attempt":', attempt, ',"taskType":"', task_type, '","deadline":"', CONCAT(REPLACE(CONVERT(varchar(19), DATEADD(SECOND, (@now + timeout_milliseconds) / 1000 % 86400,
           DATEADD(DAY, (@now + timeout_milliseconds) / 86400000, CONVERT(datetime2(3), '19700101'))), 120), ' ', 'T'), '.',
-          RIGHT(CONCAT('00', (@now + timeout_milliseconds) % 1000), 3), 'Z'), '"}') WHERE place = @place;
+          RIGHT(CONCAT('00', (@now + timeout_milliseconds) % 1000), 3), 'Z'), '"',
+          ',"resume":{"reason":"' + resumed_by + '"}', '}') WHERE place = @place;
     ELSE UPDATE @plan SET becomes = 'none'
       WHERE becomes IS NULL AND (named_no = @namedNo OR (@namedNo IS NULL AND named_no IS NULL AND demand_no = @demandNo));
     SET @place = (SELECT MIN(place) FROM @plan WHERE becomes IS NULL);

@@ -24,7 +24,9 @@ SELECT m.arrival, m.message_id, s.agent_id AS sender, r.agent_id AS receiver, m.
   CASE WHEN m.status = 'queued' AND m.expires_at <= @now THEN 'expired' ELSE m.status END AS status,
   m.attempt, m.attempt_limit, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.reason,
   m.correlation_id, m.reply_to, m.ordering_key, m.sender_role, m.sender_credential, m.channel, m.post_id, m.holder, p.payload, b.description, b.parameters,
-  COALESCE(m.key_version, b.key_version) AS key_version, COALESCE(m.traceparent, b.traceparent) AS traceparent, w.found
+  COALESCE(m.key_version, b.key_version) AS key_version, COALESCE(m.traceparent, b.traceparent) AS traceparent,
+  -- include: parts/resume-columns.sql
+  , w.found
 FROM (SELECT v.arrival, COUNT(*) OVER () AS found,
     SUM(v.characters) OVER (ORDER BY v.ended_at DESC, v.arrival DESC ROWS UNBOUNDED PRECEDING) - v.characters AS characters_before
   FROM (SELECT k.*, (DATALENGTH(x.payload) + COALESCE(DATALENGTH(y.parameters) + DATALENGTH(y.description), 0)) / 2 AS characters
@@ -33,4 +35,6 @@ FROM (SELECT v.arrival, COUNT(*) OVER () AS found,
 JOIN dbo.messages AS m ON m.arrival = w.arrival AND w.characters_before <= 4194304 /* REPLY_MAX_BYTES */ LEFT JOIN dbo.agents AS s ON s.agent_no = m.sender_no
 JOIN dbo.agents AS r ON r.agent_no = m.receiver_no
 JOIN dbo.message_payloads AS p ON p.arrival = m.arrival
-LEFT JOIN dbo.task_bodies AS b ON b.task_no = m.task_no AND m.type = 'task_assignment';
+LEFT JOIN dbo.task_bodies AS b ON b.task_no = m.task_no AND m.type = 'task_assignment'
+-- include: parts/resume-tables.sql
+;

@@ -15,11 +15,12 @@ SELECT TOP (@limit + 1) t.task_no FROM dbo.tasks AS t
 WHERE t.task_no < @before AND (@status IS NULL OR t.status = @status) AND (@taskType IS NULL OR t.task_type = @taskType)
   AND (@supervisor IS NULL OR t.supervisor_no = (SELECT x.agent_no FROM dbo.agents AS x WHERE x.agent_id = @supervisor))
   AND (@assignedTo IS NULL OR (t.agent_no = (SELECT x.agent_no FROM dbo.agents AS x WHERE x.agent_id = @assignedTo)
-    AND t.agent_no IS NOT NULL AND t.status <> 'pending'))
+    AND t.agent_no IS NOT NULL AND t.status NOT IN ('blocked', 'pending', 'input_required')))
   AND (@parentTaskId IS NULL OR (t.parent_task_id = @parentTaskId AND t.parent_task_id IS NOT NULL))
 ORDER BY t.task_no DESC
 OPTION (RECOMPILE);
-SELECT w.found, t.task_no, t.task_id, t.supervisor_no, t.task_type, t.priority, t.status, t.demand_no, t.assign_to_no, t.agent_no, t.attempt, t.retries_used, t.max_retries, t.timeout_milliseconds, t.unmet_dependencies, CAST(t.cancel_requested AS int) AS cancel_requested, t.[percent], t.created_at, t.available_at, t.assigned_at, t.started_at, t.deadline_at, t.ended_at, t.parent_task_id, s.agent_id AS supervisor_id, n.agent_id AS assign_to_id, a.agent_id,
+SELECT w.found, t.task_no, t.task_id, t.supervisor_no, t.task_type, t.priority, t.status, t.demand_no, t.assign_to_no, t.agent_no, t.attempt, t.retries_used, t.max_retries, t.timeout_milliseconds, t.unmet_dependencies, CAST(t.cancel_requested AS int) AS cancel_requested, t.[percent], t.created_at, t.available_at, t.assigned_at, t.started_at, t.deadline_at, t.ended_at, t.parent_task_id,
+  t.version, t.last_outcome, t.expires_at, CAST(t.gate AS int) AS gate, t.suspensions, s.agent_id AS supervisor_id, n.agent_id AS assign_to_id, a.agent_id,
   d.capabilities AS required, b.description, b.parameters, b.key_version, b.traceparent, b.preferred_capabilities AS preferred, o.note, o.result,
   o.key_version AS result_key_version, o.error,
   (SELECT STRING_AGG(CAST(p.depends_on AS varchar(max)), ',') WITHIN GROUP (ORDER BY p.position)
@@ -28,7 +29,8 @@ FROM (SELECT k.task_no, COUNT(*) OVER () AS found, SUM(z.characters) OVER (ORDER
     - z.characters AS characters_before
   FROM @page AS k
   CROSS APPLY (SELECT (DATALENGTH(x.parameters) + DATALENGTH(x.description)) / 2
-      + COALESCE((SELECT DATALENGTH(y.result) / 2 FROM dbo.task_outcomes AS y WHERE y.task_no = k.task_no), 0) AS characters
+      + COALESCE((SELECT DATALENGTH(y.result) / 2 FROM dbo.task_outcomes AS y WHERE y.task_no = k.task_no), 0)
+      + COALESCE((SELECT SUM(DATALENGTH(v.value)) / 2 FROM dbo.task_values AS v WHERE v.task_no = k.task_no), 0) AS characters
     FROM dbo.task_bodies AS x WHERE x.task_no = k.task_no) AS z) AS w
 JOIN dbo.tasks AS t ON t.task_no = w.task_no
 JOIN dbo.agents AS s ON s.agent_no = t.supervisor_no
@@ -39,3 +41,5 @@ JOIN dbo.task_bodies AS b ON b.task_no = t.task_no
 LEFT JOIN dbo.task_outcomes AS o ON o.task_no = t.task_no
 WHERE w.characters_before <= 4194304 /* REPLY_MAX_BYTES */
 ORDER BY t.task_no DESC;
+-- include: parts/read-task-extras.sql
+--   tasks = @page

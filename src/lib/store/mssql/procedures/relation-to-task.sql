@@ -6,7 +6,7 @@ CREATE PROCEDURE release.relation_to_task
 AS
 SELECT i.item, CASE WHEN s.agent_id = i.agent_id COLLATE Latin1_General_100_BIN2 OR (c.registered_at <= z.ended_at AND z.supervisor_id = i.agent_id COLLATE Latin1_General_100_BIN2)
     THEN 'assigned_by'
-  WHEN (t.status <> 'pending' AND w.agent_id = i.agent_id COLLATE Latin1_General_100_BIN2) OR (c.registered_at <= z.ended_at
+  WHEN (t.status NOT IN ('blocked', 'pending', 'input_required') AND w.agent_id = i.agent_id COLLATE Latin1_General_100_BIN2) OR (c.registered_at <= z.ended_at
     AND CAST(JSON_VALUE(z.task, '$.assignedTo') AS varchar(128)) COLLATE Latin1_General_100_BIN2 = i.agent_id COLLATE Latin1_General_100_BIN2) THEN 'assigned_to'
   WHEN (t.task_no IS NOT NULL OR z.task_id IS NOT NULL) AND EXISTS (SELECT 1 FROM dbo.agents AS a
     JOIN dbo.tasks AS h ON h.agent_no = a.agent_no AND h.status IN ('assigned', 'running')

@@ -2,20 +2,20 @@
 -- 'blocked' for those that depend on another, and 'failed' for those that depend on one that did not complete.
 INSERT INTO @plan (place, task_no, task_id, task_type, priority, demand_no, named_no, attempt,
   timeout_milliseconds, becomes, code, subject, known_id, own, supervisor_no, max_retries, parent_task_id,
-  idempotency_key, request_hash, operation_id, depends, prefers, unmet, capabilities_hash, stale, wakes, actor)
+  idempotency_key, request_hash, operation_id, depends, prefers, unmet, capabilities_hash, gate, asks, expires_at, stale, wakes, actor)
 SELECT j.item, @taskNumbers * 4096 /* TASKS_PER_NUMBER */ + j.item, j.task_id, j.task_type, j.priority, d.demand_no, w.agent_no, 1,
   j.timeout_milliseconds, CASE WHEN c.code IS NOT NULL THEN 'refused' WHEN k.task_id IS NOT NULL THEN 'repeat' END,
   c.code, CASE c.code WHEN 'FORBIDDEN' THEN s.role WHEN 'IDEMPOTENCY_MISMATCH' THEN k.request_hash
     WHEN 'AGENT_NOT_FOUND' THEN CASE WHEN s.agent_no IS NULL THEN 'supervisor' ELSE 'assignTo' END END,
   k.task_id, CASE WHEN k.operation_id = j.operation_id THEN 1 ELSE 0 END, s.agent_no, j.max_retries, j.parent_task_id,
-  j.idempotency_key, j.request_hash, j.operation_id, j.depends, j.prefers, 0, j.capabilities_hash,
+  j.idempotency_key, j.request_hash, j.operation_id, j.depends, j.prefers, 0, j.capabilities_hash, COALESCE(j.gate, 0), COALESCE(j.asks, 0), j.expires_at,
   CASE WHEN c.code IS NULL AND h.last_heartbeat_at < @now - @renewalMilliseconds THEN 1 ELSE 0 END,
   CASE WHEN c.code IS NULL AND s.status = 'inactive' THEN 1 ELSE 0 END, j.actor
 FROM OPENJSON(@items) WITH (item int, operation_id uniqueidentifier '$.operationId', task_id varchar(128) '$.taskId', supervisor varchar(128),
   actor varchar(128), assign_to varchar(128) '$.assignTo', task_type varchar(128) '$.taskType', priority tinyint, max_retries int '$.maxRetries',
   timeout_milliseconds bigint '$.timeoutMilliseconds', parent_task_id varchar(128) '$.parentTaskId',
   idempotency_key varchar(64) '$.idempotencyKey', request_hash varchar(64) '$.requestHash',
-  capabilities_hash varchar(43) '$.capabilitiesHash', depends int, prefers int) AS j
+  capabilities_hash varchar(43) '$.capabilitiesHash', depends int, prefers int, gate bit, asks bit, expires_at bigint '$.expiresAt') AS j
 LEFT JOIN dbo.agents AS s ON s.agent_id = j.supervisor COLLATE Latin1_General_100_BIN2
 LEFT JOIN dbo.agent_heartbeats AS h ON h.agent_no = s.agent_no
 LEFT JOIN dbo.agents AS w ON w.agent_id = j.assign_to COLLATE Latin1_General_100_BIN2
@@ -37,7 +37,8 @@ CROSS APPLY (SELECT CASE WHEN s.agent_no IS NULL THEN 'AGENT_NOT_FOUND' WHEN s.s
     WHEN k.task_id IS NULL AND j.assign_to IS NOT NULL AND (w.agent_no IS NULL OR w.status = 'deregistered') THEN 'AGENT_NOT_FOUND'
     END AS code) AS c;
 SELECT @dependent = SUM(CASE WHEN n.becomes IS NULL THEN n.depends ELSE 0 END),
-  @preferring = SUM(n.prefers),
+  @preferring = SUM(n.prefers), @gates = SUM(CASE WHEN n.becomes IS NULL AND n.gate = 1 THEN 1 ELSE 0 END),
+  @expiring = SUM(CASE WHEN n.becomes IS NULL AND n.expires_at IS NOT NULL THEN 1 ELSE 0 END),
   @missing = SUM(CASE WHEN n.becomes IS NULL AND n.demand_no IS NULL THEN 1 ELSE 0 END), @stale = SUM(n.stale) FROM @plan AS n;
 IF @preferring > 0 UPDATE n SET preferred = v.value
 FROM OPENJSON(@items) AS i JOIN @plan AS n ON n.place = CAST(i.[key] AS int) CROSS APPLY OPENJSON(i.value) AS v
@@ -58,7 +59,7 @@ BEGIN
     stale = CASE WHEN b.subject IS NULL THEN n.stale ELSE 0 END, wakes = CASE WHEN b.subject IS NULL THEN n.wakes ELSE 0 END,
     receiver_no = CASE WHEN l.lost IS NOT NULL THEN n.supervisor_no END, message_type = 'task_result',
     payload = CONCAT('{"taskId":"', n.task_id, '","taskType":"', n.task_type,
-      '","status":"failed","attempt":0,"error":"DEPENDENCY_FAILED"}')
+      '","status":"failed","attempt":0,"version":2,"error":"DEPENDENCY_FAILED"}')
   FROM @plan AS n
   CROSS APPLY (SELECT COUNT(*) AS unmet FROM @dependencies AS x WHERE x.place = n.place AND x.status <> 'completed') AS u
   OUTER APPLY (SELECT TOP (1) x.depends_on AS subject FROM @dependencies AS x
@@ -66,4 +67,17 @@ BEGIN
   OUTER APPLY (SELECT TOP (1) x.depends_on AS lost FROM @dependencies AS x
     WHERE x.place = n.place AND x.status IN ('failed', 'cancelled') ORDER BY x.position) AS l
   WHERE n.becomes IS NULL AND n.depends = 1;
+END;
+-- Gates that ask of an agent that is not there, and times that are over or more than a year away.
+IF @gates > 0 OR @expiring > 0
+BEGIN
+  UPDATE n SET becomes = 'refused', code = CASE WHEN o.missing IS NOT NULL THEN 'ASKED_OF' ELSE 'INVALID_REQUEST' END,
+    subject = CASE WHEN o.missing IS NOT NULL THEN o.missing END, stale = 0, wakes = 0, receiver_no = NULL
+  FROM OPENJSON(@items) AS i JOIN @plan AS n ON n.place = CAST(i.[key] AS int)
+  OUTER APPLY (SELECT TOP (1) CAST(x.[value] AS varchar(128)) COLLATE Latin1_General_100_BIN2 AS missing FROM OPENJSON(i.[value], '$.askedOf') AS x
+    LEFT JOIN dbo.agents AS g ON g.agent_id = CAST(x.[value] AS varchar(128)) COLLATE Latin1_General_100_BIN2 AND g.status <> 'deregistered'
+    WHERE n.asks = 1 AND g.agent_no IS NULL ORDER BY CAST(x.[key] AS int)) AS o
+  WHERE (n.becomes IS NULL OR n.becomes IN ('blocked', 'failed')) AND (o.missing IS NOT NULL OR n.expires_at <= @now
+    OR n.expires_at > @now + 31536000 /* DURATION_MAX_SECONDS */ * CAST(1000 AS bigint));
+  UPDATE @plan SET becomes = 'input_required' WHERE becomes IS NULL AND gate = 1;
 END;

@@ -1,5 +1,5 @@
 -- The calls of a batch, as a plan. becomes is 'refused' or 'repeat' for those that create nothing; code and subject
--- say why. known_id: the task that the same request has created before, own when that was this very call. unmet:
+-- say why. gate: it is only a question; asks: of agents that it names. known_id: the task that the same request has created before, own when that was this very call. unmet:
 -- dependencies that have not completed; lost: the first of them that never will. stale: the supervisor's heartbeat is
 -- to be renewed; wakes: it has fallen silent.
 DECLARE @plan TABLE (place int NOT NULL PRIMARY KEY, task_no bigint NOT NULL, task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, task_type varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, priority tinyint NOT NULL,
@@ -9,6 +9,6 @@ DECLARE @plan TABLE (place int NOT NULL PRIMARY KEY, task_no bigint NOT NULL, ta
   code varchar(24) COLLATE Latin1_General_100_BIN2 NULL, subject varchar(128) COLLATE Latin1_General_100_BIN2 NULL, known_id varchar(128) COLLATE Latin1_General_100_BIN2 NULL, own bit NULL, supervisor_no int NULL, max_retries int NOT NULL,
   parent_task_id varchar(128) COLLATE Latin1_General_100_BIN2 NULL, idempotency_key varchar(64) COLLATE Latin1_General_100_BIN2 NULL, request_hash varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL, operation_id uniqueidentifier NOT NULL,
   depends int NOT NULL, prefers int NOT NULL, unmet int NOT NULL, lost varchar(128) COLLATE Latin1_General_100_BIN2 NULL, capabilities_hash varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
-  stale int NOT NULL, wakes int NOT NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL);
+  gate bit NOT NULL, asks bit NOT NULL, expires_at bigint NULL, stale int NOT NULL, wakes int NOT NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL);
 DECLARE @taskNumbers bigint = 0;
-DECLARE @dependent int, @preferring int, @missing int, @stale int;
+DECLARE @dependent int, @gates int, @expiring int, @preferring int, @missing int, @stale int;

@@ -1,30 +1,33 @@
 -- The rows of tasks that end, none of which is tried again, and those of their dependents.
 -- The rows of the tasks. Two updates, so that the common one names few indexed columns. Live tasks cannot cross each
 -- other here: whoever ends one holds the load of its agent.
-SELECT @finals = COUNT(CASE WHEN e.becomes <> 'pending' THEN 1 END), @requeues = COUNT(CASE WHEN e.becomes = 'pending' THEN 1 END)
-FROM @endings AS e;
+SELECT @waits = COUNT(CASE WHEN e.becomes IN ('pending', 'input_required') THEN 1 END), @finals = COUNT(*) FROM @endings AS e;
+SET @finals = @finals - @waits;
 IF @finals > 0
 BEGIN
-  UPDATE t SET version = t.version + 1, status = e.becomes, ended_at = @now, last_outcome = COALESCE(e.outcome, t.last_outcome),
+  UPDATE t SET version = t.version + 1, status = e.becomes, last_outcome = COALESCE(e.outcome, t.last_outcome), ended_at = @now,
     cancel_requested = CASE WHEN e.becomes = 'cancelled' THEN 1 ELSE t.cancel_requested END
   FROM @endings AS e JOIN dbo.tasks AS t ON t.task_no = e.task_no
-  WHERE e.becomes <> 'pending' AND t.status = e.was AND t.attempt = e.attempt AND t.cancel_requested = e.cancel_requested
+  WHERE e.becomes NOT IN ('pending', 'input_required') AND t.status = e.was AND t.attempt = e.attempt AND t.cancel_requested = e.cancel_requested
   AND (e.deadline_at IS NULL OR t.deadline_at = e.deadline_at)
   OPTION (LOOP JOIN, FORCE ORDER);
   IF @@ROWCOUNT <> @finals BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
 END;
-IF @requeues > 0
+IF @waits > 0
 BEGIN
-  UPDATE t SET version = t.version + 1, status = 'pending', last_outcome = e.outcome, assigned_at = NULL, started_at = NULL, deadline_at = NULL, [percent] = NULL,
-    retries_used = e.retries_used, available_at = e.available_at
+  -- The next attempt of one that has suspended itself goes on where this one was: it keeps its percent.
+  UPDATE t SET version = t.version + 1, status = e.becomes, last_outcome = COALESCE(e.outcome, t.last_outcome),
+    suspensions = t.suspensions + CASE WHEN e.outcome = 'suspended' THEN 1 ELSE 0 END,
+    assigned_at = NULL, started_at = NULL, deadline_at = NULL, [percent] = CASE WHEN e.outcome <> 'suspended' THEN NULL ELSE t.[percent] END,
+    retries_used = COALESCE(e.retries_used, t.retries_used), available_at = COALESCE(e.available_at, t.available_at)
   FROM @endings AS e JOIN dbo.tasks AS t ON t.task_no = e.task_no
-  WHERE e.becomes = 'pending' AND t.status = e.was AND t.attempt = e.attempt AND t.cancel_requested = e.cancel_requested
+  WHERE e.becomes IN ('pending', 'input_required') AND t.status = e.was AND t.attempt = e.attempt AND t.cancel_requested = e.cancel_requested
   AND (e.deadline_at IS NULL OR t.deadline_at = e.deadline_at)
   OPTION (LOOP JOIN, FORCE ORDER);
-  IF @@ROWCOUNT <> @requeues BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
+  IF @@ROWCOUNT <> @waits BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
 END;
 IF EXISTS (SELECT 1 FROM @endings AS e JOIN dbo.task_dependencies AS d ON d.depends_on = e.task_id
-  WHERE e.becomes <> 'pending' AND d.settled = 0)
+  WHERE e.becomes NOT IN ('pending', 'input_required') AND d.settled = 0)
 BEGIN
   -- @ended_tasks: tasks that have ended and whose dependents are to be told; level 0 is the caller's. Declared where it
   -- is used: few calls end a task that has dependents.
@@ -34,6 +37,7 @@ BEGIN
   DECLARE @dependents TABLE (task_no bigint NOT NULL PRIMARY KEY, met int NOT NULL, last_met varchar(128) COLLATE Latin1_General_100_BIN2 NULL, lost varchar(128) COLLATE Latin1_General_100_BIN2 NULL);
   DECLARE @dependencyLevel int, @dependentRows int;
   INSERT INTO @ended_tasks (task_id, completed, level)
-  SELECT e.task_id, CASE WHEN e.becomes = 'completed' THEN 1 ELSE 0 END, 0 FROM @endings AS e WHERE e.becomes <> 'pending';
+  SELECT e.task_id, CASE WHEN e.becomes = 'completed' THEN 1 ELSE 0 END, 0 FROM @endings AS e
+  WHERE e.becomes NOT IN ('pending', 'input_required');
   -- include: parts/settle-dependents.sql
 END;

@@ -32,7 +32,8 @@ BEGIN
   -- The rows of the dependents. It counts down from what the row holds now, not from what was read: so calls that end
   -- different dependencies of one task at the same time wait for each other here, and none has to try again.
   UPDATE t SET version = t.version + 1, unmet_dependencies = t.unmet_dependencies - d.met,
-    status = CASE WHEN d.lost IS NOT NULL THEN 'failed' WHEN t.unmet_dependencies = d.met THEN 'pending' ELSE 'blocked' END,
+    status = CASE WHEN d.lost IS NOT NULL THEN 'failed' WHEN t.unmet_dependencies > d.met THEN 'blocked'
+      WHEN t.gate = 1 THEN 'input_required' ELSE 'pending' END,
     available_at = CASE WHEN d.lost IS NULL AND t.unmet_dependencies = d.met THEN @now ELSE t.available_at END,
     ended_at = CASE WHEN d.lost IS NOT NULL THEN @now END
   FROM @dependents AS d JOIN dbo.tasks AS t ON t.task_no = d.task_no
@@ -54,11 +55,20 @@ BEGIN
   SET @dependentRows = @@ROWCOUNT;
   INSERT INTO dbo.task_events (task_no, event, at, attempt, detail)
   SELECT d.task_no, 'unblocked', @now, t.attempt, d.last_met
-  FROM @dependents AS d JOIN dbo.tasks AS t ON t.task_no = d.task_no WHERE t.status = 'pending' ORDER BY d.task_no;
+  FROM @dependents AS d JOIN dbo.tasks AS t ON t.task_no = d.task_no WHERE t.status IN ('pending', 'input_required') ORDER BY d.task_no;
   INSERT INTO audit.entries (at, actor, action, subject_kind, subject_id, detail)
   SELECT @now, 'system', 'task.unblocked', 'task', t.task_id, CONCAT('{"attempt":', t.attempt, '}')
-  FROM @dependents AS d JOIN dbo.tasks AS t ON t.task_no = d.task_no WHERE t.status = 'pending' ORDER BY d.task_no;
+  FROM @dependents AS d JOIN dbo.tasks AS t ON t.task_no = d.task_no WHERE t.status IN ('pending', 'input_required') ORDER BY d.task_no;
   INSERT INTO @counts (name, delta) VALUES ('tasks:blocked', -@dependentRows), ('tasks:pending', @dependentRows);
+  -- Gates that depend on nothing more: record-endings asks what they ask.
+  SET @dependentRows = (SELECT COUNT(*) FROM @dependents AS d JOIN dbo.tasks AS t ON t.task_no = d.task_no WHERE t.status = 'input_required');
+  IF @dependentRows > 0
+  BEGIN
+    INSERT INTO @counts (name, delta) VALUES ('tasks:blocked', -@dependentRows), ('tasks:input_required', @dependentRows);
+    INSERT INTO @unblocked (task_no)
+    SELECT d.task_no FROM @dependents AS d JOIN dbo.tasks AS t ON t.task_no = d.task_no WHERE t.status = 'input_required';
+    SET @asking = 1;
+  END;
   DELETE FROM @told;
   DELETE FROM @dependents;
 END;

@@ -5,11 +5,11 @@
 -- count costs more than the row.
 UPDATE e SET receiver_no = s.agent_no, priority = t.priority, traceparent = b.traceparent,
   payload = CONCAT(N'{"taskId":"' COLLATE Latin1_General_100_BIN2, t.task_id, N'","taskType":"', t.task_type, N'","status":"', e.becomes,
-    N'","attempt":', e.attempt, N',"result":' + e.result, CASE WHEN e.key_version IS NOT NULL THEN N',"sensitive":true' END,
+    N'","attempt":', e.attempt, N',"version":', t.version, N',"result":' + e.result, CASE WHEN e.key_version IS NOT NULL THEN N',"sensitive":true' END,
     N',"error":"' + STRING_ESCAPE(e.error, 'json') + N'"', N'}')
 FROM @endings AS e JOIN dbo.tasks AS t ON t.task_no = e.task_no JOIN dbo.task_bodies AS b ON b.task_no = e.task_no
 JOIN dbo.agents AS s ON s.agent_no = t.supervisor_no AND s.status <> 'deregistered'
-WHERE e.becomes <> 'pending'
+WHERE e.becomes NOT IN ('pending', 'input_required')
 OPTION (LOOP JOIN, FORCE ORDER);
 SET @results = @@ROWCOUNT;
 IF @results > 0

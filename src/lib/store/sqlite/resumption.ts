@@ -1,0 +1,30 @@
+import type { RESUME_REASONS } from "../../model/resume.ts";
+import { changeTask, type TaskRow } from "./task-rows.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** How a suspended task is woken. */
+
+const RESUMED_BY = "SELECT resumed_by FROM task_suspensions WHERE task_no = ?";
+
+/** What woke a task that was suspended. */
+export function resumedBy(transaction: Transaction, taskNo: number): (typeof RESUME_REASONS)[number] {
+  const reason = transaction.get<{ resumed_by: (typeof RESUME_REASONS)[number] | null }>(
+    RESUMED_BY,
+    taskNo,
+  )?.resumed_by;
+  if (reason === null || reason === undefined) throw new Error(`task number ${taskNo} was suspended and not woken`);
+  return reason;
+}
+
+const WAKE =
+  "UPDATE task_suspensions SET resumed_by = 'answered', unanswered = iif(?, 0, unanswered) WHERE task_no = ?";
+
+/**
+ * input_required → pending, in its old rank. The caller has closed the question, and hands out.
+ *
+ * @param byDefault nobody answered, and the default was taken: that does not begin the count of unanswered suspensions anew
+ */
+export function wake(transaction: Transaction, task: TaskRow, byDefault: boolean): void {
+  transaction.run(WAKE, Number(!byDefault), task.task_no);
+  changeTask(transaction, task, { status: "pending" });
+}
