@@ -64,7 +64,7 @@ const ANSWERS: Batch<AnswerCall, Answered> = {
     answer_hash: body.answerHash,
     rejects: body.rejects,
     answer: itemJson(body.answer.value),
-    key_version: body.answer.keyVersion ?? null,
+    ...(body.answer.keyVersion === undefined ? {} : { key_version: body.answer.keyVersion }),
   }),
   decode: (result, calls) =>
     outcomeRows<AnsweredRow>(result, calls).map((row) => decodeAnswer(row, calls[row.item] as AnswerCall)),

@@ -52,12 +52,12 @@ export function encodeNewTask({ task, operationId }: NewTaskCall): { [key: strin
 }
 
 function encodeGate(question: NewQuestion): { [key: string]: JsonValue } {
-  const { content, defaultAnswer, defaultRejects, askedOf, timeoutMilliseconds = null } = question;
+  const { content, defaultAnswer, defaultRejects, askedOf, timeoutMilliseconds } = question;
   return {
     gate: true,
     asks: askedOf.length > 0,
     askedOf: [...askedOf],
-    timeout: timeoutMilliseconds,
+    ...(timeoutMilliseconds === undefined ? {} : { timeout: timeoutMilliseconds }),
     rejects: Number(defaultRejects),
     ...encodeValues({ question: content, gate_default: defaultAnswer }),
   };

@@ -18,11 +18,19 @@ import { type Call, encodeCaller, refusal } from "./task-calls.ts";
 /** Calls in one batch: their contents may be 512 KiB each. */
 export const CALLS_PER_BATCH = 16;
 
-/** What @items has of values. */
+/** What @items has of values; what is not there is left out, for some servers read a null of JSON as a text. */
 export function encodeValues(values: Partial<Record<TaskValueName, Sealed | undefined>>) {
   return {
     values: Object.entries(values).flatMap(([name, sealed]) =>
-      sealed === undefined ? [] : [{ name, value: itemJson(sealed.value), key_version: sealed.keyVersion ?? null }],
+      sealed === undefined
+        ? []
+        : [
+            {
+              name,
+              value: itemJson(sealed.value),
+              ...(sealed.keyVersion === undefined ? {} : { key_version: sealed.keyVersion }),
+            },
+          ],
     ),
   };
 }
@@ -37,7 +45,7 @@ function encodeSuspension({ taskId, body }: Call<Suspension>): { [key: string]: 
     wake_at: null,
     shown_at: null,
     asked_of: [...askedOf],
-    timeout: timeoutMilliseconds ?? null,
+    ...(timeoutMilliseconds === undefined ? {} : { timeout: timeoutMilliseconds }),
     ...encodeValues({ checkpoint, question: content, default_answer: defaultAnswer }),
   };
 }
