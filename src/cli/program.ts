@@ -14,6 +14,7 @@ import { describeError, EXIT, errorDocument, exitCodeOf } from "./exit-codes.ts"
 import { addKeyCommands } from "./key-commands.ts";
 import { addMessageCommands } from "./message-commands.ts";
 import { addMessageTypeCommands } from "./message-type-commands.ts";
+import { addQuestionCommands } from "./question-commands.ts";
 import { addStatusCommands } from "./status-commands.ts";
 import { addTaskCommands } from "./task-commands.ts";
 
@@ -38,6 +39,7 @@ function buildProgram(runner: Runner, terminal: Terminal): Command {
   addMessageCommands(program, runner);
   addChannelCommands(program, runner);
   addTaskCommands(program, runner);
+  addQuestionCommands(program, runner);
   addDeadLetterCommands(program, runner);
   addMessageTypeCommands(program, runner);
   addKeyCommands(program, runner);

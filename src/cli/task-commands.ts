@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { askSchema } from "../lib/model/question.ts";
 import {
   type Candidate,
   type Explanation,
@@ -11,6 +12,7 @@ import { PRIORITIES, type Priority } from "../lib/model/values.ts";
 import type { Runner } from "./context.ts";
 import { type PageOptions, page, withNext, withPage } from "./list.ts";
 import { given, oneOf, readJson, toList, toNumber } from "./options.ts";
+import { addAnswer } from "./question-commands.ts";
 import { type Column, properties, table } from "./table.ts";
 import type { View } from "./view.ts";
 
@@ -58,11 +60,12 @@ export function explain({ policy, chosen, considered, excluded }: Explanation, v
   ].join("\n");
 }
 
-/** tasks: assign, preview, list, show, explain, history, cancel. */
+/** tasks: assign, preview, list, show, explain, history, answer, cancel. */
 export function addTaskCommands(program: Command, runner: Runner): void {
   const tasks = program.command("tasks").description("assign and inspect tasks");
   addAssign(tasks, runner);
   addList(tasks, runner);
+  addAnswer(tasks, runner);
 
   tasks
     .command("show <taskId>")
@@ -119,6 +122,8 @@ interface AssignOptions {
   dependsOn?: string[];
   parent?: string;
   to?: string;
+  expiresAt?: string;
+  question?: string;
   taskId?: string;
 }
 
@@ -141,6 +146,11 @@ function addAssign(tasks: Command, runner: Runner): void {
       .option("--depends-on <list>", "task ids that must be completed first", toList)
       .option("--parent <taskId>", "parent task, to filter lists by")
       .option("--to <agentId>", "only this worker")
+      .option("--expires-at <time>", "when the task ends wherever it is (ISO 8601)")
+      .option(
+        "--question <json>",
+        "make it a gate: a question that is answered, and nobody works on (JSON, @file or -)",
+      )
       .option("--task-id <id>", "your own id; a repeat with the same id assigns nothing twice");
   }
   const bodyOf = async (
@@ -156,6 +166,8 @@ function addAssign(tasks: Command, runner: Runner): void {
     ...given({ requiredCapabilities: options.require, preferredCapabilities: options.prefer }),
     ...given({ timeoutSeconds: options.timeoutSeconds, maxRetries: options.maxRetries }),
     ...given({ dependsOn: options.dependsOn, parentTaskId: options.parent, assignTo: options.to }),
+    ...given({ expiresAt: options.expiresAt }),
+    ...(options.question === undefined ? {} : { question: askSchema.parse(await read(options.question)) }),
   });
   assign.action((taskType: string, options: AssignOptions, command: Command) =>
     runner.run(command, async ({ client, print, terminal }) => {

@@ -19,6 +19,7 @@ export type { AgentClientOptions, CallOptions } from "./route-caller.ts";
 export type { BodyOf, InputOf, ParamsOf, QueryOf, ReplyOf, RouteKey } from "./route-types.ts";
 export { type Assignable, Supervisor, type SupervisorOptions } from "./supervisor.ts";
 export type { TaskContext, TaskHandler } from "./task-context.ts";
+export type { SuspendOptions, TaskSuspension } from "./task-suspension.ts";
 export { isUnreachable } from "./transport-errors.ts";
 export { Worker } from "./worker.ts";
 export type { StopOptions, WorkerEvent, WorkerOptions } from "./worker-options.ts";

@@ -1,6 +1,7 @@
 import type { JsonValue } from "../lib/model/json.ts";
 import type { LeasedMessage } from "../lib/model/message.ts";
-import type { TaskAssignmentPayload, TaskResultPayload } from "../lib/model/task.ts";
+import type { Resume } from "../lib/model/resume.ts";
+import type { Task, TaskAssignmentPayload, TaskResultPayload } from "../lib/model/task.ts";
 
 /** Reads the payloads that the switchboard itself writes, by hand: the client carries no schema library. */
 
@@ -41,10 +42,40 @@ export function readAssignment({
   payload,
   traceparent,
 }: Pick<LeasedMessage, "payload" | "traceparent">): AssignedTask | undefined {
-  const { taskId, attempt, taskType, description, parameters = null, deadline } = members(payload);
+  const { taskId, attempt, taskType, description, parameters = null, deadline, resume } = members(payload);
   if (typeof taskId !== "string" || typeof attempt !== "number" || typeof taskType !== "string") return undefined;
   if (typeof description !== "string" || typeof deadline !== "string") return undefined;
-  return { taskId, attempt, taskType, description, parameters, deadline, traceparent };
+  const task = { taskId, attempt, taskType, description, parameters, deadline, traceparent };
+  const resumed = resume === undefined ? undefined : readResume(resume);
+  return resumed === undefined ? task : { ...task, resume: resumed };
+}
+
+function readResume(payload: JsonValue): Resume | undefined {
+  const { reason, checkpoint, questionId, answer, answeredBy } = members(payload);
+  if (reason !== "answered" && reason !== "time") return undefined;
+  const resume: Resume = { reason };
+  if (checkpoint !== undefined) resume.checkpoint = checkpoint;
+  if (typeof questionId === "string") resume.questionId = questionId;
+  if (answer !== undefined) resume.answer = answer;
+  if (typeof answeredBy === "string") resume.answeredBy = answeredBy;
+  return resume;
+}
+
+/** What its assignment says of a suspension, from the task itself. */
+export function resumeOf({
+  resumedBy,
+  checkpoint,
+  question,
+}: Pick<Task, "resumedBy" | "checkpoint" | "question">): Resume | undefined {
+  if (resumedBy === undefined) return undefined;
+  const resume: Resume = { reason: resumedBy };
+  if (checkpoint !== undefined) resume.checkpoint = checkpoint;
+  if (resumedBy !== "answered" || question === undefined) return resume;
+  const { questionId, answer, answeredBy } = question;
+  if (questionId !== undefined) resume.questionId = questionId;
+  if (answer !== undefined) resume.answer = answer;
+  if (answeredBy !== undefined) resume.answeredBy = answeredBy;
+  return resume;
 }
 
 /** The task that a `task_cancel` names. */

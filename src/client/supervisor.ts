@@ -39,7 +39,7 @@ interface Waiter {
 const DEFAULT_POLL_MILLISECONDS = 15_000;
 const RECEIVE_MESSAGES = 50;
 /** Acted on, or handed to the handler of messages, only when the switchboard wrote them. */
-const SYSTEM_TYPES = ["task_assignment", "task_cancel", "task_result"];
+const SYSTEM_TYPES = ["task_assignment", "task_cancel", "task_result", "task_question"];
 const LOST_HANDLER_MILLISECONDS = 30_000;
 const DEFAULT_GRACE_MILLISECONDS = 30_000;
 /** After the grace, how long an aborted message handler has to end by itself before it is not waited for. */

@@ -1,5 +1,7 @@
+import type { AskInput } from "../lib/model/question.ts";
 import type { AgentClient } from "./agent-client.ts";
 import type { AssignedTask } from "./payloads.ts";
+import type { SuspendOptions, TaskSuspension } from "./task-suspension.ts";
 
 /** The task handler that a user writes, and its input. */
 
@@ -17,6 +19,21 @@ export interface TaskContext {
    * the handler does not wait for ends nothing.
    */
   extend(seconds: number): Promise<void>;
+  /**
+   * What the handler returns when it cannot go on until an answer or a time: the attempt ends without using a retry, and the task comes
+   * again, to this agent if it has room, with `task.resume`.
+   *
+   * @example
+   * if (task.resume === undefined) return context.suspend({ until: { at: tomorrow }, checkpoint: { page: 12 } });
+   */
+  suspend(options: SuspendOptions): TaskSuspension;
+  /**
+   * The same with a question to the supervisor, or to the agents in `askedOf`.
+   *
+   * @example
+   * if (task.resume?.answer === undefined) return context.ask({ text: "Deploy?", options: ["yes", "no"] });
+   */
+  ask(question: AskInput, checkpoint?: SuspendOptions["checkpoint"]): TaskSuspension;
   /** W3C Trace Context of the work on this attempt, for calls of others. `client` needs none where an SDK is registered. */
   traceparent: string | undefined;
   /** Passes a line to the worker's `onEvent`; it is not sent anywhere. */
@@ -24,5 +41,8 @@ export interface TaskContext {
   client: AgentClient;
 }
 
-/** Works on one attempt. What it returns (JSON, or nothing) is the result; what it throws fails the attempt. */
+/**
+ * Works on one attempt. What it returns (JSON, or nothing) is the result, unless it is what `suspend` or `ask` gave; what it throws fails
+ * the attempt.
+ */
 export type TaskHandler = (task: AssignedTask, context: TaskContext) => unknown;

@@ -9,6 +9,7 @@ import { persist } from "./persist.ts";
 import type { CallOptions } from "./route-caller.ts";
 import type { TaskContext, TaskHandler } from "./task-context.ts";
 import { TaskProgress } from "./task-progress.ts";
+import { asking, type SuspendOptions, TaskSuspension } from "./task-suspension.ts";
 import { inSpan } from "./tracing.ts";
 
 /**
@@ -17,6 +18,8 @@ import { inSpan } from "./tracing.ts";
  */
 export type RunEnd =
   | { end: "completed" }
+  /** It waits for an answer or a time, or was cancelled meanwhile. */
+  | { end: "suspended" }
   | { end: "failed"; error: string; retryable: boolean }
   | { end: "lost" }
   | { end: "unreported"; error: unknown };
@@ -142,7 +145,8 @@ export class TaskRun {
     if (this.#lost) return { end: "lost" };
     if ("givenUp" in handled) return this.#fail(handled.givenUp ?? STOPPED, true);
     if ("thrown" in handled) return this.#fail(errorText(handled.thrown), !isPermanent(handled.thrown));
-    return this.#complete(handled.returned);
+    const { returned } = handled;
+    return returned instanceof TaskSuspension ? this.#suspend(returned.options) : this.#complete(returned);
   }
 
   /** Runs the handler until it ends, or is not to be waited for any longer. */
@@ -189,6 +193,8 @@ export class TaskRun {
       client,
       traceparent: this.#traceparent,
       progress: (percent, note) => progress.report(percent, note),
+      suspend: (options) => new TaskSuspension(options),
+      ask: (question, checkpoint) => asking(question, checkpoint),
       extend: (seconds) => {
         const extending = this.#extend(seconds);
         // A handler that does not wait for it learns of a loss by its signal.
@@ -208,6 +214,19 @@ export class TaskRun {
     } catch (error) {
       if (isLost(error)) this.abort("lost");
       throw error;
+    }
+  }
+
+  async #suspend(suspension: SuspendOptions): Promise<RunEnd> {
+    const { client } = this.#options;
+    try {
+      const body = { ...this.#attempt, ...suspension };
+      await this.#persist((options) => client.suspendTask(this.#taskId, body, options));
+      return { end: "suspended" };
+    } catch (error) {
+      // The same handler would ask the same again.
+      if (isRefused(error)) return this.#fail(`the suspension was refused: ${errorText(error)}`, false);
+      return this.#unsettled(error);
     }
   }
 

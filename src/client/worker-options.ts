@@ -40,7 +40,11 @@ export interface WorkerOptions {
  */
 export type WorkerEvent =
   | { type: "registered" | "deregistered" | "draining" | "stopped" }
-  | { type: "task_started" | "task_completed" | "task_lost" | "task_cancel_requested"; taskId: string; attempt: number }
+  | {
+      type: "task_started" | "task_completed" | "task_suspended" | "task_lost" | "task_cancel_requested";
+      taskId: string;
+      attempt: number;
+    }
   | { type: "task_failed"; taskId: string; attempt: number; error: string; retryable: boolean }
   | { type: "task_unreported"; taskId: string; attempt: number; error: unknown }
   /** The service goes on refusing the credential (401): the worker stops by itself, and `stopped` follows. */

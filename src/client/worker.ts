@@ -3,7 +3,7 @@ import type { LeasedMessage } from "../lib/model/message.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { AgentSession } from "./agent-session.ts";
 import { MessageRunner } from "./message-runner.ts";
-import { type AssignedTask, forgeryReason, isForged, readAssignment, readCancel } from "./payloads.ts";
+import { type AssignedTask, forgeryReason, isForged, readAssignment, readCancel, resumeOf } from "./payloads.ts";
 import { type RunEnd, TaskRun } from "./task-run.ts";
 import { TaskSlots } from "./task-slots.ts";
 import { tell } from "./tell.ts";
@@ -20,7 +20,9 @@ const DRAIN_POLL_MILLISECONDS = 100;
 const RECEIVE_MESSAGES = 10;
 const TASK_TYPES = ["task_assignment", "task_cancel"];
 /** Acted on, or handed to the handler of messages, only when the switchboard wrote them. */
-const SYSTEM_TYPES = [...TASK_TYPES, "task_result"];
+const SYSTEM_TYPES = [...TASK_TYPES, "task_result", "task_question"];
+
+const ENDED = { completed: "task_completed", suspended: "task_suspended", lost: "task_lost" } as const;
 
 /**
  * An agent that does tasks: registers, sends heartbeats, takes what is assigned to it, runs the handler, reports.
@@ -209,7 +211,7 @@ export class Worker {
     } else if (end.end === "unreported") {
       this.#emit({ type: "task_unreported", taskId, attempt, error: end.error });
     } else {
-      this.#emit({ type: end.end === "completed" ? "task_completed" : "task_lost", taskId, attempt });
+      this.#emit({ type: ENDED[end.end], taskId, attempt });
     }
   }
 
@@ -260,11 +262,13 @@ export class Worker {
 
   async #adopt(taskId: string, attempt: number): Promise<void> {
     try {
-      const { status, taskType, description, parameters, deadline, traceparent, ...task } =
-        await this.#client.getTask(taskId);
+      const task = await this.#client.getTask(taskId);
+      const { status, taskType, description, parameters, deadline, traceparent } = task;
       if (task.attempt !== attempt || (this.#slots.get(taskId)?.task.attempt ?? 0) >= attempt) return;
       if (status === "assigned" && deadline !== undefined) {
-        this.#accept({ taskId, attempt, taskType, description, parameters, deadline, traceparent });
+        const assigned = { taskId, attempt, taskType, description, parameters, deadline, traceparent };
+        const resume = resumeOf(task);
+        this.#accept(resume === undefined ? assigned : { ...assigned, resume });
       } else if (status === "running") {
         // Its handler is gone with the process that started it: it is done anew now, and not only after its deadline.
         const error = "the worker's process ended during this attempt";

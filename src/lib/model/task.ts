@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { CAPABILITIES_MAX, DEPENDENCIES_MAX, DESCRIPTION_MAX_BYTES, RETRIES_MAX } from "./limits.ts";
 import { askSchema, taskQuestionSchema } from "./question.ts";
-import { resumeSchema } from "./resume.ts";
+import { resumeReasonSchema, resumeSchema } from "./resume.ts";
 import {
   attemptSchema,
   capabilitySchema,
@@ -121,6 +121,8 @@ export const taskSchema = z.object({
   question: taskQuestionSchema.optional(),
   /** What the last suspended attempt left for the next. */
   checkpoint: z.json().optional(),
+  /** What woke it after its last suspension. */
+  resumedBy: resumeReasonSchema.optional(),
   result: z.json().optional(),
   error: z.string().optional(),
   createdAt: instantSchema,

@@ -1,4 +1,5 @@
 import type { JsonValue } from "../model/json.ts";
+import type { ResumeReason } from "../model/resume.ts";
 import type { Assignment, AttemptOutcome, TaskEvent } from "../model/task.ts";
 import { PRIORITIES } from "../model/values.ts";
 import { readAttempt, type StoredAttempt } from "./archived-attempts.ts";
@@ -32,6 +33,7 @@ export interface TaskParts {
 export interface TaskExtras {
   question?: StoredQuestion | undefined;
   checkpoint?: Sealed | undefined;
+  resumedBy?: ResumeReason | undefined;
 }
 
 /** The task as it is stored. While it waits, it is assigned to nobody. */
@@ -62,6 +64,7 @@ export function buildTask(row: TaskRow, parts: TaskParts, dependsOn: string[], e
   if (row.expires_at !== null) task.expiresAt = iso(row.expires_at);
   if (extras.question !== undefined) task.question = extras.question;
   if (extras.checkpoint !== undefined) task.checkpoint = extras.checkpoint;
+  if (extras.resumedBy !== undefined) task.resumedBy = extras.resumedBy;
   addTimes(task, row);
   addOutcome(task, row, parts);
   if (parts.key_version !== null) task.keyVersion = parts.key_version;

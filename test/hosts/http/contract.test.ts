@@ -10,6 +10,7 @@ import { listRoutes } from "./contract/lists.ts";
 import { messageRoutes } from "./contract/messages.ts";
 import { numbers } from "./contract/numbers.ts";
 import { pathsAndMethods } from "./contract/paths.ts";
+import { questionRoutes } from "./contract/questions.ts";
 import { statisticsRoutes } from "./contract/statistics.ts";
 import { Api, servedRoutes } from "./contract/support.ts";
 import { taskRoutes } from "./contract/tasks.ts";
@@ -43,6 +44,7 @@ describe("the HTTP contract", () => {
   listRoutes(get);
   channelRoutes(get);
   taskRoutes(get);
+  questionRoutes(get);
   traces(get);
   sensitiveContents(get);
   auditRoutes(get);

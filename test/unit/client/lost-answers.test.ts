@@ -106,7 +106,7 @@ describe("lost answers", () => {
     expect(reply.status).toBe("completed");
     const results = (await direct.peekMessages(supervisor)).messages.filter(({ type }) => type === "task_result");
     expect(results.map(({ payload }) => payload)).toEqual([
-      { taskId, taskType: "work", status: "completed", attempt, result: { answer: 42 } },
+      { taskId, taskType: "work", status: "completed", attempt, version: 2, result: { answer: 42 } },
     ]);
     const agent = await direct.getAgent(worker);
     expect([agent.activeTasks, agent.performance.completed]).toEqual([0, 1]);

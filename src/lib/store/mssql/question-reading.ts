@@ -1,3 +1,4 @@
+import type { ResumeReason } from "../../model/resume.ts";
 import { PRIORITIES } from "../../model/values.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { questionNotFound } from "../question-refusals.ts";
@@ -25,14 +26,17 @@ function askedOf({ asked_of: ids }: Row): string[] {
   return ids === null ? [] : ids.split(",");
 }
 
-/** What tasks keep in rows of their own, from the two recordsets of read-task-extras, the first at `index`. */
+/** What tasks keep in rows of their own, from the three recordsets of read-task-extras, the first at `index`. */
 export class ExtrasOfTasks {
   readonly #values: Map<number, ValueRow[]>;
   readonly #questions: Map<number, Row>;
+  readonly #resumedBy: Map<number, ResumeReason | null>;
 
   constructor(result: BatchResult, index: number) {
     this.#values = valuesByTask(result.rows<ValueRow>(index));
     this.#questions = new Map(result.rows<Row>(index + 1).map((row) => [row.task_no, row]));
+    const woken = result.rows<{ task_no: number; resumed_by: ResumeReason | null }>(index + 2);
+    this.#resumedBy = new Map(woken.map(({ task_no, resumed_by }) => [task_no, resumed_by]));
   }
 
   values(taskNo: number): readonly TaskValueRow[] {
@@ -42,7 +46,11 @@ export class ExtrasOfTasks {
   of(taskNo: number): TaskExtras {
     const values = this.values(taskNo);
     const row = this.#questions.get(taskNo);
-    return { question: row && buildQuestion(row, askedOf(row), values), checkpoint: sealedOf(values, "checkpoint") };
+    return {
+      question: row && buildQuestion(row, askedOf(row), values),
+      checkpoint: sealedOf(values, "checkpoint"),
+      resumedBy: this.#resumedBy.get(taskNo) ?? undefined,
+    };
   }
 }
 

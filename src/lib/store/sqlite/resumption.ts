@@ -1,4 +1,4 @@
-import type { RESUME_REASONS } from "../../model/resume.ts";
+import type { ResumeReason } from "../../model/resume.ts";
 import { changeTask, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -6,13 +6,15 @@ import type { Transaction } from "./transaction.ts";
 
 const RESUMED_BY = "SELECT resumed_by FROM task_suspensions WHERE task_no = ?";
 
-/** What woke a task that was suspended. */
-export function resumedBy(transaction: Transaction, taskNo: number): (typeof RESUME_REASONS)[number] {
-  const reason = transaction.get<{ resumed_by: (typeof RESUME_REASONS)[number] | null }>(
-    RESUMED_BY,
-    taskNo,
-  )?.resumed_by;
-  if (reason === null || reason === undefined) throw new Error(`task number ${taskNo} was suspended and not woken`);
+/** What woke a task after its last suspension; undefined: nothing has, or it was never suspended. */
+export function wokenBy(transaction: Transaction, taskNo: number): ResumeReason | undefined {
+  return transaction.get<{ resumed_by: ResumeReason | null }>(RESUMED_BY, taskNo)?.resumed_by ?? undefined;
+}
+
+/** The same of a task that was suspended and is being handed out. */
+export function resumedBy(transaction: Transaction, taskNo: number): ResumeReason {
+  const reason = wokenBy(transaction, taskNo);
+  if (reason === undefined) throw new Error(`task number ${taskNo} was suspended and not woken`);
   return reason;
 }
 

@@ -21,6 +21,7 @@ import { sealedOf } from "../task-values.ts";
 import { findAgent } from "./agent-rows.ts";
 import { getArchivedAttempts, getArchivedEvents, getArchivedTask, type StoredAttempt } from "./archived-tasks.ts";
 import { newestQuestion, readTaskValues } from "./question-reading.ts";
+import { wokenBy } from "./resumption.ts";
 import { findTask, TASK_COLUMNS, type TaskRow, taskNotFound } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -64,7 +65,11 @@ export function hasExtras(row: Pick<TaskRow, "suspensions" | "gate">): boolean {
 
 function readExtras(transaction: Transaction, taskNo: number): TaskExtras {
   const values = readTaskValues(transaction, taskNo);
-  return { question: newestQuestion(transaction, taskNo, values), checkpoint: sealedOf(values, "checkpoint") };
+  return {
+    question: newestQuestion(transaction, taskNo, values),
+    checkpoint: sealedOf(values, "checkpoint"),
+    resumedBy: wokenBy(transaction, taskNo),
+  };
 }
 
 const UNASSIGNED = sqlWords(UNASSIGNED_STATUSES);
