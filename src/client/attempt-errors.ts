@@ -20,5 +20,12 @@ export function isLost(error: unknown): boolean {
 
 /** What was said cannot be accepted, however often it is said. */
 export function isRefused(error: unknown): boolean {
-  return has(error, ["INVALID_REQUEST", "PAYLOAD_TOO_LARGE", "SCHEMA_MISMATCH", "UNSUPPORTED_MEDIA_TYPE"]);
+  return has(error, [
+    "INVALID_REQUEST",
+    "PAYLOAD_TOO_LARGE",
+    "SCHEMA_MISMATCH",
+    "UNSUPPORTED_MEDIA_TYPE",
+    "CHANNEL_FORBIDDEN",
+    "SUSPENSION_LIMIT",
+  ]);
 }

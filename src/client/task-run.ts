@@ -1,3 +1,4 @@
+import { isAgentCommunicationError } from "../lib/model/errors.ts";
 import { onAbort } from "../lib/model/on-abort.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { isLost, isRefused } from "./attempt-errors.ts";
@@ -224,8 +225,10 @@ export class TaskRun {
       await this.#persist((options) => client.suspendTask(this.#taskId, body, options));
       return { end: "suspended" };
     } catch (error) {
-      // The same handler would ask the same again.
-      if (isRefused(error)) return this.#fail(`the suspension was refused: ${errorText(error)}`, false);
+      // The same handler would ask the same again. (Whether it is this agent that is unknown, or one that is asked: failing tells.)
+      const unknown =
+        suspension.until.question?.askedOf !== undefined && isAgentCommunicationError(error, "AGENT_NOT_FOUND");
+      if (isRefused(error) || unknown) return this.#fail(`the suspension was refused: ${errorText(error)}`, false);
       return this.#unsettled(error);
     }
   }
