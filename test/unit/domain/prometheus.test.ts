@@ -30,6 +30,7 @@ const METRICS: Metrics = {
       pending: 21,
       assigned: 22,
       running: 23,
+      input_required: 31,
       completed: 24,
       failed: 25,
       cancelled: 26,
@@ -69,6 +70,7 @@ agent_communication_tasks{status="blocked"} 20
 agent_communication_tasks{status="pending"} 21
 agent_communication_tasks{status="assigned"} 22
 agent_communication_tasks{status="running"} 23
+agent_communication_tasks{status="input_required"} 31
 agent_communication_tasks{status="completed"} 24
 agent_communication_tasks{status="failed"} 25
 agent_communication_tasks{status="cancelled"} 26

@@ -127,6 +127,7 @@ export interface CopyOptions {
  * const counts = await copyStore(source, target, { includeLeased: false, includeEncrypted: false });
  */
 export async function copyStore(source: CopySource, target: CopyTarget, options: CopyOptions): Promise<CopiedCount[]> {
+  refuseWaiting(source);
   if (!options.includeLeased) refuseLiveLeases(source);
   if (!options.includeEncrypted) refuseEncrypted(source);
   const counts: CopiedCount[] = [];
@@ -144,6 +145,14 @@ function refuseLiveLeases(source: CopySource): void {
   if (messages === 0 && tasks === 0) return;
   throw new CopyError(
     `${source.name} has ${messages} leased messages and ${tasks} assigned or running tasks: let them end first, or carry them over with --include-leased`,
+  );
+}
+
+function refuseWaiting(source: CopySource): void {
+  const waiting = source.waitingTasks();
+  if (waiting === 0) return;
+  throw new CopyError(
+    `${source.name} has ${waiting} open tasks that are gates, have suspended themselves or expire at a time, which a copy does not carry yet: let them end, or cancel them first`,
   );
 }
 
