@@ -149,7 +149,7 @@ function addAssign(tasks: Command, runner: Runner): void {
       .option("--expires-at <time>", "when the task ends wherever it is (ISO 8601)")
       .option(
         "--question <json>",
-        "make it a gate: a question that is answered, and nobody works on (JSON, @file or -)",
+        "make it a gate: its answer is the result, and no worker gets it (JSON, @file or -)",
       )
       .option("--task-id <id>", "your own id; a repeat with the same id assigns nothing twice");
   }
