@@ -147,10 +147,7 @@ function addAssign(tasks: Command, runner: Runner): void {
       .option("--parent <taskId>", "parent task, to filter lists by")
       .option("--to <agentId>", "only this worker")
       .option("--expires-at <time>", "when the task ends wherever it is (ISO 8601)")
-      .option(
-        "--question <json>",
-        "make it a gate: its answer is the result, and no worker gets it (JSON, @file or -)",
-      )
+      .option("--question <json>", "make it a gate: its answer is the result, and no worker gets it (JSON, @file or -)")
       .option("--task-id <id>", "your own id; a repeat with the same id assigns nothing twice");
   }
   const bodyOf = async (
