@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from "commander";
 import type { JsonValue } from "../lib/model/json.ts";
+import { duplicateNames } from "../lib/model/json-names.ts";
 import { changedNumbers } from "../lib/model/json-numbers.ts";
 import type { Terminal } from "./context.ts";
 import { UsageError } from "./exit-codes.ts";
@@ -60,7 +61,7 @@ export async function readJson(terminal: Terminal, text: string, what: string): 
     throw new UsageError(`${what}: is not valid JSON; a string needs quotes: '"hello"'.`);
   }
   // What reads changed here would be sent changed: only the text shows it.
-  const [changed] = changedNumbers(source);
+  const [changed] = [...duplicateNames(source), ...changedNumbers(source)];
   if (changed !== undefined) {
     throw new UsageError(`${what}: ${changed.path === "" ? "it" : changed.path} ${changed.message}.`);
   }

@@ -1,7 +1,8 @@
-import { AgentClient } from "../client/agent-client.ts";
+import type { AgentClient } from "../client/agent-client.ts";
 import { TokenUpkeep } from "../client/token-upkeep.ts";
 import type { Fetch } from "../client/transport.ts";
 import { isAgentCommunicationError } from "../lib/model/errors.ts";
+import { CheckedClient } from "./checked-client.ts";
 import type { Terminal } from "./context.ts";
 import { UsageError } from "./exit-codes.ts";
 import { readText } from "./options.ts";
@@ -45,7 +46,7 @@ export async function serviceClient(baseUrl: string, terminal: Terminal): Promis
     AGENT_COMMUNICATION_TOKEN_FILE: tokenFile,
     AGENT_COMMUNICATION_AGENT_ID: agentId,
   } = terminal.environment;
-  return new AgentClient({
+  return new CheckedClient({
     baseUrl,
     token: token === "" ? undefined : token,
     tokenFile: tokenFile === "" ? undefined : tokenFile,

@@ -26,11 +26,14 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** What is no text is left out: String() throws for an object whose `toString` is no function, and JSON may say that. */
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
 function fieldErrors(value: unknown): FieldError[] | undefined {
   if (!Array.isArray(value)) return undefined;
-  return value
-    .filter(isMembers)
-    .map((error) => ({ path: String(error.path ?? ""), message: String(error.message ?? "") }));
+  return value.filter(isMembers).map(({ path, message }) => ({ path: textOf(path), message: textOf(message) }));
 }
 
 /** The code that fits a status which came without a problem document: from a gateway, or a host that we do not write. */

@@ -67,7 +67,7 @@ const UNAUTHENTICATED_STATUS = 401;
 const TRIES_PER_BUDGET = 3;
 
 /** The parts of a call without their types: `InputOf` has checked them where the call was written. */
-interface LooseInput {
+export interface LooseInput {
   params?: Readonly<Record<string, unknown>> | undefined;
   query?: Readonly<Record<string, unknown>> | undefined;
   body?: unknown;

@@ -17,6 +17,7 @@ export const JSON_MAX_VALUES = 500_000;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
+const COLON = 0x3a;
 const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
@@ -32,33 +33,45 @@ function endOfString(bytes: Uint8Array, start: number): number {
   return bytes.length;
 }
 
+/** What a look at a text has found. */
+export interface JsonShape {
+  /** Why the text is dearer to read than any request needs to be; undefined when it is not. */
+  problem: string | undefined;
+  /** Names that it writes, of all its objects: where there is a problem, those before it. */
+  names: number;
+}
+
 /**
- * Why a text is dearer to read than any request needs to be; undefined when it is not. What is no JSON at all is left to the parser.
+ * Looks at a text. What is no JSON at all is left to the parser.
  *
  * @param bytes UTF-8
  */
-export function shapeProblem(bytes: Uint8Array): string | undefined {
-  if (bytes.length <= CHEAP_BYTES) return undefined;
+export function shapeOf(bytes: Uint8Array): JsonShape {
+  const cheap = bytes.length <= CHEAP_BYTES;
   const deepest = JSON_MAX_DEPTH + OWN_LEVELS;
   /** Members so far of the object at each level; -1 in an array. */
   const members: number[] = [];
   let values = 1;
+  let names = 0;
+  const dear = (problem: string): JsonShape => ({ problem, names });
   for (let at = 0; at < bytes.length; ) {
     const byte = bytes[at];
     at += 1;
     if (byte === QUOTE) at = endOfString(bytes, at);
+    else if (byte === COLON) names += 1;
+    else if (cheap) continue;
     else if (byte === COMMA) {
       values += 1;
       const level = members.length - 1;
       const count = members[level] ?? -1;
       if (count >= 0) members[level] = count + 1;
-      if (count >= JSON_MAX_MEMBERS) return `has an object of more than ${JSON_MAX_MEMBERS} members`;
+      if (count >= JSON_MAX_MEMBERS) return dear(`has an object of more than ${JSON_MAX_MEMBERS} members`);
     } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
       values += 1;
       members.push(byte === OPEN_OBJECT ? 1 : -1);
-      if (members.length > deepest) return `is nested deeper than ${JSON_MAX_DEPTH} levels`;
+      if (members.length > deepest) return dear(`is nested deeper than ${JSON_MAX_DEPTH} levels`);
     } else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) members.pop();
-    if (values > JSON_MAX_VALUES) return `has more than ${JSON_MAX_VALUES} values`;
+    if (values > JSON_MAX_VALUES) return dear(`has more than ${JSON_MAX_VALUES} values`);
   }
-  return undefined;
+  return { problem: undefined, names };
 }

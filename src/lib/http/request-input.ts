@@ -1,10 +1,11 @@
 import { isUtf8 } from "node:buffer";
 import { z } from "zod";
-import { AgentCommunicationError } from "../model/errors.ts";
+import { AgentCommunicationError, type FieldError } from "../model/errors.ts";
+import { countMembers, duplicateNames } from "../model/json-names.ts";
 import { changedNumbers } from "../model/json-numbers.ts";
 import { REQUEST_MAX_BYTES } from "../model/limits.ts";
 import { parseOnce } from "../model/parse.ts";
-import { shapeProblem } from "./json-shape.ts";
+import { shapeOf } from "./json-shape.ts";
 import type { Route } from "./route.ts";
 
 /** What a host hands to the pipeline: a request as it came, nothing checked. */
@@ -50,7 +51,8 @@ export function readJson(route: Route, raw: RawRequest): unknown {
     const detail = "Send the body as Content-Type: application/json in UTF-8, without a Content-Encoding.";
     throw new AgentCommunicationError("UNSUPPORTED_MEDIA_TYPE", detail);
   }
-  refuseDearShape(bytes);
+  const { problem, names } = shapeOf(bytes);
+  if (problem !== undefined) refuseBody([{ path: "", message: problem }]);
   if (!isUtf8(bytes)) throw new AgentCommunicationError("INVALID_REQUEST", "The body is not valid UTF-8.");
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
   let value: unknown;
@@ -60,25 +62,17 @@ export function readJson(route: Route, raw: RawRequest): unknown {
     // The parser's own message quotes the body.
     throw new AgentCommunicationError("INVALID_REQUEST", "The body is not valid JSON.");
   }
-  refuseChangedNumbers(text);
+  if (names !== countMembers(value)) refuseBody(duplicateNames(text));
+  refuseBody(changedNumbers(text));
   return value;
 }
 
-/** @throws INVALID_REQUEST before a text is parsed that would hold everybody up */
-function refuseDearShape(bytes: Uint8Array): void {
-  const message = shapeProblem(bytes);
-  if (message === undefined) return;
-  throw new AgentCommunicationError("INVALID_REQUEST", `The body is invalid: it ${message}.`, {
-    errors: [{ path: "", message }],
-  });
-}
-
-/** @throws INVALID_REQUEST when the text has numbers that reading has changed */
-function refuseChangedNumbers(text: string): void {
-  const errors = changedNumbers(text);
-  if (errors.length === 0) return;
-  const detail = `The body is invalid: ${errors[0]?.path} ${errors[0]?.message}`;
-  throw new AgentCommunicationError("INVALID_REQUEST", detail, { errors });
+/** @throws INVALID_REQUEST with the errors, if there are any */
+function refuseBody(errors: FieldError[]): void {
+  const [first] = errors;
+  if (first === undefined) return;
+  const place = first.path === "" ? "it" : first.path;
+  throw new AgentCommunicationError("INVALID_REQUEST", `The body is invalid: ${place} ${first.message}`, { errors });
 }
 
 /** The query as a record. @throws INVALID_REQUEST when a parameter is given twice */

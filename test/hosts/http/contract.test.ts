@@ -8,6 +8,7 @@ import { credentialRoutes } from "./contract/credentials.ts";
 import { sensitiveContents } from "./contract/encryption.ts";
 import { listRoutes } from "./contract/lists.ts";
 import { messageRoutes } from "./contract/messages.ts";
+import { names } from "./contract/names.ts";
 import { numbers } from "./contract/numbers.ts";
 import { pathsAndMethods } from "./contract/paths.ts";
 import { questionRoutes } from "./contract/questions.ts";
@@ -50,6 +51,7 @@ describe("the HTTP contract", () => {
   auditRoutes(get);
   statisticsRoutes(get);
   badInput(get);
+  names(get);
   numbers(get);
   pathsAndMethods(get);
 

@@ -44,7 +44,8 @@ describe("the command line", () => {
   });
 
   it("health: exit code 1 when the service says that it is unhealthy", async () => {
-    const body = JSON.stringify({ status: "unhealthy", checks: { databaseConnection: false } });
+    const checks = { ...(await client.health()).checks, databaseConnection: false };
+    const body = JSON.stringify({ status: "unhealthy", checks });
     const server = createServer((_request, response) =>
       response.writeHead(503, { "content-type": "application/json" }).end(body),
     );
@@ -54,6 +55,12 @@ describe("the command line", () => {
     server.close();
     expect(code).toBe(1);
     expect(out).toMatch(/^checks\.databaseConnection +false$/m);
+  });
+
+  it("JSON with a name twice in an object is a wrong command line", async () => {
+    const payload = '{"order": {"id": 1, "id": 2}}';
+    const { code, error } = await run(["send", "hand", "--from", "lead", "--payload", payload]);
+    expect([code, error]).toEqual([2, expect.stringMatching(/--payload: order\.id is given more than once/)]);
   });
 
   it("JSON with a number that would be changed is a wrong command line, from an option, a file and standard input", async () => {

@@ -248,12 +248,12 @@ describe("credentials", () => {
   });
 
   it("a token that comes with a registration is shown", async () => {
-    const agent = { agentId: "new", role: "worker" };
+    const registered = (await run(["agents", "register", "new", "--json"])).out;
     const asked: (string | undefined)[] = [];
     const server = createServer((request, response) => {
       asked.push(request.headers.authorization, request.headers["idempotency-key"]?.toString());
       response.writeHead(201, { "content-type": "application/json" });
-      response.end(JSON.stringify({ agent, token: "agt_the-token" }));
+      response.end(JSON.stringify({ ...JSON.parse(registered), token: "agt_the-token" }));
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as AddressInfo;

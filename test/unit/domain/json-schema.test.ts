@@ -34,6 +34,15 @@ async function refusal(schema: Schema): Promise<{ path: string; message: string 
   }
 }
 
+/** So many definitions, each of which refers twice to the next: 2^n ways to the last one. */
+function multiplied(definitions: number, refer: (ref: JsonValue) => JsonValue): Schema {
+  const parts = Array.from({ length: definitions }, (_, n): [string, JsonValue] => [
+    `d${n}`,
+    refer({ $ref: `#/$defs/d${n + 1}` }),
+  ]);
+  return { $ref: "#/$defs/d0", $defs: { ...Object.fromEntries(parts), [`d${definitions}`]: { type: "string" } } };
+}
+
 describe("numbers of JSON Schema", () => {
   it("are multiples as they are written: every amount in cents", async () => {
     const schemas = new PayloadSchemas();
@@ -405,6 +414,17 @@ describe("a schema that cannot be used is refused with its place", () => {
       "schema",
       "refers to itself endlessly",
     ],
+    [multiplied(11, (ref) => ({ allOf: [ref, ref] })), "schema", "takes too long to check the smallest values"],
+    [
+      multiplied(11, (ref) =>
+        Object.fromEntries([
+          ["if", ref],
+          ["then", ref],
+        ]),
+      ),
+      "schema",
+      "takes too long to check the smallest values",
+    ],
     [
       { $schema: "http://json-schema.org/draft-07/schema#" },
       "schema.$schema",
@@ -422,6 +442,13 @@ describe("a schema that cannot be used is refused with its place", () => {
     ],
   ])("%j", async (schema, path, message) => {
     expect(await refusal(schema)).toEqual({ path, message });
+  });
+
+  it("and one whose definitions share a base is none of them", async () => {
+    expect(await refusal(multiplied(7, (ref) => ({ allOf: [ref, ref] })))).toBeUndefined();
+    const members = Array.from({ length: 300 }, () => ({ allOf: [{ $ref: "#/$defs/base" }, { minProperties: 1 }] }));
+    const base = { type: "object", required: ["id"], properties: { id: { type: "string" } } };
+    expect(await refusal({ anyOf: members, $defs: { base } })).toBeUndefined();
   });
 
   it("and no stranger's schema changes what the next one means", async () => {

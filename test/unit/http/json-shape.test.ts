@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { JSON_MAX_MEMBERS, JSON_MAX_VALUES, shapeProblem } from "../../../src/lib/http/json-shape.ts";
+import { JSON_MAX_MEMBERS, JSON_MAX_VALUES, shapeOf } from "../../../src/lib/http/json-shape.ts";
 
-const problem = (text: string) => shapeProblem(Buffer.from(text));
+const problem = (text: string) => shapeOf(Buffer.from(text)).problem;
 const object = (members: number) => `{${Array.from({ length: members }, (_, n) => `"k${n}":1`).join(",")}}`;
 const padded = (text: string) => text + " ".repeat(20_000);
 

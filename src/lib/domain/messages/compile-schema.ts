@@ -7,13 +7,13 @@ import {
   interpret,
 } from "@hyperjump/json-schema/experimental";
 import { fromJs } from "@hyperjump/json-schema/instance/experimental";
-import { withinTime } from "../../base/within-time.ts";
 import type { FieldError } from "../../model/errors.ts";
 import type { JsonValue } from "../../model/json.ts";
 import type { MessageTypeDefinition } from "../../model/message.ts";
 import { BadSchema } from "./json-schema/bad-schema.ts";
 import { DIALECT, dialectReady, STANDARD } from "./json-schema/dialect.ts";
 import { withTexts } from "./json-schema/plain-values.ts";
+import { refuseDear } from "./json-schema/probes.ts";
 import { ProblemCollector } from "./json-schema/problems.ts";
 
 /**
@@ -48,19 +48,6 @@ function inDialect(schema: JsonValue, pointer = ""): JsonValue {
   return Object.fromEntries(kept.map(([name, part]) => [name, inDialect(part, `${pointer}/${name}`)]));
 }
 
-/** A schema without an end refers to itself at the same place of the payload: every value shows it. */
-const PROBES: readonly JsonValue[] = [null, {}, [], "", 0];
-const PROBE_MILLISECONDS = 250;
-
-function refuseEndless(check: PayloadCheck): void {
-  try {
-    withinTime(() => PROBES.forEach(check), PROBE_MILLISECONDS);
-  } catch (error) {
-    const endless = error instanceof RangeError;
-    throw new BadSchema(endless ? "refers to itself endlessly" : "takes too long to check the smallest values", "");
-  }
-}
-
 /**
  * A check of payloads. `format`, `contentMediaType` and the like are annotations, as the standard has them by default; keywords
  * that 2020-12 does not know (`dependencies`, `nullable`) mean nothing; references to other documents are refused.
@@ -72,9 +59,9 @@ export async function compileSchema(schema: MessageTypeDefinition["schema"]): Pr
   if (typeof schema === "object" && Object.hasOwn(schema, "$async")) {
     throw new BadSchema("asynchronous schemas are not supported", "/$async");
   }
-  const check = checkOf(await compileDocument(inDialect(withTexts(schema))));
-  refuseEndless(check);
-  return check;
+  const compiled = await compileDocument(inDialect(withTexts(schema)));
+  refuseDear(compiled);
+  return checkOf(compiled);
 }
 
 async function compileDocument(schema: JsonValue): Promise<CompiledSchema> {
