@@ -40,6 +40,10 @@ function replyProblem(key: RouteKey, reply: unknown): string | undefined {
 function isFault(issue: Issue): boolean {
   switch (issue.code) {
     case "unrecognized_keys":
+    case "invalid_format":
+    case "too_small":
+    case "too_big":
+      // Texts and numbers that are shown as they are; of the audit they are what is to be verified.
       return false;
     case "invalid_value":
       return typeof issue.input !== "string";

@@ -3,7 +3,7 @@ import { type Clock, stopwatch } from "../lib/model/clock.ts";
 import { isAgentCommunicationError } from "../lib/model/errors.ts";
 import type { LeasedMessage } from "../lib/model/message.ts";
 import type { AgentClient } from "./agent-client.ts";
-import { waitMilliseconds } from "./retry-policy.ts";
+import { LONGEST_SILENCE_MILLISECONDS, waitMilliseconds } from "./retry-policy.ts";
 import { TokenUpkeep } from "./token-upkeep.ts";
 import { checkedHeartbeat, checkedMessages } from "./wire-shapes.ts";
 
@@ -38,8 +38,6 @@ const LEASE_SECONDS = 30;
  */
 const REFUSALS_FOR_GOOD = 3;
 const REFUSED_FOR_GOOD_MILLISECONDS = 6_000;
-/** However long a service, or something in front of it, asks to be left alone. */
-const LONGEST_SILENCE_MILLISECONDS = 300_000;
 /** A heartbeat is repeated for as long as the next one is away, and this long at least: a try takes a third of it. */
 const SHORTEST_BEAT_BUDGET_MILLISECONDS = 3_000;
 

@@ -1,5 +1,6 @@
-import { AgentCommunicationError } from "../lib/model/errors.ts";
+import { AgentCommunicationError, type FieldError } from "../lib/model/errors.ts";
 import type { JsonValue } from "../lib/model/json.ts";
+import { lossyNumbers } from "../lib/model/json-numbers.ts";
 import { REQUEST_MAX_BYTES } from "../lib/model/limits.ts";
 import { errorText } from "./handler-errors.ts";
 
@@ -16,17 +17,33 @@ function toText(value: unknown): string {
   return text;
 }
 
+/** NaN and infinities would become null in the text, and a failed computation would read as a result. */
+function refuseLostNumbers(returned: unknown): void {
+  let first: FieldError | undefined;
+  try {
+    [first] = lossyNumbers(returned);
+  } catch {
+    // A getter or a proxy that throws when it is looked at again: what could be written was written.
+    return;
+  }
+  if (first === undefined) return;
+  const place = first.path === "" ? "it" : first.path;
+  throw new AgentCommunicationError("INVALID_REQUEST", `${place} ${first.message}`);
+}
+
 /**
  * What a handler returned, as JSON: a copy, so that what it changes later does not change a result that is still being
  * delivered. Undefined stays undefined.
  *
- * @throws AgentCommunicationError INVALID_REQUEST for what is no JSON: a cycle, a BigInt, a function, a `toJSON` that throws
+ * @throws AgentCommunicationError INVALID_REQUEST for what is no JSON: a cycle, a BigInt, a function, a `toJSON` that throws, a number
+ *   that JSON would change
  * @throws AgentCommunicationError PAYLOAD_TOO_LARGE for what is larger than any request: the service would not read it to its
  *   end, and cut the connection instead of saying so
  */
 export function jsonResult(returned: unknown): JsonValue | undefined {
   if (returned === undefined) return undefined;
   const text = toText(returned);
+  refuseLostNumbers(returned);
   if (text.length > REQUEST_MAX_BYTES || new TextEncoder().encode(text).length > REQUEST_MAX_BYTES) {
     throw new AgentCommunicationError("PAYLOAD_TOO_LARGE", `it has more than ${REQUEST_MAX_BYTES} bytes`);
   }

@@ -1,6 +1,6 @@
 import type { Clock } from "../lib/model/clock.ts";
 import { isOurs } from "./handler-errors.ts";
-import { isTransient } from "./retry-policy.ts";
+import { isTransient, LONGEST_SILENCE_MILLISECONDS } from "./retry-policy.ts";
 
 /** Says something again and again until it is answered: a result is worth more than the call that failed to deliver it. */
 
@@ -9,10 +9,11 @@ const FIRST_WAIT_MILLISECONDS = 500;
 /** As often as heartbeats are sent by default: a credential that is refused for good must not be tried all the time. */
 const LONGEST_WAIT_MILLISECONDS = 30_000;
 
-/** Milliseconds until call number `call` (2 for the first repeat): from half of the bound up to the bound, or Retry-After. */
+/** Milliseconds until call number `call` (2 for the first repeat): from half of the bound up to the bound, or Retry-After, up to five minutes. */
 export function persistenceWait(call: number, retryAfterSeconds: number | undefined, random: number): number {
   const bound = Math.min(FIRST_WAIT_MILLISECONDS * 2 ** Math.min(call - 1, 16), LONGEST_WAIT_MILLISECONDS);
-  return Math.max((bound / 2) * (1 + random), (retryAfterSeconds ?? 0) * 1_000);
+  const asked = Math.min((retryAfterSeconds ?? 0) * 1_000, LONGEST_SILENCE_MILLISECONDS);
+  return Math.max((bound / 2) * (1 + random), asked);
 }
 
 /** True when the service did not decide: nothing answered, or it said "later". */

@@ -5,6 +5,11 @@ import { type OperationKey, REPEATS } from "../lib/model/operations.ts";
 /** The first wait is up to this long, and each further one up to twice the one before. */
 const FIRST_WAIT_MILLISECONDS = 100;
 const LONGEST_WAIT_MILLISECONDS = 5_000;
+/**
+ * However long a service, or something in front of it, asks to be left alone, what goes on without an end asks again after this: a
+ * gateway that says "a day" once must not keep a result from being delivered.
+ */
+export const LONGEST_SILENCE_MILLISECONDS = 300_000;
 
 /**
  * Milliseconds to wait before repeat number `repeat` (1 for the first): anything from 0 to the bound ("full jitter"),

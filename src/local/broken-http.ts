@@ -1,4 +1,4 @@
-import type { RequestListener, Server } from "node:http";
+import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { problemReply, type RawReply } from "../lib/http/problem.ts";
 import { AgentCommunicationError } from "../lib/model/errors.ts";
@@ -26,20 +26,6 @@ export function refuseConnect(server: Server, connections: Connections): void {
     const error = new AgentCommunicationError("METHOD_NOT_ALLOWED", detail, { allow: SERVED_METHODS });
     connections.afterLast(socket, () => write(problemReply(error), "Method Not Allowed", socket));
   });
-}
-
-/** Refuses what has no Host, which HTTP/1.1 asks for (RFC 9112, section 3.2). Older requests, which need none, are let through. */
-export function refuseWithoutHost(listener: RequestListener): RequestListener {
-  return (request, response) => {
-    if (request.headers.host !== undefined || request.httpVersion !== "1.1") {
-      listener(request, response);
-      return;
-    }
-    const error = new AgentCommunicationError("INVALID_REQUEST", "The request has no Host header.");
-    const { status, headers, text } = problemReply(error);
-    const length = Buffer.byteLength(text);
-    response.writeHead(status, { ...headers, "content-length": length, connection: "close" }).end(text);
-  };
 }
 
 /** Those of the route table. */

@@ -1,7 +1,8 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { Log } from "../lib/trace/log.ts";
-import { refuseConnect, refuseWithoutHost } from "./broken-http.ts";
+import { refuseAmbiguous } from "./ambiguous-http.ts";
+import { refuseConnect } from "./broken-http.ts";
 import type { Connections } from "./connections.ts";
 import type { SilentConnections } from "./silent-connections.ts";
 import type { TlsFiles } from "./tls.ts";
@@ -30,7 +31,7 @@ export function createNodeServer(
   connections: Connections,
   log: Log,
 ): Server {
-  const serve = connections.inTurn(refuseWithoutHost(listener));
+  const serve = connections.inTurn(refuseAmbiguous(listener));
   const limits = {
     connectionsCheckingInterval: CHECK_MILLISECONDS,
     requestTimeout: REQUEST_TIMEOUT_MILLISECONDS,

@@ -1,4 +1,4 @@
-import type { AuditDetail, AuditEntry, ListAuditQuery } from "../model/audit.ts";
+import { type AuditDetail, type AuditEntry, auditDetailSchema, type ListAuditQuery } from "../model/audit.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { iso } from "./instants.ts";
 import type { Paged } from "./store.ts";
@@ -22,13 +22,37 @@ export const AUDIT_COLUMNS = "e.entry_no, e.at, e.actor, e.action, e.subject_kin
 export function readEntry(row: AuditRow): AuditEntry {
   return {
     entryNo: row.entry_no,
-    at: iso(row.at),
+    at: auditTime(row.at),
     actor: row.actor,
     action: row.action,
     subjectKind: row.subject_kind,
     subjectId: row.subject_id,
-    detail: JSON.parse(row.detail) as AuditDetail,
+    detail: readDetail(row.detail),
   };
+}
+
+/** What stands for a detail that was changed into something that is none. No entry of ours has it, so its hash is another. */
+const UNREADABLE: AuditDetail = { unreadable: true };
+
+/**
+ * Whoever can write the database can write a row that cannot be read. It must not make the whole audit unreadable: the row reads as
+ * something that is not what was sealed, and verifying says which one it is.
+ */
+function readDetail(text: string): AuditDetail {
+  try {
+    const detail = auditDetailSchema.safeParse(JSON.parse(text));
+    return detail.success ? detail.data : UNREADABLE;
+  } catch {
+    return UNREADABLE;
+  }
+}
+
+/** The first and the last time that a Date can hold. */
+const DATE_MAX_MILLISECONDS = 8.64e15;
+
+/** A time of the audit as callers see it; one that was changed into none is the nearest that there is. */
+export function auditTime(milliseconds: number): string {
+  return iso(Math.max(-DATE_MAX_MILLISECONDS, Math.min(milliseconds, DATE_MAX_MILLISECONDS)));
 }
 
 /**

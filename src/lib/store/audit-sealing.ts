@@ -6,7 +6,7 @@ import {
   type UnsealedAudit,
 } from "../model/audit.ts";
 import { hashBlock, hashEntry, NO_PREVIOUS_HASH } from "../security/audit-chain.ts";
-import { type AuditRow, readEntry } from "./audit-reading.ts";
+import { type AuditRow, auditTime, readEntry } from "./audit-reading.ts";
 import { AHEAD_MILLISECONDS } from "./clock-steps.ts";
 import type { Deciding, Decision } from "./decision.ts";
 import { iso } from "./instants.ts";
@@ -43,13 +43,13 @@ export function readBlock(row: BlockRow): AuditBlock {
     firstEntryNo: row.first_entry_no,
     lastEntryNo: row.last_entry_no,
     entryCount: row.entry_count,
-    newestAt: iso(row.newest_at),
-    sealedAt: iso(row.sealed_at),
+    newestAt: auditTime(row.newest_at),
+    sealedAt: auditTime(row.sealed_at),
     floorNo: row.floor_no,
     previousHash: row.previous_hash,
     hash: row.hash,
   };
-  return row.dropped_at === null ? block : { ...block, droppedAt: iso(row.dropped_at) };
+  return row.dropped_at === null ? block : { ...block, droppedAt: auditTime(row.dropped_at) };
 }
 
 export interface UnsealedRow {
@@ -58,7 +58,7 @@ export interface UnsealedRow {
 }
 
 export function readUnsealed({ count, oldest_at: oldestAt }: UnsealedRow): UnsealedAudit {
-  return oldestAt === null ? { count } : { count, oldestAt: iso(oldestAt) };
+  return oldestAt === null ? { count } : { count, oldestAt: auditTime(oldestAt) };
 }
 
 /** A member as it was sealed. */
@@ -129,7 +129,7 @@ function sealBlock({ previous, entries, floorNo }: SeenUnsealed, now: number): S
     firstEntryNo: numbers[0] ?? 0,
     lastEntryNo: numbers.at(-1) ?? 0,
     entryCount: entries.length,
-    newestAt: iso(entries.reduce((newest, row) => Math.max(newest, row.at), 0)),
+    newestAt: auditTime(entries.reduce((newest, row) => Math.max(newest, row.at), 0)),
     sealedAt: iso(now),
     floorNo,
     previousHash: previous?.hash ?? NO_PREVIOUS_HASH,

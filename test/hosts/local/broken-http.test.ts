@@ -68,6 +68,36 @@ describe("broken HTTP", () => {
     expect(problemOf(await exchange("GET /api/health HTTP/1.1\r\n\r\n")).code).toBe("INVALID_REQUEST");
   });
 
+  it("that two readers may take for different requests is refused, and its connection closed", async () => {
+    const head = (target: string, lines: string) => `GET ${target} HTTP/1.1\r\n${lines}\r\n\r\n`;
+    const own = new URL(host.url).host;
+    const ambiguous: [text: string, detail: string][] = [
+      [head("/api/health", "Host: localhost\r\nhost: other.example"), "Host: must be present once."],
+      [head("/api/health", "Host: localhost\r\nHost: localhost"), "Host: must be present once."],
+      [head("http://other.example/api/health", `Host: ${own}`), "Host: must be the host of the request's target."],
+      [
+        head("HTTP://localhost@other.example/api/health", "Host: localhost"),
+        "Host: must be the host of the request's target.",
+      ],
+      [
+        head("/api/health", "Host: localhost\r\nTransfer-Encoding: gzip, chunked") + "0\r\n\r\n",
+        "Transfer-Encoding: must be chunked.",
+      ],
+    ];
+    for (const [text, detail] of ambiguous) {
+      const answer = await exchange(text);
+      expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+      expect(problemOf(answer)).toMatchObject({ code: "INVALID_REQUEST", detail });
+    }
+    const served = [
+      head(`http://${own}/api/health`, `Host: ${own}`),
+      head("http://LOCALHOST/api/health", "Host: localhost"),
+    ];
+    for (const text of served) {
+      expect(await exchange(text, (answer) => answer.endsWith("}"))).toMatch(/^HTTP\/1\.1 200 /);
+    }
+  });
+
   it("is not what expects something that is not known here", async () => {
     const text = "GET /api/health HTTP/1.1\r\nHost: localhost\r\nExpect: the-unexpected\r\n\r\n";
     expect(await exchange(text, (answer) => answer.includes("healthy"))).toMatch(/^HTTP\/1\.1 200 /);

@@ -28,7 +28,7 @@ const THROWN: Record<string, string | RegExp> = {
   permanent: "for good",
   "then-getter": /JSON/,
 };
-const REFUSED = ["circular", "bigint", "function-result", "to-json", "large-result", "huge-result"];
+const REFUSED = ["circular", "bigint", "not-a-number", "function-result", "to-json", "large-result", "huge-result"];
 
 describe("a worker whose user code does everything that might end it", () => {
   let host: LocalHost;

@@ -31,6 +31,7 @@ const thrown: Record<string, () => unknown> = {
 const returned: Record<string, () => unknown> = {
   circular: () => circular,
   bigint: () => 1n,
+  "not-a-number": () => ({ mean: [0 / Number("0")] }),
   "function-result": () => () => undefined,
   "to-json": () => ({ toJSON: () => JSON.parse("{") }),
   "large-result": () => "x".repeat(300_000),

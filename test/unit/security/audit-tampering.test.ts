@@ -139,6 +139,33 @@ const TAMPERING: readonly { name: string; act(file: Intruder): void; found: (str
     found: ["block 4, entry 12: was changed"],
   },
   {
+    name: "entries become such that are none: no JSON, no detail, no time",
+    act(file) {
+      file.run("UPDATE audit_entries SET detail = '{bad' WHERE entry_no = 2");
+      file.run("UPDATE audit_entries SET detail = '[1]' WHERE entry_no = 5");
+      file.run("UPDATE audit_entries SET at = 9000000000000000 WHERE entry_no = 8");
+    },
+    found: ["block 1, entry 2: was changed", "block 2, entry 5: was changed", "block 3, entry 8: was changed"],
+  },
+  {
+    name: "an entry becomes one that no store can read",
+    act(file) {
+      file.run("UPDATE audit_entries SET at = 1152921504606846976 WHERE entry_no = 5");
+      file.run("UPDATE audit_entries SET actor = 'somebody' WHERE entry_no = 12");
+    },
+    found: ["block 2: cannot be read: the service failed at it", "block 4, entry 12: was changed"],
+  },
+  {
+    name: "a block becomes one that no store can read",
+    act: (file) => file.run("UPDATE audit_blocks SET newest_at = 1152921504606846976 WHERE block_no = 2"),
+    found: ["block 1: cannot be read: the service failed at it, or at one behind it"],
+  },
+  {
+    name: "a drop that is marked with a time beyond all times",
+    act: (file) => file.drop([1], 9_000_000_000_000_000),
+    found: ["block 1: was dropped at +275760-09-13T00:00:00.000Z, which is in the future"],
+  },
+  {
     name: "two entries change places",
     act(file) {
       for (const [from, to] of [

@@ -1,4 +1,5 @@
 import type { AuditBlock, AuditBlockContents, AuditDigest, AuditDigestReply } from "../../model/audit.ts";
+import { isAgentCommunicationError } from "../../model/errors.ts";
 import { hashBlock, hashEntry, NO_PREVIOUS_HASH } from "../../security/audit-chain.ts";
 
 /** Computes the audit's hashes again, from what the API shows, and says what does not fit. */
@@ -114,9 +115,48 @@ function earlyDrop(block: AuditBlock, state: AuditState, digest: AuditDigest | u
 }
 
 /**
+ * What a block that cannot be read counts as: a finding. Whoever changes a row into one that no store can read must not be able to keep
+ * the others from being verified.
+ *
+ * @throws the error, unless it is that of a service which failed at this block
+ */
+function unreadable(blockNo: number, error: unknown): AuditProblem {
+  if (!isAgentCommunicationError(error, "INTERNAL")) throw error;
+  return { blockNo, problem: "cannot be read: the service failed at it" };
+}
+
+/** As the source's, until it cannot read on. */
+async function* readableBlocks(
+  source: AuditSource,
+  start: number,
+  problems: AuditProblem[],
+): AsyncIterable<AuditBlock> {
+  let last = start;
+  try {
+    for await (const block of source.blocksAfter(start)) {
+      yield block;
+      last = block.blockNo;
+    }
+  } catch (error) {
+    const { problem } = unreadable(last, error);
+    problems.push({ blockNo: last + 1, problem: `${problem}, or at one behind it` });
+  }
+}
+
+/** The problems inside a block, and how many entries it has now. */
+async function lookInto(source: AuditSource, blockNo: number): Promise<{ problems: AuditProblem[]; entries: number }> {
+  try {
+    const contents = await source.contentsOf(blockNo);
+    return { problems: problemsOf(contents), entries: contents.members.length };
+  } catch (error) {
+    return { problems: [unreadable(blockNo, error)], entries: 0 };
+  }
+}
+
+/**
  * Verifies the chain, every block and every entry in it.
  *
- * @throws whatever the source throws
+ * @throws whatever the source throws, but that the service failed at a block (INTERNAL), which is a finding
  * @example
  * const { problems } = await verifyAudit(source, { digest });
  */
@@ -135,7 +175,7 @@ export async function verifyAudit(
   };
   let previous: AuditBlock | undefined;
   let met = digest === undefined || digest.blockNo === 0;
-  for await (const block of source.blocksAfter(start)) {
+  for await (const block of readableBlocks(source, start, report.problems)) {
     const { blockNo, hash } = block;
     report.problems.push(...breaksOf(block, (previous?.blockNo ?? start) + 1, previous));
     if (state !== undefined) report.problems.push(...earlyDrop(block, state, digest));
@@ -143,10 +183,10 @@ export async function verifyAudit(
       met = true;
       if (hash !== digest.hash) report.problems.push({ blockNo, problem: "has a different hash from the digest" });
     }
-    const contents = block.droppedAt === undefined || all ? await source.contentsOf(blockNo) : undefined;
-    if (contents !== undefined) report.problems.push(...problemsOf(contents));
+    const seen = block.droppedAt === undefined || all ? await lookInto(source, blockNo) : undefined;
+    if (seen !== undefined) report.problems.push(...seen.problems);
     report.blocks += 1;
-    if (block.droppedAt === undefined) report.entries += contents?.members.length ?? 0;
+    if (block.droppedAt === undefined) report.entries += seen?.entries ?? 0;
     else report.dropped += 1;
     report.newest = { blockNo, hash };
     previous = block;
