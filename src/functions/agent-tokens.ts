@@ -29,7 +29,7 @@ export const renewToken = defineRoute({
   name: "renewToken",
   summary: "Renews the token that the request presents",
   description:
-    "The reply shows the new token, this once. The old one stays valid until the new one is first used, so a lost answer loses nothing.",
+    "The reply shows the new token, this once. The old one stays valid until the new one is first used, so a lost answer loses nothing. An agent may renew 20 times at once and then 6 times a minute; `429` beyond that.",
   example: {
     body: {},
     reply: {
@@ -41,8 +41,10 @@ export const renewToken = defineRoute({
   allow: ITS_OWN,
   statuses: [201],
   changesRights: true,
-  async handler(services, { caller }) {
-    return { status: 201, body: await services.credentials.renew(tokenOf(caller)) };
+  async handler(services, { caller, params }) {
+    const credentialId = tokenOf(caller);
+    refuseBreeding(services.renewals.take(params.agentId));
+    return { status: 201, body: await services.credentials.renew(credentialId) };
   },
 });
 
@@ -51,4 +53,17 @@ function tokenOf(caller: Caller): string {
   if (caller.kind === "agent" && caller.credential === "token") return caller.credentialId;
   const detail = "This route needs the token of an agent, and the request presents none.";
   throw new AgentCommunicationError("FORBIDDEN", detail);
+}
+
+/**
+ * Up to five renewals of a token may be in use at once, and each of them can renew again: without a limit a stolen token makes a hundred a
+ * second, faster than anybody revokes them.
+ *
+ * @param seconds until the agent may renew again; 0: now
+ * @throws RATE_LIMITED
+ */
+function refuseBreeding(seconds: number): void {
+  if (seconds === 0) return;
+  const detail = "The agent renews its tokens too often; wait as long as Retry-After says.";
+  throw new AgentCommunicationError("RATE_LIMITED", detail, { retryAfterSeconds: seconds });
 }

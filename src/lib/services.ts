@@ -16,10 +16,12 @@ import { TaskContents } from "./domain/tasks/task-contents.ts";
 import { TaskQuestions } from "./domain/tasks/task-questions.ts";
 import { countingGate } from "./gates/counting-gate.ts";
 import type { Gate } from "./gates/gate.ts";
+import { RateLimiter } from "./gates/rate-limiter.ts";
 import { RefusalCounter } from "./gates/refusal-counter.ts";
 import { RequiredGate } from "./gates/required-gate.ts";
 import { openGate } from "./http/caller-guard.ts";
 import type { Clock } from "./model/clock.ts";
+import { RENEWALS_AT_ONCE_MAX, RENEWALS_PER_MINUTE } from "./model/limits.ts";
 import { ContentEncryption } from "./security/content-encryption.ts";
 import { openKeys } from "./security/open-keys.ts";
 import type { Store } from "./store/store.ts";
@@ -35,6 +37,8 @@ export interface Services {
   gate: Gate;
   /** In which order long bodies are read. */
   turns: Turns;
+  /** How often each agent may renew its tokens. */
+  renewals: RateLimiter;
   registry: AgentRegistry;
   credentials: CredentialRegistry;
   messages: MessageQueueManager;
@@ -102,6 +106,7 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
     telemetry,
     gate,
     turns: new Turns(),
+    renewals: new RateLimiter({ clock, perSecond: RENEWALS_PER_MINUTE / 60, burst: RENEWALS_AT_ONCE_MAX }),
     registry: new AgentRegistry({ store, heartbeatIntervalSeconds: config.heartbeatIntervalSeconds, agentChanged }),
     credentials,
     messages: new MessageQueueManager({ store, clock, encryption, schemas, policy }),

@@ -69,6 +69,9 @@ export const LABEL_MAX_CHARACTERS = 128;
 export const TERM_MAX_DAYS = 3_650;
 /** Tokens that one renewal after the other may have made of the same token before any is used; beyond, the oldest ends. */
 export const PENDING_RENEWALS_MAX = 5;
+/** Renewals that an agent may ask of a process at once, and after these in a minute: a stolen token must not breed faster than it is revoked. */
+export const RENEWALS_AT_ONCE_MAX = 20;
+export const RENEWALS_PER_MINUTE = 6;
 /** Characters of the subject of a certificate: it is a key of an index. */
 export const SUBJECT_MAX_CHARACTERS = 512;
 /** Agents that one enrolment key may create. */

@@ -80,7 +80,7 @@ describe("broken HTTP", () => {
         "Host: must be the host of the request's target.",
       ],
       [
-        head("/api/health", "Host: localhost\r\nTransfer-Encoding: gzip, chunked") + "0\r\n\r\n",
+        `${head("/api/health", "Host: localhost\r\nTransfer-Encoding: gzip, chunked")}0\r\n\r\n`,
         "Transfer-Encoding: must be chunked.",
       ],
     ];

@@ -71,6 +71,22 @@ describe("an agent's token", () => {
     });
   });
 
+  it("that is stolen does not breed tokens faster than they are revoked, and holds up no other agent's renewal", async () => {
+    const [robbed, other] = await Promise.all([host.agent("breeder"), host.agent("bystander")]);
+    const renew = (token: string, agentId: string) =>
+      fetch(`${host.baseUrl}/agents/${agentId}/token`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      });
+    const renewals = await Promise.all(Array.from({ length: 40 }, () => renew(robbed.token, "breeder")));
+    const refused = renewals.filter(({ status }) => status === 429);
+    // 20 at once, and one every ten seconds.
+    expect(refused.length).toBeGreaterThan(10);
+    expect(renewals.length - refused.length).toBeGreaterThanOrEqual(20);
+    expect(Number(refused[0]?.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect((await renew(other.token, "bystander")).status).toBe(201);
+  });
+
   it("that has expired is nothing", async () => {
     const { secret = "" } = await host.admin.issueCredential({
       kind: "token",

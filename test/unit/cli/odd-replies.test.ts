@@ -18,7 +18,9 @@ describe("a reply that is none", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api`;
   });
-  afterAll(() => server.close());
+  afterAll(() => {
+    server.close();
+  });
 
   const run = (...args: string[]) => runFile("src/cli/main.ts", ["--url", url, ...args]);
 

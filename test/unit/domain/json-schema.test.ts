@@ -441,7 +441,8 @@ describe("a schema that cannot be used is refused with its place", () => {
 
   it("and one whose definitions share a base is none of them", async () => {
     expect(await refusal(multiplied(7, (ref) => ({ allOf: [ref, ref] })))).toBeUndefined();
-    const members = Array.from({ length: 300 }, () => ({ allOf: [{ $ref: "#/$defs/base" }, { minProperties: 1 }] }));
+    const member: JsonValue = { allOf: [{ $ref: "#/$defs/base" }, { minProperties: 1 }] };
+    const members = Array.from({ length: 300 }, () => member);
     const base = { type: "object", required: ["id"], properties: { id: { type: "string" } } };
     expect(await refusal({ anyOf: members, $defs: { base } })).toBeUndefined();
   });
