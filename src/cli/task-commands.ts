@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { DependencyInput } from "../lib/model/dependency.ts";
 import { askSchema } from "../lib/model/question.ts";
 import {
   type Candidate,
@@ -120,11 +121,22 @@ interface AssignOptions {
   timeoutSeconds?: number;
   maxRetries?: number;
   dependsOn?: string[];
+  afterEnd?: string[];
+  afterFailure?: string[];
   parent?: string;
   to?: string;
   expiresAt?: string;
   question?: string;
   taskId?: string;
+}
+
+function dependenciesOf({ dependsOn, afterEnd = [], afterFailure = [] }: AssignOptions): DependencyInput[] | undefined {
+  if (dependsOn === undefined && afterEnd.length + afterFailure.length === 0) return undefined;
+  return [
+    ...(dependsOn ?? []),
+    ...afterEnd.map((taskId) => ({ taskId, when: "ended" as const })),
+    ...afterFailure.map((taskId) => ({ taskId, when: "failed" as const })),
+  ];
 }
 
 function addAssign(tasks: Command, runner: Runner): void {
@@ -144,6 +156,8 @@ function addAssign(tasks: Command, runner: Runner): void {
       .option("--timeout-seconds <n>", "time limit of one attempt", toNumber)
       .option("--max-retries <n>", "retries after failures, timeouts and silent workers", toNumber)
       .option("--depends-on <list>", "task ids that must be completed first", toList)
+      .option("--after-end <list>", "task ids that must have ended first, in whatever way", toList)
+      .option("--after-failure <list>", "task ids that must have failed or been cancelled first", toList)
       .option("--parent <taskId>", "parent task, to filter lists by")
       .option("--to <agentId>", "only this worker")
       .option("--expires-at <time>", "when the task ends wherever it is (ISO 8601)")
@@ -162,7 +176,7 @@ function addAssign(tasks: Command, runner: Runner): void {
     ...given({ sensitive: options.sensitive }),
     ...given({ requiredCapabilities: options.require, preferredCapabilities: options.prefer }),
     ...given({ timeoutSeconds: options.timeoutSeconds, maxRetries: options.maxRetries }),
-    ...given({ dependsOn: options.dependsOn, parentTaskId: options.parent, assignTo: options.to }),
+    ...given({ dependsOn: dependenciesOf(options), parentTaskId: options.parent, assignTo: options.to }),
     ...given({ expiresAt: options.expiresAt }),
     ...(options.question === undefined ? {} : { question: askSchema.parse(await read(options.question)) }),
   });

@@ -157,7 +157,7 @@ export const REGISTRY_STATISTICS = {
 
 export const COORDINATION_STATISTICS = {
   activeAgents: 4,
-  metrics: { tasksAssigned: 21, tasksCompleted: 19, tasksFailed: 1 },
+  metrics: { tasksAssigned: 21, tasksCompleted: 19, tasksFailed: 1, tasksNotNeeded: 0 },
   byStatus: {
     blocked: 0,
     pending: 0,

@@ -31,6 +31,7 @@ import { assignmentContract } from "./tasks/assignment.ts";
 import { assignmentMessagesContract } from "./tasks/assignment-messages.ts";
 import { cancellationContract } from "./tasks/cancellation.ts";
 import { capabilitySetsContract } from "./tasks/capability-sets.ts";
+import { conditionsContract } from "./tasks/conditions.ts";
 import { dependenciesContract } from "./tasks/dependencies.ts";
 import { handoutsContract } from "./tasks/handouts.ts";
 import { questionsContract } from "./tasks/questions.ts";
@@ -80,6 +81,7 @@ export const contracts = [
   assignmentMessagesContract,
   expiryContract,
   freedNamesContract,
+  conditionsContract,
   dependenciesContract,
   suspensionsContract,
   questionsContract,

@@ -61,7 +61,7 @@ export const OWN_ASSIGNMENT: Rule = {
     if (field(parts.body, "supervisor") !== caller.agentId) throw notYou(caller, "supervisor");
     const ids: unknown =
       typeof parts.body === "object" && parts.body !== null ? Reflect.get(parts.body, "dependsOn") : [];
-    const taskIds = Array.isArray(ids) ? ids.map(String) : [];
+    const taskIds = Array.isArray(ids) ? ids.map((id) => field(id, "taskId") ?? String(id)) : [];
     const relations = await Promise.all(taskIds.map((taskId) => store.relationToTask(caller.agentId, taskId)));
     const foreign = taskIds.find((_, n) => relations[n] !== "assigned_by");
     if (foreign !== undefined) {

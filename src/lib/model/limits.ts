@@ -35,7 +35,7 @@ export const ATTEMPTS_DEFAULT = 5;
 /** Delays, time to live and task timeouts: a year. */
 export const DURATION_MAX_SECONDS = 31_536_000;
 export const RETRIES_MAX = 100;
-export const DEPENDENCIES_MAX = 100;
+export const DEPENDENCIES_MAX = 200;
 /** The text of a question. */
 export const QUESTION_MAX_BYTES = 8 * 1024;
 /** The schema of an answer as JSON, and how many properties it has at most. */

@@ -36,6 +36,8 @@ export const coordinationStatisticsSchema = z.object({
     tasksAssigned: z.int(),
     tasksCompleted: z.int(),
     tasksFailed: z.int(),
+    /** Tasks whose condition could no longer hold; they are no failures. */
+    tasksNotNeeded: z.int(),
   }),
   byStatus: z.record(taskStatusSchema, z.int()),
 });

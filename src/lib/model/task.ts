@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { CAPABILITIES_MAX, DEPENDENCIES_MAX, DESCRIPTION_MAX_BYTES, RETRIES_MAX } from "./limits.ts";
+import { dependencySchema, dependsOnSchema } from "./dependency.ts";
+import { CAPABILITIES_MAX, DESCRIPTION_MAX_BYTES, RETRIES_MAX } from "./limits.ts";
 import { askSchema, taskQuestionSchema } from "./question.ts";
 import { resumeReasonSchema, resumeSchema } from "./resume.ts";
 import {
@@ -60,7 +61,8 @@ export const assignTaskSchema = z
     priority: prioritySchema.default("normal"),
     timeoutSeconds: durationSecondsSchema.optional(),
     maxRetries: z.int().min(0).max(RETRIES_MAX).optional(),
-    dependsOn: z.array(idSchema).max(DEPENDENCIES_MAX).default([]),
+    /** Tasks that have to complete, end or fail before this one is handed out. */
+    dependsOn: dependsOnSchema.default([]),
     parentTaskId: idSchema.optional(),
     assignTo: idSchema.optional(),
     /** When the task ends wherever it is, as `failed` with EXPIRED. At most a year away. */
@@ -103,7 +105,8 @@ export const taskSchema = z.object({
   timeoutSeconds: z.number(),
   maxRetries: z.int(),
   retriesUsed: z.int(),
-  dependsOn: z.array(idSchema),
+  /** The id of a task that has to complete, or `{taskId, when}`. */
+  dependsOn: z.array(dependencySchema),
   parentTaskId: idSchema.optional(),
   assignTo: idSchema.optional(),
   /** When it ends wherever it is, as `failed` with EXPIRED. */

@@ -50,6 +50,7 @@ export function coordinationStatisticsOf(tasks: Counts, activeAgents: number): C
       tasksAssigned: tasks.get("assigned_once") ?? 0,
       tasksCompleted: tasks.get("completed_total") ?? 0,
       tasksFailed: tasks.get("failed_total") ?? 0,
+      tasksNotNeeded: tasks.get("not_needed_total") ?? 0,
     },
     byStatus: countsOf(TASK_STATUSES, tasks),
   };

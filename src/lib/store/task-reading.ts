@@ -1,3 +1,4 @@
+import type { Dependency } from "../model/dependency.ts";
 import type { JsonValue } from "../model/json.ts";
 import type { ResumeReason } from "../model/resume.ts";
 import type { Assignment, AttemptOutcome, TaskEvent } from "../model/task.ts";
@@ -37,7 +38,12 @@ export interface TaskExtras {
 }
 
 /** The task as it is stored. While it waits, it is assigned to nobody. */
-export function buildTask(row: TaskRow, parts: TaskParts, dependsOn: string[], extras: TaskExtras = {}): StoredTask {
+export function buildTask(
+  row: TaskRow,
+  parts: TaskParts,
+  dependsOn: Dependency[],
+  extras: TaskExtras = {},
+): StoredTask {
   const task: StoredTask = {
     taskId: row.task_id,
     supervisor: parts.supervisor_id,

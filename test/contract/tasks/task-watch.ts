@@ -1,5 +1,6 @@
 import { expect } from "@jest/globals";
 import type { Agent } from "../../../src/lib/model/agent.ts";
+import { readDependency } from "../../../src/lib/model/dependency.ts";
 import type { Assignment, Candidate, TaskStatus } from "../../../src/lib/model/task.ts";
 import type { Priority } from "../../../src/lib/model/values.ts";
 import type { StoredTask } from "../../../src/lib/store/store.ts";
@@ -227,9 +228,14 @@ export class TaskWatch {
         expect([task.taskId, fits.map((agent) => agent.agentId)]).toEqual([task.taskId, []]);
       }
       if (task.status !== "blocked") continue;
-      const dependencies = task.dependsOn.map((taskId) => this.task(taskId).status);
-      expect(dependencies.some((status) => status !== "completed")).toBe(true);
-      expect(dependencies.some((status) => status === "failed" || status === "cancelled")).toBe(false);
+      // Something is waited for that has not ended, and nothing has ended otherwise than it was to end.
+      const dependencies = task.dependsOn.map(readDependency);
+      expect(dependencies.some(({ taskId }) => this.task(taskId).endedAt === undefined)).toBe(true);
+      const lost = dependencies.filter(({ taskId, when }) => {
+        const { status, endedAt } = this.task(taskId);
+        return endedAt !== undefined && when !== "ended" && (when === "completed") !== (status === "completed");
+      });
+      expect(lost).toEqual([]);
     }
   }
 }

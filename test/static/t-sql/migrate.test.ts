@@ -50,9 +50,11 @@ describe("the script of all", () => {
     const script = migrationScript();
     const texts = [...script.matchAll(/^IF @@TRANCOUNT > 0 EXEC \(N'((?:[^']|'')*)'\);$/gm)];
     const ofMigrations = files.flatMap(({ sql }) => batchesOf(sql));
-    expect(texts.slice(0, ofMigrations.length).map(([, text = ""]) => text.replaceAll("''", "'"))).toEqual(
-      ofMigrations,
-    );
+    // Between them, where older releases may not go on, what empties their slots.
+    const run = texts
+      .map(([, text = ""]) => text.replaceAll("''", "'"))
+      .filter((text) => !text.startsWith("DECLARE @drops"));
+    expect(run.slice(0, ofMigrations.length)).toEqual(ofMigrations);
     for (const { checksum } of files) expect(script).toContain(checksum);
   });
 

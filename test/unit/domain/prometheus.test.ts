@@ -24,7 +24,7 @@ const METRICS: Metrics = {
   },
   coordination: {
     activeAgents: 16,
-    metrics: { tasksAssigned: 17, tasksCompleted: 18, tasksFailed: 19 },
+    metrics: { tasksAssigned: 17, tasksCompleted: 18, tasksFailed: 19, tasksNotNeeded: 23 },
     byStatus: {
       blocked: 20,
       pending: 21,

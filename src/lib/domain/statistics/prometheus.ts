@@ -102,6 +102,9 @@ export function prometheusText(metrics: Metrics, contentType: string): string {
     family("tasks_assigned", "Tasks assigned at least once.", [{ value: coordination.metrics.tasksAssigned }]),
     family("tasks_completed", "Tasks completed.", [{ value: coordination.metrics.tasksCompleted }]),
     family("tasks_failed", "Tasks that failed permanently.", [{ value: coordination.metrics.tasksFailed }]),
+    family("tasks_not_needed", "Tasks whose condition could no longer hold.", [
+      { value: coordination.metrics.tasksNotNeeded },
+    ]),
     family("task_completion_ratio", "Completed per assigned task.", [{ value: performance.taskCompletionRate }]),
     family("task_error_ratio", "Failed per assigned task.", [{ value: performance.errorRate }]),
   ];

@@ -76,6 +76,7 @@ export type CopiedAttempt = {
 export type CopiedDependency = {
   position: number;
   depends_on: string;
+  condition: string;
   settled: number;
 };
 
@@ -125,6 +126,7 @@ export type CopiedTask = {
   result: string | null;
   result_key_version: string | null;
   error: string | null;
+  because_of: string | null;
   attempts: CopiedAttempt[];
   dependencies: CopiedDependency[];
 };
@@ -143,6 +145,7 @@ export type CopiedEvent = {
 export type CopiedEndedDependency = {
   task_id: string;
   completed: number;
+  not_needed: number;
 };
 
 export type CopiedArchivedTask = {

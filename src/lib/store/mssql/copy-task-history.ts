@@ -35,16 +35,16 @@ COMMIT TRANSACTION;
 `,
 });
 
-const ENDED = { task_id: `${ID} NOT NULL`, completed: "bit" };
+const ENDED = { task_id: `${ID} NOT NULL`, completed: "bit", not_needed: "bit" };
 
 export const copyEndedDependencies = copiedTable<CopiedEndedDependency>({
   name: "copy-ended-dependencies",
   idOf: (row) => row.task_id,
-  find: "SELECT i.id AS asked, d.completed FROM @asked AS i JOIN dbo.ended_dependencies AS d ON d.task_id = i.id",
+  find: "SELECT i.id AS asked, d.completed, d.not_needed FROM @asked AS i JOIN dbo.ended_dependencies AS d ON d.task_id = i.id",
   encode: (rows) => writePage("rows", rows, ENDED),
   add: `${readPage("@rows", "rows", ENDED)}BEGIN TRANSACTION;
-INSERT INTO dbo.ended_dependencies (task_id, completed)
-SELECT r.task_id, r.completed FROM @rows AS r
+INSERT INTO dbo.ended_dependencies (task_id, completed, not_needed)
+SELECT r.task_id, r.completed, r.not_needed FROM @rows AS r
 WHERE NOT EXISTS (SELECT 1 FROM dbo.ended_dependencies AS d WHERE d.task_id = r.task_id);
 SET @added = @@ROWCOUNT;
 COMMIT TRANSACTION;

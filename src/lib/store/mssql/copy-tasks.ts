@@ -52,6 +52,7 @@ const TASK = {
   result: JSON_TEXT,
   result_key_version: KEY_VERSION,
   error: TEXT,
+  because_of: ID,
 };
 
 const ATTEMPT = {
@@ -65,7 +66,7 @@ const ATTEMPT = {
   explanation: JSON_TEXT,
 };
 
-const DEPENDENCY = { task_id: `${ID} NOT NULL`, place: "int", depends_on: ID, settled: "bit" };
+const DEPENDENCY = { task_id: `${ID} NOT NULL`, place: "int", depends_on: ID, condition: WORD, settled: "bit" };
 
 /** Columns by which a task is known, from whichever table it is in. */
 const FOUND = `0 AS archived, t.task_id, s.agent_id AS supervisor_id, t.request_hash, t.status, t.version, t.attempt, a.agent_id,
@@ -114,20 +115,21 @@ SET @added = @@ROWCOUNT;
 const INSERT_PARTS = `INSERT INTO dbo.task_bodies (task_no, description, parameters, key_version, traceparent, preferred_capabilities)
 SELECT n.task_no, r.description, r.parameters, r.key_version, r.traceparent, r.preferred_capabilities
 FROM @rows AS r JOIN @numbered AS n ON n.position = r.position;
-INSERT INTO dbo.task_outcomes (task_no, note, result, key_version, error)
-SELECT n.task_no, r.note, r.result, r.result_key_version, r.error FROM @rows AS r JOIN @numbered AS n ON n.position = r.position WHERE r.has_outcome = 1;
+INSERT INTO dbo.task_outcomes (task_no, note, result, key_version, error, because_of)
+SELECT n.task_no, r.note, r.result, r.result_key_version, r.error, r.because_of FROM @rows AS r JOIN @numbered AS n ON n.position = r.position WHERE r.has_outcome = 1;
 INSERT INTO dbo.task_attempts (task_no, attempt, agent_no, assigned_at, ended_at, outcome, answer, explanation)
 SELECT n.task_no, x.attempt, a.agent_no, x.assigned_at, x.ended_at, x.outcome, x.answer, x.explanation
 FROM @attempts AS x JOIN @numbered AS n ON n.task_id = x.task_id LEFT JOIN dbo.agents AS a ON a.agent_id = x.agent_id;
-INSERT INTO dbo.task_dependencies (task_no, position, depends_on, settled)
-SELECT n.task_no, x.place, x.depends_on, x.settled FROM @dependencies AS x JOIN @numbered AS n ON n.task_id = x.task_id;
+INSERT INTO dbo.task_dependencies (task_no, position, depends_on, condition, settled)
+SELECT n.task_no, x.place, x.depends_on, x.condition, x.settled FROM @dependencies AS x JOIN @numbered AS n ON n.task_id = x.task_id;
 `;
 
 /** A task that was ever assigned, completed or failed counts for good, as it did where it comes from. */
 const COUNT_TASKS = `INSERT INTO @counts (name, delta)
 SELECT c.name, 1 FROM @rows AS r
 CROSS APPLY (VALUES (CONCAT('tasks:', r.status), 1), ('tasks:assigned_once', CASE WHEN r.attempt > 0 THEN 1 ELSE 0 END),
-  (CONCAT('tasks:', r.status, '_total'), CASE WHEN r.status IN ('completed', 'failed') THEN 1 ELSE 0 END)) AS c (name, counts)
+  (CONCAT('tasks:', r.status, '_total'), CASE WHEN r.status IN ('completed', 'failed') THEN 1 ELSE 0 END),
+  ('tasks:not_needed_total', CASE WHEN r.status = 'cancelled' AND r.because_of IS NOT NULL AND r.error = N'NOT_NEEDED' THEN 1 ELSE 0 END)) AS c (name, counts)
 WHERE c.counts = 1;
 `;
 

@@ -1,3 +1,4 @@
+import { distinctDependencies } from "../../model/dependency.ts";
 import type { AgentCommunicationError } from "../../model/errors.ts";
 import type { JsonValue } from "../../model/json.ts";
 import { PRIORITIES } from "../../model/values.ts";
@@ -40,7 +41,7 @@ export function encodeNewTask({ task, operationId }: NewTaskCall): { [key: strin
     ...encodeCapabilities(task.requiredCapabilities),
     preferred: [...new Set(task.preferredCapabilities)],
     prefers: Math.sign(task.preferredCapabilities.length),
-    dependsOn: [...new Set(task.dependsOn)],
+    dependsOn: distinctDependencies(task.dependsOn).map(({ taskId, when }) => ({ taskId, when })),
     depends: Math.sign(task.dependsOn.length),
     description: itemText(task.description),
     parameters: itemJson(task.parameters),

@@ -7,8 +7,8 @@ import { TASK_STATUSES, type TaskStatus } from "../../model/task.ts";
  * both engines stand here; a test finds in the procedures no other.
  */
 
-/** Of tasks beyond those of a status: assigned at least once, and all that ever completed or failed, archived ones too. */
-const TASK_TOTALS = ["assigned_once", "completed_total", "failed_total"] as const;
+/** Of tasks beyond those of a status: assigned at least once, and all that ever completed, failed or were not needed, archived ones too. */
+const TASK_TOTALS = ["assigned_once", "completed_total", "failed_total", "not_needed_total"] as const;
 
 /** Both engines have these. */
 export type SharedCounter =

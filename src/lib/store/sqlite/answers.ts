@@ -86,7 +86,7 @@ function take(
     const status = rejects ? "failed" : "completed";
     const error = rejects ? REJECTED : undefined;
     endTask(transaction, task, status, { result: value, keyVersion, error, actor });
-    const ended = [{ taskId: task.task_id, completed: !rejects }];
+    const ended = [{ taskId: task.task_id, end: rejects ? "failed" : "completed" } as const];
     const { unblocked } = settleDependents(transaction, ended, dependents);
     if (dependents !== 0) handOutAfter(transaction, undefined, unblocked);
     return;
@@ -121,7 +121,7 @@ export function timeOutQuestions(transaction: Transaction): { done: number; more
       continue;
     }
     endTask(transaction, task, "failed", { error: QUESTION_TIMEOUT });
-    settleDependents(transaction, [{ taskId: task.task_id, completed: false }], 0);
+    settleDependents(transaction, [{ taskId: task.task_id, end: "failed" }], 0);
   }
   return { done: due.length, more: due.length === TIMED_OUT_PER_TRANSACTION };
 }

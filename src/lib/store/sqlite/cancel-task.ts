@@ -70,9 +70,8 @@ function endNow(transaction: Transaction, task: TaskRow, reason: string | undefi
     actor: actorOf(undefined, transaction.call),
     outcome: agent === undefined ? undefined : "cancelled",
   });
-  // What depends on it fails: nothing is unblocked, and only a slot may have become free.
-  settleDependents(transaction, [{ taskId: task.task_id, completed: false }]);
-  if (agent !== undefined) handOutAfter(transaction, agent, []);
+  const { unblocked } = settleDependents(transaction, [{ taskId: task.task_id, end: "failed" }]);
+  if (agent !== undefined || unblocked.length > 0) handOutAfter(transaction, agent, unblocked);
 }
 
 /** Takes an assignment back that has not been started: its message ends, so the worker never sees it or loses the lease. */

@@ -46,18 +46,19 @@ const TASKS = `SELECT t.task_no, t.task_id, 0 AS archived, s.agent_id AS supervi
     t.unmet_dependencies, (SELECT count(*) FROM task_dependencies w WHERE w.depends_on = t.task_id AND w.settled = 0) AS dependents,
     t.cancel_requested, t.percent, t.created_at, t.available_at, t.assigned_at, t.started_at, t.deadline_at, t.silent_at, t.ended_at,
     t.parent_task_id, t.idempotency_key, t.request_hash, b.description, b.parameters, b.key_version, b.traceparent,
-    b.preferred_capabilities, o.task_no IS NOT NULL AS has_outcome, o.note, o.result, o.key_version AS result_key_version, o.error
+    b.preferred_capabilities, o.task_no IS NOT NULL AS has_outcome, o.note, o.result, o.key_version AS result_key_version, o.error, o.because_of
   FROM tasks t JOIN task_bodies b ON b.task_no = t.task_no JOIN demands d ON d.demand_no = t.demand_no
   JOIN agents s ON s.agent_no = t.supervisor_no LEFT JOIN agents n ON n.agent_no = t.assign_to_no
   LEFT JOIN agents a ON a.agent_no = t.agent_no LEFT JOIN task_outcomes o ON o.task_no = t.task_no
   ORDER BY t.task_no`;
 const ATTEMPTS = `SELECT x.attempt, a.agent_id, x.assigned_at, x.ended_at, x.outcome, x.answer, e.explanation
   FROM task_attempts x JOIN agents a USING (agent_no) JOIN task_explanations e USING (task_no, attempt) WHERE x.task_no = ? ORDER BY x.attempt`;
-const DEPENDENCIES = "SELECT position, depends_on, settled FROM task_dependencies WHERE task_no = ? ORDER BY position";
+const DEPENDENCIES =
+  "SELECT position, depends_on, condition, settled FROM task_dependencies WHERE task_no = ? ORDER BY position";
 const EVENTS = `SELECT t.task_id, e.event, e.at, e.attempt, a.agent_id, e.detail
   FROM task_events e JOIN tasks t ON t.task_no = e.task_no LEFT JOIN agents a ON a.agent_no = e.agent_no
   ORDER BY e.task_no, e.event_no`;
-const ENDED_DEPENDENCIES = "SELECT task_id, completed FROM ended_dependencies ORDER BY task_id";
+const ENDED_DEPENDENCIES = "SELECT task_id, completed, not_needed FROM ended_dependencies ORDER BY task_id";
 const ARCHIVED = `SELECT task_id, 1 AS archived, status, supervisor_id, ended_at, attempt, idempotency_key, request_hash, task,
   key_version, result_key_version, assignments, events FROM task_archive ORDER BY rowid`;
 

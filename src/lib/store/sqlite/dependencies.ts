@@ -1,15 +1,17 @@
+import type { DependencyCondition } from "../../model/dependency.ts";
 import { DEPENDENTS_PER_CALL } from "../../model/limits.ts";
+import { type DependencyEnd, fateOfDependent, meets } from "../rules/dependencies.ts";
 import { askQuestion } from "./questions.ts";
 import { endTask } from "./task-endings.ts";
 import { addEvent, changeTask, type TaskRow, taskByNo } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** Tells dependents that what they wait for has ended; a failure runs on to their own dependents. */
+/** Tells dependents that what they wait for has ended; those that end because of it have dependents of their own. */
 
 /** A task that has ended and whose dependents are to be told. */
 export interface EndedDependency {
   taskId: string;
-  completed: boolean;
+  end: DependencyEnd;
 }
 
 export interface Settled {
@@ -19,13 +21,13 @@ export interface Settled {
   unblocked: TaskRow[];
 }
 
-const NEXT = `SELECT d.task_no, d.position FROM task_dependencies d INDEXED BY task_dependents
+const NEXT = `SELECT d.task_no, d.position, d.condition FROM task_dependencies d INDEXED BY task_dependents
   WHERE d.depends_on = ? AND d.settled = 0 ORDER BY d.task_no LIMIT ${DEPENDENTS_PER_CALL + 1}`;
 const SETTLE = "UPDATE task_dependencies SET settled = 1 WHERE task_no = ? AND position = ?";
-const LEAVE = "INSERT INTO ended_dependencies (task_id, completed) VALUES (?, ?) ON CONFLICT DO NOTHING";
+const LEAVE = "INSERT INTO ended_dependencies (task_id, completed, not_needed) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
 
 /**
- * Tells the dependents of tasks that have just ended, and of those that fail because of it, at most `budget`
+ * Tells the dependents of tasks that have just ended, and of those that end because of it, at most `budget`
  * (≤ DEPENDENTS_PER_CALL) in all; the rest is left to the sweep.
  */
 export function settleDependents(
@@ -34,33 +36,47 @@ export function settleDependents(
   budget: number = DEPENDENTS_PER_CALL,
 ): Settled {
   const settled: Settled = { told: 0, unblocked: [] };
-  const queue = [...ended];
-  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-    const left = budget - settled.told;
-    const rows = transaction.all<{ task_no: number; position: number }>(NEXT, next.taskId);
-    for (const row of rows.slice(0, left)) {
-      transaction.run(SETTLE, row.task_no, row.position);
-      const task = taskByNo(transaction, row.task_no);
-      if (task.status === "blocked") tell(transaction, task, next, settled, queue);
+  // Generation by generation, failures first: which of several reasons ends a task does not depend on their order.
+  for (let level = [...ended]; level.length > 0; ) {
+    const next: EndedDependency[] = [];
+    for (const dependency of level.filter(({ end }) => end !== "not_needed")) {
+      tellAll(transaction, dependency, { settled, budget, next });
     }
-    settled.told += Math.min(rows.length, left);
-    if (rows.length > left) transaction.run(LEAVE, next.taskId, Number(next.completed));
+    for (const dependency of level.filter(({ end }) => end === "not_needed")) {
+      tellAll(transaction, dependency, { settled, budget, next });
+    }
+    level = next;
   }
   return settled;
 }
 
-function tell(
-  transaction: Transaction,
-  task: TaskRow,
-  dependency: EndedDependency,
-  settled: Settled,
-  queue: EndedDependency[],
-): void {
-  if (!dependency.completed) {
-    failForDependency(transaction, task, dependency.taskId);
-    queue.push({ taskId: task.task_id, completed: false });
-    return;
+interface Telling {
+  settled: Settled;
+  budget: number;
+  /** Those that end because of it. */
+  next: EndedDependency[];
+}
+
+function tellAll(transaction: Transaction, dependency: EndedDependency, { settled, budget, next }: Telling): void {
+  const left = budget - settled.told;
+  const rows = transaction.all<{ task_no: number; position: number; condition: DependencyCondition }>(
+    NEXT,
+    dependency.taskId,
+  );
+  for (const row of rows.slice(0, left)) {
+    transaction.run(SETTLE, row.task_no, row.position);
+    const task = taskByNo(transaction, row.task_no);
+    if (task.status !== "blocked") continue;
+    if (meets(dependency.end, row.condition)) meet(transaction, task, dependency, settled);
+    else next.push({ taskId: task.task_id, end: endDependent(transaction, task, dependency) });
   }
+  settled.told += Math.min(rows.length, left);
+  if (rows.length <= left) return;
+  const { taskId, end } = dependency;
+  transaction.run(LEAVE, taskId, Number(end === "completed"), Number(end === "not_needed"));
+}
+
+function meet(transaction: Transaction, task: TaskRow, dependency: EndedDependency, settled: Settled): void {
   const unmet = task.unmet_dependencies - 1;
   if (unmet > 0) {
     changeTask(transaction, task, { unmet_dependencies: unmet });
@@ -73,22 +89,41 @@ function tell(
   else settled.unblocked.push(task);
 }
 
-/** Fails a blocked task; what it depends on cannot complete any more, so no retry helps. */
-export function failForDependency(transaction: Transaction, task: TaskRow, dependencyId: string): void {
-  endTask(transaction, task, "failed", {
-    error: "DEPENDENCY_FAILED",
-    detail: `DEPENDENCY_FAILED: ${dependencyId} did not complete`,
+const CONDITIONAL = "SELECT 1 FROM task_dependencies WHERE task_no = ? AND condition <> 'completed' LIMIT 1";
+
+/** Ends a blocked task, one condition of which can no longer hold: no retry helps. @returns what that is to its own dependents */
+export function endDependent(transaction: Transaction, task: TaskRow, dependency: EndedDependency): DependencyEnd {
+  const conditional = transaction.get(CONDITIONAL, task.task_no) !== undefined;
+  const { status, error } = fateOfDependent(dependency.end, conditional);
+  const needed = status === "failed";
+  endTask(transaction, task, status, {
+    error,
+    detail: `${error}: ${dependency.taskId} ${needed ? "did not complete" : "ended otherwise"}`,
+    becauseOf: dependency.taskId,
+    quiet: !needed,
   });
+  return needed ? "failed" : "not_needed";
 }
 
-const LEFT = `SELECT task_id, completed FROM ended_dependencies LIMIT ${DEPENDENTS_PER_CALL}`;
+const LEFT = `SELECT task_id, completed, not_needed FROM ended_dependencies LIMIT ${DEPENDENTS_PER_CALL}`;
+
+interface LeftRow {
+  task_id: string;
+  completed: number;
+  not_needed: number;
+}
+
+function endOf({ completed, not_needed: notNeeded }: LeftRow): DependencyEnd {
+  if (completed === 1) return "completed";
+  return notNeeded === 1 ? "not_needed" : "failed";
+}
 
 /** Works off what calls have left, at most DEPENDENTS_PER_CALL dependents. @returns what was done, and whether more is left */
 export function settleLeft(transaction: Transaction): Settled & { more: boolean } {
-  const left = transaction.all<{ task_id: string; completed: number }>(LEFT);
+  const left = transaction.all<LeftRow>(LEFT);
   if (left.length === 0) return { told: 0, unblocked: [], more: false };
   for (const row of left) transaction.run("DELETE FROM ended_dependencies WHERE task_id = ?", row.task_id);
-  const ended = left.map((row) => ({ taskId: row.task_id, completed: row.completed === 1 }));
+  const ended = left.map((row) => ({ taskId: row.task_id, end: endOf(row) }));
   const settled = settleDependents(transaction, ended);
   return { ...settled, more: transaction.get("SELECT 1 FROM ended_dependencies LIMIT 1") !== undefined };
 }

@@ -1,5 +1,7 @@
+import { distinctDependencies, type TaskDependency } from "../../model/dependency.ts";
 import type { TaskStatus } from "../../model/task.ts";
 import { requireExpiry } from "../question-refusals.ts";
+import { type DependencyEnd, NOT_NEEDED } from "../rules/dependencies.ts";
 import type { NewTask } from "../store.ts";
 import { assigneeNotFound, dependencyInvalid, mayNotAssign, taskIdTaken, taskMismatch } from "../task-refusals.ts";
 import { type AgentRow, findAgent, requireRegistered } from "./agent-rows.ts";
@@ -9,9 +11,9 @@ import type { Transaction } from "./transaction.ts";
 /** Whether a task may be created, and whether it has been already; reads only. */
 
 /** What a new task depends on, in the order given, each once. */
-export interface Dependency {
-  taskId: string;
-  status: TaskStatus;
+export interface Dependency extends TaskDependency {
+  /** How it has ended; undefined while it has not. */
+  end: DependencyEnd | undefined;
 }
 
 /** A task that may be created, or a repeat of one that was. */
@@ -92,16 +94,29 @@ function findRepeat(transaction: Transaction, task: NewTask, supervisor: AgentRo
 }
 
 function findDependencies(transaction: Transaction, task: NewTask): Dependency[] {
-  return [...new Set(task.dependsOn)].map((taskId) => {
-    const status = taskId === task.taskId ? undefined : statusOf(transaction, taskId);
-    if (status === undefined) throw dependencyInvalid(task, taskId);
-    return { taskId, status };
+  return distinctDependencies(task.dependsOn).map((dependency) => {
+    const { taskId } = dependency;
+    const found = taskId === task.taskId ? undefined : findState(transaction, taskId);
+    if (found === undefined) throw dependencyInvalid(task, taskId);
+    return { ...dependency, end: endOf(found) };
   });
 }
 
-function statusOf(transaction: Transaction, taskId: string): TaskStatus | undefined {
-  const row =
-    transaction.get<{ status: TaskStatus }>("SELECT status FROM tasks WHERE task_id = ?", taskId) ??
-    transaction.get<{ status: TaskStatus }>("SELECT status FROM task_archive WHERE task_id = ?", taskId);
-  return row?.status;
+interface State {
+  status: TaskStatus;
+  error: string | null;
+}
+
+const STATE =
+  "SELECT t.status, o.error FROM tasks t LEFT JOIN task_outcomes o ON o.task_no = t.task_no WHERE t.task_id = ?";
+const ARCHIVED_STATE = "SELECT status, json_extract(task, '$.error') AS error FROM task_archive WHERE task_id = ?";
+
+function findState(transaction: Transaction, taskId: string): State | undefined {
+  return transaction.get<State>(STATE, taskId) ?? transaction.get<State>(ARCHIVED_STATE, taskId);
+}
+
+function endOf({ status, error }: State): DependencyEnd | undefined {
+  if (status === "cancelled" && error === NOT_NEEDED) return "not_needed";
+  if (status === "completed") return "completed";
+  return status === "failed" || status === "cancelled" ? "failed" : undefined;
 }

@@ -41,15 +41,15 @@ export function releaseTasks(
     endAttempt(transaction, task, fate.outcome);
     meetFate(transaction, task, loss, fate);
     if (fate.status === "pending") requeued.push(task);
-    else ended.push({ taskId: task.task_id, completed: false });
+    else ended.push({ taskId: task.task_id, end: "failed" });
   }
   if (fates.length === 0) return { released: 0, requeued: 0, handedOut: 0 };
   const changes: AgentChanges = { active_tasks: agent.active_tasks - fates.length };
   const inactive = fates.filter((fate) => fate.outcome === "agent_inactive").length;
   if (inactive > 0) changes.failed = agent.failed + inactive;
   changeAgent(transaction, agent, changes);
-  settleDependents(transaction, ended);
-  const handedOut = handOutAfter(transaction, undefined, requeued);
+  const { unblocked } = settleDependents(transaction, ended);
+  const handedOut = handOutAfter(transaction, undefined, [...requeued, ...unblocked]);
   return { released: fates.length, requeued: requeued.length, handedOut };
 }
 

@@ -97,7 +97,7 @@ function endInstead(
   const error = status === "failed" ? SUSPENSIONS_EXHAUSTED : cancelReason(transaction, task.task_no);
   const detail = status === "failed" ? `${SUSPENSIONS_EXHAUSTED}: ${FREE_SUSPENSIONS} without an answer` : undefined;
   endTask(transaction, task, status, { error, detail, actor: actorOf(agentId, transaction.call), outcome: status });
-  const { unblocked } = settleDependents(transaction, [{ taskId: task.task_id, completed: false }]);
+  const { unblocked } = settleDependents(transaction, [{ taskId: task.task_id, end: "failed" }]);
   handOutAfter(transaction, agent, unblocked);
   return { taskId: task.task_id, status, cancelRequested: answer.cancelRequested };
 }

@@ -61,7 +61,7 @@ function timeOut(transaction: Transaction): TaskSweep {
     meetFate(transaction, task, TIMED_OUT, fate);
     if (fate.status === "pending") tasksRequeued += 1;
     // Leaves its dependents to the next step.
-    else settleDependents(transaction, [{ taskId: task.task_id, completed: false }], 0);
+    else settleDependents(transaction, [{ taskId: task.task_id, end: "failed" }], 0);
   }
   const more = overdue.length === TIMEOUTS_PER_TRANSACTION;
   return swept({ tasksTimedOut: overdue.length, tasksRequeued }, { step: more ? "deadlines" : "expiries" });
@@ -83,7 +83,7 @@ function expire(transaction: Transaction): TaskSweep {
       changeAgent(transaction, agent, changes);
       meetFate(transaction, task, TIME_OVER, fate);
     } else endTask(transaction, task, "failed", { error: EXPIRED });
-    settleDependents(transaction, [{ taskId: task.task_id, completed: false }], 0);
+    settleDependents(transaction, [{ taskId: task.task_id, end: "failed" }], 0);
   }
   const more = tasks.length === TIMEOUTS_PER_TRANSACTION;
   return swept({ tasksExpired: tasks.length }, { step: more ? "expiries" : "questions" });

@@ -27,10 +27,15 @@ export interface Ending {
   actor?: string | undefined;
   /** How its attempt was lost, if it had one and did not complete. */
   outcome?: AttemptOutcome | undefined;
+  /** The task whose end ends this one. */
+  becauseOf?: string;
+  /** It was not needed: the supervisor is not told, and it is counted apart. */
+  quiet?: boolean;
 }
 
-const OUTCOME = `INSERT INTO task_outcomes (task_no, result, key_version, error) VALUES (?, ?, ?, ?)
-  ON CONFLICT DO UPDATE SET result = excluded.result, key_version = excluded.key_version, error = excluded.error`;
+const OUTCOME = `INSERT INTO task_outcomes (task_no, result, key_version, error, because_of) VALUES (?, ?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET result = excluded.result, key_version = excluded.key_version, error = excluded.error,
+    because_of = excluded.because_of`;
 
 /**
  * Ends a task: its row, outcome, history, counts and the supervisor's task_result. The caller has ended a live attempt,
@@ -49,9 +54,15 @@ export function endTask(transaction: Transaction, task: TaskRow, status: FinalSt
   if (status === "failed") transaction.count("tasks:failed_total", 1);
   if (result !== undefined || error !== undefined || task.cancel_requested === 1) {
     const text = result === undefined ? null : jsonTextOf(result).text;
-    transaction.run(OUTCOME, task.task_no, text, keyVersion ?? null, error ?? null);
+    transaction.run(OUTCOME, task.task_no, text, keyVersion ?? null, error ?? null, ending.becauseOf ?? null);
   }
   addEvent(transaction, task, status, { actor, agentNo, detail: ending.detail ?? error, outcome });
+  if (ending.quiet === true) transaction.count("tasks:not_needed_total", 1);
+  else tellSupervisor(transaction, task, status, ending);
+}
+
+function tellSupervisor(transaction: Transaction, task: TaskRow, status: FinalStatus, ending: Ending): void {
+  const { result, keyVersion, error } = ending;
   const payload: { [key: string]: JsonValue } = {
     taskId: task.task_id,
     taskType: task.task_type,

@@ -1,3 +1,4 @@
+import { type TaskDependency, writeDependency } from "../../model/dependency.ts";
 import type { Assignment, ListTasksQuery, TaskEvent, TaskRelation } from "../../model/task.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { takePage } from "../reply-bytes.ts";
@@ -43,17 +44,18 @@ const PARTS = `SELECT (SELECT agent_id FROM agents WHERE agent_no = t.supervisor
     o.key_version AS result_key_version, o.error
   FROM tasks t JOIN task_bodies b ON b.task_no = t.task_no LEFT JOIN task_outcomes o ON o.task_no = t.task_no
   WHERE t.task_no = ?`;
-const DEPENDENCIES = "SELECT depends_on FROM task_dependencies WHERE task_no = ? ORDER BY position";
+const DEPENDENCIES =
+  'SELECT depends_on AS taskId, condition AS "when" FROM task_dependencies WHERE task_no = ? ORDER BY position';
 
 /** The task as it is stored. While it waits, it is assigned to nobody. */
 export function readTask(transaction: Transaction, row: TaskRow): StoredTask {
   const parts = transaction.get<TaskParts>(PARTS, row.task_no);
   if (parts === undefined) throw new Error(`task number ${row.task_no} has no body`);
-  const dependencies = transaction.all<{ depends_on: string }>(DEPENDENCIES, row.task_no);
+  const dependencies = transaction.all<TaskDependency>(DEPENDENCIES, row.task_no);
   return buildTask(
     row,
     parts,
-    dependencies.map(({ depends_on }) => depends_on),
+    dependencies.map(writeDependency),
     hasExtras(row) ? readExtras(transaction, row.task_no) : {},
   );
 }

@@ -106,7 +106,7 @@ export function completeTask(transaction: Transaction, taskId: string, completio
   changeAgent(transaction, agent, changes);
   const actor = actorOf(completion.agentId, transaction.call);
   endTask(transaction, task, "completed", { result: completion.result, keyVersion: completion.keyVersion, actor });
-  const { unblocked } = settleDependents(transaction, [{ taskId, completed: true }]);
+  const { unblocked } = settleDependents(transaction, [{ taskId, end: "completed" }]);
   handOutAfter(transaction, agent, unblocked);
   return replyOf(task);
 }
@@ -125,7 +125,7 @@ export function failTask(transaction: Transaction, taskId: string, failure: Fail
   endAttempt(transaction, task, fate.outcome, answer);
   changeAgent(transaction, agent, changes);
   meetFate(transaction, task, loss, fate);
-  const ended = fate.status === "pending" ? [] : [{ taskId, completed: false }];
+  const ended = fate.status === "pending" ? [] : [{ taskId, end: "failed" } as const];
   const { unblocked } = settleDependents(transaction, ended);
   handOutAfter(transaction, agent, unblocked);
   return { taskId, ...answer };

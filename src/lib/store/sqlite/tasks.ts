@@ -2,13 +2,14 @@ import { jsonTextOf } from "../../model/json-text.ts";
 import type { AssignTaskReply, TaskStatus } from "../../model/task.ts";
 import { PRIORITIES } from "../../model/values.ts";
 import { actorOf } from "../../trace/call-context.ts";
+import { meets } from "../rules/dependencies.ts";
 import type { NewTask } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";
 import { agentByNo } from "./agent-rows.ts";
 import { assignedTo, recordAssignment, weighFor } from "./assignment.ts";
 import type { Weighed } from "./candidates.ts";
 import { internDemand } from "./capability-sets.ts";
-import { failForDependency } from "./dependencies.ts";
+import { type EndedDependency, endDependent } from "./dependencies.ts";
 import { type CheckedTask, checkNewTask, type Dependency } from "./new-tasks.ts";
 import { askQuestion, keepQuestion } from "./questions.ts";
 import { getTask } from "./task-reading.ts";
@@ -47,10 +48,19 @@ export function assignTask(transaction: Transaction, input: NewTask): AssignTask
     };
   }
   if (input.question !== undefined) keepQuestion(transaction, task, input.question, checked.askedOf);
-  const lost = checked.dependencies.find(({ status }) => status === "failed" || status === "cancelled");
-  if (lost !== undefined) failForDependency(transaction, task, lost.taskId);
+  const lost = lostDependency(checked.dependencies);
+  if (lost !== undefined) endDependent(transaction, task, lost);
   else if (task.status === "input_required") askQuestion(transaction, task);
   return { taskId: task.task_id, status: task.status, attempt: task.attempt, duplicate: false };
+}
+
+/** The first condition that can no longer hold; a failure goes before what was not needed. */
+function lostDependency(dependencies: readonly Dependency[]): EndedDependency | undefined {
+  const lost = dependencies.flatMap(({ taskId, when, end }) =>
+    end === undefined || meets(end, when) ? [] : [{ taskId, end }],
+  );
+  const conditional = dependencies.some(({ when }) => when !== "completed");
+  return lost.find(({ end }) => end === "failed" && !conditional) ?? lost[0];
 }
 
 function chosenId(weighed: Weighed): string | undefined {
@@ -70,7 +80,7 @@ function newRow(
   demandNo: number,
 ): Omit<TaskRow, "task_no"> {
   const { now } = transaction;
-  const unmet = checked.dependencies.filter(({ status }) => status !== "completed").length;
+  const unmet = checked.dependencies.filter(({ when, end }) => end === undefined || !meets(end, when)).length;
   return {
     task_id: input.taskId,
     supervisor_no: checked.supervisor.agent_no,
@@ -109,7 +119,8 @@ function statusOfNew(unmet: number, gate: boolean): TaskStatus {
 
 const BODY =
   "INSERT INTO task_bodies (task_no, description, parameters, key_version, traceparent, preferred_capabilities) VALUES (?, ?, ?, ?, ?, ?)";
-const DEPENDENCY = "INSERT INTO task_dependencies (task_no, position, depends_on, settled) VALUES (?, ?, ?, ?)";
+const DEPENDENCY =
+  "INSERT INTO task_dependencies (task_no, position, depends_on, condition, settled) VALUES (?, ?, ?, ?, ?)";
 
 function insertParts(
   transaction: Transaction,
@@ -121,8 +132,7 @@ function insertParts(
   const preferred = JSON.stringify([...new Set(input.preferredCapabilities)]);
   const { description, keyVersion = null, traceparent = null } = input;
   transaction.run(BODY, task.task_no, description, parameters, keyVersion, traceparent, preferred);
-  for (const [position, { taskId, status }] of dependencies.entries()) {
-    const ended = status === "completed" || status === "failed" || status === "cancelled";
-    transaction.run(DEPENDENCY, task.task_no, position, taskId, Number(ended));
+  for (const [position, { taskId, when, end }] of dependencies.entries()) {
+    transaction.run(DEPENDENCY, task.task_no, position, taskId, when, Number(end !== undefined));
   }
 }

@@ -69,10 +69,13 @@ const UNCHANGED = {
   agents: "SELECT * FROM agents ORDER BY agent_no",
   sequence: "SELECT name, seq FROM sqlite_sequence ORDER BY name",
   ...Object.fromEntries(
-    ["task_bodies", "task_outcomes", "task_dependencies", "task_archive", "credentials", "channels", "counters"].map(
-      (table) => [table, `SELECT * FROM ${table} ORDER BY 1, 2`],
-    ),
+    ["task_bodies", "task_archive", "credentials", "channels", "counters"].map((table) => [
+      table,
+      `SELECT * FROM ${table} ORDER BY 1, 2`,
+    ]),
   ),
+  task_outcomes: "SELECT task_no, note, result, key_version, error FROM task_outcomes ORDER BY 1",
+  task_dependencies: "SELECT task_no, position, depends_on, settled FROM task_dependencies ORDER BY 1, 2",
 };
 
 const read = (queries: Record<string, string>) =>

@@ -23,7 +23,7 @@ SELECT w.found, t.task_no, t.task_id, t.supervisor_no, t.task_type, t.priority, 
   t.version, t.last_outcome, t.expires_at, CAST(t.gate AS int) AS gate, t.suspensions, s.agent_id AS supervisor_id, n.agent_id AS assign_to_id, a.agent_id,
   d.capabilities AS required, b.description, b.parameters, b.key_version, b.traceparent, b.preferred_capabilities AS preferred, o.note, o.result,
   o.key_version AS result_key_version, o.error,
-  (SELECT STRING_AGG(CAST(p.depends_on AS varchar(max)), ',') WITHIN GROUP (ORDER BY p.position)
+  (SELECT STRING_AGG(CAST(CONCAT(p.condition, '/', p.depends_on) AS varchar(max)), ',') WITHIN GROUP (ORDER BY p.position)
     FROM dbo.task_dependencies AS p WHERE p.task_no = t.task_no) AS depends_on
 FROM (SELECT k.task_no, COUNT(*) OVER () AS found, SUM(z.characters) OVER (ORDER BY k.task_no DESC ROWS UNBOUNDED PRECEDING)
     - z.characters AS characters_before

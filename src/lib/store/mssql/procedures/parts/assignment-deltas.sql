@@ -4,7 +4,7 @@ SELECT n.name, SUM(n.delta) AS delta FROM (
     ('messages:queued', CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
     (CONCAT('mailbox:', p.receiver_no), CASE WHEN p.receiver_no IS NULL THEN 0 ELSE 1 END),
     ('tasks:assigned_once', CASE WHEN p.agent_no IS NOT NULL AND p.attempt = 1 THEN 1 ELSE 0 END)) AS k (name, delta)
-  WHERE p.becomes IN ('assigned', 'pending', 'input_required', 'blocked', 'failed')
+  WHERE p.becomes IN ('assigned', 'pending', 'input_required', 'blocked', 'failed', 'cancelled')
   UNION ALL
   SELECT CONCAT('set:', l.set_no, ':free'), -1
   FROM (SELECT DISTINCT agent_no FROM @plan WHERE agent_no IS NOT NULL) AS a

@@ -1,5 +1,6 @@
 -- Fills @plan from @items, refusals and repeats decided. becomes stays NULL for tasks that may be assigned, is
--- 'blocked' for those that depend on another, and 'failed' for those that depend on one that did not complete.
+-- 'blocked' for those that depend on another, 'failed' for those that depend on one that did not complete, and 'cancelled' for those
+-- that are not needed.
 INSERT INTO @plan (place, task_no, task_id, task_type, priority, demand_no, named_no, attempt,
   timeout_milliseconds, becomes, code, subject, known_id, own, supervisor_no, max_retries, parent_task_id,
   idempotency_key, request_hash, operation_id, depends, prefers, unmet, capabilities_hash, gate, asks, expires_at, stale, wakes, actor)
@@ -45,27 +46,40 @@ FROM OPENJSON(@items) AS i JOIN @plan AS n ON n.place = CAST(i.[key] AS int) CRO
 WHERE v.[key] = N'preferred' AND n.prefers = 1;
 IF @dependent > 0
 BEGIN
-  DECLARE @dependencies TABLE (place int NOT NULL, position int NOT NULL, depends_on varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, task_no bigint NULL,
-    status varchar(24) COLLATE Latin1_General_100_BIN2 NULL, PRIMARY KEY (place, position));
-  INSERT INTO @dependencies (place, position, depends_on, task_no, status)
-  SELECT n.place, CAST(o.[key] AS int), d.task_id, t.task_no, CASE WHEN d.task_id = n.task_id THEN NULL ELSE COALESCE(t.status, r.status) END
-  FROM OPENJSON(@items) AS i JOIN @plan AS n ON n.place = CAST(i.[key] AS int) CROSS APPLY OPENJSON(i.value, '$.dependsOn') AS o
-  CROSS APPLY (SELECT CAST(o.value AS varchar(128)) COLLATE Latin1_General_100_BIN2 AS task_id) AS d
-  LEFT JOIN dbo.tasks AS t ON t.task_id = d.task_id
-  LEFT JOIN dbo.task_archive AS r ON r.task_id = d.task_id
-  WHERE n.becomes IS NULL;
-  UPDATE n SET code = CASE WHEN b.subject IS NOT NULL THEN 'DEPENDENCY_INVALID' END, subject = b.subject, unmet = u.unmet, lost = l.lost,
-    becomes = CASE WHEN b.subject IS NOT NULL THEN 'refused' WHEN l.lost IS NOT NULL THEN 'failed' WHEN u.unmet > 0 THEN 'blocked' END,
+  -- lost: the condition cannot hold any more; 1 where the task fails for it, 2 where it is not needed.
+  DECLARE @dependencies TABLE (place int NOT NULL, position int NOT NULL, depends_on varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    condition varchar(10) COLLATE Latin1_General_100_BIN2 NOT NULL, task_no bigint NULL, status varchar(24) COLLATE Latin1_General_100_BIN2 NULL,
+    met bit NOT NULL, lost int NOT NULL, PRIMARY KEY (place, position));
+  INSERT INTO @dependencies (place, position, depends_on, condition, task_no, status, met, lost)
+  SELECT x.place, x.position, x.task_id, x.condition, x.task_no, x.status, m.met, CASE WHEN m.met = 1 OR x.status IS NULL OR x.status NOT IN ('completed', 'failed', 'cancelled') THEN 0
+    WHEN x.not_needed = 1 OR x.condition <> 'completed' THEN 2 ELSE 1 END
+  FROM (SELECT n.place, CAST(o.[key] AS int) AS position, d.task_id, d.condition, t.task_no,
+      CASE WHEN d.task_id = n.task_id THEN NULL ELSE COALESCE(t.status, r.status) END AS status,
+      CASE WHEN COALESCE(t.status, r.status) = 'cancelled' AND (w.error = N'NOT_NEEDED' OR JSON_VALUE(r.task, '$.error') = N'NOT_NEEDED') THEN 1 ELSE 0 END AS not_needed
+    FROM OPENJSON(@items) AS i JOIN @plan AS n ON n.place = CAST(i.[key] AS int) CROSS APPLY OPENJSON(i.value, '$.dependsOn') AS o
+    CROSS APPLY (SELECT CAST(JSON_VALUE(o.value, '$.taskId') AS varchar(128)) COLLATE Latin1_General_100_BIN2 AS task_id,
+      CAST(JSON_VALUE(o.value, '$.when') AS varchar(10)) COLLATE Latin1_General_100_BIN2 AS condition) AS d
+    LEFT JOIN dbo.tasks AS t ON t.task_id = d.task_id
+    LEFT JOIN dbo.task_outcomes AS w ON w.task_no = t.task_no
+    LEFT JOIN dbo.task_archive AS r ON r.task_id = d.task_id
+    WHERE n.becomes IS NULL) AS x
+  CROSS APPLY (SELECT CASE WHEN x.condition = 'ended' AND x.status IN ('completed', 'failed', 'cancelled') OR (x.not_needed = 0
+    AND (x.condition = 'completed' AND x.status = 'completed' OR x.condition = 'failed' AND x.status IN ('failed', 'cancelled'))) THEN 1 ELSE 0 END AS met) AS m;
+  -- A task that waits for anything else than completions is not needed where one of its conditions is lost.
+  UPDATE d SET lost = 2 FROM @dependencies AS d
+  WHERE d.lost = 1 AND EXISTS (SELECT 1 FROM @dependencies AS o WHERE o.place = d.place AND o.condition <> 'completed');
+  UPDATE n SET code = CASE WHEN b.subject IS NOT NULL THEN 'DEPENDENCY_INVALID' END, subject = b.subject, unmet = u.unmet, lost = l.depends_on,
+    becomes = CASE WHEN b.subject IS NOT NULL THEN 'refused' WHEN l.lost = 1 THEN 'failed' WHEN l.lost = 2 THEN 'cancelled' WHEN u.unmet > 0 THEN 'blocked' END,
     stale = CASE WHEN b.subject IS NULL THEN n.stale ELSE 0 END, wakes = CASE WHEN b.subject IS NULL THEN n.wakes ELSE 0 END,
-    receiver_no = CASE WHEN l.lost IS NOT NULL THEN n.supervisor_no END, message_type = 'task_result',
+    receiver_no = CASE WHEN l.lost = 1 THEN n.supervisor_no END, message_type = 'task_result',
     payload = CONCAT('{"taskId":"', n.task_id, '","taskType":"', n.task_type,
       '","status":"failed","attempt":0,"version":2,"error":"DEPENDENCY_FAILED"}')
   FROM @plan AS n
-  CROSS APPLY (SELECT COUNT(*) AS unmet FROM @dependencies AS x WHERE x.place = n.place AND x.status <> 'completed') AS u
+  CROSS APPLY (SELECT COUNT(*) AS unmet FROM @dependencies AS x WHERE x.place = n.place AND x.met = 0) AS u
   OUTER APPLY (SELECT TOP (1) x.depends_on AS subject FROM @dependencies AS x
     WHERE x.place = n.place AND x.status IS NULL ORDER BY x.position) AS b
-  OUTER APPLY (SELECT TOP (1) x.depends_on AS lost FROM @dependencies AS x
-    WHERE x.place = n.place AND x.status IN ('failed', 'cancelled') ORDER BY x.position) AS l
+  OUTER APPLY (SELECT TOP (1) x.depends_on, x.lost FROM @dependencies AS x
+    WHERE x.place = n.place AND x.lost > 0 ORDER BY x.lost, x.position) AS l
   WHERE n.becomes IS NULL AND n.depends = 1;
 END;
 -- Gates that ask of an agent that is not there, and times that are over or more than a year away.
@@ -77,7 +91,7 @@ BEGIN
   OUTER APPLY (SELECT TOP (1) CAST(x.[value] AS varchar(128)) COLLATE Latin1_General_100_BIN2 AS missing FROM OPENJSON(i.[value], '$.askedOf') AS x
     LEFT JOIN dbo.agents AS g ON g.agent_id = CAST(x.[value] AS varchar(128)) COLLATE Latin1_General_100_BIN2 AND g.status <> 'deregistered'
     WHERE n.asks = 1 AND g.agent_no IS NULL ORDER BY CAST(x.[key] AS int)) AS o
-  WHERE (n.becomes IS NULL OR n.becomes IN ('blocked', 'failed')) AND (o.missing IS NOT NULL OR n.expires_at <= @now
+  WHERE (n.becomes IS NULL OR n.becomes IN ('blocked', 'failed', 'cancelled')) AND (o.missing IS NOT NULL OR n.expires_at <= @now
     OR n.expires_at > @now + 31536000 /* DURATION_MAX_SECONDS */ * CAST(1000 AS bigint));
   UPDATE @plan SET becomes = 'input_required' WHERE becomes IS NULL AND gate = 1;
 END;

@@ -7,14 +7,14 @@ CROSS APPLY OPENJSON(i.[value], '$.values') AS n
 CROSS APPLY
   -- include: parts/read-value.sql
 AS w
-WHERE p.becomes IN ('input_required', 'blocked', 'failed');
+WHERE p.becomes IN ('input_required', 'blocked', 'failed', 'cancelled');
 INSERT INTO dbo.task_questions (task_no, attempt, state, asked_at, timeout_milliseconds, has_default, default_rejects)
-SELECT n.task_no, 0, CASE WHEN n.becomes = 'failed' THEN 'ended' ELSE 'waiting' END, CASE WHEN n.becomes = 'failed' THEN @now END,
+SELECT n.task_no, 0, CASE WHEN n.becomes IN ('failed', 'cancelled') THEN 'ended' ELSE 'waiting' END, CASE WHEN n.becomes IN ('failed', 'cancelled') THEN @now END,
   CAST(JSON_VALUE(i.[value], '$.timeout') AS bigint),
   CASE WHEN EXISTS (SELECT 1 FROM dbo.task_values AS v WHERE v.task_no = n.task_no AND v.name = 'gate_default') THEN 1 ELSE 0 END,
   COALESCE(CAST(JSON_VALUE(i.[value], '$.rejects') AS int), 0)
 FROM OPENJSON(@items) AS i JOIN @plan AS n ON n.place = CAST(i.[key] AS int) AND n.gate = 1
-WHERE n.becomes IN ('input_required', 'blocked', 'failed');
+WHERE n.becomes IN ('input_required', 'blocked', 'failed', 'cancelled');
 INSERT INTO dbo.question_answerers (question_no, agent_no, asked, [open])
 SELECT q.question_no, g.agent_no, MAX(CAST(g.asked AS int)), 0
 FROM OPENJSON(@items) AS i JOIN @plan AS n ON n.place = CAST(i.[key] AS int) AND n.gate = 1

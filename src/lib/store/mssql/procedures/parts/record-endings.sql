@@ -5,11 +5,11 @@ IF @waits > 0
   WHERE e.becomes = 'pending' AND e.outcome <> 'suspended';
 -- What a task ended with. A note stays; what a cancel request left is replaced; a task that is tried again has
 -- nothing.
-UPDATE o SET result = e.result, key_version = e.key_version, error = e.error
+UPDATE o SET result = e.result, key_version = e.key_version, error = e.error, because_of = e.because_of
 FROM @endings AS e JOIN dbo.task_outcomes AS o ON o.task_no = e.task_no
 WHERE e.becomes NOT IN ('pending', 'input_required');
-INSERT INTO dbo.task_outcomes (task_no, result, key_version, error)
-SELECT e.task_no, e.result, e.key_version, e.error FROM @endings AS e
+INSERT INTO dbo.task_outcomes (task_no, result, key_version, error, because_of)
+SELECT e.task_no, e.result, e.key_version, e.error, e.because_of FROM @endings AS e
 WHERE e.becomes NOT IN ('pending', 'input_required') AND (e.result IS NOT NULL OR e.error IS NOT NULL)
   AND NOT EXISTS (SELECT 1 FROM dbo.task_outcomes AS o WHERE o.task_no = e.task_no);
 UPDATE a SET ended_at = @now, outcome = e.outcome, answer = CASE WHEN e.answered = 1 THEN CONCAT(
@@ -42,7 +42,8 @@ BEGIN
 END;
 INSERT INTO @counts (name, delta)
 SELECT c.name, SUM(c.delta) FROM @endings AS e CROSS APPLY (VALUES (CONCAT('tasks:', e.was), -1), (CONCAT('tasks:', e.becomes), 1),
-  (CASE e.becomes WHEN 'completed' THEN 'tasks:completed_total' WHEN 'failed' THEN 'tasks:failed_total' END, 1)) AS c (name, delta)
+  (CASE WHEN e.becomes = 'completed' THEN 'tasks:completed_total' WHEN e.becomes = 'failed' THEN 'tasks:failed_total'
+    WHEN e.because_of IS NOT NULL AND e.error = N'NOT_NEEDED' THEN 'tasks:not_needed_total' END, 1)) AS c (name, delta)
 WHERE c.name IS NOT NULL GROUP BY c.name;
 -- The assignment message of a running task was completed when it started.
 IF EXISTS (SELECT 1 FROM @endings AS e WHERE e.was = 'assigned')

@@ -1,30 +1,39 @@
--- Tells the dependents of @ended_tasks, and of those that fail because of it, at most @dependentsLimit in all. Inside
+-- Tells the dependents of @ended_tasks, and of those that end because of it, at most @dependentsLimit in all. Inside
 -- the transaction that ended them, after their rows were changed. Fills @unblocked with tasks that wait for an agent
--- now, and adds those that failed to @endings, for record-endings. Needs declare-endings
+-- now, and adds those that ended to @endings, for record-endings. A condition that can no longer hold: what waits for
+-- completions alone fails with its dependency; anything else, and what waits for a task that was not needed, is not needed. Needs declare-endings
 -- and @unblocked. Leaves @ended_tasks empty.
--- Who is to be told, level by level: the dependents of tasks that did not complete end, too, and their own are the
+-- Who is to be told, level by level: dependents whose condition can no longer hold end, too, and their own are the
 -- next level. Reads only. Whoever adds a dependent holds the row of the task it waits for, and so does whoever ended
 -- that task: what is read here is complete for level 0; a later level is completed when its rows are left, below.
 SET @dependencyLevel = 0;
 WHILE @dependencyLevel >= 0
 BEGIN
-  INSERT INTO @told (task_no, position, depends_on, completed, level)
-  SELECT TOP (@dependentsLimit - @dependentsTold) d.task_no, d.position, d.depends_on, e.completed, @dependencyLevel
+  INSERT INTO @told (task_no, position, depends_on, met, not_needed, level)
+  SELECT TOP (@dependentsLimit - @dependentsTold) d.task_no, d.position, d.depends_on,
+    CASE WHEN d.condition = 'ended' OR (e.not_needed = 0 AND (d.condition = 'completed' AND e.completed = 1 OR d.condition = 'failed' AND e.completed = 0))
+      THEN 1 ELSE 0 END,
+    CASE WHEN e.not_needed = 1 OR EXISTS (SELECT 1 FROM dbo.task_dependencies AS o WHERE o.task_no = d.task_no AND o.condition <> 'completed')
+      THEN 1 ELSE 0 END, @dependencyLevel
   FROM @ended_tasks AS e JOIN dbo.task_dependencies AS d ON d.depends_on = e.task_id
   WHERE e.level = @dependencyLevel AND d.settled = 0
   ORDER BY d.task_no, d.position;
   SET @dependentsTold = @dependentsTold + @@ROWCOUNT;
-  INSERT INTO @ended_tasks (task_id, completed, level)
-  SELECT DISTINCT t.task_id, 0, @dependencyLevel + 1
+  -- Of two reasons in one level a failure goes before what is not needed.
+  INSERT INTO @ended_tasks (task_id, completed, not_needed, level)
+  SELECT t.task_id, 0, MIN(CAST(o.not_needed AS int)), @dependencyLevel + 1
   FROM @told AS o JOIN dbo.tasks AS t ON t.task_no = o.task_no
-  WHERE o.level = @dependencyLevel AND o.completed = 0 AND t.status = 'blocked'
-    AND NOT EXISTS (SELECT 1 FROM @ended_tasks AS k WHERE k.task_id = t.task_id);
+  WHERE o.level = @dependencyLevel AND o.met = 0 AND t.status = 'blocked'
+    AND NOT EXISTS (SELECT 1 FROM @ended_tasks AS k WHERE k.task_id = t.task_id)
+  GROUP BY t.task_id;
   SET @dependencyLevel = CASE WHEN @@ROWCOUNT = 0 THEN -1 ELSE @dependencyLevel + 1 END;
 END;
-INSERT INTO @dependents (task_no, met, last_met, lost)
-SELECT o.task_no, SUM(CASE WHEN o.completed = 1 THEN 1 ELSE 0 END), MAX(CASE WHEN o.completed = 1 THEN o.depends_on END),
-  MIN(CASE WHEN o.completed = 0 THEN o.depends_on END)
+-- Only the first level in which a condition was lost counts: the task has ended then.
+INSERT INTO @dependents (task_no, met, last_met, failed, unneeded)
+SELECT o.task_no, SUM(CASE WHEN o.met = 1 THEN 1 ELSE 0 END), MAX(CASE WHEN o.met = 1 THEN o.depends_on END),
+  MIN(CASE WHEN o.met = 0 AND o.not_needed = 0 AND o.level = l.level THEN o.depends_on END), MIN(CASE WHEN o.met = 0 THEN o.depends_on END)
 FROM @told AS o JOIN dbo.tasks AS t ON t.task_no = o.task_no
+LEFT JOIN (SELECT k.task_no, MIN(k.level) AS level FROM @told AS k WHERE k.met = 0 GROUP BY k.task_no) AS l ON l.task_no = o.task_no
 WHERE t.status = 'blocked' GROUP BY o.task_no;
 SET @dependentRows = @@ROWCOUNT;
 IF @dependentsTold > 0
@@ -32,10 +41,11 @@ BEGIN
   -- The rows of the dependents. It counts down from what the row holds now, not from what was read: so calls that end
   -- different dependencies of one task at the same time wait for each other here, and none has to try again.
   UPDATE t SET version = t.version + 1, unmet_dependencies = t.unmet_dependencies - d.met,
-    status = CASE WHEN d.lost IS NOT NULL THEN 'failed' WHEN t.unmet_dependencies > d.met THEN 'blocked'
+    status = CASE WHEN d.failed IS NOT NULL THEN 'failed' WHEN d.unneeded IS NOT NULL THEN 'cancelled' WHEN t.unmet_dependencies > d.met THEN 'blocked'
       WHEN t.gate = 1 THEN 'input_required' ELSE 'pending' END,
-    available_at = CASE WHEN d.lost IS NULL AND t.unmet_dependencies = d.met THEN @now ELSE t.available_at END,
-    ended_at = CASE WHEN d.lost IS NOT NULL THEN @now END
+    cancel_requested = CASE WHEN d.failed IS NULL AND d.unneeded IS NOT NULL THEN 1 ELSE t.cancel_requested END,
+    available_at = CASE WHEN d.unneeded IS NULL AND t.unmet_dependencies = d.met THEN @now ELSE t.available_at END,
+    ended_at = CASE WHEN d.unneeded IS NOT NULL THEN @now END
   FROM @dependents AS d JOIN dbo.tasks AS t ON t.task_no = d.task_no
   WHERE t.status = 'blocked' AND t.unmet_dependencies >= d.met
   OPTION (LOOP JOIN, FORCE ORDER);
@@ -45,11 +55,12 @@ BEGIN
   WHERE p.settled = 0
   OPTION (LOOP JOIN, FORCE ORDER);
   IF @@ROWCOUNT <> (SELECT COUNT(*) FROM @told) BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
-  INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, becomes, error, detail)
-  SELECT t.task_no, t.task_id, t.attempt, 'blocked', t.cancel_requested, 'failed', N'DEPENDENCY_FAILED',
-    CONCAT('DEPENDENCY_FAILED: ', x.lost, ' did not complete')
+  INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, becomes, error, because_of, detail)
+  SELECT t.task_no, t.task_id, t.attempt, 'blocked', t.cancel_requested, t.status, CASE t.status WHEN 'failed' THEN N'DEPENDENCY_FAILED' ELSE N'NOT_NEEDED' END,
+    COALESCE(x.failed, x.unneeded), CASE t.status WHEN 'failed' THEN CONCAT('DEPENDENCY_FAILED: ', x.failed, ' did not complete')
+      ELSE CONCAT('NOT_NEEDED: ', x.unneeded, ' ended otherwise') END
   FROM @dependents AS x JOIN dbo.tasks AS t ON t.task_no = x.task_no
-  WHERE x.lost IS NOT NULL;
+  WHERE x.unneeded IS NOT NULL;
   INSERT INTO @unblocked (task_no)
   SELECT d.task_no FROM @dependents AS d JOIN dbo.tasks AS t ON t.task_no = d.task_no WHERE t.status = 'pending';
   SET @dependentRows = @@ROWCOUNT;
@@ -73,8 +84,8 @@ BEGIN
   DELETE FROM @dependents;
 END;
 -- Those beyond the limit, and any that were added to a later level while it was read, are left to the sweep.
-INSERT INTO dbo.ended_dependencies (task_id, completed)
-SELECT e.task_id, e.completed FROM @ended_tasks AS e
+INSERT INTO dbo.ended_dependencies (task_id, completed, not_needed)
+SELECT e.task_id, e.completed, e.not_needed FROM @ended_tasks AS e
 WHERE EXISTS (SELECT 1 FROM dbo.task_dependencies AS d WHERE d.depends_on = e.task_id AND d.settled = 0)
   AND NOT EXISTS (SELECT 1 FROM dbo.ended_dependencies AS l WHERE l.task_id = e.task_id);
 DELETE FROM @ended_tasks;

@@ -1,5 +1,6 @@
 -- Puts the task_result of each task of @endings that has ended into the mailbox of its supervisor, in the order of the tasks;
--- none for a supervisor that is deregistered. At most 4,096 in a transaction: all have one number of the sequence. The ids
+-- none for a supervisor that is deregistered, and of a task that was
+-- not needed. At most 4,096 in a transaction: all have one number of the sequence. The ids
 -- are random, not UUIDv7 as those made in TypeScript: their number is known only here, and T-SQL has no cheap hexadecimal
 -- text of a time. The bytes of a payload outside ASCII are an upper bound (3 for each UTF-16 unit): converting to UTF-8 to
 -- count costs more than the row.
@@ -9,7 +10,7 @@ UPDATE e SET receiver_no = s.agent_no, priority = t.priority, traceparent = b.tr
     N',"error":"' + STRING_ESCAPE(e.error, 'json') + N'"', N'}')
 FROM @endings AS e JOIN dbo.tasks AS t ON t.task_no = e.task_no JOIN dbo.task_bodies AS b ON b.task_no = e.task_no
 JOIN dbo.agents AS s ON s.agent_no = t.supervisor_no AND s.status <> 'deregistered'
-WHERE e.becomes NOT IN ('pending', 'input_required')
+WHERE e.becomes NOT IN ('pending', 'input_required') AND (e.because_of IS NULL OR e.error <> N'NOT_NEEDED')
 OPTION (LOOP JOIN, FORCE ORDER);
 SET @results = @@ROWCOUNT;
 IF @results > 0
