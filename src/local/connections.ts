@@ -41,6 +41,8 @@ interface Waiting {
 
 interface State {
   current: Waiting | undefined;
+  /** The last request, when it was answered before all of it had arrived. */
+  answeredEarly: IncomingMessage | undefined;
   queue: Waiting[];
   /** Nothing more is carried out: the connection closes when what is under way has been answered. */
   ended: boolean;
@@ -144,7 +146,8 @@ export class Connections {
 
   /**
    * Calls `then` when every whole request of the connection has been answered; at once when none is in progress. Later requests
-   * of the connection are not carried out.
+   * of the connection are not carried out. Where the request that could not be read to its end has its answer already (a refusal by
+   * its headers), the connection closes instead: a second answer would be taken for that of another request.
    */
   afterLast(socket: Socket, then: () => void): void {
     const state = this.#stateOf(socket);
@@ -152,14 +155,24 @@ export class Connections {
     state.ended = true;
     // What is not whole is what could not be read.
     state.queue = state.queue.filter(({ request }) => request.complete);
-    if (state.current?.request.complete === true) state.drained = then;
+    const { current, answeredEarly } = state;
+    if (current?.request.complete === true) state.drained = then;
+    else if (current?.response.headersSent === true) state.drained = () => socket.destroySoon();
+    else if (answeredEarly?.complete === false) socket.destroySoon();
     else then();
   }
 
   #stateOf(socket: Socket): State {
     let state = this.#states.get(socket);
     if (state === undefined) {
-      const made: State = { current: undefined, queue: [], ended: false, aheadBytes: 0, drained: undefined };
+      const made: State = {
+        current: undefined,
+        answeredEarly: undefined,
+        queue: [],
+        ended: false,
+        aheadBytes: 0,
+        drained: undefined,
+      };
       socket.once("close", () => {
         made.ended = true;
         made.queue = [];
@@ -190,10 +203,12 @@ export class Connections {
 
   #carryOut(state: State, waiting: Waiting, serve: RequestListener): void {
     state.current = waiting;
+    state.answeredEarly = undefined;
     // Closed: written and handed to the system, or the connection broke.
     waiting.response.once("close", () => {
       this.#unread.forget(waiting.response);
       state.current = undefined;
+      if (!waiting.request.complete) state.answeredEarly = waiting.request;
       // The answer would not arrive: the caller has gone, or this one was to be the last (RFC 9112, section 9.6).
       if (!waiting.request.socket.writable) state.queue = [];
       const next = state.queue.shift();

@@ -98,6 +98,37 @@ describe("broken HTTP", () => {
     }
   });
 
+  it("behind an answer that came early is not answered again: that would be taken for the answer of another request", async () => {
+    const json = "Host: localhost\r\nContent-Type: application/json\r\n";
+    const heads = [
+      // Refused by their headers, before their bodies are looked at.
+      `POST /api/agents HTTP/1.1\r\n${json}Transfer-Encoding: gzip, chunked\r\n\r\n`,
+      `POST /api/agents HTTP/1.1\r\n${json}Transfer-Encoding: chunked, identity\r\n\r\n`,
+      `POST /api/agents HTTP/1.1\r\n${json.replace("localhost", "other.example")}Transfer-Encoding: chunked\r\n\r\n`,
+    ];
+    const { hostname, port } = new URL(host.url);
+    for (const head of heads) {
+      for (const apart of [false, true]) {
+        const answers = await new Promise<string>((resolve) => {
+          let answer = "";
+          const rest = "zz\r\nGET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+          const socket = connect(Number(port), hostname, () => socket.write(apart ? head : head + rest));
+          socket.on("data", (chunk) => {
+            answer += chunk.toString();
+            if (apart && socket.writable) socket.end(rest);
+          });
+          socket.on("error", () => socket.destroy());
+          socket.on("close", () => resolve(answer));
+        });
+        expect([head, apart, answers.match(/HTTP\/1\.1 \d+/g)]).toEqual([
+          head,
+          apart,
+          [expect.stringMatching(/ 40[03]$/)],
+        ]);
+      }
+    }
+  });
+
   it("is not what expects something that is not known here", async () => {
     const text = "GET /api/health HTTP/1.1\r\nHost: localhost\r\nExpect: the-unexpected\r\n\r\n";
     expect(await exchange(text, (answer) => answer.includes("healthy"))).toMatch(/^HTTP\/1\.1 200 /);
