@@ -194,7 +194,7 @@ function isKeptInteger(text: string, first: number, point: number, end: number):
   // A fraction behind 2^53 - 1 may be rounded up to 2^53.
   if (about < (end === point ? SAFE : SAFE - 1)) return true;
   // Of one just below a power of two `about` can be that power, which asks for one zero more; then it is looked at closely.
-  const zeros = 32 - Math.clz32(Math.floor(about / SAFE));
+  const zeros = 32 - Math.clz32(about / SAFE);
   const remainder = (high % REMAINDERS) * (BILLION % REMAINDERS) + low;
   return end === point && remainder % 2 ** zeros === 0;
 }

@@ -133,14 +133,17 @@ describe("numbers as they are written", () => {
       const { user, system } = process.cpuUsage(before);
       return user + system;
     };
-    expect(changedNumbers(text)).toEqual([]);
-    const passes = cost(() => {
+    const pass = () => {
       let sum = 0;
       for (let round = 0; round < 20; round += 1)
         for (let at = 0; at < text.length; at += 1) sum += text.charCodeAt(at);
       expect(sum).toBeGreaterThan(0);
-    });
-    expect(cost(() => changedNumbers(text))).toBeLessThan(passes);
+    };
+    expect(changedNumbers(text)).toEqual([]);
+    // The best of five, in turn: what else runs on the machine slows both, and never makes either faster.
+    const rounds = [1, 2, 3, 4, 5].map(() => ({ passes: cost(pass), scan: cost(() => changedNumbers(text)) }));
+    const best = (of: "passes" | "scan") => Math.min(...rounds.map((round) => round[of]));
+    expect(best("scan")).toBeLessThan(best("passes"));
   });
 
   it("that have to be looked at closely are refused where one text has more than 5,000", () => {
