@@ -10,7 +10,7 @@ import { type StoreFactory, useStore } from "../../contract/store-under-test.ts"
 import { agentCaller, ask, codeOf, wordsOf } from "./access-walk.ts";
 import { ASKS } from "./walk-asks.ts";
 import { REPEATS } from "./walk-repeats.ts";
-import { type Ask, World } from "./walk-world.ts";
+import { type Ask, MARK, World } from "./walk-world.ts";
 
 /**
  * What an agent could find out by asking: with its own name about ids that are not its own, by filters, and by repeats. Each part goes
@@ -141,6 +141,24 @@ export function probeWalk(open: StoreFactory): void {
         expect(others?.[0]).toBeGreaterThanOrEqual(400);
         expect(nobodys).toEqual(others);
       }
+    });
+
+    it("when the question that is answered is not there either", async () => {
+      const here = world();
+      const [stranger, lead] = [await here.agent("worker"), await here.agent("supervisor")];
+      const answers = [];
+      for (const owner of [lead, here.ghost("supervisor")]) {
+        const params = { taskId: await here.taskOf(owner) };
+        const body = { agentId: stranger.agentId, questionId: "987", answer: MARK };
+        const route = routeOf("POST /tasks/{taskId}/answer");
+        answers.push(await ask(here, route, agentCaller(stranger), { params, body }));
+        if (owner !== lead) continue;
+        const own = await ask(here, route, agentCaller(lead), { params, body: { ...body, agentId: lead.agentId } });
+        expect(codeOf(own)).toBe("NOT_FOUND");
+      }
+      const [others, nobodys] = answers.map((reply) => [reply.status, codeOf(reply), wordsOf(reply)]);
+      expect(others).toEqual([404, "TASK_NOT_FOUND", "There is no task <id>."]);
+      expect(nobodys).toEqual(others);
     });
 
     it("in a batch of settlements, and as what a new task depends on", async () => {

@@ -129,7 +129,16 @@ export const ASKS: Readonly<Record<string, AskFor>> = {
   "POST /tasks/{taskId}/progress": working({ note: MARK }),
   "POST /tasks/{taskId}/complete": working({ result: { MARK } }),
   "POST /tasks/{taskId}/fail": working({ error: MARK }),
+  "POST /tasks/{taskId}/suspend": working({ checkpoint: { MARK }, until: { question: { text: MARK } } }),
+  "POST /tasks/{taskId}/answer": async (world, owner) => {
+    const { taskId, questionId } = await world.questionTo(owner);
+    return { params: { taskId }, body: { agentId: owner.agentId, questionId, answer: MARK } };
+  },
   "POST /tasks/{taskId}/cancel": async (world, owner) => ({ ...(await ofTask(world, owner)), body: { reason: MARK } }),
+  "GET /questions": async (world, owner) => {
+    await world.questionTo(owner);
+    return { query: { agentId: owner.agentId } };
+  },
   "GET /stats/queue": nothing,
   "GET /stats/registry": nothing,
   "GET /stats/coordination": nothing,

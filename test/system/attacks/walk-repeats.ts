@@ -161,6 +161,29 @@ export const REPEATS: Readonly<Record<string, string | Repeats>> = {
   "POST /tasks/{taskId}/progress": ended({ note: MARK }),
   "POST /tasks/{taskId}/complete": ended({ result: { MARK } }),
   "POST /tasks/{taskId}/fail": ended({ error: MARK, retryable: false }),
+  "POST /tasks/{taskId}/suspend": ended({ until: { question: { text: MARK } } }),
+  "POST /tasks/{taskId}/answer": async (world) => {
+    const cases: Repeat[] = [];
+    for (const another of [true, false]) {
+      const [answerer, other] = [await world.agent("worker"), await world.agent("worker")];
+      const { taskId, questionId } = await world.questionTo(answerer);
+      const asked = { params: { taskId }, body: { agentId: answerer.agentId, questionId, answer: MARK } };
+      const meanwhile = () => world.services.registry.deregister(answerer.agentId);
+      cases.push(
+        another
+          ? {
+              says: "another agent",
+              by: answerer,
+              asked,
+              again: other,
+              more: { agentId: other.agentId },
+              code: "TASK_NOT_FOUND",
+            }
+          : { says: "a deregistered agent", by: answerer, asked, meanwhile, code: "AGENT_DEREGISTERED" },
+      );
+    }
+    return cases;
+  },
   "POST /tasks/{taskId}/cancel": ONLY_STATE,
   "POST /maintenance": NO_ANSWER_IS_KEPT,
   "POST /keys/rotate": NO_ANSWER_IS_KEPT,

@@ -111,6 +111,20 @@ export class World {
     return taskId;
   }
 
+  /** An open question of a task of other agents that the owner may answer. */
+  async questionTo(owner: Owner): Promise<{ taskId: string; questionId: string }> {
+    if (!owner.exists) return { taskId: this.id("task"), questionId: "1" };
+    const worker = await this.agent("worker");
+    const taskId = await this.taskOf(worker);
+    const { questionId } = await this.services.questions.suspend(taskId, {
+      agentId: worker.agentId,
+      attempt: 1,
+      until: { question: { text: MARK, askedOf: [owner.agentId] } },
+    });
+    if (questionId === undefined) throw new Error("the task asked nothing");
+    return { taskId, questionId };
+  }
+
   /** A task that has ended, its contents only in its result or error. */
   async endedTaskOf(worker: Owner, end: "complete" | "fail"): Promise<string> {
     const supervisor = await this.agent("supervisor");

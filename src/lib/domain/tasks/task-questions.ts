@@ -103,7 +103,7 @@ export class TaskQuestions {
   async answer(taskId: string, input: AnswerTaskInput): Promise<AnswerReply> {
     const id = parse(idSchema, taskId, "task id");
     const request = parse(answerTaskSchema, input);
-    const question = await this.#askedIn(id, request.questionId);
+    const question = await this.#askedIn(id, request);
     await this.#requireAnswerer(question, request.agentId);
     const key = await this.#tasks.keyOf(id);
     const answer = this.#sealAnswer(question, request, key, await this.#rejects(question, request));
@@ -117,11 +117,19 @@ export class TaskQuestions {
     }
   }
 
-  /** The question of a task that is archived has ended with it. */
-  async #askedIn(taskId: string, questionId: string): Promise<QuestionOfTask> {
+  /**
+   * The question of a task that is archived has ended with it. That a task has no such question is told only to those who may read the
+   * task: to others it does not exist.
+   */
+  async #askedIn(taskId: string, { questionId, agentId }: AnswerTask): Promise<QuestionOfTask> {
     try {
       return await this.#store.getQuestion(taskId, questionId);
     } catch (error) {
+      if (isAgentCommunicationError(error, "NOT_FOUND")) {
+        const mayRead =
+          (await this.#isAdmin(agentId)) || (await this.#store.relationToTask(agentId, taskId)) !== undefined;
+        throw mayRead ? error : taskNotFound(taskId);
+      }
       const isGone = isAgentCommunicationError(error, "TASK_NOT_FOUND");
       const relation = isGone ? await this.#store.relationToTask(currentCall().actor, taskId) : undefined;
       if (relation !== "assigned_by") throw error;
@@ -164,7 +172,7 @@ export class TaskQuestions {
       throw new AgentCommunicationError("FORBIDDEN", `${agentId} asked the question, and may not answer it.`);
     }
     if (agentId === supervisor || askedOf.includes(agentId) || (await this.#isAdmin(agentId))) return;
-    throw new AgentCommunicationError("TASK_NOT_FOUND", `There is no task ${taskId}.`);
+    throw taskNotFound(taskId);
   }
 
   /** As it was proved; where nobody proves anything, as it is registered. */
@@ -194,6 +202,10 @@ export class TaskQuestions {
     if (unread) shown.undecryptable = true;
     return shown;
   }
+}
+
+function taskNotFound(taskId: string): AgentCommunicationError {
+  return new AgentCommunicationError("TASK_NOT_FOUND", `There is no task ${taskId}.`);
 }
 
 /** What makes an answer the same again. */
