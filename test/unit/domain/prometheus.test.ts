@@ -83,6 +83,9 @@ agent_communication_tasks_completed 18
 # HELP agent_communication_tasks_failed Tasks that failed permanently.
 # TYPE agent_communication_tasks_failed gauge
 agent_communication_tasks_failed 19
+# HELP agent_communication_tasks_not_needed Tasks whose condition could no longer hold.
+# TYPE agent_communication_tasks_not_needed gauge
+agent_communication_tasks_not_needed 23
 # HELP agent_communication_task_completion_ratio Completed per assigned task.
 # TYPE agent_communication_task_completion_ratio gauge
 agent_communication_task_completion_ratio 0.29
