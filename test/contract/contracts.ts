@@ -39,6 +39,7 @@ import { releasesContract } from "./tasks/releases.ts";
 import { requestsContract } from "./tasks/requests.ts";
 import { suspensionsContract } from "./tasks/suspensions.ts";
 import { tasksContract } from "./tasks/tasks.ts";
+import { workflowsContract } from "./tasks/workflows.ts";
 import { clockStepsContract } from "./upkeep/clock-steps.ts";
 import { jsonTextContract } from "./upkeep/json-text.ts";
 import { maintenanceContract } from "./upkeep/maintenance.ts";
@@ -82,6 +83,7 @@ export const contracts = [
   expiryContract,
   freedNamesContract,
   conditionsContract,
+  workflowsContract,
   dependenciesContract,
   suspensionsContract,
   questionsContract,

@@ -27,6 +27,9 @@ export const AUDIT_ACTIONS = [
   "task.failed",
   "task.cancelled",
   "task.unblocked",
+  "workflow.created",
+  "workflow.cancelled",
+  "workflow.retried",
   "dead_letters.redriven",
   "dead_letters.purged",
   "messages.purged",
@@ -57,6 +60,7 @@ export type AuditAction = z.infer<typeof auditActionSchema>;
 export const AUDIT_SUBJECT_KINDS = [
   "agent",
   "task",
+  "workflow",
   "message",
   "message_type",
   "credential",

@@ -36,6 +36,9 @@ export const ATTEMPTS_DEFAULT = 5;
 export const DURATION_MAX_SECONDS = 31_536_000;
 export const RETRIES_MAX = 100;
 export const DEPENDENCIES_MAX = 200;
+/** Tasks of one workflow: they are created in one transaction, and stopped in one. */
+export const WORKFLOW_TASKS_MAX = 200;
+export const WORKFLOW_REQUEST_MAX_BYTES = 4 * 1024 * 1024;
 /** The text of a question. */
 export const QUESTION_MAX_BYTES = 8 * 1024;
 /** The schema of an answer as JSON, and how many properties it has at most. */

@@ -46,38 +46,44 @@ const WORK_FIELDS = [
   "maxRetries",
 ] as const;
 
-/** `POST /tasks` and `POST /tasks/preview`. Timeouts and retries default to the settings. */
-export const assignTaskSchema = z
-  .strictObject({
-    taskId: idSchema.optional(),
-    supervisor: idSchema,
-    taskType: idSchema,
-    description: textSchema(DESCRIPTION_MAX_BYTES).default(""),
-    parameters: jsonSchema().default(null),
-    /** Parameters, result, checkpoints, questions and answers are encrypted where they are stored. Their readers see them plain. */
-    sensitive: z.boolean().optional(),
-    requiredCapabilities: z.array(capabilitySchema).max(CAPABILITIES_MAX).default([]),
-    preferredCapabilities: z.array(capabilitySchema).max(CAPABILITIES_MAX).default([]),
-    priority: prioritySchema.default("normal"),
-    timeoutSeconds: durationSecondsSchema.optional(),
-    maxRetries: z.int().min(0).max(RETRIES_MAX).optional(),
-    /** Tasks that have to complete, end or fail before this one is handed out. */
-    dependsOn: dependsOnSchema.default([]),
-    parentTaskId: idSchema.optional(),
-    assignTo: idSchema.optional(),
-    /** When the task ends wherever it is, as `failed` with EXPIRED. At most a year away. */
-    expiresAt: instantSchema.optional(),
-    /** Makes the task a gate: nobody works on it, a person or agent answers, and the answer is its result. */
-    question: askSchema.optional(),
-  })
-  .superRefine((task, context) => {
-    if (task.question === undefined) return;
-    for (const name of WORK_FIELDS) {
-      const value = task[name];
-      if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
-      context.addIssue({ code: "custom", path: [name], message: "cannot be given together with question" });
-    }
-  });
+/** The fields of `POST /tasks` and `POST /tasks/preview`. Timeouts and retries default to the settings. */
+export const assignTaskShape = {
+  taskId: idSchema.optional(),
+  supervisor: idSchema,
+  taskType: idSchema,
+  description: textSchema(DESCRIPTION_MAX_BYTES).default(""),
+  parameters: jsonSchema().default(null),
+  /** Parameters, result, checkpoints, questions and answers are encrypted where they are stored. Their readers see them plain. */
+  sensitive: z.boolean().optional(),
+  requiredCapabilities: z.array(capabilitySchema).max(CAPABILITIES_MAX).default([]),
+  preferredCapabilities: z.array(capabilitySchema).max(CAPABILITIES_MAX).default([]),
+  priority: prioritySchema.default("normal"),
+  timeoutSeconds: durationSecondsSchema.optional(),
+  maxRetries: z.int().min(0).max(RETRIES_MAX).optional(),
+  /** Tasks that have to complete, end or fail before this one is handed out. */
+  dependsOn: dependsOnSchema.default([]),
+  parentTaskId: idSchema.optional(),
+  assignTo: idSchema.optional(),
+  /** When the task ends wherever it is, as `failed` with EXPIRED. At most a year away. */
+  expiresAt: instantSchema.optional(),
+  /** Makes the task a gate: nobody works on it, a person or agent answers, and the answer is its result. */
+  question: askSchema.optional(),
+};
+
+/** Says which fields a gate cannot have. */
+export function withoutWorkOfGates(
+  task: { question?: unknown } & Partial<Record<(typeof WORK_FIELDS)[number], unknown>>,
+  context: z.RefinementCtx,
+): void {
+  if (task.question === undefined) return;
+  for (const name of WORK_FIELDS) {
+    const value = task[name];
+    if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
+    context.addIssue({ code: "custom", path: [name], message: "cannot be given together with question" });
+  }
+}
+
+export const assignTaskSchema = z.strictObject(assignTaskShape).superRefine(withoutWorkOfGates);
 export type AssignTaskInput = z.input<typeof assignTaskSchema>;
 export type AssignTask = z.output<typeof assignTaskSchema>;
 
@@ -169,6 +175,7 @@ export const failTaskSchema = z.strictObject({
   retryable: z.boolean().default(true),
 });
 export const cancelTaskSchema = z.strictObject({ reason: noteSchema.optional() });
+export type CancelTask = z.output<typeof cancelTaskSchema>;
 export type StartTask = z.output<typeof startTaskSchema>;
 export type ProgressTask = z.output<typeof progressTaskSchema>;
 export type CompleteTask = z.output<typeof completeTaskSchema>;

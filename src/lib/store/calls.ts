@@ -3,6 +3,7 @@ import type { ChannelKind, ChannelRight, CreateChannel } from "../model/channel.
 import type { Credential, IssueCredential } from "../model/credential.ts";
 import type { DeadLetterFilter, MailboxFilter, SendMessage, SettlementOutcome } from "../model/message.ts";
 import type { AssignTask } from "../model/task.ts";
+import type { CreateWorkflow, ListWorkflowsQuery } from "../model/workflow.ts";
 import type { Encrypted, Sealed, StoredLeasedMessage } from "./stored-values.ts";
 
 /** What the verbs of the store take and give, beside the vocabulary of agents, messages, tasks and channels. */
@@ -176,6 +177,21 @@ export type NewTask = Omit<AssignTask, "taskId" | "timeoutSeconds" | "maxRetries
 } & Idempotency &
   Encrypted &
   Traced;
+
+/** A task of a workflow: `dependsOn` names it by its id. */
+export type NewWorkflowTask = NewTask & {
+  ref: string;
+  /** Whether a failure in the workflow cancels it: it waits for completions alone, and so does what it waits for. */
+  stops: boolean;
+};
+
+/** A workflow to be made; what others depend on comes before them. */
+export type NewWorkflow = Pick<CreateWorkflow, "supervisor" | "onFailure" | "notify"> & {
+  workflowId: string;
+  tasks: readonly NewWorkflowTask[];
+} & Idempotency;
+
+export type ListWorkflows = Page & Pick<ListWorkflowsQuery, "supervisor" | "status">;
 
 /** A channel to be made. `requestHash`: SHA-256 of the parsed request, so that its repeat is recognised. */
 export type NewChannel = CreateChannel & {

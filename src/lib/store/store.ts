@@ -39,6 +39,7 @@ import type {
   TaskRelation,
   TaskReply,
 } from "../model/task.ts";
+import type { CreateWorkflowReply, Workflow, WorkflowSummary } from "../model/workflow.ts";
 import type {
   ChannelAccess,
   ChannelReader,
@@ -48,6 +49,7 @@ import type {
   DeadLetterSelection,
   FoundCredential,
   Heartbeat,
+  ListWorkflows,
   MailboxSelection,
   NewAnswer,
   NewChannel,
@@ -55,6 +57,7 @@ import type {
   NewMessage,
   NewSettlement,
   NewTask,
+  NewWorkflow,
   Page,
   Paged,
   RegistrationAuthority,
@@ -257,6 +260,21 @@ export interface Store {
   listQuestions(query: Page & { agentId?: string | undefined }): Promise<Paged<QuestionOfTask>>;
   /** @throws TASK_NOT_FOUND, TASK_ENDED */
   cancelTask(taskId: string, reason: string | undefined): Promise<TaskReply>;
+
+  // workflows -------------------------------------------------------------------------------------------------------
+  /**
+   * Creates all of its tasks or none, waiting, then hands out. The same again: the first reply. @throws as assignTask, ID_TAKEN and
+   * IDEMPOTENCY_MISMATCH of the workflow, too
+   */
+  createWorkflow(workflow: NewWorkflow): Promise<CreateWorkflowReply & { duplicate: boolean }>;
+  /** @throws NOT_FOUND (also once its last task is archived) */
+  getWorkflow(workflowId: string): Promise<Workflow>;
+  /** Newest first. */
+  listWorkflows(query: ListWorkflows): Promise<Paged<WorkflowSummary>>;
+  /** Cancels its open tasks together; running ones are asked. Again: the same. @throws NOT_FOUND, TASK_ENDED */
+  cancelWorkflow(workflowId: string, reason: string | undefined): Promise<Workflow>;
+  /** Whether the agent has made it. */
+  ownsWorkflow(agentId: string, workflowId: string): Promise<boolean>;
 
   // credentials -----------------------------------------------------------------------------------------------------
   /**

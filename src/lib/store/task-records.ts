@@ -37,6 +37,9 @@ export interface TaskRow {
   gate: number;
   /** How often it was suspended. */
   suspensions: number;
+  workflow_no: number | null;
+  /** 1: it is cancelled when a task of its workflow fails for good before anybody was given it. */
+  stops: number;
 }
 
 /** The names of its columns, in their order; the tables of both engines have them. */
@@ -69,6 +72,8 @@ export const TASK_ROW_COLUMNS = [
   "expires_at",
   "gate",
   "suspensions",
+  "workflow_no",
+  "stops",
 ] as const satisfies readonly (keyof TaskRow)[];
 
 /** A task that an agent holds: the table guarantees these of assigned and running ones. */

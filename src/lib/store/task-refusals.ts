@@ -4,7 +4,7 @@ import type { NewTask } from "./store.ts";
 
 /** Why a task is not created; the same words in both engines. */
 
-export function mayNotAssign(task: NewTask, role: string): AgentCommunicationError {
+export function mayNotAssign(task: Pick<NewTask, "supervisor">, role: string): AgentCommunicationError {
   return new AgentCommunicationError(
     "FORBIDDEN",
     `Agent ${task.supervisor} is a ${role}; only a supervisor or admin assigns tasks.`,

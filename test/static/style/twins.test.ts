@@ -46,6 +46,7 @@ const ALONE: Readonly<Record<string, string>> = {
   [`${SQLITE}/typed-streams.ts`]: "every message has a stream by type there",
   [`${SQLITE}/prepared.ts`]: "the driver of a server makes its own rows",
   [`${SQLITE}/database-file.ts`]: "a server makes its own files",
+  [`${SQLITE}/workflow-rows.ts`]: "parts/count-in-workflows.sql and tell-of-workflows.sql there",
   [`${SQLITE}/file-watch.ts`]: "a server looks after its own files",
   [`${SQLITE}/copied-rows.ts`]: "a copy is read there",
   [`${SQLITE}/copy-source.ts`]: "a copy is read there",

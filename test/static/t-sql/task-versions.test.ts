@@ -4,6 +4,7 @@ import { readRelease } from "../../../src/lib/store/mssql/procedure-files.ts";
 /** Updates of tasks that are no transition, each with its reason. */
 const NO_TRANSITION: Readonly<Record<string, string>> = {
   "assign_tasks: dependents": "it locks what a new task depends on",
+  "create_workflow: dependents": "it locks what a new task depends on",
   "correct_tasks: available_at": "it corrects times that a clock left in the future",
 };
 

@@ -1,6 +1,7 @@
 import type { AuditBlock } from "../../../src/lib/model/audit.ts";
 import { newId } from "../../../src/lib/model/ids.ts";
 import type { Store } from "../../../src/lib/store/store.ts";
+import { newWorkflow, type WorkflowTasks } from "../../contract/new-workflow.ts";
 import { bootstrapping, enrolling, issueKey, issueToken } from "../../contract/security/issued.ts";
 import { DAY, HOUR, MINUTE, type Scene, SECOND } from "../../contract/support.ts";
 
@@ -46,6 +47,20 @@ async function crowded(scene: Scene) {
     requiredCapabilities: [`${scene.skill}-other`],
   });
   return { ...made, waiting };
+}
+
+const FLOW: WorkflowTasks = [
+  { ref: "a", taskType: "work" },
+  { ref: "b", taskType: "work", dependsOn: ["a"] },
+  { ref: "c", taskType: "work", dependsOn: [{ ref: "b", when: "failed" }] },
+];
+
+/** A workflow of three tasks, one of which a worker has. */
+async function flow(scene: Scene) {
+  const supervisor = await scene.supervisor();
+  await scene.worker();
+  const { workflowId } = await scene.store.createWorkflow(newWorkflow(scene, supervisor, FLOW));
+  return { supervisor, workflowId };
 }
 
 /** Two agents, and messages of one in the mailbox of the other. */
@@ -360,6 +375,9 @@ const taskReads: Pick<
   | "getTaskHistory"
   | "getQuestion"
   | "listQuestions"
+  | "getWorkflow"
+  | "listWorkflows"
+  | "ownsWorkflow"
 > = {
   // An explanation counts all workers, those of other scenes as well.
   previewAssignment: {
@@ -412,6 +430,24 @@ const taskReads: Pick<
       return () => scene.store.getQuestion(held.taskId, questionId);
     },
   },
+  getWorkflow: {
+    async arrange(scene) {
+      const { workflowId } = await flow(scene);
+      return () => scene.store.getWorkflow(workflowId);
+    },
+  },
+  listWorkflows: {
+    async arrange(scene) {
+      const { supervisor } = await flow(scene);
+      return () => scene.store.listWorkflows({ ...page, supervisor });
+    },
+  },
+  ownsWorkflow: {
+    async arrange(scene) {
+      const { supervisor, workflowId } = await flow(scene);
+      return () => scene.store.ownsWorkflow(supervisor, workflowId);
+    },
+  },
   listQuestions: {
     async arrange(scene) {
       const { held, supervisor } = await assigned(scene);
@@ -431,6 +467,8 @@ const tasks: Pick<
   | "suspendTask"
   | "answerQuestion"
   | "cancelTask"
+  | "createWorkflow"
+  | "cancelWorkflow"
 > = {
   assignTask: {
     async arrange(scene) {
@@ -483,6 +521,21 @@ const tasks: Pick<
       const { held, supervisor } = await assigned(scene);
       const questionId = await scene.ask(held, { text: "Which?" });
       return () => scene.answer(held.taskId, questionId, supervisor, "é ✓");
+    },
+  },
+  createWorkflow: {
+    async arrange(scene) {
+      const supervisor = await scene.supervisor();
+      await scene.worker();
+      const workflow = newWorkflow(scene, supervisor, FLOW);
+      return () => scene.store.createWorkflow(workflow);
+    },
+    repeated: duplicates,
+  },
+  cancelWorkflow: {
+    async arrange(scene) {
+      const { workflowId } = await flow(scene);
+      return () => scene.store.cancelWorkflow(workflowId, "no longer needed");
     },
   },
   cancelTask: {

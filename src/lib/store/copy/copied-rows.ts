@@ -233,7 +233,7 @@ export interface CopySource {
   readonly name: string;
   /** What somebody works on at this moment. */
   liveLeases(): { messages: number; tasks: number };
-  /** Open tasks with what a copy does not carry: gates, tasks that have suspended themselves, and those that expire. */
+  /** Open tasks with what a copy does not carry: gates, tasks of workflows, tasks that have suspended themselves, and those that expire. */
   waitingTasks(): number;
   /** Versions of the keys that something to be copied is encrypted under. */
   keyVersions(): string[];

@@ -2,7 +2,7 @@ import type { TaskReply, TaskStatus } from "../../model/task.ts";
 import { actorOf } from "../../trace/call-context.ts";
 import { iso } from "../instants.ts";
 import { taskEnded, taskNotFound } from "../task-records.ts";
-import { type Batch, type BatchResult, type Outcome, type OutcomeRow, outcomeRows } from "./batch.ts";
+import { type Batch, type BatchResult, type Outcome, type OutcomeRow, outcomeRows, text } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemText } from "./item-text.ts";
 import { procedure } from "./procedures.ts";
@@ -52,4 +52,14 @@ function decode(result: BatchResult, calls: readonly Cancel[]): Outcome<TaskRepl
  */
 export function cancelTask(connection: Connection, taskId: string, reason: string | undefined): Promise<TaskReply> {
   return connection.run(CANCELS, { taskId, reason });
+}
+
+/** Cancels tasks together, so that none of them fails because of another of them; those that have ended meanwhile stay as they are. */
+export async function cancelTasks(
+  connection: Connection,
+  taskIds: readonly string[],
+  reason: string | undefined,
+): Promise<void> {
+  const items = taskIds.map((taskId, item) => ({ item, ...CANCELS.encode({ taskId, reason }) }));
+  await connection.query(SQL, { items: text(JSON.stringify(items)) });
 }

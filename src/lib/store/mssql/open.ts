@@ -34,6 +34,7 @@ import { completeTask, failTask, progressTask, startTask } from "./task-transiti
 import { assignTask } from "./tasks.ts";
 import { maintain, sweep } from "./upkeep.ts";
 import { purgeMailbox, withdrawMessage } from "./withdraw-messages.ts";
+import { cancelWorkflow, createWorkflow, getWorkflow, listWorkflows, ownsWorkflow } from "./workflows.ts";
 
 /** How to open the store on Azure SQL. */
 export interface MssqlStoreOptions extends Pick<ConnectionOptions, "settings" | "clock" | "onFault"> {
@@ -101,6 +102,11 @@ const VERBS = {
   getQuestion,
   listQuestions,
   cancelTask,
+  createWorkflow,
+  getWorkflow,
+  listWorkflows,
+  cancelWorkflow,
+  ownsWorkflow,
   countOutdated,
   findOutdated,
   replaceOutdated,

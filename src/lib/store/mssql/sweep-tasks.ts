@@ -77,7 +77,7 @@ const TELL_DEPENDENTS = upkeepStep<object, { unblocked: number; more: boolean }>
 });
 
 /** Works off the dependents that calls have left; handing out what that unblocks is the next step. */
-async function tellDependents(connection: Connection): Promise<TaskSweep> {
+export async function tellDependents(connection: Connection): Promise<TaskSweep> {
   const { unblocked: tasksUnblocked, more } = await connection.run(TELL_DEPENDENTS, {});
   return swept({ tasksUnblocked }, more ? { step: "dependents" } : { step: "demands", after: 0 });
 }

@@ -13,13 +13,15 @@ export interface ReadableTaskRow extends TaskRow, TaskParts {
 
 /** The task as it is stored. */
 export function readTask(row: ReadableTaskRow, extras: TaskExtras): StoredTask {
-  return buildTask(row, row, row.depends_on === null ? [] : row.depends_on.split(",").map(readDependsOn), extras);
+  return buildTask(row, row, readDependsOn(row.depends_on), extras);
 }
 
-function readDependsOn(text: string): Dependency {
-  const slash = text.indexOf("/");
-  return writeDependency({
-    taskId: text.slice(slash + 1),
-    when: dependencyConditionSchema.parse(text.slice(0, slash)),
+/** What a task depends on, from the text in `depends_on`. */
+export function readDependsOn(joined: string | null): Dependency[] {
+  if (joined === null) return [];
+  return joined.split(",").map((text) => {
+    const slash = text.indexOf("/");
+    const when = dependencyConditionSchema.parse(text.slice(0, slash));
+    return writeDependency({ taskId: text.slice(slash + 1), when });
   });
 }

@@ -15,9 +15,10 @@ const TASKS_PER_TRANSACTION = MAINTENANCE_BATCH_ROWS / 10;
 const EVENTS_MAX = 1_000;
 
 const OLD = `SELECT ${TASK_COLUMNS}, idempotency_key, request_hash FROM tasks t INDEXED BY tasks_ended
-  WHERE ended_at IS NOT NULL AND ended_at <= ?
+  WHERE ended_at IS NOT NULL AND ended_at <= ?1
     AND NOT EXISTS (SELECT 1 FROM task_dependencies d WHERE d.depends_on = t.task_id AND d.settled = 0)
-  ORDER BY ended_at, task_no LIMIT ?`;
+    AND (t.workflow_no IS NULL OR EXISTS (SELECT 1 FROM workflows w WHERE w.workflow_no = t.workflow_no AND w.ended_at <= ?1))
+  ORDER BY ended_at, task_no LIMIT ?2`;
 const INSERT = `INSERT INTO task_archive (task_id, status, supervisor_id, ended_at, attempt, idempotency_key, request_hash, task,
   key_version, result_key_version, assignments, events) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
@@ -31,6 +32,9 @@ export function archiveTasks(transaction: Transaction): Step {
   const old = transaction.all<OldTask>(OLD, limit, TASKS_PER_TRANSACTION);
   for (const task of old) archiveTask(transaction, task);
   for (const demandNo of new Set(old.map((task) => task.demand_no))) dropDemand(transaction, demandNo);
+  for (const workflowNo of new Set(old.map((task) => task.workflow_no))) {
+    if (workflowNo !== null) transaction.run(DROP_WORKFLOW, workflowNo);
+  }
   return { done: old.length, more: old.length === TASKS_PER_TRANSACTION };
 }
 
@@ -59,6 +63,10 @@ function archiveTask(transaction: Transaction, row: OldTask): void {
   transaction.run("DELETE FROM tasks WHERE task_no = ?", row.task_no);
   transaction.count(`tasks:${row.status}`, -1);
 }
+
+/** A workflow goes with its last task. */
+const DROP_WORKFLOW =
+  "DELETE FROM workflows WHERE workflow_no = ?1 AND NOT EXISTS (SELECT 1 FROM tasks WHERE workflow_no = ?1)";
 
 const DROP_DEMAND =
   "DELETE FROM demands WHERE demand_no = ?1 AND NOT EXISTS (SELECT 1 FROM tasks WHERE demand_no = ?1)";

@@ -63,15 +63,41 @@ function requestCancel(transaction: Transaction, task: LiveTask, reason: string 
   writeSystemMessage(transaction, agentByNo(transaction, task.agent_no), message);
 }
 
+/**
+ * Cancels open tasks together, so that none of them fails or stops because of another of them.
+ *
+ * @param tasks what others depend on behind them
+ */
+export function cancelTasks(transaction: Transaction, tasks: readonly TaskRow[], reason: string | undefined): void {
+  const ended = tasks.flatMap((task) => {
+    if (task.status === "running" && isLive(task)) {
+      requestCancel(transaction, task, reason);
+      return [];
+    }
+    return [{ taskId: task.task_id, end: "failed" as const, agent: endAlone(transaction, task, reason) }];
+  });
+  const { unblocked } = settleDependents(transaction, ended);
+  // Read anew each time: handing out for one may give something to another.
+  const agentNos = new Set(ended.flatMap(({ agent }) => agent?.agent_no ?? []));
+  for (const agentNo of agentNos) handOutAfter(transaction, agentByNo(transaction, agentNo), unblocked);
+  if (agentNos.size === 0 && unblocked.length > 0) handOutAfter(transaction, undefined, unblocked);
+}
+
 function endNow(transaction: Transaction, task: TaskRow, reason: string | undefined): void {
+  const agent = endAlone(transaction, task, reason);
+  const { unblocked } = settleDependents(transaction, [{ taskId: task.task_id, end: "failed" }]);
+  if (agent !== undefined || unblocked.length > 0) handOutAfter(transaction, agent, unblocked);
+}
+
+/** Ends it; the caller tells its dependents, and hands out. @returns the agent whose slot is free now */
+function endAlone(transaction: Transaction, task: TaskRow, reason: string | undefined): AgentRow | undefined {
   const agent = isLive(task) ? callOff(transaction, task) : undefined;
   endTask(transaction, task, "cancelled", {
     error: reason,
     actor: actorOf(undefined, transaction.call),
     outcome: agent === undefined ? undefined : "cancelled",
   });
-  const { unblocked } = settleDependents(transaction, [{ taskId: task.task_id, end: "failed" }]);
-  if (agent !== undefined || unblocked.length > 0) handOutAfter(transaction, agent, unblocked);
+  return agent;
 }
 
 /** Takes an assignment back that has not been started: its message ends, so the worker never sees it or loses the lease. */

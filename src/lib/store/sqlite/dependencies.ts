@@ -1,9 +1,10 @@
 import type { DependencyCondition } from "../../model/dependency.ts";
 import { DEPENDENTS_PER_CALL } from "../../model/limits.ts";
 import { type DependencyEnd, fateOfDependent, meets } from "../rules/dependencies.ts";
+import { STOPPED } from "../rules/workflows.ts";
 import { askQuestion } from "./questions.ts";
 import { endTask } from "./task-endings.ts";
-import { addEvent, changeTask, type TaskRow, taskByNo } from "./task-rows.ts";
+import { addEvent, changeTask, TASK_COLUMNS, type TaskRow, taskByNo } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Tells dependents that what they wait for has ended; those that end because of it have dependents of their own. */
@@ -58,6 +59,7 @@ interface Telling {
 }
 
 function tellAll(transaction: Transaction, dependency: EndedDependency, { settled, budget, next }: Telling): void {
+  if (dependency.end === "failed") next.push(...stopWorkflow(transaction, dependency.taskId));
   const left = budget - settled.told;
   const rows = transaction.all<{ task_no: number; position: number; condition: DependencyCondition }>(
     NEXT,
@@ -74,6 +76,25 @@ function tellAll(transaction: Transaction, dependency: EndedDependency, { settle
   if (rows.length <= left) return;
   const { taskId, end } = dependency;
   transaction.run(LEAVE, taskId, Number(end === "completed"), Number(end === "not_needed"));
+}
+
+const STOPPING = `SELECT w.workflow_no FROM tasks t JOIN workflows w ON w.workflow_no = t.workflow_no
+  WHERE t.task_id = ? AND w.stop_on_failure = 1`;
+const STOPPED_TASKS = `SELECT ${TASK_COLUMNS} FROM tasks INDEXED BY tasks_of_workflow
+  WHERE workflow_no = ? AND ended_at IS NULL AND attempt = 0 AND stops = 1 ORDER BY task_no`;
+
+/** A task of a workflow has failed for good: what nobody was given of it ends, but for what waits for failures or ends. */
+function stopWorkflow(transaction: Transaction, taskId: string): EndedDependency[] {
+  const workflow = transaction.get<{ workflow_no: number }>(STOPPING, taskId);
+  if (workflow === undefined) return [];
+  return transaction.all<TaskRow>(STOPPED_TASKS, workflow.workflow_no).map((task) => {
+    endTask(transaction, task, "cancelled", {
+      error: STOPPED,
+      detail: `${STOPPED}: ${taskId} failed`,
+      becauseOf: taskId,
+    });
+    return { taskId: task.task_id, end: "failed" };
+  });
 }
 
 function meet(transaction: Transaction, task: TaskRow, dependency: EndedDependency, settled: Settled): void {

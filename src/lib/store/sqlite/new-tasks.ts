@@ -51,6 +51,11 @@ export function checkNewTask(transaction: Transaction, task: NewTask): CheckedTa
   return { supervisor, repeatOf, assignTo, dependencies, askedOf, expiresAt };
 }
 
+/** A task of a workflow: it is no repeat of another call. @throws ID_TAKEN */
+export function requireNewId(transaction: Transaction, task: NewTask): void {
+  if (findKnown(transaction, task) !== undefined) throw taskIdTaken(task);
+}
+
 function requireAssignee(transaction: Transaction, agentId: string): AgentRow {
   const agent = findAgent(transaction, agentId);
   if (agent === undefined || agent.status === "deregistered") throw assigneeNotFound(agentId);

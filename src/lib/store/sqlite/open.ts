@@ -35,6 +35,7 @@ import { assignTask } from "./tasks.ts";
 import type { Transaction } from "./transaction.ts";
 import { maintain, sweep } from "./upkeep.ts";
 import { purgeMailbox, withdrawMessage } from "./withdraw-messages.ts";
+import { cancelWorkflow, createWorkflow, getWorkflow, listWorkflows, ownsWorkflow } from "./workflows.ts";
 
 /** How to open the embedded store. */
 export interface SqliteStoreOptions {
@@ -64,6 +65,7 @@ export function openSqliteStore({ file, settings, clock, onFault }: SqliteStoreO
     ...auditVerbs({ ...entryEngine(connection), ...blockEngine(connection) }),
     ...credentialVerbs(credentialEngine(connection)),
     deregisterAgent: (agentId) => deregisterAgent(connection, agentId),
+    createWorkflow: (workflow) => createWorkflow(connection, workflow),
     checkHealth: () => checkHealth(connection),
     sweep: () => {
       connection.lookAtFiles();
@@ -95,6 +97,9 @@ function readingVerbs(connection: Connection) {
     getTaskHistory,
     getQuestion,
     listQuestions,
+    getWorkflow,
+    listWorkflows,
+    ownsWorkflow,
     countOutdated,
     findOutdated,
     queueStatistics,
@@ -124,6 +129,7 @@ function writingVerbs(connection: Connection) {
     suspendTask,
     answerQuestion,
     cancelTask,
+    cancelWorkflow,
     replaceOutdated,
   };
   return bindVerbs(verbs, (verb: Transition) => connection.write(verb)) satisfies Partial<Store>;

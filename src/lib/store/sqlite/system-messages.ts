@@ -11,7 +11,7 @@ import type { Transaction } from "./transaction.ts";
 /** Messages that the switchboard writes itself: sender `system`, past any mailbox limit. */
 
 export interface SystemMessage {
-  type: "task_assignment" | "task_result" | "task_cancel" | "task_question";
+  type: "task_assignment" | "task_result" | "task_cancel" | "task_question" | "workflow_result";
   priority: Priority;
   payload: JsonValue;
   /** Of a task_assignment, whose payload is joined from the task when it is read, and of a task_question: by which it is found. */

@@ -10,6 +10,7 @@ import { closeQuestion } from "./questions.ts";
 import { completeAssignmentMessage, writeSystemMessage } from "./system-messages.ts";
 import { addEvent, changeTask, type LiveTask, type TaskChanges, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
+import { countInWorkflow } from "./workflow-rows.ts";
 
 export type { FinalStatus, StoredAnswer } from "../task-records.ts";
 
@@ -58,7 +59,9 @@ export function endTask(transaction: Transaction, task: TaskRow, status: FinalSt
   }
   addEvent(transaction, task, status, { actor, agentNo, detail: ending.detail ?? error, outcome });
   if (ending.quiet === true) transaction.count("tasks:not_needed_total", 1);
-  else tellSupervisor(transaction, task, status, ending);
+  const { workflow_no } = task;
+  const told = workflow_no === null || countInWorkflow(transaction, { ...task, workflow_no }, status, ending);
+  if (told && ending.quiet !== true) tellSupervisor(transaction, task, status, ending);
 }
 
 function tellSupervisor(transaction: Transaction, task: TaskRow, status: FinalStatus, ending: Ending): void {

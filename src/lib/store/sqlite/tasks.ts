@@ -47,11 +47,41 @@ export function assignTask(transaction: Transaction, input: NewTask): AssignTask
       duplicate: false,
     };
   }
+  settleNew(transaction, task, input, checked);
+  return { taskId: task.task_id, status: task.status, attempt: task.attempt, duplicate: false };
+}
+
+/** What follows at once for a task that nobody was given: its gate asks, or a condition that can no longer hold ends it. */
+function settleNew(transaction: Transaction, task: TaskRow, input: NewTask, checked: CheckedTask): void {
   if (input.question !== undefined) keepQuestion(transaction, task, input.question, checked.askedOf);
   const lost = lostDependency(checked.dependencies);
   if (lost !== undefined) endDependent(transaction, task, lost);
   else if (task.status === "input_required") askQuestion(transaction, task);
-  return { taskId: task.task_id, status: task.status, attempt: task.attempt, duplicate: false };
+}
+
+/** Where a task of a workflow belongs. */
+interface Membership {
+  workflowNo: number;
+  stops: boolean;
+}
+
+/** Creates a task of a workflow, which waits: it is handed out after the commit. */
+export function addTask(
+  transaction: Transaction,
+  input: NewTask,
+  checked: CheckedTask,
+  { workflowNo, stops }: Membership,
+): TaskRow {
+  const row = newRow(transaction, input, checked, internDemand(transaction, input.requiredCapabilities));
+  const task = insertTask(transaction, { ...row, workflow_no: workflowNo, stops: Number(stops) }, input);
+  // What is lost already is told to it when all tasks of the workflow are there.
+  const dependencies = checked.dependencies.map(({ end, ...dependency }) =>
+    end === undefined || meets(end, dependency.when) ? { ...dependency, end } : { ...dependency, end: undefined },
+  );
+  insertParts(transaction, task, input, dependencies);
+  addEvent(transaction, task, "created", { actor: actorOf(input.supervisor, transaction.call) });
+  settleNew(transaction, task, input, { ...checked, dependencies });
+  return task;
 }
 
 /** The first condition that can no longer hold; a failure goes before what was not needed. */
@@ -109,6 +139,8 @@ function newRow(
     expires_at: checked.expiresAt,
     gate: Number(input.question !== undefined),
     suspensions: 0,
+    workflow_no: null,
+    stops: 0,
   };
 }
 

@@ -65,4 +65,4 @@ IF @handedOut < 0 RETURN 1;
 SELECT c.item, c.code, c.subject, c.state, c.inactive, COALESCE(c.answer, c.actor) AS answered_by, COALESCE(c.answered_at, @now) AS answered_at,
   CASE WHEN c.gate = 0 THEN 'pending' ELSE COALESCE(e.becomes, c.status) END AS status
 FROM @calls AS c LEFT JOIN @endings AS e ON e.task_no = c.task_no;
-SELECT DISTINCT a.agent_id AS woken FROM @endings AS e JOIN dbo.agents AS a ON a.agent_no = e.receiver_no;
+SELECT DISTINCT a.agent_id AS woken FROM @endings AS e JOIN dbo.agents AS a ON a.agent_no = COALESCE(e.flow_receiver_no, e.receiver_no);

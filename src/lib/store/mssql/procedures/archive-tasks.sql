@@ -10,17 +10,21 @@ AS
 -- The contents stay in @items: they may be megabytes, and there are servers whose table variables lose texts of that size.
 DECLARE @old TABLE (task_no bigint NOT NULL PRIMARY KEY, place int NOT NULL);
 DECLARE @archived TABLE (task_no bigint NOT NULL PRIMARY KEY, task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, status varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL,
-  supervisor_no int NOT NULL, ended_at bigint NOT NULL, attempt int NOT NULL,
+  supervisor_no int NOT NULL, ended_at bigint NOT NULL, attempt int NOT NULL, workflow_no bigint NULL,
   idempotency_key varchar(64) COLLATE Latin1_General_100_BIN2 NULL, request_hash varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL);
 DECLARE @done int;
 -- include: parts/declare-counts.sql
 INSERT INTO @old (task_no, place) SELECT CAST(n.[value] AS bigint), CAST(n.[key] AS int) FROM OPENJSON(@items, '$[0].taskNos') AS n;
 BEGIN TRANSACTION;
 DELETE FROM dbo.tasks OUTPUT deleted.task_no, deleted.task_id, deleted.status, deleted.supervisor_no, deleted.ended_at,
-  deleted.attempt, deleted.idempotency_key, deleted.request_hash
-INTO @archived (task_no, task_id, status, supervisor_no, ended_at, attempt, idempotency_key, request_hash)
+  deleted.attempt, deleted.workflow_no, deleted.idempotency_key, deleted.request_hash
+INTO @archived (task_no, task_id, status, supervisor_no, ended_at, attempt, workflow_no, idempotency_key, request_hash)
 WHERE task_no IN (SELECT o.task_no FROM @old AS o) AND ended_at IS NOT NULL;
 SET @done = (SELECT COUNT(*) FROM @archived);
+-- A workflow goes with its last task.
+IF EXISTS (SELECT 1 FROM @archived WHERE workflow_no IS NOT NULL)
+  DELETE w FROM (SELECT DISTINCT x.workflow_no FROM @archived AS x) AS d JOIN dbo.workflows AS w ON w.workflow_no = d.workflow_no
+  WHERE w.ended_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dbo.tasks AS t WHERE t.workflow_no = w.workflow_no);
 INSERT INTO dbo.task_archive (task_id, status, supervisor_id, ended_at, attempt, idempotency_key, request_hash, task,
   key_version, result_key_version, assignments, events)
 SELECT x.task_id, x.status, s.agent_id, x.ended_at, x.attempt, x.idempotency_key, x.request_hash,

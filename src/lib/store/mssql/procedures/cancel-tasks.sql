@@ -94,5 +94,5 @@ BEGIN
   IF @handedOut < 0 RETURN 1;
 END;
 SELECT c.item, c.code, NULL AS subject, c.status, c.deadline_at FROM @calls AS c;
-SELECT DISTINCT a.agent_id AS woken FROM (SELECT e.receiver_no AS agent_no FROM @endings AS e
+SELECT DISTINCT a.agent_id AS woken FROM (SELECT COALESCE(e.flow_receiver_no, e.receiver_no) AS agent_no FROM @endings AS e
   UNION ALL SELECT c.agent_no FROM @calls AS c WHERE c.asks = 1) AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;

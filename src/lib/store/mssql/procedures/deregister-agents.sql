@@ -43,7 +43,7 @@ END;
 SELECT x.item, CASE WHEN x.agent_no = 0 THEN 'AGENT_NOT_FOUND' END AS code, NULL AS subject,
   CASE WHEN EXISTS (SELECT 1 FROM @released AS r WHERE r.agent_no = x.agent_no AND r.last = 0) THEN 1 ELSE 0 END AS unfinished
 FROM @leaving AS x;
-SELECT DISTINCT a.agent_id AS woken FROM @endings AS e JOIN dbo.agents AS a ON a.agent_no = e.receiver_no;
+SELECT DISTINCT a.agent_id AS woken FROM @endings AS e JOIN dbo.agents AS a ON a.agent_no = COALESCE(e.flow_receiver_no, e.receiver_no);
 SELECT x.item, a.agent_no, a.agent_id, a.role, a.status, c.capabilities, l.max_concurrent_tasks, l.active_tasks,
   a.registered_at, h.last_heartbeat_at, l.completed, l.failed, l.completed_milliseconds, l.p95_milliseconds, m.metadata
 FROM @leaving AS x JOIN dbo.agents AS a ON a.agent_no = x.agent_no

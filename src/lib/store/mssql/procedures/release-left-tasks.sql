@@ -28,4 +28,4 @@ SET @handOutLimit = 10 /* HANDOUTS_PER_CALL */ * @found;
 EXEC @handedOut = release.hand_out @freed, @unblocked, @handOutLimit, @clockOffset;
 IF @handedOut < 0 RETURN 1;
 SELECT @released_tasks AS released, @found AS found, @requeued_tasks AS requeued, @handedOut AS handed_out;
-SELECT DISTINCT a.agent_id AS woken FROM @endings AS e JOIN dbo.agents AS a ON a.agent_no = e.receiver_no;
+SELECT DISTINCT a.agent_id AS woken FROM @endings AS e JOIN dbo.agents AS a ON a.agent_no = COALESCE(e.flow_receiver_no, e.receiver_no);

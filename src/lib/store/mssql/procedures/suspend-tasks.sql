@@ -84,6 +84,6 @@ SELECT c.item, c.code, c.subject, c.inactive, COALESCE(c.answer, CASE WHEN e.tas
   (SELECT z.assignments FROM dbo.task_archive AS z JOIN dbo.agents AS w ON w.agent_no = c.agent_no
     WHERE c.task_no IS NULL AND z.task_id = c.task_id AND w.status <> 'deregistered' AND w.registered_at <= z.ended_at) AS archived
 FROM @calls AS c LEFT JOIN @endings AS e ON e.task_no = c.task_no AND c.code IS NULL AND c.answer IS NULL;
-SELECT DISTINCT a.agent_id AS woken FROM (SELECT e.receiver_no AS agent_no FROM @endings AS e
+SELECT DISTINCT a.agent_id AS woken FROM (SELECT COALESCE(e.flow_receiver_no, e.receiver_no) AS agent_no FROM @endings AS e
   UNION ALL SELECT r.agent_no FROM @endings AS e JOIN dbo.task_questions AS q ON q.task_no = e.task_no AND q.attempt = e.attempt
     JOIN dbo.question_answerers AS r ON r.question_no = q.question_no) AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;

@@ -24,7 +24,9 @@ DECLARE @told TABLE (task_no bigint NOT NULL, position int NOT NULL, depends_on 
   not_needed bit NOT NULL, level int NOT NULL, PRIMARY KEY (task_no, position));
 DECLARE @dependents TABLE (task_no bigint NOT NULL PRIMARY KEY, met int NOT NULL, last_met varchar(128) COLLATE Latin1_General_100_BIN2 NULL,
   failed varchar(128) COLLATE Latin1_General_100_BIN2 NULL, unneeded varchar(128) COLLATE Latin1_General_100_BIN2 NULL);
-DECLARE @dependencyLevel int, @dependentRows int;
+-- Tasks that a failure in their workflow stops.
+DECLARE @stopped TABLE (task_no bigint NOT NULL PRIMARY KEY, because_of varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, was varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL);
+DECLARE @dependencyLevel int, @dependentRows int, @stoppedRows int;
 DELETE TOP (100 /* DEPENDENTS_PER_CALL */) FROM dbo.ended_dependencies
 OUTPUT deleted.task_id, deleted.completed, deleted.not_needed, 0 INTO @ended_tasks (task_id, completed, not_needed, level);
 -- include: parts/settle-dependents.sql
@@ -32,4 +34,4 @@ OUTPUT deleted.task_id, deleted.completed, deleted.not_needed, 0 INTO @ended_tas
 -- include: parts/apply-counts.sql
 COMMIT TRANSACTION;
 SELECT (SELECT COUNT(*) FROM @unblocked) AS unblocked, CAST(CASE WHEN EXISTS (SELECT 1 FROM dbo.ended_dependencies) THEN 1 ELSE 0 END AS bit) AS more;
-SELECT DISTINCT a.agent_id AS woken FROM @endings AS e JOIN dbo.agents AS a ON a.agent_no = e.receiver_no;
+SELECT DISTINCT a.agent_id AS woken FROM @endings AS e JOIN dbo.agents AS a ON a.agent_no = COALESCE(e.flow_receiver_no, e.receiver_no);

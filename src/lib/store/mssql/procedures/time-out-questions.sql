@@ -41,4 +41,4 @@ FROM @endings AS e JOIN dbo.task_suspensions AS u ON u.task_no = e.task_no WHERE
 -- include: parts/apply-counts.sql
 COMMIT TRANSACTION;
 SELECT @found AS found;
-SELECT DISTINCT a.agent_id AS woken FROM @endings AS e JOIN dbo.agents AS a ON a.agent_no = e.receiver_no;
+SELECT DISTINCT a.agent_id AS woken FROM @endings AS e JOIN dbo.agents AS a ON a.agent_no = COALESCE(e.flow_receiver_no, e.receiver_no);

@@ -33,4 +33,4 @@ BEGIN TRANSACTION;
 -- include: parts/apply-counts.sql
 COMMIT TRANSACTION;
 SELECT @found AS found, @timedOut AS timed_out, @requeued AS requeued;
-SELECT DISTINCT a.agent_id AS woken FROM @endings AS e JOIN dbo.agents AS a ON a.agent_no = e.receiver_no;
+SELECT DISTINCT a.agent_id AS woken FROM @endings AS e JOIN dbo.agents AS a ON a.agent_no = COALESCE(e.flow_receiver_no, e.receiver_no);

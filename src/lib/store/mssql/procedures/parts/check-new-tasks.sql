@@ -3,20 +3,20 @@
 -- that are not needed.
 INSERT INTO @plan (place, task_no, task_id, task_type, priority, demand_no, named_no, attempt,
   timeout_milliseconds, becomes, code, subject, known_id, own, supervisor_no, max_retries, parent_task_id,
-  idempotency_key, request_hash, operation_id, depends, prefers, unmet, capabilities_hash, gate, asks, expires_at, stale, wakes, actor)
+  idempotency_key, request_hash, operation_id, depends, prefers, unmet, capabilities_hash, gate, asks, stops, expires_at, stale, wakes, actor)
 SELECT j.item, @taskNumbers * 4096 /* TASKS_PER_NUMBER */ + j.item, j.task_id, j.task_type, j.priority, d.demand_no, w.agent_no, 1,
   j.timeout_milliseconds, CASE WHEN c.code IS NOT NULL THEN 'refused' WHEN k.task_id IS NOT NULL THEN 'repeat' END,
   c.code, CASE c.code WHEN 'FORBIDDEN' THEN s.role WHEN 'IDEMPOTENCY_MISMATCH' THEN k.request_hash
     WHEN 'AGENT_NOT_FOUND' THEN CASE WHEN s.agent_no IS NULL THEN 'supervisor' ELSE 'assignTo' END END,
   k.task_id, CASE WHEN k.operation_id = j.operation_id THEN 1 ELSE 0 END, s.agent_no, j.max_retries, j.parent_task_id,
-  j.idempotency_key, j.request_hash, j.operation_id, j.depends, j.prefers, 0, j.capabilities_hash, COALESCE(j.gate, 0), COALESCE(j.asks, 0), j.expires_at,
+  j.idempotency_key, j.request_hash, j.operation_id, j.depends, j.prefers, 0, j.capabilities_hash, COALESCE(j.gate, 0), COALESCE(j.asks, 0), COALESCE(j.stops, 0), j.expires_at,
   CASE WHEN c.code IS NULL AND h.last_heartbeat_at < @now - @renewalMilliseconds THEN 1 ELSE 0 END,
   CASE WHEN c.code IS NULL AND s.status = 'inactive' THEN 1 ELSE 0 END, j.actor
 FROM OPENJSON(@items) WITH (item int, operation_id uniqueidentifier '$.operationId', task_id varchar(128) '$.taskId', supervisor varchar(128),
   actor varchar(128), assign_to varchar(128) '$.assignTo', task_type varchar(128) '$.taskType', priority tinyint, max_retries int '$.maxRetries',
   timeout_milliseconds bigint '$.timeoutMilliseconds', parent_task_id varchar(128) '$.parentTaskId',
   idempotency_key varchar(64) '$.idempotencyKey', request_hash varchar(64) '$.requestHash',
-  capabilities_hash varchar(43) '$.capabilitiesHash', depends int, prefers int, gate bit, asks bit, expires_at bigint '$.expiresAt') AS j
+  capabilities_hash varchar(43) '$.capabilitiesHash', depends int, prefers int, gate bit, asks bit, stops bit, expires_at bigint '$.expiresAt') AS j
 LEFT JOIN dbo.agents AS s ON s.agent_id = j.supervisor COLLATE Latin1_General_100_BIN2
 LEFT JOIN dbo.agent_heartbeats AS h ON h.agent_no = s.agent_no
 LEFT JOIN dbo.agents AS w ON w.agent_id = j.assign_to COLLATE Latin1_General_100_BIN2
@@ -54,7 +54,8 @@ BEGIN
   SELECT x.place, x.position, x.task_id, x.condition, x.task_no, x.status, m.met, CASE WHEN m.met = 1 OR x.status IS NULL OR x.status NOT IN ('completed', 'failed', 'cancelled') THEN 0
     WHEN x.not_needed = 1 OR x.condition <> 'completed' THEN 2 ELSE 1 END
   FROM (SELECT n.place, CAST(o.[key] AS int) AS position, d.task_id, d.condition, t.task_no,
-      CASE WHEN d.task_id = n.task_id THEN NULL ELSE COALESCE(t.status, r.status) END AS status,
+      CASE WHEN d.task_id = n.task_id THEN NULL ELSE COALESCE(t.status, r.status, CASE WHEN @siblings = 1 THEN (SELECT 'blocked' FROM @plan AS y
+        WHERE y.task_id = d.task_id AND y.place < n.place) END) END AS status,
       CASE WHEN COALESCE(t.status, r.status) = 'cancelled' AND (w.error = N'NOT_NEEDED' OR JSON_VALUE(r.task, '$.error') = N'NOT_NEEDED') THEN 1 ELSE 0 END AS not_needed
     FROM OPENJSON(@items) AS i JOIN @plan AS n ON n.place = CAST(i.[key] AS int) CROSS APPLY OPENJSON(i.value, '$.dependsOn') AS o
     CROSS APPLY (SELECT CAST(JSON_VALUE(o.value, '$.taskId') AS varchar(128)) COLLATE Latin1_General_100_BIN2 AS task_id,
@@ -69,9 +70,9 @@ BEGIN
   UPDATE d SET lost = 2 FROM @dependencies AS d
   WHERE d.lost = 1 AND EXISTS (SELECT 1 FROM @dependencies AS o WHERE o.place = d.place AND o.condition <> 'completed');
   UPDATE n SET code = CASE WHEN b.subject IS NOT NULL THEN 'DEPENDENCY_INVALID' END, subject = b.subject, unmet = u.unmet, lost = l.depends_on,
-    becomes = CASE WHEN b.subject IS NOT NULL THEN 'refused' WHEN l.lost = 1 THEN 'failed' WHEN l.lost = 2 THEN 'cancelled' WHEN u.unmet > 0 THEN 'blocked' END,
+    becomes = CASE WHEN b.subject IS NOT NULL THEN 'refused' WHEN l.lost = 1 AND @siblings = 0 THEN 'failed' WHEN l.lost = 2 AND @siblings = 0 THEN 'cancelled' WHEN u.unmet > 0 THEN 'blocked' END,
     stale = CASE WHEN b.subject IS NULL THEN n.stale ELSE 0 END, wakes = CASE WHEN b.subject IS NULL THEN n.wakes ELSE 0 END,
-    receiver_no = CASE WHEN l.lost = 1 THEN n.supervisor_no END, message_type = 'task_result',
+    receiver_no = CASE WHEN l.lost = 1 AND @siblings = 0 THEN n.supervisor_no END, message_type = 'task_result',
     payload = CONCAT('{"taskId":"', n.task_id, '","taskType":"', n.task_type,
       '","status":"failed","attempt":0,"version":2,"error":"DEPENDENCY_FAILED"}')
   FROM @plan AS n

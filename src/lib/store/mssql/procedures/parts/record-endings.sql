@@ -45,6 +45,7 @@ SELECT c.name, SUM(c.delta) FROM @endings AS e CROSS APPLY (VALUES (CONCAT('task
   (CASE WHEN e.becomes = 'completed' THEN 'tasks:completed_total' WHEN e.becomes = 'failed' THEN 'tasks:failed_total'
     WHEN e.because_of IS NOT NULL AND e.error = N'NOT_NEEDED' THEN 'tasks:not_needed_total' END, 1)) AS c (name, delta)
 WHERE c.name IS NOT NULL GROUP BY c.name;
+-- include: parts/prepare-results.sql
 -- The assignment message of a running task was completed when it started.
 IF EXISTS (SELECT 1 FROM @endings AS e WHERE e.was = 'assigned')
 BEGIN

@@ -9,6 +9,16 @@
 SET @dependencyLevel = 0;
 WHILE @dependencyLevel >= 0
 BEGIN
+  -- Failures stop what nobody was given of their workflows, but for what waits for failures or ends.
+  INSERT INTO @stopped (task_no, because_of, was)
+  SELECT t.task_no, MIN(e.task_id), MIN(t.status)
+  FROM @ended_tasks AS e JOIN dbo.tasks AS f ON f.task_id = e.task_id JOIN dbo.workflows AS w ON w.workflow_no = f.workflow_no AND w.stop_on_failure = 1
+  JOIN dbo.tasks AS t ON t.workflow_no = w.workflow_no AND t.ended_at IS NULL AND t.attempt = 0 AND t.stops = 1
+  WHERE e.level = @dependencyLevel AND e.completed = 0 AND e.not_needed = 0
+    AND NOT EXISTS (SELECT 1 FROM @stopped AS k WHERE k.task_no = t.task_no)
+    AND NOT EXISTS (SELECT 1 FROM @ended_tasks AS k WHERE k.task_id = t.task_id)
+  GROUP BY t.task_no;
+  SET @stoppedRows = @@ROWCOUNT;
   INSERT INTO @told (task_no, position, depends_on, met, not_needed, level)
   SELECT TOP (@dependentsLimit - @dependentsTold) d.task_no, d.position, d.depends_on,
     CASE WHEN d.condition = 'ended' OR (e.not_needed = 0 AND (d.condition = 'completed' AND e.completed = 1 OR d.condition = 'failed' AND e.completed = 0))
@@ -25,7 +35,10 @@ BEGIN
   FROM @told AS o JOIN dbo.tasks AS t ON t.task_no = o.task_no
   WHERE o.level = @dependencyLevel AND o.met = 0 AND t.status = 'blocked'
     AND NOT EXISTS (SELECT 1 FROM @ended_tasks AS k WHERE k.task_id = t.task_id)
-  GROUP BY t.task_id;
+    AND NOT EXISTS (SELECT 1 FROM @stopped AS k WHERE k.task_no = t.task_no)
+  GROUP BY t.task_id
+  UNION ALL SELECT t.task_id, 0, 0, @dependencyLevel + 1 FROM @stopped AS k JOIN dbo.tasks AS t ON t.task_no = k.task_no
+  WHERE @stoppedRows > 0 AND NOT EXISTS (SELECT 1 FROM @ended_tasks AS x WHERE x.task_id = t.task_id);
   SET @dependencyLevel = CASE WHEN @@ROWCOUNT = 0 THEN -1 ELSE @dependencyLevel + 1 END;
 END;
 -- Only the first level in which a condition was lost counts: the task has ended then.
@@ -34,8 +47,20 @@ SELECT o.task_no, SUM(CASE WHEN o.met = 1 THEN 1 ELSE 0 END), MAX(CASE WHEN o.me
   MIN(CASE WHEN o.met = 0 AND o.not_needed = 0 AND o.level = l.level THEN o.depends_on END), MIN(CASE WHEN o.met = 0 THEN o.depends_on END)
 FROM @told AS o JOIN dbo.tasks AS t ON t.task_no = o.task_no
 LEFT JOIN (SELECT k.task_no, MIN(k.level) AS level FROM @told AS k WHERE k.met = 0 GROUP BY k.task_no) AS l ON l.task_no = o.task_no
-WHERE t.status = 'blocked' GROUP BY o.task_no;
+WHERE t.status = 'blocked' AND NOT EXISTS (SELECT 1 FROM @stopped AS k WHERE k.task_no = o.task_no) GROUP BY o.task_no;
 SET @dependentRows = @@ROWCOUNT;
+SET @stoppedRows = (SELECT COUNT(*) FROM @stopped);
+IF @stoppedRows > 0
+BEGIN
+  UPDATE t SET version = t.version + 1, status = 'cancelled', cancel_requested = 1, ended_at = @now
+  FROM @stopped AS k JOIN dbo.tasks AS t ON t.task_no = k.task_no
+  WHERE t.status = k.was AND t.attempt = 0
+  OPTION (LOOP JOIN, FORCE ORDER);
+  IF @@ROWCOUNT <> @stoppedRows BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
+  INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, becomes, error, because_of, detail)
+  SELECT t.task_no, t.task_id, 0, k.was, 1, 'cancelled', N'STOPPED', k.because_of, CONCAT('STOPPED: ', k.because_of, ' failed')
+  FROM @stopped AS k JOIN dbo.tasks AS t ON t.task_no = k.task_no;
+END;
 IF @dependentsTold > 0
 BEGIN
   -- The rows of the dependents. It counts down from what the row holds now, not from what was read: so calls that end

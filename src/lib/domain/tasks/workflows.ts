@@ -1,0 +1,134 @@
+import type { z } from "zod";
+import { IdempotencyMismatch, type SendOptions, scopedKey } from "../../base/idempotency.ts";
+import { newId } from "../../model/ids.ts";
+import { parse } from "../../model/parse.ts";
+import { type CancelTask, cancelTaskSchema } from "../../model/task.ts";
+import { idSchema } from "../../model/values.ts";
+import {
+  type CreateWorkflow,
+  type CreateWorkflowInput,
+  type CreateWorkflowReply,
+  createWorkflowSchema,
+  listWorkflowsQuerySchema,
+  type Workflow,
+  type WorkflowReply,
+  type WorkflowSummary,
+} from "../../model/workflow.ts";
+import { type ContentEncryption, withoutKeys } from "../../security/content-encryption.ts";
+import type { NewWorkflow, NewWorkflowTask, Store } from "../../store/store.ts";
+import { currentTraceparent } from "../../trace/current-trace.ts";
+import type { TaskContents } from "./task-contents.ts";
+import type { TaskQuestions } from "./task-questions.ts";
+import { type PlannedTask, planWorkflow } from "./workflow-plan.ts";
+
+/** Tasks that are created together, depend on each other, and end together. */
+export class Workflows {
+  readonly #store: Store;
+  readonly #contents: TaskContents;
+  readonly #questions: TaskQuestions;
+  readonly #encryption: ContentEncryption;
+  readonly #defaultTimeoutSeconds: number;
+  readonly #maxRetries: number;
+
+  constructor(options: {
+    store: Store;
+    contents: TaskContents;
+    questions: TaskQuestions;
+    /** Left out: nothing sensitive is taken. */
+    encryption?: ContentEncryption;
+    defaultTimeoutSeconds: number;
+    maxRetries: number;
+  }) {
+    this.#store = options.store;
+    this.#contents = options.contents;
+    this.#questions = options.questions;
+    this.#encryption = options.encryption ?? withoutKeys;
+    this.#defaultTimeoutSeconds = options.defaultTimeoutSeconds;
+    this.#maxRetries = options.maxRetries;
+  }
+
+  /**
+   * Creates all of its tasks or none, and hands out those that wait for nothing.
+   *
+   * @throws INVALID_REQUEST, DEPENDENCY_INVALID (unknown refs and ids, cycles), and as SupervisorCoordinator.assign
+   * @example
+   * await workflows.create({ supervisor: "lead", tasks: [
+   *   { ref: "build", taskType: "build" },
+   *   { ref: "deploy", taskType: "deploy", dependsOn: ["build"] },
+   * ] });
+   */
+  async create(
+    input: CreateWorkflowInput,
+    options: SendOptions = {},
+  ): Promise<CreateWorkflowReply & { duplicate: boolean }> {
+    const workflow = parse(createWorkflowSchema, input);
+    const idempotencyKey = scopedKey("POST /workflows", workflow.supervisor, options, workflow.workflowId);
+    for (const { question } of workflow.tasks) {
+      await this.#questions.requireReachable(workflow.supervisor, question?.askedOf);
+    }
+    const planned = planWorkflow(workflow, () => newId(this.#store.now()));
+    const call = await this.#prepare(workflow, planned, idempotencyKey);
+    try {
+      return await this.#store.createWorkflow(call);
+    } catch (error) {
+      // A repeat is recognised under another version of the key, too: its hash is made like the stored one.
+      const storedHash = error instanceof IdempotencyMismatch ? error.storedHash : undefined;
+      if (storedHash === undefined) throw error;
+      if ((await this.#encryption.hashLike(storedHash, hashed(workflow))) !== storedHash) throw error;
+      return this.#store.createWorkflow({ ...call, requestHash: storedHash });
+    }
+  }
+
+  async #prepare(
+    workflow: CreateWorkflow,
+    planned: readonly PlannedTask[],
+    idempotencyKey: string | undefined,
+  ): Promise<NewWorkflow> {
+    const { supervisor, onFailure, notify, workflowId = newId(this.#store.now()) } = workflow;
+    const sensitive = planned.map(({ task }) => this.#encryption.covers(task.sensitive));
+    const key = sensitive.includes(true) ? await this.#encryption.currentKey() : undefined;
+    const traceparent = currentTraceparent();
+    const tasks = planned.map(({ task, taskId, dependsOn, stops }, index): NewWorkflowTask => {
+      const { ref, sensitive: _, ...rest } = task;
+      const plain = {
+        ...rest,
+        supervisor,
+        taskId,
+        dependsOn,
+        timeoutSeconds: rest.timeoutSeconds ?? this.#defaultTimeoutSeconds,
+        maxRetries: rest.maxRetries ?? this.#maxRetries,
+        traceparent,
+      };
+      const asked = { ...rest, supervisor, dependsOn, sensitive: task.sensitive };
+      const prepared = this.#contents.prepare(plain, asked, sensitive[index] ? key : undefined);
+      return { ...prepared, ref, stops };
+    });
+    const requestHash = this.#encryption.hash(key, hashed(workflow));
+    return { workflowId, supervisor, onFailure, notify, tasks, idempotencyKey, requestHash };
+  }
+
+  /** @throws NOT_FOUND */
+  get(workflowId: string): Promise<Workflow> {
+    return this.#store.getWorkflow(parse(idSchema, workflowId, "workflow id"));
+  }
+
+  /** Newest first. */
+  async list(
+    query: z.input<typeof listWorkflowsQuerySchema> = {},
+  ): Promise<{ workflows: WorkflowSummary[]; nextCursor: string | null }> {
+    const { items, nextCursor } = await this.#store.listWorkflows(parse(listWorkflowsQuerySchema, query));
+    return { workflows: items, nextCursor };
+  }
+
+  /** Cancels its open tasks together; running ones are asked. Again: the same. @throws NOT_FOUND, TASK_ENDED */
+  async cancel(workflowId: string, input: z.input<typeof cancelTaskSchema> = {}): Promise<WorkflowReply> {
+    const { reason }: CancelTask = parse(cancelTaskSchema, input);
+    const { status, counts } = await this.#store.cancelWorkflow(parse(idSchema, workflowId, "workflow id"), reason);
+    return { workflowId, status, counts };
+  }
+}
+
+/** What a repeat has in common with the first: all that was said, except the id. */
+function hashed({ workflowId: _, ...rest }: CreateWorkflow): object {
+  return rest;
+}
