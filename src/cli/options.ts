@@ -68,7 +68,8 @@ export async function readJson(terminal: Terminal, text: string, what: string): 
   return value;
 }
 
-async function readSource(terminal: Terminal, text: string, what: string): Promise<string> {
+/** A text given as it is, as `@file`, or as `-` for standard input. @throws UsageError when it cannot be read or is not UTF-8 */
+export async function readSource(terminal: Terminal, text: string, what: string): Promise<string> {
   if (text === "-") return decodeText(await terminal.readInput(), `${what}: standard input`);
   return text.startsWith("@") ? readText(terminal, text.slice(1), what) : text;
 }

@@ -17,6 +17,7 @@ import { addMessageTypeCommands } from "./message-type-commands.ts";
 import { addQuestionCommands } from "./question-commands.ts";
 import { addStatusCommands } from "./status-commands.ts";
 import { addTaskCommands } from "./task-commands.ts";
+import { addWorkflowCommands } from "./workflow-commands.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 done · 1 refused, failed or unhealthy · 2 wrong command line · 3 no service answered.
@@ -40,6 +41,7 @@ function buildProgram(runner: Runner, terminal: Terminal): Command {
   addChannelCommands(program, runner);
   addTaskCommands(program, runner);
   addQuestionCommands(program, runner);
+  addWorkflowCommands(program, runner);
   addDeadLetterCommands(program, runner);
   addMessageTypeCommands(program, runner);
   addKeyCommands(program, runner);

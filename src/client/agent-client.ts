@@ -221,6 +221,41 @@ export class AgentClient extends RegistryClient {
     return this.call("POST /tasks/{taskId}/cancel", { params: { taskId }, body: { reason } }, options);
   }
 
+  // workflows -------------------------------------------------------------------------------------------------------
+
+  /**
+   * Creates up to 200 tasks that name each other by `ref`, all or none. Without `workflowId` (and Idempotency-Key) one is made, so a
+   * repeat creates nothing twice.
+   *
+   * @example
+   * await client.createWorkflow({
+   *   supervisor: "lead",
+   *   tasks: [
+   *     { ref: "build", taskType: "build" },
+   *     { ref: "deploy", taskType: "deploy", dependsOn: ["build"] },
+   *     { ref: "undo", taskType: "undo", dependsOn: [{ ref: "deploy", when: "failed" }] },
+   *   ],
+   * });
+   */
+  createWorkflow(workflow: BodyOf<"POST /workflows">, options?: CallOptions) {
+    return this.call("POST /workflows", { body: workflow }, options);
+  }
+
+  /** Newest first, without their tasks. */
+  listWorkflows(query: QueryOf<"GET /workflows"> = {}, options?: CallOptions) {
+    return this.call("GET /workflows", { query }, options);
+  }
+
+  /** With the states of its tasks, each behind those that it waits for. */
+  getWorkflow(workflowId: string, options?: CallOptions) {
+    return this.call("GET /workflows/{workflowId}", { params: { workflowId } }, options);
+  }
+
+  /** Ends what no worker has begun; asks running workers to stop. */
+  cancelWorkflow(workflowId: string, reason?: string, options?: CallOptions) {
+    return this.call("POST /workflows/{workflowId}/cancel", { params: { workflowId }, body: { reason } }, options);
+  }
+
   // what is going on ------------------------------------------------------------------------------------------------
 
   queueStatistics(options?: CallOptions) {

@@ -17,7 +17,13 @@ export type { MessageContext, MessageHandler } from "./message-runner.ts";
 export type { AssignedTask, TaskOutcome } from "./payloads.ts";
 export type { AgentClientOptions, CallOptions } from "./route-caller.ts";
 export type { BodyOf, InputOf, ParamsOf, QueryOf, ReplyOf, RouteKey } from "./route-types.ts";
-export { type Assignable, Supervisor, type SupervisorOptions } from "./supervisor.ts";
+export {
+  type Assignable,
+  type AssignableWorkflow,
+  Supervisor,
+  type SupervisorOptions,
+  type WorkflowState,
+} from "./supervisor.ts";
 export type { TaskContext, TaskHandler } from "./task-context.ts";
 export type { SuspendOptions, TaskSuspension } from "./task-suspension.ts";
 export { isUnreachable } from "./transport-errors.ts";

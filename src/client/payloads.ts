@@ -98,3 +98,9 @@ export function readResult(payload: JsonValue): TaskOutcome | undefined {
     ...(typeof error === "string" ? { error } : {}),
   };
 }
+
+/** The workflow that a `workflow_result` tells of, or undefined when the payload is not one. */
+export function readWorkflowResult(payload: JsonValue): string | undefined {
+  const { workflowId } = members(payload);
+  return typeof workflowId === "string" ? workflowId : undefined;
+}

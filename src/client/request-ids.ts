@@ -22,13 +22,14 @@ function batchWithIds(value: unknown, newId: () => string): unknown {
 /**
  * The body with the id that identifies a repeat of the operation, made here when the caller gave none.
  *
- * @param keyed true when the caller gave an Idempotency-Key: that identifies a send or task already, and excludes an id
+ * @param keyed true when the caller gave an Idempotency-Key: that identifies a send, a task or a workflow already, and excludes an id
  */
 export function withRequestIds(key: OperationKey, body: unknown, keyed: boolean, newId: () => string): unknown {
   const repeat = REPEATS[key];
   switch (repeat) {
     case "messageId":
     case "taskId":
+    case "workflowId":
       return keyed ? body : withId(body, repeat, newId);
     case "messageIds":
       return keyed ? body : batchWithIds(body, newId);
@@ -48,7 +49,7 @@ function textOf(members: object, field: string): string | undefined {
 export function requestIdsOf(body: unknown, idempotencyKey: string | undefined): RequestIds | undefined {
   const members = typeof body === "object" && body !== null ? body : {};
   const ids: RequestIds = {};
-  for (const field of ["messageId", "taskId", "claimId"] as const) {
+  for (const field of ["messageId", "taskId", "workflowId", "claimId"] as const) {
     const id = textOf(members, field);
     if (id !== undefined) ids[field] = id;
   }

@@ -1,14 +1,13 @@
-import { isAgentCommunicationError } from "../lib/model/errors.ts";
 import type { LeasedMessage } from "../lib/model/message.ts";
-import { onAbort } from "../lib/model/on-abort.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { AgentSession } from "./agent-session.ts";
 import { type MessageHandler, MessageRunner } from "./message-runner.ts";
-import { forgeryReason, isForged, readResult, type TaskOutcome } from "./payloads.ts";
+import { forgeryReason, isForged, readResult, readWorkflowResult, type TaskOutcome } from "./payloads.ts";
 import type { CallOptions } from "./route-caller.ts";
 import type { BodyOf, ReplyOf } from "./route-types.ts";
 import { tell } from "./tell.ts";
 import { inSpan } from "./tracing.ts";
+import { Waits } from "./waits.ts";
 
 /** What a supervisor is made of. */
 export interface SupervisorOptions {
@@ -31,15 +30,16 @@ export interface SupervisorOptions {
 /** A task as `assign` takes it: the supervisor is filled in. */
 export type Assignable = Omit<BodyOf<"POST /tasks">, "supervisor">;
 
-interface Waiter {
-  resolve(outcome: TaskOutcome): void;
-  reject(error: unknown): void;
-}
+/** A workflow as `createWorkflow` takes it: the supervisor is filled in. */
+export type AssignableWorkflow = Omit<BodyOf<"POST /workflows">, "supervisor">;
+/** A workflow with the states of its tasks. */
+export type WorkflowState = ReplyOf<"GET /workflows/{workflowId}">;
 
 const DEFAULT_POLL_MILLISECONDS = 15_000;
 const RECEIVE_MESSAGES = 50;
 /** Acted on, or handed to the handler of messages, only when the switchboard wrote them. */
-const SYSTEM_TYPES = ["task_assignment", "task_cancel", "task_result", "task_question"];
+const SYSTEM_TYPES = ["task_assignment", "task_cancel", "task_result", "task_question", "workflow_result"];
+const RESULT_TYPES = ["task_result", "workflow_result"];
 const LOST_HANDLER_MILLISECONDS = 30_000;
 const DEFAULT_GRACE_MILLISECONDS = 30_000;
 /** After the grace, how long an aborted message handler has to end by itself before it is not waited for. */
@@ -75,17 +75,32 @@ export class Supervisor {
   readonly #client: AgentClient;
   readonly #session: AgentSession;
   readonly #messages: MessageRunner | undefined;
-  readonly #waiters = new Map<string, Set<Waiter>>();
-  /** Tasks to ask for, in turn: a supervisor that waits for a thousand does not ask a thousand times at once. */
-  readonly #toCheck = new Set<string>();
   readonly #stopped = new AbortController();
-  #checking: Promise<void> | undefined;
+  readonly #tasks: Waits<TaskOutcome>;
+  readonly #workflows: Waits<WorkflowState>;
   #polling: Promise<void> = Promise.resolve();
   readonly #settling = new Set<Promise<unknown>>();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#client = options.client;
+    const waits = {
+      stopped: this.#stopped.signal,
+      onError: (error: unknown) => this.#report(error, "wait"),
+    };
+    this.#tasks = new Waits({
+      ...waits,
+      gone: "TASK_NOT_FOUND",
+      look: async (taskId, signal) => outcomeOf(await this.#client.getTask(taskId, { signal })),
+    });
+    this.#workflows = new Waits({
+      ...waits,
+      gone: "NOT_FOUND",
+      look: async (workflowId, signal) => {
+        const workflow = await this.#client.getWorkflow(workflowId, { signal });
+        return workflow.status === "running" ? undefined : workflow;
+      },
+    });
     this.#messages =
       options.onMessage &&
       new MessageRunner({
@@ -130,9 +145,7 @@ export class Supervisor {
    */
   async stop({ graceMilliseconds = DEFAULT_GRACE_MILLISECONDS }: { graceMilliseconds?: number } = {}): Promise<void> {
     this.#stopped.abort();
-    for (const waiters of [...this.#waiters.values()]) {
-      for (const waiter of [...waiters]) waiter.reject(this.#stopped.signal.reason);
-    }
+    for (const waits of [this.#tasks, this.#workflows]) waits.rejectAll(this.#stopped.signal.reason);
     await this.#session.stop();
     await this.#handlersEnd(graceMilliseconds);
     this.#messages?.abort();
@@ -183,36 +196,40 @@ export class Supervisor {
    * @throws the reason of `signal` when that aborts; `AbortSignal.timeout(ms)` makes a time limit
    */
   waitFor(taskId: string, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<TaskOutcome> {
-    return new Promise((resolve, reject) => {
-      const ended = this.#stopped.signal.aborted ? this.#stopped.signal : signal;
-      if (ended?.aborted) return reject(ended.reason);
-      const leave = () => {
-        stopListening?.();
-        const waiters = this.#waiters.get(taskId);
-        waiters?.delete(waiter);
-        if (waiters?.size === 0) this.#waiters.delete(taskId);
-      };
-      const waiter: Waiter = {
-        resolve: (outcome) => {
-          leave();
-          resolve(outcome);
-        },
-        reject: (error) => {
-          leave();
-          reject(error);
-        },
-      };
-      const stopListening = signal && onAbort(signal, () => waiter.reject(signal.reason));
-      const waiters = this.#waiters.get(taskId) ?? new Set<Waiter>();
-      this.#waiters.set(taskId, waiters.add(waiter));
-      // It may have ended before anybody waited: the message is then gone.
-      this.#check([taskId]);
-    });
+    return this.#tasks.wait(taskId, signal);
   }
 
   /** As waitFor, for several; the outcomes are in the order of the ids. */
   waitForAll(taskIds: readonly string[], options?: { signal?: AbortSignal | undefined }): Promise<TaskOutcome[]> {
     return Promise.all(taskIds.map((taskId) => this.waitFor(taskId, options)));
+  }
+
+  /**
+   * Creates up to 200 tasks that name each other by `ref`, all or none.
+   *
+   * @example
+   * const { workflowId } = await supervisor.createWorkflow({
+   *   tasks: [{ ref: "build", taskType: "build" }, { ref: "deploy", taskType: "deploy", dependsOn: ["build"] }],
+   * });
+   * const { status } = await supervisor.waitForWorkflow(workflowId);
+   */
+  createWorkflow(workflow: AssignableWorkflow, options: CallOptions = {}): Promise<ReplyOf<"POST /workflows">> {
+    return this.#client.createWorkflow({ ...workflow, supervisor: this.#options.agentId }, options);
+  }
+
+  /**
+   * Resolves when nothing of the workflow is open any more, in whatever way: see `status`.
+   *
+   * @throws AgentCommunicationError NOT_FOUND
+   * @throws the reason of `signal` when that aborts
+   */
+  waitForWorkflow(workflowId: string, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<WorkflowState> {
+    return this.#workflows.wait(workflowId, signal);
+  }
+
+  /** As cancel, for the open tasks of a workflow. */
+  cancelWorkflow(workflowId: string, reason?: string, options?: CallOptions) {
+    return this.#client.cancelWorkflow(workflowId, reason, options);
   }
 
   #report(error: unknown, during: string): void {
@@ -221,7 +238,7 @@ export class Supervisor {
 
   #wanted(): { maxMessages: number; types?: string[] } {
     const room = RECEIVE_MESSAGES - (this.#messages?.size ?? 0);
-    if (this.#messages === undefined || room <= 0) return { maxMessages: RECEIVE_MESSAGES, types: ["task_result"] };
+    if (this.#messages === undefined || room <= 0) return { maxMessages: RECEIVE_MESSAGES, types: RESULT_TYPES };
     return { maxMessages: room };
   }
 
@@ -232,13 +249,22 @@ export class Supervisor {
       this.#settle(message, { outcome: "dead_letter", reason });
       return;
     }
-    if (message.type !== "task_result") {
-      this.#messages?.take(message);
-      return;
-    }
+    if (message.type === "workflow_result") this.#takeWorkflowResult(message);
+    else if (message.type === "task_result") this.#takeResult(message);
+    else this.#messages?.take(message);
+  }
+
+  #takeResult(message: LeasedMessage): void {
     const outcome = readResult(message.payload);
     if (outcome !== undefined) this.#deliver(outcome);
     this.#settle(message, { outcome: outcome === undefined ? "dead_letter" : "complete" });
+  }
+
+  /** The message counts the tasks; those who wait get their states, too. */
+  #takeWorkflowResult(message: LeasedMessage): void {
+    const workflowId = readWorkflowResult(message.payload);
+    this.#settle(message, { outcome: workflowId === undefined ? "dead_letter" : "complete" });
+    if (workflowId !== undefined) this.#workflows.ended(workflowId);
   }
 
   #settle(
@@ -258,48 +284,17 @@ export class Supervisor {
       () => this.#options.onResult?.(outcome),
       (error) => this.#report(error, "result"),
     );
-    this.#resolve(outcome);
-  }
-
-  #resolve(outcome: TaskOutcome): void {
-    for (const waiter of [...(this.#waiters.get(outcome.taskId) ?? [])]) waiter.resolve(outcome);
+    this.#tasks.resolve(outcome.taskId, outcome);
   }
 
   async #poll(): Promise<void> {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
       await this.#client.clock.sleep(this.#options.pollMilliseconds ?? DEFAULT_POLL_MILLISECONDS, signal);
-      if (!signal.aborted) this.#check(this.#waiters.keys());
+      if (signal.aborted) break;
+      this.#tasks.checkAll();
+      this.#workflows.checkAll();
     }
-    await this.#checking;
-  }
-
-  #check(taskIds: Iterable<string>): void {
-    for (const taskId of taskIds) this.#toCheck.add(taskId);
-    this.#checking ??= this.#checkAll().finally(() => {
-      this.#checking = undefined;
-    });
-  }
-
-  async #checkAll(): Promise<void> {
-    const { signal } = this.#stopped;
-    // A set gives what is added while it is walked, too.
-    for (const taskId of this.#toCheck) {
-      this.#toCheck.delete(taskId);
-      if (signal.aborted) return;
-      if (!this.#waiters.has(taskId)) continue;
-      try {
-        const outcome = outcomeOf(await this.#client.getTask(taskId, { signal }));
-        if (outcome !== undefined) this.#resolve(outcome);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (isAgentCommunicationError(error, "TASK_NOT_FOUND")) this.#rejectAll(taskId, error);
-        else this.#report(error, "wait");
-      }
-    }
-  }
-
-  #rejectAll(taskId: string, error: unknown): void {
-    for (const waiter of [...(this.#waiters.get(taskId) ?? [])]) waiter.reject(error);
+    await Promise.all([this.#tasks.idle(), this.#workflows.idle()]);
   }
 }

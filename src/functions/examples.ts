@@ -6,6 +6,7 @@ import type { LeasedMessage, Message, MessageTypeDefinition, SendMessageInput } 
 import type { OpenQuestion } from "../lib/model/question.ts";
 import type { CoordinationStatistics, QueueStatistics, RegistryStatistics } from "../lib/model/statistics.ts";
 import type { AssignTaskInput, Explanation, Task } from "../lib/model/task.ts";
+import type { CreateWorkflowInput, Workflow, WorkflowSummary } from "../lib/model/workflow.ts";
 
 /** What the examples of the routes have in common: one supervisor, `lead`, one worker, `backend-1`, a question and a build. */
 
@@ -206,3 +207,59 @@ export const QUESTION = {
   expiresAt: "2026-03-01T17:30:00.000Z",
   defaultAnswer: "wait",
 } satisfies OpenQuestion;
+
+export const CREATED_WORKFLOW = {
+  workflowId: "release-7",
+  supervisor: "lead",
+  tasks: [
+    { ref: "build", taskType: "build", taskId: "build-7", requiredCapabilities: ["python"] },
+    { ref: "publish", taskType: "publish", taskId: "publish-7", dependsOn: ["build"] },
+    { ref: "undo", taskType: "undo", taskId: "undo-7", dependsOn: [{ ref: "publish", when: "failed" }] },
+  ],
+} satisfies CreateWorkflowInput;
+
+export const WORKFLOW_SUMMARY = {
+  workflowId: "release-7",
+  supervisor: "lead",
+  status: "running",
+  version: 1,
+  counts: {
+    blocked: 2,
+    pending: 0,
+    assigned: 1,
+    running: 0,
+    input_required: 0,
+    completed: 0,
+    failed: 0,
+    cancelled: 0,
+    notNeeded: 0,
+    stopped: 0,
+  },
+  onFailure: "stop",
+  notify: "end",
+  createdAt: "2026-03-01T09:00:00.000Z",
+} satisfies WorkflowSummary;
+
+export const WORKFLOW = {
+  ...WORKFLOW_SUMMARY,
+  tasks: [
+    {
+      ref: "build",
+      taskId: "build-7",
+      taskType: "build",
+      status: "assigned",
+      dependsOn: [],
+      assignedTo: "backend-1",
+      attempt: 1,
+    },
+    { ref: "publish", taskId: "publish-7", taskType: "publish", status: "blocked", dependsOn: ["build-7"], attempt: 0 },
+    {
+      ref: "undo",
+      taskId: "undo-7",
+      taskType: "undo",
+      status: "blocked",
+      dependsOn: [{ taskId: "publish-7", when: "failed" }],
+      attempt: 0,
+    },
+  ],
+} satisfies Workflow;

@@ -44,6 +44,7 @@ import {
   listTasks,
   previewTask,
 } from "./tasks.ts";
+import { cancelWorkflow, createWorkflow, getWorkflow, listWorkflows } from "./workflows.ts";
 
 /** Every route, once. Both hosts and the OpenAPI document are made from it. */
 export const routes = [
@@ -101,6 +102,10 @@ export const routes = [
   answerTask,
   cancelTask,
   listQuestions,
+  createWorkflow,
+  listWorkflows,
+  getWorkflow,
+  cancelWorkflow,
   queueStatistics,
   registryStatistics,
   coordinationStatistics,

@@ -14,6 +14,7 @@ import { SystemMonitor } from "./domain/statistics/system-monitor.ts";
 import { SupervisorCoordinator } from "./domain/tasks/supervisor-coordinator.ts";
 import { TaskContents } from "./domain/tasks/task-contents.ts";
 import { TaskQuestions } from "./domain/tasks/task-questions.ts";
+import { Workflows } from "./domain/tasks/workflows.ts";
 import { countingGate } from "./gates/counting-gate.ts";
 import type { Gate } from "./gates/gate.ts";
 import { RateLimiter } from "./gates/rate-limiter.ts";
@@ -47,6 +48,7 @@ export interface Services {
   messageTypes: MessageTypeRegistry;
   coordinator: SupervisorCoordinator;
   questions: TaskQuestions;
+  workflows: Workflows;
   keyRotation: KeyRotation;
   monitor: SystemMonitor;
   audit: AuditTrail;
@@ -118,6 +120,14 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
       store,
       contents: tasks,
       questions,
+      defaultTimeoutSeconds: config.defaultTimeoutSeconds,
+      maxRetries: config.maxRetries,
+    }),
+    workflows: new Workflows({
+      store,
+      contents: tasks,
+      questions,
+      encryption,
       defaultTimeoutSeconds: config.defaultTimeoutSeconds,
       maxRetries: config.maxRetries,
     }),

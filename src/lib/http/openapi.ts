@@ -62,6 +62,7 @@ const REPEAT_FACTS: Readonly<Record<Repeat, { says?: string; header?: z.ZodObjec
   messageId: { says: "A repeat with the same `messageId` or Idempotency-Key is safe.", header: SENDING },
   messageIds: { says: "A repeat with the same `messageId`s or Idempotency-Key is safe.", header: SENDING },
   taskId: { says: "A repeat with the same `taskId` or Idempotency-Key is safe.", header: SENDING },
+  workflowId: { says: "A repeat with the same `workflowId` or Idempotency-Key is safe.", header: SENDING },
   claimId: { says: "A repeat with the same `claimId` is safe: it returns what that id leased before." },
   idempotencyKey: { says: "A repeat with the same Idempotency-Key is safe.", header: ENROLLING },
   unsafe: { says: "A repeat is not safe: it does more than the first call." },

@@ -54,21 +54,74 @@ export const OWN_SENDERS: Rule = {
   },
 };
 
+/** A list in a part of the request; the schemas have checked that it is one where it is there. */
+function list(part: unknown, name: string): unknown[] {
+  if (typeof part !== "object" || part === null) return [];
+  const value: unknown = Reflect.get(part, name);
+  return Array.isArray(value) ? value : [];
+}
+
+async function requireAssignedBy(caller: OwnCaller, taskIds: readonly string[], { store }: Pick<Services, "store">) {
+  const relations = await Promise.all(taskIds.map((taskId) => store.relationToTask(caller.agentId, taskId)));
+  const foreign = taskIds.find((_, n) => relations[n] !== "assigned_by");
+  if (foreign === undefined) return;
+  // The words of the store for a task that does not exist: whose it is, if it does, is not told.
+  throw new AgentCommunicationError("DEPENDENCY_INVALID", `The task depends on ${foreign}, which does not exist.`);
+}
+
 /** `{supervisor, dependsOn?}`: a task for oneself, after tasks of one's own. */
 export const OWN_ASSIGNMENT: Rule = {
   says: "`supervisor` is the caller, and the caller assigned every task in `dependsOn`",
-  async check(caller, parts, { store }) {
+  async check(caller, parts, services) {
     if (field(parts.body, "supervisor") !== caller.agentId) throw notYou(caller, "supervisor");
-    const ids: unknown =
-      typeof parts.body === "object" && parts.body !== null ? Reflect.get(parts.body, "dependsOn") : [];
-    const taskIds = Array.isArray(ids) ? ids.map((id) => field(id, "taskId") ?? String(id)) : [];
-    const relations = await Promise.all(taskIds.map((taskId) => store.relationToTask(caller.agentId, taskId)));
-    const foreign = taskIds.find((_, n) => relations[n] !== "assigned_by");
-    if (foreign !== undefined) {
-      // The words of the store for a task that does not exist: whose it is, if it does, is not told.
-      throw new AgentCommunicationError("DEPENDENCY_INVALID", `The task depends on ${foreign}, which does not exist.`);
-    }
+    const taskIds = list(parts.body, "dependsOn").map((id) => field(id, "taskId") ?? String(id));
+    await requireAssignedBy(caller, taskIds, services);
     return parts;
+  },
+};
+
+/** `{supervisor, tasks: [{ref, dependsOn?}]}`: tasks for oneself, after each other and tasks of one's own. */
+export const OWN_NEW_WORKFLOW: Rule = {
+  says: "`supervisor` is the caller, and the caller assigned every task in `dependsOn` that is not of the workflow",
+  async check(caller, parts, services) {
+    if (field(parts.body, "supervisor") !== caller.agentId) throw notYou(caller, "supervisor");
+    await requireAssignedBy(caller, outsideTasks(list(parts.body, "tasks")), services);
+    return parts;
+  },
+};
+
+/** The ids in the dependencies that name no task of the workflow, neither by its ref nor by its id. */
+function outsideTasks(tasks: readonly unknown[]): string[] {
+  const refs = new Set(tasks.map((task) => field(task, "ref")));
+  const own = new Set(tasks.map((task) => field(task, "taskId")));
+  const ids = tasks
+    .flatMap((task) => list(task, "dependsOn"))
+    .map((dependency) => {
+      if (typeof dependency === "string") return refs.has(dependency) ? undefined : dependency;
+      return field(dependency, "taskId");
+    });
+  return [...new Set(ids)].flatMap((id) => (id === undefined || own.has(id) ? [] : [id]));
+}
+
+/** `/workflows/{workflowId}…` */
+export const OWN_WORKFLOW: Rule = {
+  says: "the caller made the workflow; otherwise `NOT_FOUND`",
+  async check(caller, parts, { store }) {
+    const workflowId = field(parts.params, "workflowId") ?? "";
+    if (await store.ownsWorkflow(caller.agentId, workflowId)) return parts;
+    // The words of the store for one that does not exist.
+    throw new AgentCommunicationError("NOT_FOUND", `There is no workflow ${workflowId}.`);
+  },
+};
+
+/** `GET /workflows`: narrowed to those that the caller made. */
+export const OWN_WORKFLOWS: Rule = {
+  says: "narrowed to the workflows that the caller made",
+  check(caller, parts) {
+    const given = field(parts.query, "supervisor");
+    if (given !== undefined && given !== caller.agentId) throw notYou(caller, "supervisor");
+    const query = typeof parts.query === "object" && parts.query !== null ? parts.query : {};
+    return { ...parts, query: { ...query, supervisor: caller.agentId } };
   },
 };
 

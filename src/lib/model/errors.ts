@@ -50,6 +50,7 @@ export interface RequestIds {
   messageId?: string;
   messageIds?: readonly string[];
   taskId?: string;
+  workflowId?: string;
   claimId?: string;
   idempotencyKey?: string;
 }

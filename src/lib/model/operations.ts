@@ -9,7 +9,7 @@
  *
  * - `idempotent`: nothing needs to: the state is the same however often the call is made
  * - `attempt`: the fields `agentId` and `attempt` of the body
- * - `messageId`, `messageIds` (one for each message of a batch), `taskId`: an id in the body, or the Idempotency-Key header
+ * - `messageId`, `messageIds` (one for each message of a batch), `taskId`, `workflowId`: an id in the body, or the Idempotency-Key header
  * - `claimId`: an id in the body
  * - `idempotencyKey`: the Idempotency-Key header
  * - `unsafe`: nothing; a second call does more than the first
@@ -21,6 +21,7 @@ export type Repeat =
   | "messageId"
   | "messageIds"
   | "taskId"
+  | "workflowId"
   | "claimId"
   | "idempotencyKey"
   | "unsafe"
@@ -88,6 +89,10 @@ export const REPEATS = {
   "POST /tasks/{taskId}/answer": "idempotent",
   "POST /tasks/{taskId}/cancel": "idempotent",
   "GET /questions": "idempotent",
+  "POST /workflows": "workflowId",
+  "GET /workflows": "idempotent",
+  "GET /workflows/{workflowId}": "idempotent",
+  "POST /workflows/{workflowId}/cancel": "idempotent",
   "GET /stats/queue": "idempotent",
   "GET /stats/registry": "idempotent",
   "GET /stats/coordination": "idempotent",

@@ -16,6 +16,7 @@ import { statisticsRoutes } from "./contract/statistics.ts";
 import { Api, servedRoutes } from "./contract/support.ts";
 import { taskRoutes } from "./contract/tasks.ts";
 import { traces } from "./contract/traces.ts";
+import { workflowRoutes } from "./contract/workflows.ts";
 import { type LocalHost, startLocalHost } from "./local-host.ts";
 
 /** These answer about the token that a request shows; this suite shows none (test/system/attacks/registration-bounds.test.ts does). */
@@ -46,6 +47,7 @@ describe("the HTTP contract", () => {
   channelRoutes(get);
   taskRoutes(get);
   questionRoutes(get);
+  workflowRoutes(get);
   traces(get);
   sensitiveContents(get);
   auditRoutes(get);

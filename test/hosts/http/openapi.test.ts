@@ -109,6 +109,7 @@ describe("the facts of the routes", () => {
       "POST /messages",
       "POST /messages/batch",
       "POST /tasks",
+      "POST /workflows",
     ]);
   });
 

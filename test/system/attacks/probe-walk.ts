@@ -174,11 +174,15 @@ export function probeWalk(open: StoreFactory): void {
       const body = { agentId: caller.agentId, settlements };
       const settled = await ask(here, routeOf("POST /messages/settle"), agentCaller(caller), { body });
       expect(JSON.parse(settled.text).results).toEqual(ids.map((messageId) => ({ messageId, status: "lease_lost" })));
-      for (const key of ["POST /tasks", "POST /tasks/preview"] as const) {
+      for (const key of ["POST /tasks", "POST /tasks/preview", "POST /workflows"] as const) {
         const refusals = [];
         for (const taskId of [await here.taskOf(other), here.id("task")]) {
-          const task = { taskId: newId(0), supervisor: lead.agentId, taskType: "walk", dependsOn: [taskId] };
-          const reply = await ask(here, routeOf(key), agentCaller(lead), { body: task });
+          const task = { taskId: newId(0), taskType: "walk", dependsOn: [taskId] };
+          const body =
+            key === "POST /workflows"
+              ? { supervisor: lead.agentId, tasks: [{ ...task, ref: "one" }] }
+              : { ...task, supervisor: lead.agentId };
+          const reply = await ask(here, routeOf(key), agentCaller(lead), { body });
           refusals.push([codeOf(reply), wordsOf(reply)]);
         }
         expect(refusals[0]).toEqual(["DEPENDENCY_INVALID", expect.any(String)]);

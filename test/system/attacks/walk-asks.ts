@@ -139,6 +139,21 @@ export const ASKS: Readonly<Record<string, AskFor>> = {
     await world.questionTo(owner);
     return { query: { agentId: owner.agentId } };
   },
+  "POST /workflows": (world, { agentId }) => ({
+    body: {
+      supervisor: agentId,
+      tasks: [{ ref: "one", taskType: "walk", taskId: world.id("task"), description: MARK, parameters: { MARK } }],
+    },
+  }),
+  "GET /workflows": async (world, owner) => {
+    await world.workflowOf(owner);
+    return { query: { supervisor: owner.agentId } };
+  },
+  "GET /workflows/{workflowId}": async (world, owner) => ({ params: { workflowId: await world.workflowOf(owner) } }),
+  "POST /workflows/{workflowId}/cancel": async (world, owner) => ({
+    params: { workflowId: await world.workflowOf(owner) },
+    body: { reason: MARK },
+  }),
   "GET /stats/queue": nothing,
   "GET /stats/registry": nothing,
   "GET /stats/coordination": nothing,

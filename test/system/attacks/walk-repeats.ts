@@ -185,6 +185,14 @@ export const REPEATS: Readonly<Record<string, string | Repeats>> = {
     return cases;
   },
   "POST /tasks/{taskId}/cancel": ONLY_STATE,
+  "POST /workflows": async (world) => {
+    const lead = await world.agent("supervisor");
+    const tasks = [{ ref: "one", taskType: "walk" }];
+    const asked = { body: { supervisor: lead.agentId, workflowId: world.id("workflow"), tasks } };
+    const meanwhile = () => world.services.registry.deregister(lead.agentId);
+    return [{ says: "a deregistered supervisor", by: lead, asked, meanwhile, code: "AGENT_DEREGISTERED" }];
+  },
+  "POST /workflows/{workflowId}/cancel": ONLY_STATE,
   "POST /maintenance": NO_ANSWER_IS_KEPT,
   "POST /keys/rotate": NO_ANSWER_IS_KEPT,
 };

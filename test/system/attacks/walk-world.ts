@@ -125,6 +125,25 @@ export class World {
     return { taskId, questionId };
   }
 
+  /** A workflow of the owner: a running task, one that somebody cancelled with a reason, and one that waits. */
+  async workflowOf(owner: Owner): Promise<string> {
+    if (!owner.exists) return this.id("workflow");
+    const assigns = owner.role === "supervisor" || owner.role === "admin";
+    const supervisor = assigns ? owner : await this.agent("supervisor");
+    const work = { taskType: "walk", description: MARK, parameters: { MARK } };
+    const { workflowId, taskIds } = await this.services.workflows.create({
+      supervisor: supervisor.agentId,
+      onFailure: "continue",
+      tasks: [
+        { ...work, ref: "one", assignTo: (await this.agent("worker")).agentId },
+        { ...work, ref: "two" },
+        { ...work, ref: "three", dependsOn: ["one"] },
+      ],
+    });
+    await this.services.coordinator.cancel(taskIds.two ?? "", { reason: MARK });
+    return workflowId;
+  }
+
   /** A task that has ended, its contents only in its result or error. */
   async endedTaskOf(worker: Owner, end: "complete" | "fail"): Promise<string> {
     const supervisor = await this.agent("supervisor");

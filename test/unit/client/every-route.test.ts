@@ -29,6 +29,7 @@ describe("AgentClient", () => {
         credentialId: "c",
         name: "n",
         blockNo: "7",
+        workflowId: "w",
       };
       const path = Object.entries(ids).reduce((text, [name, id]) => text.replace(`{${name}}`, id), route.key as string);
       expect(asked.map(({ line }) => line)).toEqual([path.replace(" ", " /api")]);

@@ -64,6 +64,8 @@ describe("Supervisor", () => {
     await complete(taskId, "early");
     await until("message gone", async () => (await client.peekMessages(agentId)).messages.length === 0);
     expect(await supervisor.waitFor(taskId)).toMatchObject({ status: "completed", result: "early" });
+    // The next one is asked for at once, too.
+    expect(await supervisor.waitFor(taskId)).toMatchObject({ status: "completed", result: "early" });
   });
 
   it("finds the result when somebody else took its message", async () => {
@@ -93,6 +95,31 @@ describe("Supervisor", () => {
     await expect(supervisor.waitFor(taskId)).rejects.toMatchObject({ name: "AbortError" });
   });
 
+  it("creates a workflow and is told of its end by one message", async () => {
+    const supervisor = await start({ pollMilliseconds: 3_600_000 });
+    const work = { taskType: "a", requiredCapabilities: [worker] };
+    const { workflowId, taskIds } = await supervisor.createWorkflow({
+      tasks: [
+        { ...work, ref: "one" },
+        { ...work, ref: "two", dependsOn: ["one"] },
+        { ...work, ref: "undo", dependsOn: [{ ref: "two", when: "failed" }] },
+      ],
+    });
+    const ended = supervisor.waitForWorkflow(workflowId);
+    await complete(taskIds.one ?? "", "1");
+    await complete(taskIds.two ?? "", "2");
+    expect(await ended).toMatchObject({ workflowId, status: "completed", counts: { completed: 2, notNeeded: 1 } });
+    await until("message gone", async () => (await client.peekMessages(agentId)).messages.length === 0);
+    expect(await supervisor.waitForWorkflow(workflowId)).toMatchObject({ status: "completed" });
+    await expect(supervisor.waitForWorkflow("no-such-workflow")).rejects.toMatchObject({ code: "NOT_FOUND" });
+    const second = await supervisor.createWorkflow({ tasks: [{ ...work, ref: "one" }] });
+    expect(await supervisor.cancelWorkflow(second.workflowId, "no")).toMatchObject({ status: "cancelled" });
+    const open = await supervisor.createWorkflow({ tasks: [{ ...work, ref: "one" }] });
+    const waiting = expect(supervisor.waitForWorkflow(open.workflowId)).rejects.toMatchObject({ name: "AbortError" });
+    await supervisor.stop();
+    await waiting;
+  });
+
   it("cancels, and reads the statistics", async () => {
     const supervisor = await start();
     const { taskId } = await supervisor.assign({ taskType: "a", requiredCapabilities: [worker] });
@@ -101,7 +128,7 @@ describe("Supervisor", () => {
     const { activeAgents, metrics, byStatus } = await supervisor.statistics();
     expect(activeAgents).toBeGreaterThan(0);
     expect(metrics.tasksAssigned).toBeGreaterThan(0);
-    expect(byStatus.cancelled).toBe(1);
+    expect(byStatus.cancelled).toBeGreaterThan(0);
   });
 
   it("gives other messages to its handler", async () => {

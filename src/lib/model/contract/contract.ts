@@ -6,6 +6,7 @@ import { MESSAGES } from "./messages.ts";
 import type { OperationShape } from "./operation-shape.ts";
 import { SERVICE } from "./service.ts";
 import { TASKS } from "./tasks.ts";
+import { WORKFLOWS } from "./workflows.ts";
 
 /** The shape of every operation. The route table parses and documents by it; the client takes its types from it, and nothing at run time. */
 export const CONTRACT = {
@@ -14,6 +15,7 @@ export const CONTRACT = {
   ...MESSAGES,
   ...CHANNELS,
   ...TASKS,
+  ...WORKFLOWS,
   ...SERVICE,
 } as const satisfies Readonly<Record<OperationKey, OperationShape>>;
 
