@@ -25,6 +25,7 @@ export interface Observer {
 const agent = (agentId: string) => ({ "agent_communication.agent.id": agentId });
 const message = (messageId: string) => ({ "agent_communication.message.id": messageId });
 const task = (taskId: string) => ({ "agent_communication.task.id": taskId });
+const workflow = (workflowId: string) => ({ "agent_communication.workflow.id": workflowId });
 const attempt = (taskId: string, call: { agentId: string; attempt: number }) => ({
   ...agent(call.agentId),
   ...task(taskId),
@@ -59,7 +60,16 @@ export const IDS = {
   progressTask: attempt,
   completeTask: attempt,
   failTask: attempt,
+  suspendTask: attempt,
+  answerQuestion: (taskId, { agentId }) => ({ ...agent(agentId), ...task(taskId) }),
   cancelTask: task,
+  createWorkflow: ({ supervisor, workflowId, tasks }) => ({
+    ...agent(supervisor),
+    ...workflow(workflowId),
+    "agent_communication.workflow.tasks": tasks.length,
+  }),
+  getWorkflow: workflow,
+  cancelWorkflow: workflow,
 } satisfies { [Name in Verb]?: (...args: Args<Name>) => Attributes };
 
 /** Verbs that mostly find nothing to do; their spans are kept when they did, or failed. */
@@ -113,6 +123,9 @@ export const AFTER = {
   },
   cancelTask({ telemetry }, { status }) {
     if (status === "cancelled") telemetry.count("agent_communication.tasks.cancelled");
+  },
+  createWorkflow({ telemetry }, { duplicate }) {
+    if (!duplicate) telemetry.count("agent_communication.workflows.created");
   },
   sweep({ telemetry, request }, report) {
     telemetry.swept();
