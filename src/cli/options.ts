@@ -2,6 +2,7 @@ import { InvalidArgumentError, Option } from "commander";
 import type { JsonValue } from "../lib/model/json.ts";
 import { duplicateNames } from "../lib/model/json-names.ts";
 import { changedNumbers } from "../lib/model/json-numbers.ts";
+import { readDecimal } from "../lib/model/written-number.ts";
 import type { Terminal } from "./context.ts";
 import { UsageError } from "./exit-codes.ts";
 
@@ -9,8 +10,8 @@ import { UsageError } from "./exit-codes.ts";
 
 /** For `--limit 20`. */
 export function toNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("It must be a number.");
+  const value = readDecimal(text);
+  if (value === undefined) throw new InvalidArgumentError("It must be a number in decimal digits.");
   return value;
 }
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { parseSchedule } from "../base/schedule.ts";
 import { CHANNEL_POLICIES, type ChannelPolicyName } from "../model/channel.ts";
+import { writtenDecimal, writtenWhole } from "../model/written-number.ts";
 import type { StoreSettings } from "../store/store.ts";
 import type { Log } from "../trace/log.ts";
 import { type EncryptionSettings, readEncryptionSettings } from "./encryption-settings.ts";
@@ -12,8 +13,8 @@ import { readTelemetrySettings, type TelemetrySettings } from "./telemetry-setti
 
 /** Settings are read once, validated together, and every error is reported at once and by name. */
 
-const seconds = z.coerce.number().positive().max(31_536_000);
-const days = z.coerce.number().positive().max(36_500);
+const seconds = writtenDecimal((number) => number.positive().max(31_536_000));
+const days = writtenDecimal((number) => number.positive().max(36_500));
 
 /**
  * A schedule of both hosts. A TimeSpan (`00:05:00`) is refused: the Functions host takes one on dedicated plans only, not on the
@@ -32,12 +33,12 @@ const settingsSchema = z.object({
   AGENT_COMMUNICATION_MODE: z.enum(["sql", "mock"]).default("mock"),
   AGENT_MOCK_DATABASE: z.string().min(1).default(".data/agents.db"),
   AGENT_HTTP_HOST: z.string().min(1).default("127.0.0.1"),
-  AGENT_HTTP_PORT: z.coerce.number().int().min(0).max(65_535).default(7071),
+  AGENT_HTTP_PORT: writtenWhole(0, 65_535).default(7071),
   AGENT_DEFAULT_TIMEOUT: seconds.default(300),
-  AGENT_MAX_RETRIES: z.coerce.number().int().min(0).max(100).default(3),
+  AGENT_MAX_RETRIES: writtenWhole(0, 100).default(3),
   AGENT_HEARTBEAT_INTERVAL: seconds.default(30),
   AGENT_HEARTBEAT_TIMEOUT: seconds.optional(),
-  AGENT_MAX_MAILBOX: z.coerce.number().int().min(1).default(100_000),
+  AGENT_MAX_MAILBOX: writtenWhole(1).default(100_000),
   AGENT_SWEEP_SCHEDULE: ncrontab.default("*/15 * * * * *"),
   AGENT_MAINTENANCE_SCHEDULE: ncrontab.default("0 0 3 * * *"),
   AGENT_MESSAGE_RETENTION_DAYS: days.default(7),

@@ -1,9 +1,10 @@
 import { z } from "zod";
+import { writtenDecimal, writtenWhole } from "../model/written-number.ts";
 import { type Environment, isLoopback, onAzure } from "./platform.ts";
 
 /** Who is let in: the settings of authentication, of TLS on the local host, and of the limits on callers. */
 
-const count = z.coerce.number().min(0).max(1_000_000);
+const count = writtenDecimal((number) => number.min(0).max(1_000_000));
 const filePath = z.string().min(1).optional();
 
 /** Where Entra ID of the public cloud issues tokens. */
@@ -22,7 +23,7 @@ export const securitySchema = z.object({
   AGENT_RATE_LIMIT_PER_CREDENTIAL: count.default(500),
   AGENT_RATE_LIMIT_PER_SOURCE: count.default(1_000),
   AGENT_BAD_CREDENTIALS_PER_SOURCE: count.default(30),
-  AGENT_TRUSTED_PROXIES: z.coerce.number().int().min(0).max(10).optional(),
+  AGENT_TRUSTED_PROXIES: writtenWhole(0, 10).optional(),
 });
 
 type Given = z.output<typeof securitySchema>;

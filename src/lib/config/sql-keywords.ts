@@ -1,4 +1,5 @@
-import { z } from "zod";
+import type { z } from "zod";
+import { writtenWhole } from "../model/written-number.ts";
 import { ConnectionStringError, type Segment, segmentsOf } from "./connection-string.ts";
 import { parseServer } from "./sql-server-name.ts";
 
@@ -21,10 +22,10 @@ export interface SqlParts {
 }
 
 /** Limits of the numbers, here and in settings of their own. */
-export const poolSize = z.coerce.number().int().min(1).max(1_000);
-export const timeoutSeconds = z.coerce.number().int().min(1).max(3_600);
+export const poolSize = writtenWhole(1, 1_000);
+export const timeoutSeconds = writtenWhole(1, 3_600);
 /** Of one batch. Sealing the audit counts on it that no transaction is older than twice this. */
-export const requestTimeout = z.coerce.number().int().min(1).max(120);
+export const requestTimeout = writtenWhole(1, 120);
 
 const SWITCH: Readonly<Record<string, boolean>> = { yes: true, true: true, no: false, false: false };
 const ENCRYPT: Readonly<Record<string, boolean | "strict">> = {

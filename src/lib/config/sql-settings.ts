@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { writtenWhole } from "../model/written-number.ts";
 import { type Environment, isLoopback, onAzure } from "./platform.ts";
 import { readAuthentication, type SqlAuthentication } from "./sql-authentication.ts";
 import { poolSize, readConnectionString, requestTimeout, type SqlParts, timeoutSeconds } from "./sql-keywords.ts";
@@ -32,7 +33,7 @@ const DEFAULT_REQUEST_TIMEOUT_SECONDS = 30;
 const schema = z.object({
   AZURE_SQL_CONNECTION_STRING: z.string().max(8_192).optional(),
   AZURE_SQL_SERVER: z.string().optional(),
-  AZURE_SQL_PORT: z.coerce.number().int().min(1).max(65_535).optional(),
+  AZURE_SQL_PORT: writtenWhole(1, 65_535).optional(),
   AZURE_SQL_DATABASE: z.string().max(128).optional(),
   AZURE_SQL_USERNAME: z.string().max(128).optional(),
   AZURE_SQL_PASSWORD: z.string().max(128).optional(),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { writtenDecimal, writtenWhole } from "../model/written-number.ts";
 import { type AzureLogin, type ReadLogin, readAzureLogin } from "./azure-login.ts";
 import type { Environment } from "./platform.ts";
 
@@ -28,8 +29,8 @@ const switched = z
   .transform((names) => names.includes("otlp"));
 const protocol = z.enum(["http/protobuf", "http/json"], "must be http/protobuf or http/json").optional();
 const endpoint = z.url({ protocol: /^https?$/, error: "must be an http or https URL" }).optional();
-const milliseconds = (otherwise: number) => z.coerce.number().int().min(1).max(86_400_000).default(otherwise);
-const items = (otherwise: number) => z.coerce.number().int().min(1).max(1_000_000).default(otherwise);
+const milliseconds = (otherwise: number) => writtenWhole(1, 86_400_000).default(otherwise);
+const items = (otherwise: number) => writtenWhole(1, 1_000_000).default(otherwise);
 
 const schema = z.object({
   APPLICATIONINSIGHTS_CONNECTION_STRING: z
@@ -57,7 +58,7 @@ const schema = z.object({
   OTEL_METRICS_EXPORTER: switched,
   OTEL_LOGS_EXPORTER: switched,
   OTEL_TRACES_SAMPLER: z.enum(SAMPLERS).default("parentbased_always_on"),
-  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
+  OTEL_TRACES_SAMPLER_ARG: writtenDecimal((number) => number.min(0).max(1)).default(1),
   OTEL_BSP_SCHEDULE_DELAY: milliseconds(5_000),
   OTEL_BSP_EXPORT_TIMEOUT: milliseconds(30_000),
   OTEL_BSP_MAX_QUEUE_SIZE: items(2_048),

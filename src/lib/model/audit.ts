@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { instantSchema, nextCursorSchema, pageQueryShape } from "./values.ts";
+import { writtenWhole } from "./written-number.ts";
 
 /**
  * The audit: what was done, by whom, to what, and when. Entries are written in the transaction of the change that they are
@@ -205,7 +206,7 @@ export type AuditDigestReply = z.infer<typeof auditDigestReplySchema>;
 export const listAuditBlocksQuerySchema = z.strictObject({
   ...pageQueryShape,
   /** Blocks behind this number. */
-  after: z.coerce.number().int().min(0).default(0),
+  after: writtenWhole(0).default(0),
 });
 export type ListAuditBlocksQuery = z.output<typeof listAuditBlocksQuerySchema>;
 export const listAuditBlocksReplySchema = z.object({ blocks: z.array(auditBlockSchema), nextCursor: nextCursorSchema });

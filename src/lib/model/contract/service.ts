@@ -16,13 +16,14 @@ import {
   queueStatisticsSchema,
   registryStatisticsSchema,
 } from "../statistics.ts";
+import { writtenWhole } from "../written-number.ts";
 import type { OperationShape } from "./operation-shape.ts";
 
 /** The shapes of the operations of the service itself: statistics, health, audit, upkeep. */
 
 /** The process answers; nothing else was asked. */
 const livenessSchema = z.object({ status: z.literal("healthy"), checks: z.object({}) });
-const blockParams = z.strictObject({ blockNo: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
+const blockParams = z.strictObject({ blockNo: writtenWhole(1) });
 /** Enough to tell an OpenAPI document; the rest is OpenAPI's own schema. */
 export const openApiSchema = z.looseObject({ openapi: z.string(), paths: z.record(z.string(), z.unknown()) });
 /** A body that carries nothing: absent or `{}`. */

@@ -12,15 +12,17 @@ import {
 import type { AuditEngine } from "../audit-verbs.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
 import type { Step } from "../upkeep-runs.ts";
+import { LAST_ENTRY_NO, readable } from "./audit-integers.ts";
 import type { Connection } from "./connection.ts";
 import { decideBy, type Subject } from "./decide.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The audit's blocks: sealing, reading, and dropping what is past its retention. */
 
-const BLOCKS = `SELECT ${BLOCK_COLUMNS} FROM audit_blocks b LEFT JOIN audit_dropped_blocks d USING (block_no)`;
+const BLOCKS = `SELECT ${readable(BLOCK_COLUMNS)} FROM audit_blocks b LEFT JOIN audit_dropped_blocks d USING (block_no)`;
 const NEWEST = `${BLOCKS} ORDER BY b.block_no DESC LIMIT 1`;
-const UNSEALED = `SELECT ${AUDIT_COLUMNS} FROM audit_entries e WHERE e.entry_no > ? ORDER BY e.entry_no LIMIT ?`;
+const UNSEALED = `SELECT ${readable(AUDIT_COLUMNS)} FROM audit_entries e
+  WHERE e.entry_no > ? AND e.entry_no <= ${LAST_ENTRY_NO} ORDER BY e.entry_no LIMIT ?`;
 const INSERT_BLOCK = `INSERT INTO audit_blocks (block_no, first_entry_no, last_entry_no, entry_count, newest_at, sealed_at, floor_no,
   previous_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 const INSERT_MEMBER = "INSERT INTO audit_block_entries (entry_no, block_no, hash) VALUES (?, ?, ?)";
@@ -47,7 +49,7 @@ const UNSEALED_AUDIT: Subject<null, SeenUnsealed, SealedBlock> = {
 /** A member counts only where its block says that its numbers are: ?1 block ?2 first ?3 last */
 const MEMBERS = `SELECT m.entry_no, m.hash FROM audit_block_entries m
   WHERE m.entry_no BETWEEN ?2 AND ?3 AND m.block_no = ?1 ORDER BY m.entry_no`;
-const ENTRIES = `SELECT ${AUDIT_COLUMNS} FROM audit_block_entries m JOIN audit_entries e ON e.entry_no = m.entry_no
+const ENTRIES = `SELECT ${readable(AUDIT_COLUMNS)} FROM audit_block_entries m JOIN audit_entries e ON e.entry_no = m.entry_no
   WHERE m.entry_no BETWEEN ?2 AND ?3 AND m.block_no = ?1`;
 /** ?1 the floor of the block before ?2 that of this one ?3 how many are shown */
 const STRAYS = `SELECT e.entry_no FROM audit_entries e WHERE e.entry_no > ?1 AND e.entry_no <= ?2 AND NOT EXISTS (
@@ -55,7 +57,7 @@ const STRAYS = `SELECT e.entry_no FROM audit_entries e WHERE e.entry_no > ?1 AND
     WHERE m.entry_no = e.entry_no AND e.entry_no BETWEEN b.first_entry_no AND b.last_entry_no)
   ORDER BY e.entry_no LIMIT ?3`;
 
-const COUNT_UNSEALED = `SELECT count(*) AS count, (SELECT at FROM audit_entries WHERE entry_no > ?1 ORDER BY entry_no LIMIT 1) AS oldest_at
+const COUNT_UNSEALED = `SELECT count(*) AS count, (SELECT ${readable("e.at")} FROM audit_entries e WHERE e.entry_no > ?1 ORDER BY e.entry_no LIMIT 1) AS oldest_at
   FROM (SELECT 1 FROM audit_entries WHERE entry_no > ?1 LIMIT ${AUDIT_UNSEALED_MAX})`;
 
 const FROM_BLOCK = `${BLOCKS} WHERE b.block_no > ? ORDER BY b.block_no LIMIT ?`;
@@ -89,7 +91,7 @@ function findBlock(transaction: Transaction, blockNo: number): Awaited<ReturnTyp
 }
 
 /** The oldest block that still has its entries, unless it is the newest of all. */
-const OLDEST_KEPT = `SELECT b.block_no, b.first_entry_no, b.last_entry_no FROM audit_blocks b
+const OLDEST_KEPT = `SELECT ${readable("b.block_no, b.first_entry_no, b.last_entry_no")} FROM audit_blocks b
   WHERE b.block_no = coalesce((SELECT max(block_no) FROM audit_dropped_blocks), 0) + 1
     AND b.block_no < (SELECT max(block_no) FROM audit_blocks)`;
 const YOUNGER = `SELECT 1 FROM audit_block_entries m JOIN audit_entries e ON e.entry_no = m.entry_no

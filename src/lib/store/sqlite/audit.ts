@@ -2,6 +2,7 @@ import type { AuditDetail, ListAuditQuery, NewAuditEntry } from "../../model/aud
 import { actorOf } from "../../trace/call-context.ts";
 import { AUDIT_COLUMNS, type AuditRow, type AuditWindow } from "../audit-reading.ts";
 import type { AuditEngine } from "../audit-verbs.ts";
+import { LAST_ENTRY_NO, readable } from "./audit-integers.ts";
 import type { Connection } from "./connection.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -52,7 +53,7 @@ const CONDITION = `(?4 IS NULL OR e.at >= ?4) AND (?5 IS NULL OR e.at < ?5) AND 
 
 /** ?1 the lowest number ?2 the number behind the highest ?3 entries to look at */
 const LOOKED = "SELECT * FROM audit_entries WHERE entry_no >= ?1 AND entry_no < ?2 ORDER BY entry_no DESC LIMIT ?3";
-const LIST = `SELECT ${AUDIT_COLUMNS} FROM (${LOOKED}) AS e WHERE ${CONDITION} ORDER BY e.entry_no DESC LIMIT ?10`;
+const LIST = `SELECT ${readable(AUDIT_COLUMNS)} FROM (${LOOKED}) AS e WHERE ${CONDITION} ORDER BY e.entry_no DESC LIMIT ?10`;
 /** The entry at which looking stopped; none when the entries ended before. */
 const STOPPED = `SELECT entry_no FROM (${LOOKED}) LIMIT 1 OFFSET ?3 - 1`;
 
@@ -67,8 +68,8 @@ function list(transaction: Transaction, window: AuditWindow, query: ListAuditQue
   return { entries, stopped: isFull ? undefined : transaction.get<{ entry_no: number }>(STOPPED, ...place) };
 }
 
-const ENDS = "SELECT min(entry_no) AS low, (SELECT max(entry_no) FROM audit_entries) AS high FROM audit_entries";
-const TIME_OF_NEXT = "SELECT at FROM audit_entries WHERE entry_no >= ? ORDER BY entry_no LIMIT 1";
+const ENDS = `SELECT min(entry_no) AS low, max(entry_no) AS high FROM audit_entries WHERE entry_no BETWEEN -${LAST_ENTRY_NO} AND ${LAST_ENTRY_NO}`;
+const TIME_OF_NEXT = `SELECT ${readable("e.at")} FROM audit_entries e WHERE e.entry_no >= ? ORDER BY e.entry_no LIMIT 1`;
 
 /** The lowest number whose entry is of that time or later, as far as numbers follow time; by halving. */
 function numberSince(transaction: Transaction, time: number): number {
