@@ -10,6 +10,7 @@ import {
   type AuditSubjectKind,
   auditDigestSchema,
 } from "../lib/model/audit.ts";
+import { counted } from "../lib/model/counted.ts";
 import type { Runner, Terminal } from "./context.ts";
 import { EXIT, UsageError } from "./exit-codes.ts";
 import { type PageOptions, page, withPage } from "./list.ts";
@@ -126,8 +127,8 @@ function describe({ blocks, entries, dropped, unsealed, newest, problems }: Veri
   const waiting =
     unsealed === undefined || unsealed.count === 0
       ? ""
-      : `; not sealed yet, so not verified: ${unsealed.count} entries, the oldest of ${unsealed.oldestAt}`;
-  const looked = `${blocks} blocks${emptied}; ${entries} entries; the newest block is ${newest.blockNo}, ${newest.hash}${waiting}`;
+      : `; not sealed yet, so not verified: ${counted(unsealed.count, "entry", "entries")}, the oldest of ${unsealed.oldestAt}`;
+  const looked = `${counted(blocks, "block")}${emptied}; ${counted(entries, "entry", "entries")}; the newest block is ${newest.blockNo}, ${newest.hash}${waiting}`;
   const found = problems.map(({ blockNo, entryNo, problem }) =>
     entryNo === undefined ? `block ${blockNo}: ${problem}` : `block ${blockNo}, entry ${entryNo}: ${problem}`,
   );

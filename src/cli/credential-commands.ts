@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { counted } from "../lib/model/counted.ts";
 import { type Credential, ENROLLED_ROLES, ISSUED_KINDS, type IssuedKind } from "../lib/model/credential.ts";
 import { endOf } from "../lib/model/credential-end.ts";
 import type { Context, Runner } from "./context.ts";
@@ -167,7 +168,7 @@ function addEnrol(credentials: Command, runner: Runner): void {
           ...given({ expiresInDays: tokenExpiresInDays }),
         };
         const body = { kind: "enrolment" as const, ...asked, ...terms };
-        return issue(context, body, `An enrolment key for ${maxUses} agents named ${prefix}…`);
+        return issue(context, body, `An enrolment key for ${counted(maxUses, "agent")} named ${prefix}…`);
       }),
     );
 }

@@ -1,4 +1,5 @@
 import type { AgentClient } from "../client/agent-client.ts";
+import { readTokenFile } from "../client/token-file.ts";
 import { TokenUpkeep } from "../client/token-upkeep.ts";
 import type { Fetch } from "../client/transport.ts";
 import { isAgentCommunicationError } from "../lib/model/errors.ts";
@@ -39,6 +40,20 @@ function waitLine(status: number, milliseconds: number): string {
   return `${why}; trying again in ${Math.max(1, Math.round(milliseconds / 1_000))} s.\n`;
 }
 
+/**
+ * A running agent waits for a file that cannot be read now, such as one whose volume is not there yet. A person is told at once.
+ *
+ * @throws UsageError
+ */
+async function checkKeptToken(path: string | undefined): Promise<void> {
+  if (path === undefined || path === "") return;
+  try {
+    await readTokenFile(path);
+  } catch (error) {
+    throw new UsageError(`AGENT_COMMUNICATION_TOKEN_FILE: ${path}: ${reasonOf(error)}`);
+  }
+}
+
 /** @throws UsageError for files that cannot be read */
 export async function serviceClient(baseUrl: string, terminal: Terminal): Promise<AgentClient> {
   const {
@@ -46,6 +61,7 @@ export async function serviceClient(baseUrl: string, terminal: Terminal): Promis
     AGENT_COMMUNICATION_TOKEN_FILE: tokenFile,
     AGENT_COMMUNICATION_AGENT_ID: agentId,
   } = terminal.environment;
+  await checkKeptToken(tokenFile);
   return new CheckedClient({
     baseUrl,
     token: token === "" ? undefined : token,

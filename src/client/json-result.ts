@@ -1,6 +1,6 @@
 import { AgentCommunicationError, type FieldError } from "../lib/model/errors.ts";
 import type { JsonValue } from "../lib/model/json.ts";
-import { lossyNumbers } from "../lib/model/json-numbers.ts";
+import { lossesOf } from "../lib/model/json-losses.ts";
 import { REQUEST_MAX_BYTES } from "../lib/model/limits.ts";
 import { errorText } from "./handler-errors.ts";
 
@@ -17,11 +17,11 @@ function toText(value: unknown): string {
   return text;
 }
 
-/** NaN and infinities would become null in the text, and a failed computation would read as a result. */
-function refuseLostNumbers(returned: unknown): void {
+/** NaN and infinities would become null in the text, a Map `{}`, and a failed computation would read as a result. */
+function refuseLosses(returned: unknown): void {
   let first: FieldError | undefined;
   try {
-    [first] = lossyNumbers(returned);
+    [first] = lossesOf(returned);
   } catch {
     // A getter or a proxy that throws when it is looked at again: what could be written was written.
     return;
@@ -36,14 +36,14 @@ function refuseLostNumbers(returned: unknown): void {
  * delivered. Undefined stays undefined.
  *
  * @throws AgentCommunicationError INVALID_REQUEST for what is no JSON: a cycle, a BigInt, a function, a `toJSON` that throws, a number
- *   that JSON would change
+ *   that JSON would change, a Map, a Set, a Promise or an Error (JSON writes `{}`)
  * @throws AgentCommunicationError PAYLOAD_TOO_LARGE for what is larger than any request: the service would not read it to its
  *   end, and cut the connection instead of saying so
  */
 export function jsonResult(returned: unknown): JsonValue | undefined {
   if (returned === undefined) return undefined;
   const text = toText(returned);
-  refuseLostNumbers(returned);
+  refuseLosses(returned);
   if (text.length > REQUEST_MAX_BYTES || new TextEncoder().encode(text).length > REQUEST_MAX_BYTES) {
     throw new AgentCommunicationError("PAYLOAD_TOO_LARGE", `it has more than ${REQUEST_MAX_BYTES} bytes`);
   }

@@ -1,7 +1,7 @@
 import { v7 } from "uuid";
 import { type Clock, systemClock } from "../lib/model/clock.ts";
 import { AgentCommunicationError, type FieldError, type RequestIds } from "../lib/model/errors.ts";
-import { lossyNumbers } from "../lib/model/json-numbers.ts";
+import { lossesOf } from "../lib/model/json-losses.ts";
 import { MAINTENANCE_BUDGET_MILLISECONDS } from "../lib/model/limits.ts";
 import { tokenToSend } from "./bearer-token.ts";
 import { ClientToken, type TokenOption } from "./client-token.ts";
@@ -104,23 +104,23 @@ function setHeader(headers: Headers, name: string, value: string): void {
   }
 }
 
-/** The body as JSON. @throws INVALID_REQUEST naming the numbers that JSON would change, or when it cannot be written at all */
+/** The body as JSON. @throws INVALID_REQUEST naming what JSON would change, or when it cannot be written at all */
 function toJson(body: unknown): string {
   let text: string;
   try {
     text = JSON.stringify(body ?? {});
   } catch (cause) {
-    refuseNumbers(body);
+    refuseLosses(body);
     throw new AgentCommunicationError("INVALID_REQUEST", "The body cannot be written as JSON.", { cause });
   }
-  refuseNumbers(body);
+  refuseLosses(body);
   return text;
 }
 
-function refuseNumbers(body: unknown): void {
+function refuseLosses(body: unknown): void {
   let errors: readonly FieldError[];
   try {
-    errors = lossyNumbers(body);
+    errors = lossesOf(body);
   } catch {
     // A getter or a proxy of the caller's that throws when it is looked at again: what could be written was written.
     return;

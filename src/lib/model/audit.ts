@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { instantSchema, nextCursorSchema, pageQueryShape } from "./values.ts";
-import { writtenWhole } from "./written-number.ts";
+import { writtenWholeOr } from "./written-number.ts";
 
 /**
  * The audit: what was done, by whom, to what, and when. Entries are written in the transaction of the change that they are
@@ -206,7 +206,7 @@ export type AuditDigestReply = z.infer<typeof auditDigestReplySchema>;
 export const listAuditBlocksQuerySchema = z.strictObject({
   ...pageQueryShape,
   /** Blocks behind this number. */
-  after: writtenWhole(0).default(0),
+  after: writtenWholeOr(0, 0),
 });
 export type ListAuditBlocksQuery = z.output<typeof listAuditBlocksQuerySchema>;
 export const listAuditBlocksReplySchema = z.object({ blocks: z.array(auditBlockSchema), nextCursor: nextCursorSchema });

@@ -11,14 +11,13 @@ import type { FieldError } from "./errors.ts";
 
 const NOT_EXACT = "is a number beyond 2^53 that JSON readers would change (RFC 7493): send it as a string";
 const NOT_FINITE = "has a number outside the range of JSON readers";
-const NOT_JSON = "is a bigint, which JSON cannot carry: send it as a string";
 
 /** From here on not every integer is a double. */
 const SAFE = 2 ** 53;
 /** A double has at most 309 digits before its point; a longer text is refused without a look at its digits, which would take long. */
 const KEPT_MAX_CHARACTERS = 400;
 /** As many places as one refusal names. */
-const REPORTED_MAX = 20;
+export const REPORTED_MAX = 20;
 /**
  * Fifteen digits survive a double. Only where sixteen stand in a row, or an exponent moves the point of a fraction, can anything be
  * lost, and most bodies have neither. Two looks and digits written out one by one: 0.4 µs per KiB, where `\d{16}|…` takes 2.
@@ -210,28 +209,4 @@ function endOfString(text: string, start: number): number {
   let end = start + 1;
   for (let code = text.charCodeAt(end); code !== QUOTE; code = text.charCodeAt(end)) end += code === BACKSLASH ? 2 : 1;
   return end + 1;
-}
-
-/**
- * The numbers in a value that its JSON text would not carry: NaN and infinities (they would become null), bigints, integers beyond 2^53
- * that are not exact. Objects that say themselves how they are written (toJSON) are left to their text.
- */
-export function lossyNumbers(value: unknown): FieldError[] {
-  const found: FieldError[] = [];
-  // What is in several places, or in itself, is looked at once.
-  const seen = new Set<object>();
-  const waiting: { path: string; value: unknown }[] = [{ path: "", value }];
-  for (let next = waiting.pop(); next !== undefined && found.length < REPORTED_MAX; next = waiting.pop()) {
-    const { path, value: part } = next;
-    const message = typeof part === "bigint" ? NOT_JSON : typeof part === "number" ? numberProblem(part) : undefined;
-    if (message !== undefined) found.push({ path: path.slice(0, 256), message });
-    if (typeof part !== "object" || part === null || seen.has(part)) continue;
-    seen.add(part);
-    if ("toJSON" in part && typeof part.toJSON === "function") continue;
-    for (const [name, child] of Object.entries(part)) {
-      if (typeof child === "string" || typeof child === "boolean") continue;
-      waiting.push({ path: path === "" ? name : `${path}.${name}`, value: child });
-    }
-  }
-  return found;
 }

@@ -11,7 +11,7 @@ import {
   PAGE_MAX,
   PAYLOAD_MAX_BYTES,
 } from "./limits.ts";
-import { writtenWhole } from "./written-number.ts";
+import { writtenWholeOr } from "./written-number.ts";
 
 /** The small vocabulary that every resource's schema is made of. */
 
@@ -122,7 +122,7 @@ export const HEAD_START_MILLISECONDS: Readonly<Record<Priority, number>> = {
 
 /** Query parameters of every list. */
 export const pageQueryShape = {
-  limit: writtenWhole(1, PAGE_MAX).default(PAGE_DEFAULT),
+  limit: writtenWholeOr(PAGE_DEFAULT, 1, PAGE_MAX),
   cursor: z.string().max(1_024).optional(),
 };
 

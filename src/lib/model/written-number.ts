@@ -17,14 +17,22 @@ export function readDecimal(text: string): number | undefined {
 const read = (form: RegExp) => (value: unknown) =>
   typeof value === "string" && form.test(value) ? Number(value) : value;
 
+const whole = (min: number, max: number) => z.int("must be a whole number in decimal digits").min(min).max(max);
+
+/** A whole number, as a text or as a number. */
+export function writtenWhole(min: number, max: number = Number.MAX_SAFE_INTEGER) {
+  return z.preprocess(read(WHOLE), whole(min, max));
+}
+
 /**
- * A whole number, as a text or as a number.
+ * As `writtenWhole`, and `otherwise` where it is absent.
  *
  * @example
- * z.strictObject({ limit: writtenWhole(1, 200).default(50) }).parse({ limit: "20" }); // { limit: 20 }
+ * z.strictObject({ limit: writtenWholeOr(50, 1, 200) }).parse({ limit: "20" }); // { limit: 20 }
  */
-export function writtenWhole(min: number, max: number = Number.MAX_SAFE_INTEGER) {
-  return z.preprocess(read(WHOLE), z.int("must be a whole number in decimal digits").min(min).max(max));
+export function writtenWholeOr(otherwise: number, min: number, max?: number) {
+  // Once more inside: OpenAPI shows what is behind the reading.
+  return z.preprocess(read(WHOLE), whole(min, max ?? Number.MAX_SAFE_INTEGER).default(otherwise)).default(otherwise);
 }
 
 /**

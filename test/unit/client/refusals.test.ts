@@ -228,7 +228,7 @@ describe("refusals and repeats", () => {
   });
 });
 
-describe("numbers that JSON would change", () => {
+describe("values that JSON would change", () => {
   it("are looked for without a stumble over what throws when it is looked at", async () => {
     const { baseUrl, requests } = await play(json({}, 202));
     const client = new AgentClient({ baseUrl });
@@ -247,6 +247,8 @@ describe("numbers that JSON would change", () => {
     ["a bigint", 12n],
     ["an integer that is not exact", 2 ** 63],
     ["no number", Number.NaN],
+    ["a map", new Map([["a", 1]])],
+    ["a promise that was not awaited", Promise.resolve(1)],
   ])("%s is refused before anything is sent, at its place", async (_name, n) => {
     const { baseUrl, requests } = await play(json({}, 202));
     const client = new AgentClient({ baseUrl });

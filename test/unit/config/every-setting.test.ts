@@ -111,6 +111,15 @@ describe("every setting", () => {
     expect(changes(readConfig({ ...needed, [name]: text }), base)).toEqual(changed);
   });
 
+  const numbers = ROWS.filter(([, text]) => /^[\d.]+$/.test(text)).map(([name]) => name);
+  it.each(numbers)("%s is a number in decimal digits, and nothing that merely reads as one", (name) => {
+    for (const text of ["0x10", "1e1", " 1", "1 ", "+1", "1_0", ".5", "true", "\u0661"]) {
+      expect(() => readConfig({ [name]: text })).toThrow(
+        new RegExp(`${name}: must be a (whole )?number in decimal digits`),
+      );
+    }
+  });
+
   it("stands in this table", () => {
     const ours = SERVICE_SETTINGS.filter((name) => name.startsWith("AGENT_"));
     expect([...ROWS.map(([name]) => name), ...ELSEWHERE].sort()).toEqual([...ours].sort());

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { changedNumbers, lossyNumbers, numberProblem } from "../../../src/lib/model/json-numbers.ts";
+import { lossesOf } from "../../../src/lib/model/json-losses.ts";
+import { changedNumbers, numberProblem } from "../../../src/lib/model/json-numbers.ts";
 
 /** Which numbers are refused because reading and writing them would change them: RFC 7493, section 2.2. */
 
@@ -181,11 +182,11 @@ describe("numbers of a program", () => {
   it("are named with their place, bigints too; cycles end", () => {
     const value: Record<string, unknown> = { a: [1, Number.NaN], b: { c: 12n }, d: new Date(0), e: "9007199254740993" };
     expect(
-      lossyNumbers(value)
+      lossesOf(value)
         .map(({ path }) => path)
         .sort(),
     ).toEqual(["a.1", "b.c"]);
     for (const name of ["self", "again", "more"]) value[name] = value;
-    expect(lossyNumbers(value)).toHaveLength(2);
+    expect(lossesOf(value)).toHaveLength(2);
   });
 });

@@ -349,7 +349,7 @@ describe("an audit that somebody has tampered with", () => {
     const digest = JSON.parse(await readFile(join(folder, "digest.json"), "utf8"));
     expect(digest).toMatchObject({ blockNo: 4, lastEntryNo: 12 });
     const sound = (blocks: number, entries: number) =>
-      `sound: ${blocks} blocks; ${entries} entries; the newest block is 4, ${digest.hash}\n`;
+      `sound: ${blocks} ${blocks === 1 ? "block" : "blocks"}; ${entries} entries; the newest block is 4, ${digest.hash}\n`;
     expect(await verify()).toEqual({ code: 0, out: sound(4, 12), error: "" });
     expect(await verify(["--digest"])).toEqual({ code: 0, out: sound(1, 3), error: "" });
     expect(await verify(["--digest", "--all"])).toEqual({ code: 0, out: sound(4, 12), error: "" });

@@ -181,7 +181,7 @@ describe("a block", () => {
     second.strays = [];
     second.members = [entry];
     expect(await problems()).toEqual([
-      { blockNo: 2, problem: "has 1 entries, 2 were sealed" },
+      { blockNo: 2, problem: "has 1 entry, 2 were sealed" },
       { blockNo: 2, problem: "the block itself or the hashes of its entries were changed" },
     ]);
   });

@@ -1,4 +1,5 @@
 import type { AuditBlock, AuditBlockContents, AuditDigest, AuditDigestReply } from "../../model/audit.ts";
+import { counted } from "../../model/counted.ts";
 import { isAgentCommunicationError } from "../../model/errors.ts";
 import { hashBlock, hashEntry, NO_PREVIOUS_HASH } from "../../security/audit-chain.ts";
 
@@ -61,7 +62,10 @@ function problemsOf({ block, members, strays }: AuditBlockContents): AuditProble
     else if (hashEntry(entry) !== hash) problems.push({ blockNo, entryNo, problem: "was changed" });
   }
   if (members.length !== block.entryCount) {
-    problems.push({ blockNo, problem: `has ${members.length} entries, ${block.entryCount} were sealed` });
+    problems.push({
+      blockNo,
+      problem: `has ${counted(members.length, "entry", "entries")}, ${block.entryCount} were sealed`,
+    });
   }
   const { hash, droppedAt: _, ...header } = block;
   const hashes = members.map((member) => member.hash);
@@ -105,7 +109,7 @@ function earlyDrop(block: AuditBlock, state: AuditState, digest: AuditDigest | u
   const now = Date.parse(state.at) + TOLERANCE_MILLISECONDS;
   if (Date.parse(droppedAt) > now) return [{ blockNo, problem: `was dropped at ${droppedAt}, which is in the future` }];
   const kept = state.retentionDays * DAY_MILLISECONDS;
-  const problem = `was dropped at ${droppedAt}, before its retention of ${state.retentionDays} days was over`;
+  const problem = `was dropped at ${droppedAt}, before its retention of ${counted(state.retentionDays, "day")} was over`;
   if (Date.parse(droppedAt) + TOLERANCE_MILLISECONDS < Date.parse(newestAt) + kept) return [{ blockNo, problem }];
   const known = digest?.sealedAt !== undefined && blockNo > digest.blockNo ? Date.parse(digest.sealedAt) : undefined;
   if (known !== undefined && now < known + kept - DAY_MILLISECONDS) {

@@ -23,7 +23,7 @@ import type { OperationShape } from "./operation-shape.ts";
 
 /** The process answers; nothing else was asked. */
 const livenessSchema = z.object({ status: z.literal("healthy"), checks: z.object({}) });
-const blockParams = z.strictObject({ blockNo: writtenWhole(1) });
+const blockParams = z.strictObject({ blockNo: writtenWhole(1).meta({ param: { required: true } }) });
 /** Enough to tell an OpenAPI document; the rest is OpenAPI's own schema. */
 export const openApiSchema = z.looseObject({ openapi: z.string(), paths: z.record(z.string(), z.unknown()) });
 /** A body that carries nothing: absent or `{}`. */

@@ -48,7 +48,8 @@ export function auditRoutes(api: () => Api): void {
         expectProblem(await api().call("GET /audit", {}, { query }), "INVALID_REQUEST");
       }
       expectProblem(await api().call("GET /audit/blocks", {}, { query: "after=-1" }), "INVALID_REQUEST");
-      for (const blockNo of ["0", "-1", "1.5", "one"]) {
+      expectProblem(await api().call("GET /audit/blocks", {}, { query: "after=0x1" }), "INVALID_REQUEST");
+      for (const blockNo of ["0", "-1", "1.5", "one", "0x1", "1e0", "%201", "+1", "9007199254740992"]) {
         expectProblem(await api().call("GET /audit/blocks/{blockNo}", { blockNo }), "INVALID_REQUEST");
       }
       const blockNo = "9007199254740991";
