@@ -18,6 +18,7 @@ const ALONE: Readonly<Record<string, string>> = {
   [`${MSSQL}/releases.ts`]: "a server keeps the procedures of several versions",
   [`${MSSQL}/install-release.ts`]: "a server keeps the procedures of several versions",
   [`${MSSQL}/texts.ts`]: "all T-SQL can be checked without a server; SQLite's texts run in every test",
+  [`${SQLITE}/audit-integers.ts`]: "who can write the file can write any integer; a server's numbers are its own",
   [`${MSSQL}/copy-parts.ts`]: "a copy is written here",
   [`${SQLITE}/candidates.ts`]: "procedures/parts/weigh.sql there",
   [`${SQLITE}/dependencies.ts`]: "procedures/parts/settle-dependents.sql there",
