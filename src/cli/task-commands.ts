@@ -11,6 +11,7 @@ import {
 } from "../lib/model/task.ts";
 import { PRIORITIES, type Priority } from "../lib/model/values.ts";
 import type { Runner } from "./context.ts";
+import { EXIT } from "./exit-codes.ts";
 import { type PageOptions, page, withNext, withPage } from "./list.ts";
 import { given, oneOf, readJson, toList, toNumber } from "./options.ts";
 import { addAnswer } from "./question-commands.ts";
@@ -71,8 +72,13 @@ export function addTaskCommands(program: Command, runner: Runner): void {
   tasks
     .command("show <taskId>")
     .description("show a task with its result")
-    .action((taskId: string, _options: object, command: Command) =>
-      runner.run(command, async ({ client, print }) => print(await client.getTask(taskId), properties)),
+    .option("--wait", "until it has ended; the exit code is 1 when it did not complete")
+    .action((taskId: string, { wait = false }: { wait?: boolean }, command: Command) =>
+      runner.run(command, async ({ client, print }) => {
+        const task = await (wait ? client.waitForTask(taskId) : client.getTask(taskId));
+        print(task, properties);
+        return !wait || task.status === "completed" ? EXIT.OK : EXIT.REFUSED;
+      }),
     );
 
   withPage(

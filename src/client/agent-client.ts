@@ -1,7 +1,7 @@
 import { problemToError } from "./problem.ts";
-import { RegistryClient } from "./registry-client.ts";
 import type { CallOptions } from "./route-caller.ts";
 import type { BodyOf, QueryOf, ReplyOf } from "./route-types.ts";
+import { TaskClient } from "./task-client.ts";
 
 /**
  * Every route of the switchboard as a typed method. Runs in Node 20 and newer and in browsers: it needs fetch only.
@@ -14,7 +14,7 @@ import type { BodyOf, QueryOf, ReplyOf } from "./route-types.ts";
  * await client.registerAgent({ agentId: "reviewer", role: "worker", capabilities: ["review"] });
  * await client.sendMessage({ sender: "reviewer", receiver: "planner", type: "query", payload: { about: "plan" } });
  */
-export class AgentClient extends RegistryClient {
+export class AgentClient extends TaskClient {
   // messages --------------------------------------------------------------------------------------------------------
 
   /** Durable once it resolves. Without `messageId` (and Idempotency-Key) one is made, so a repeat sends nothing twice. */
@@ -151,109 +151,6 @@ export class AgentClient extends RegistryClient {
   /** Deletes up to 1,000. Not repeated after a lost connection: a repeat would take the next ones. */
   purgeDeadLetters(selection: BodyOf<"POST /dead-letters/purge">, options?: CallOptions) {
     return this.call("POST /dead-letters/purge", { body: selection }, options);
-  }
-
-  // tasks -----------------------------------------------------------------------------------------------------------
-
-  /** Gives the task to the best worker, or lets it wait for one. */
-  assignTask(task: BodyOf<"POST /tasks">, options?: CallOptions) {
-    return this.call("POST /tasks", { body: task }, options);
-  }
-
-  /** Whom `assignTask` would choose now, and why. Writes nothing. */
-  previewTask(task: BodyOf<"POST /tasks/preview">, options?: CallOptions) {
-    return this.call("POST /tasks/preview", { body: task }, options);
-  }
-
-  /** Newest first. */
-  listTasks(query: QueryOf<"GET /tasks"> = {}, options?: CallOptions) {
-    return this.call("GET /tasks", { query }, options);
-  }
-
-  getTask(taskId: string, options?: CallOptions) {
-    return this.call("GET /tasks/{taskId}", { params: { taskId } }, options);
-  }
-
-  /** The attempts, oldest first: who was considered, who was chosen and why. */
-  getAssignments(taskId: string, query: QueryOf<"GET /tasks/{taskId}/assignment"> = {}, options?: CallOptions) {
-    return this.call("GET /tasks/{taskId}/assignment", { params: { taskId }, query }, options);
-  }
-
-  /** What happened to the task, newest first. */
-  getTaskHistory(taskId: string, query: QueryOf<"GET /tasks/{taskId}/history"> = {}, options?: CallOptions) {
-    return this.call("GET /tasks/{taskId}/history", { params: { taskId }, query }, options);
-  }
-
-  startTask(taskId: string, body: BodyOf<"POST /tasks/{taskId}/start">, options?: CallOptions) {
-    return this.call("POST /tasks/{taskId}/start", { params: { taskId }, body }, options);
-  }
-
-  /** Also tells whether somebody asked to cancel. */
-  progressTask(taskId: string, body: BodyOf<"POST /tasks/{taskId}/progress">, options?: CallOptions) {
-    return this.call("POST /tasks/{taskId}/progress", { params: { taskId }, body }, options);
-  }
-
-  completeTask(taskId: string, body: BodyOf<"POST /tasks/{taskId}/complete">, options?: CallOptions) {
-    return this.call("POST /tasks/{taskId}/complete", { params: { taskId }, body }, options);
-  }
-
-  failTask(taskId: string, body: BodyOf<"POST /tasks/{taskId}/fail">, options?: CallOptions) {
-    return this.call("POST /tasks/{taskId}/fail", { params: { taskId }, body }, options);
-  }
-
-  /** Ends the attempt until a question is answered or a time is reached; the task then comes again, with the checkpoint. */
-  suspendTask(taskId: string, body: BodyOf<"POST /tasks/{taskId}/suspend">, options?: CallOptions) {
-    return this.call("POST /tasks/{taskId}/suspend", { params: { taskId }, body }, options);
-  }
-
-  /** Answers the open question of a task, once. */
-  answerTask(taskId: string, body: BodyOf<"POST /tasks/{taskId}/answer">, options?: CallOptions) {
-    return this.call("POST /tasks/{taskId}/answer", { params: { taskId }, body }, options);
-  }
-
-  /** Open questions, the oldest first: those that the caller, or an agent, may answer. */
-  listQuestions(query: QueryOf<"GET /questions"> = {}, options?: CallOptions) {
-    return this.call("GET /questions", { query }, options);
-  }
-
-  /** Ends a waiting or assigned task; asks a running one to stop. */
-  cancelTask(taskId: string, reason?: string, options?: CallOptions) {
-    return this.call("POST /tasks/{taskId}/cancel", { params: { taskId }, body: { reason } }, options);
-  }
-
-  // workflows -------------------------------------------------------------------------------------------------------
-
-  /**
-   * Creates up to 200 tasks that name each other by `ref`, all or none. Without `workflowId` (and Idempotency-Key) one is made, so a
-   * repeat creates nothing twice.
-   *
-   * @example
-   * await client.createWorkflow({
-   *   supervisor: "lead",
-   *   tasks: [
-   *     { ref: "build", taskType: "build" },
-   *     { ref: "deploy", taskType: "deploy", dependsOn: ["build"] },
-   *     { ref: "undo", taskType: "undo", dependsOn: [{ ref: "deploy", when: "failed" }] },
-   *   ],
-   * });
-   */
-  createWorkflow(workflow: BodyOf<"POST /workflows">, options?: CallOptions) {
-    return this.call("POST /workflows", { body: workflow }, options);
-  }
-
-  /** Newest first, without their tasks. */
-  listWorkflows(query: QueryOf<"GET /workflows"> = {}, options?: CallOptions) {
-    return this.call("GET /workflows", { query }, options);
-  }
-
-  /** With the states of its tasks, each behind those that it waits for. */
-  getWorkflow(workflowId: string, options?: CallOptions) {
-    return this.call("GET /workflows/{workflowId}", { params: { workflowId } }, options);
-  }
-
-  /** Ends what no worker has begun; asks running workers to stop. */
-  cancelWorkflow(workflowId: string, reason?: string, options?: CallOptions) {
-    return this.call("POST /workflows/{workflowId}/cancel", { params: { workflowId }, body: { reason } }, options);
   }
 
   // what is going on ------------------------------------------------------------------------------------------------

@@ -131,10 +131,11 @@ function refuseLosses(body: unknown): void {
 }
 
 /** What a route may take beside the time of any request: a long poll its wait, maintenance its budget. */
-function patienceOf(key: string, body: unknown): number {
+function patienceOf(key: string, { body, query }: LooseInput): number {
   if (key === "POST /maintenance") return MAINTENANCE_BUDGET_MILLISECONDS;
-  if (typeof body !== "object" || body === null || !("waitSeconds" in body)) return 0;
-  return typeof body.waitSeconds === "number" ? body.waitSeconds * 1_000 : 0;
+  const asked = query ?? body;
+  if (typeof asked !== "object" || asked === null || !("waitSeconds" in asked)) return 0;
+  return typeof asked.waitSeconds === "number" ? asked.waitSeconds * 1_000 : 0;
 }
 
 /** Calls any route by its name; AgentClient has a method for each. */
@@ -215,7 +216,7 @@ export class RouteCaller {
         return shown === undefined && !provided ? undefined : tokenToSend(shown, provided);
       },
       body: hasBody ? toJson(body) : undefined,
-      ...this.#patience(key, input.body, options),
+      ...this.#patience(key, input, options),
       signal: options.signal,
     };
     try {
@@ -230,11 +231,11 @@ export class RouteCaller {
   }
 
   /** How long a try and all tries may take, and whether there may be a second one. */
-  #patience(key: RouteKey, body: unknown, options: CallOptions) {
+  #patience(key: RouteKey, input: LooseInput, options: CallOptions) {
     const budget =
       options.retryBudgetMilliseconds ?? this.#options.retryBudgetMilliseconds ?? DEFAULT_BUDGET_MILLISECONDS;
     const timeout = this.#options.requestTimeoutMilliseconds ?? DEFAULT_TRY_MILLISECONDS;
-    const wait = patienceOf(key, body);
+    const wait = patienceOf(key, input);
     const repeatable = isRepeatable(key);
     return {
       repeatable,

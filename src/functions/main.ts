@@ -7,7 +7,7 @@ import { dispatch, dispatchUnknown, needsCredential, replyWithError } from "../l
 import { pathOf } from "../lib/http/path-matching.ts";
 import { asPublicError, type RawReply, TLS_HEADERS } from "../lib/http/problem.ts";
 import type { RawRequest } from "../lib/http/request-input.ts";
-import { methodsOf, type Route } from "../lib/http/route.ts";
+import { methodsOf, type Route, signalFor } from "../lib/http/route.ts";
 import { runTimer } from "../lib/http/run-timer.ts";
 import { systemClock } from "../lib/model/clock.ts";
 import { AgentCommunicationError } from "../lib/model/errors.ts";
@@ -107,7 +107,7 @@ async function rawRequest(request: HttpRequest): Promise<RawRequest> {
     bytes: body?.length ?? 0,
     body,
     // The platform does not say when a caller has gone.
-    signal: () => stopping.signal,
+    signal: () => signalFor(request.method, () => stopping.signal),
   };
 }
 

@@ -60,13 +60,16 @@ export const getTask = defineRoute({
   key: "GET /tasks/{taskId}",
   name: "getTask",
   summary: "Reads a task",
-  description: "Archived tasks are included. A worker may also read the tasks that its own task depends on.",
+  description:
+    "Archived tasks are included. A worker may also read the tasks that its own task depends on. With `afterVersion` and `waitSeconds` the call waits until the task has a greater `version`, and answers with the task as it is when the time is over.",
   example: { reply: TASK },
   idle: false,
   allow: reading(OWN_OR_NEEDED_TASK),
   statuses: [200],
-  async handler(services, { params }) {
-    return { status: 200, body: await services.coordinator.get(params.taskId) };
+  async handler(services, input) {
+    // The signal is made when it is first read, so only a call that will wait asks for it.
+    const signal = input.query !== undefined && input.query.waitSeconds > 0 ? input.signal : undefined;
+    return { status: 200, body: await services.coordinator.get(input.params.taskId, input.query, signal) };
   },
 });
 

@@ -10,10 +10,12 @@ import { DeadLetterOffice } from "./domain/messages/dead-letter-office.ts";
 import { MessageQueueManager } from "./domain/messages/message-queue-manager.ts";
 import { MessageTypeRegistry } from "./domain/messages/message-type-registry.ts";
 import { PayloadSchemas } from "./domain/messages/payload-schemas.ts";
+import { Polls } from "./domain/messages/polls.ts";
 import { SystemMonitor } from "./domain/statistics/system-monitor.ts";
 import { SupervisorCoordinator } from "./domain/tasks/supervisor-coordinator.ts";
 import { TaskContents } from "./domain/tasks/task-contents.ts";
 import { TaskQuestions } from "./domain/tasks/task-questions.ts";
+import { TaskWatch } from "./domain/tasks/task-watch.ts";
 import { Workflows } from "./domain/tasks/workflows.ts";
 import { countingGate } from "./gates/counting-gate.ts";
 import type { Gate } from "./gates/gate.ts";
@@ -82,7 +84,10 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
   const encryption = new ContentEncryption({ keys, all: config.encryption.all });
   const keyRotation = new KeyRotation({ store, keys, clock });
   const tasks = new TaskContents({ store, encryption });
-  const questions = new TaskQuestions({ store, tasks, encryption, policy });
+  /** A credential has so many long polls in all, whatever they wait for. */
+  const polls = new Polls();
+  const watch = new TaskWatch({ store, clock, polls });
+  const questions = new TaskQuestions({ store, tasks, encryption, policy, watch });
   const refusals = new RefusalCounter({ store, clock });
   const credentials = new CredentialRegistry({ store });
   const gate =
@@ -111,7 +116,7 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
     renewals: new RateLimiter({ clock, perSecond: RENEWALS_PER_MINUTE / 60, burst: RENEWALS_AT_ONCE_MAX }),
     registry: new AgentRegistry({ store, heartbeatIntervalSeconds: config.heartbeatIntervalSeconds, agentChanged }),
     credentials,
-    messages: new MessageQueueManager({ store, clock, encryption, schemas, policy }),
+    messages: new MessageQueueManager({ store, clock, encryption, schemas, policy, polls }),
     channels: new ChannelRegistry({ store, policy }),
     deadLetters: new DeadLetterOffice({ store, encryption }),
     messageTypes: new MessageTypeRegistry({ store, schemas }),
@@ -120,6 +125,7 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
       store,
       contents: tasks,
       questions,
+      watch,
       defaultTimeoutSeconds: config.defaultTimeoutSeconds,
       maxRetries: config.maxRetries,
     }),

@@ -10,7 +10,7 @@ import { dispatch, dispatchUnknown, needsCredential, replyWithError } from "../l
 import { PREFIX, pathOf } from "../lib/http/path-matching.ts";
 import { asPublicError, problemReply, type RawReply, TLS_HEADERS } from "../lib/http/problem.ts";
 import type { RawRequest } from "../lib/http/request-input.ts";
-import { methodsOf, type Route } from "../lib/http/route.ts";
+import { methodsOf, type Route, signalFor } from "../lib/http/route.ts";
 import { AgentCommunicationError, isAgentCommunicationError } from "../lib/model/errors.ts";
 import { REQUEST_MAX_BYTES } from "../lib/model/limits.ts";
 import type { Services } from "../lib/services.ts";
@@ -69,7 +69,7 @@ function rawRequest(
     signal: () => {
       // Only who waits asks for it, and needs nothing of its body any more: waiting must not take the room of others.
       if (body instanceof ArrivedBody) body.release();
-      return signals.of(reply.raw);
+      return signalFor(request.method, () => signals.of(reply.raw));
     },
   };
 }

@@ -39,6 +39,7 @@ import { releasesContract } from "./tasks/releases.ts";
 import { requestsContract } from "./tasks/requests.ts";
 import { suspensionsContract } from "./tasks/suspensions.ts";
 import { tasksContract } from "./tasks/tasks.ts";
+import { versionsContract } from "./tasks/versions.ts";
 import { workflowsContract } from "./tasks/workflows.ts";
 import { clockStepsContract } from "./upkeep/clock-steps.ts";
 import { jsonTextContract } from "./upkeep/json-text.ts";
@@ -75,6 +76,7 @@ export const contracts = [
   workQueuesContract,
   requestsContract,
   tasksContract,
+  versionsContract,
   assignmentContract,
   handoutsContract,
   releasesContract,

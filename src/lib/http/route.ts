@@ -1,4 +1,4 @@
-import { z } from "zod";
+import type { z } from "zod";
 import type { Config } from "../config/config.ts";
 import type { Allow } from "../gates/access.ts";
 import type { Caller } from "../gates/caller.ts";
@@ -87,15 +87,15 @@ export interface Route<
 
 /**
  * The methods that a host serves a route for. HEAD goes wherever GET does (RFC 9110, section 9.3.2), answered with the headers of GET and
- * no body; but not where a GET can wait: headers are not worth an open connection.
+ * no body. It never waits (`signalFor`): headers are not worth an open connection.
  */
 export function methodsOf(route: Route): (HttpMethod | "HEAD")[] {
-  return route.method === "GET" && !canWait(route.query) ? ["GET", "HEAD"] : [route.method];
+  return route.method === "GET" ? ["GET", "HEAD"] : [route.method];
 }
 
-/** Whether a query has `waitSeconds`. */
-function canWait(query: Shape): boolean {
-  return query instanceof z.ZodObject && "waitSeconds" in query.shape;
+/** What ends the wait of a request: for HEAD it has ended before it begins. */
+export function signalFor(method: string, waiting: () => AbortSignal): AbortSignal {
+  return method === "HEAD" ? AbortSignal.abort() : waiting();
 }
 
 const METHODS: readonly HttpMethod[] = ["GET", "POST", "PUT", "DELETE"];

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { dependencySchema, dependsOnSchema } from "./dependency.ts";
-import { CAPABILITIES_MAX, DESCRIPTION_MAX_BYTES, RETRIES_MAX } from "./limits.ts";
+import { CAPABILITIES_MAX, DESCRIPTION_MAX_BYTES, RETRIES_MAX, WAIT_MAX_SECONDS } from "./limits.ts";
 import { askSchema, taskQuestionSchema } from "./question.ts";
 import { resumeReasonSchema, resumeSchema } from "./resume.ts";
 import {
@@ -17,6 +17,7 @@ import {
   textSchema,
   traceparentSchema,
 } from "./values.ts";
+import { writtenDecimal, writtenWhole } from "./written-number.ts";
 
 /** The vocabulary of tasks: assignment, progress, results, explanations. */
 
@@ -147,6 +148,17 @@ export const taskSchema = z.object({
   traceparent: traceparentSchema.optional(),
 });
 export type Task = z.infer<typeof taskSchema>;
+
+/** Waits up to `waitSeconds` for a greater version than `afterVersion`. */
+export const getTaskQuerySchema = z
+  .strictObject({
+    afterVersion: writtenWhole(0).optional(),
+    waitSeconds: writtenDecimal((seconds) => seconds.min(0).max(WAIT_MAX_SECONDS)).default(0),
+  })
+  .refine(({ afterVersion, waitSeconds }) => waitSeconds === 0 || afterVersion !== undefined, {
+    path: ["afterVersion"],
+    message: "has to be given together with waitSeconds",
+  });
 
 export const listTasksQuerySchema = z.strictObject({
   status: taskStatusSchema.optional(),

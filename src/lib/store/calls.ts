@@ -24,6 +24,12 @@ export interface StoreSettings {
   auditMessages: boolean;
 }
 
+/** How far a task has got: its version is raised by every change of it but a note. */
+export interface TaskVersion {
+  taskId: string;
+  version: number;
+}
+
 /** `cursor` is what the store itself gave as nextCursor; anything else is INVALID_REQUEST. */
 export interface Page {
   limit: number;

@@ -64,6 +64,7 @@ import type {
   Renewal,
   SettleResult,
   Suspension,
+  TaskVersion,
   TokenRenewal,
 } from "./calls.ts";
 import type {
@@ -223,6 +224,8 @@ export interface Store {
   previewAssignment(task: NewTask): Promise<Explanation>;
   /** Reads the archive as well. @throws TASK_NOT_FOUND */
   getTask(taskId: string): Promise<StoredTask>;
+  /** The versions of these tasks; archived and unknown ones are left out. Writes nothing. */
+  findTaskVersions(taskIds: readonly string[]): Promise<TaskVersion[]>;
   /** Newest first; archived tasks are not listed. */
   listTasks(query: Page & Omit<ListTasksQuery, "limit" | "cursor">): Promise<Paged<StoredTask>>;
   /** Whether the parameters of a task, archived ones included, are encrypted; undefined when there is no such task. */

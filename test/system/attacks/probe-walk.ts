@@ -18,7 +18,8 @@ import { type Ask, MARK, World } from "./walk-world.ts";
  */
 
 const TABLE: readonly Route[] = routes;
-const PAGING = ["limit", "cursor"];
+/** What says how much is answered, and when. */
+const PAGING = ["limit", "cursor", "afterVersion", "waitSeconds"];
 
 /** The names of the fields of an object's schema. */
 function fieldsOf(schema: z.ZodType | undefined): string[] {

@@ -213,6 +213,38 @@ describe("a long poll", () => {
   });
 });
 
+describe("a watched task", () => {
+  it("is not shown to who has lost its credential, or the task, meanwhile", async () => {
+    const supervisor = await host.agent("supervisor");
+    const { taskId } = await host.services.coordinator.assign({ supervisor: supervisor.agentId, taskType: "secret" });
+    const { version } = await host.services.coordinator.get(taskId);
+    const watch = (headers: Record<string, string>) =>
+      host.ask("GET", `/tasks/${taskId}?afterVersion=${version}&waitSeconds=20`, { headers });
+    const { store } = host.services;
+    const { getTask } = store;
+    let reads = 0;
+    store.getTask = (id) => {
+      reads += 1;
+      return getTask(id);
+    };
+    const lost = watch(bearer(supervisor.token));
+    await until("the call has looked, and waits", () => reads === 1);
+    await store.revokeCredential(supervisor.credentialId);
+    host.clock.advance(5_000);
+    await host.services.coordinator.cancel(taskId);
+    const answer = await lost;
+    store.getTask = getTask;
+    expect([answer.status, answer.text.includes("secret")]).toEqual([401, false]);
+  });
+
+  it("is none to those whom it does not concern", async () => {
+    const [supervisor, other] = [await host.agent("supervisor"), await host.agent("supervisor")];
+    const { taskId } = await host.services.coordinator.assign({ supervisor: supervisor.agentId, taskType: "secret" });
+    const path = `/tasks/${taskId}?afterVersion=9&waitSeconds=20`;
+    expect((await host.ask("GET", path, { headers: bearer(other.token) })).code).toBe("TASK_NOT_FOUND");
+  });
+});
+
 describe("an enrolment key", () => {
   it("registers new agents of its roles and prefix, each with a token of its own, and does nothing else", async () => {
     const prefix = `blue-${randomUUID()}-`;

@@ -369,6 +369,7 @@ const taskReads: Pick<
   Record<Verb, VerbCase>,
   | "previewAssignment"
   | "getTask"
+  | "findTaskVersions"
   | "listTasks"
   | "relationToTask"
   | "getAssignments"
@@ -393,6 +394,12 @@ const taskReads: Pick<
     async arrange(scene) {
       const { held } = await assigned(scene);
       return () => scene.look(held.taskId);
+    },
+  },
+  findTaskVersions: {
+    async arrange(scene) {
+      const { held } = await assigned(scene);
+      return () => scene.store.findTaskVersions([held.taskId, "nobody-has-it"]);
     },
   },
   listTasks: {

@@ -211,7 +211,13 @@ describe("the command line", () => {
     expect((await run(["tasks", "list", "--type", "dig-hole"])).out).toMatch(/^hole-1 +dig-hole +assigned +high/m);
     expect(await json(["tasks", "show", "hole-1"])).toMatchObject({ parameters: { depth: 2 }, priority: "high" });
     expect((await run(["tasks", "explain", "hole-1"])).out).toMatch(/^attempt 1: .* → under way$/m);
+    const waiting = run(["tasks", "show", "hole-1", "--wait", "--json"]);
     expect((await run(["tasks", "cancel", "hole-1", "--reason", "rain"])).code).toBe(0);
+    const { code, out } = await waiting;
+    expect([code, JSON.parse(out).status]).toEqual([1, "cancelled"]);
+    await client.assignTask({ taskId: "hole-2", taskType: "dig-hole", supervisor: "lead", assignTo: "hand" });
+    await client.completeTask("hole-2", { agentId: "hand", attempt: 1, result: { depth: 2 } });
+    expect(await json(["tasks", "show", "hole-2", "--wait"])).toMatchObject({ result: { depth: 2 } });
     const history = await json(["tasks", "history", "hole-1"]);
     expect(history).toMatchObject({ events: [{ event: "cancelled" }, { event: "assigned" }, { event: "created" }] });
     expect((await run(["tasks", "explain", "hole-1"])).out).toMatch(/→ cancelled 20/);

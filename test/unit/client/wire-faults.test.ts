@@ -78,6 +78,9 @@ describe("what goes wrong on the wire", () => {
     await client.receiveFromChannel("c", { agentId: "a", waitSeconds: 1 });
     expect(switchboard.asked).toHaveLength(2);
     for (const { body } of switchboard.asked) expect(body.claimId).toMatch(UUID);
+    switchboard.on("/tasks/t", (_asked, response) => setTimeout(() => send(response, { version: 1 }), 700));
+    await client.watchTask("t", { afterVersion: 1, waitSeconds: 1 });
+    expect(switchboard.asked).toHaveLength(3);
   });
 
   it("keeps the ids that it made in the error, in its text as well", async () => {

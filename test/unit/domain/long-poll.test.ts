@@ -5,36 +5,10 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { readConfig } from "../../../src/lib/config/config.ts";
-import { type Clock, OffsetClock } from "../../../src/lib/model/clock.ts";
 import { createServices, type Services } from "../../../src/lib/services.ts";
 import { openStore } from "../../../src/lib/store/open-store.ts";
 import { temporaryFolder } from "../../hosts/http/local-host.ts";
-
-/** A clock on which a sleep ends only when it is woken: what returns from a long poll was woken, not polled. */
-class SleeplessClock extends OffsetClock {
-  sleeping = 0;
-  readonly naps: number[] = [];
-  /** Ends the current sleep as if its time had passed. */
-  timeUp: () => void = () => undefined;
-  override readonly sleep: Clock["sleep"] = (milliseconds, signal) =>
-    new Promise((resolve) => {
-      this.naps.push(milliseconds);
-      this.sleeping += 1;
-      const done = () => {
-        this.sleeping -= 1;
-        resolve();
-      };
-      this.timeUp = done;
-      if (signal?.aborted) done();
-      else signal?.addEventListener("abort", done, { once: true });
-    });
-
-  async untilSleeping(): Promise<void> {
-    for (let turn = 0; turn < 10_000 && this.sleeping === 0; turn += 1)
-      await new Promise((resolve) => setImmediate(resolve));
-    expect(this.sleeping).toBe(1);
-  }
-}
+import { SleeplessClock } from "./sleepless-clock.ts";
 
 let folder: string;
 let clock: SleeplessClock;

@@ -59,7 +59,7 @@ describe("long polls", () => {
     expect(() => polls.enter("a")).toThrow(
       expect.objectContaining({
         code: "RATE_LIMITED",
-        message: "This credential already has 2 long polls open; end one, or receive without waitSeconds.",
+        message: "This credential already has 2 long polls open; end one, or ask without waitSeconds.",
         retryAfterSeconds: 1,
       }),
     );

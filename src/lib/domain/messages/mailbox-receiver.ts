@@ -4,7 +4,7 @@ import type { Claim, Store } from "../../store/store.ts";
 import { currentCall } from "../../trace/call-context.ts";
 import { MailboxWaiters } from "./mailbox-waiters.ts";
 import type { MessageContents } from "./message-contents.ts";
-import { Polls } from "./polls.ts";
+import type { Polls } from "./polls.ts";
 
 /** Messages that a receive passes over because the key for them cannot be had, before it says so. */
 const UNREAD_MAX = 200;
@@ -21,12 +21,13 @@ export class MailboxReceiver {
   readonly #contents: MessageContents;
   readonly #waiters: MailboxWaiters;
   readonly #clock: Clock;
-  readonly #polls = new Polls();
+  readonly #polls: Polls;
 
-  constructor(store: Store, clock: Clock, contents: MessageContents) {
+  constructor(store: Store, clock: Clock, contents: MessageContents, polls: Polls) {
     this.#store = store;
     this.#contents = contents;
     this.#clock = clock;
+    this.#polls = polls;
     this.#waiters = new MailboxWaiters(store, clock);
   }
 

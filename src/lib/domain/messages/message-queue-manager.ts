@@ -36,6 +36,7 @@ import { refuseFarDelivery } from "./far-delivery.ts";
 import { MailboxReceiver } from "./mailbox-receiver.ts";
 import { MessageContents, type Outgoing } from "./message-contents.ts";
 import { PayloadSchemas } from "./payload-schemas.ts";
+import { Polls } from "./polls.ts";
 
 /** The durable mailboxes: send, receive under a lease, settle. */
 export class MessageQueueManager {
@@ -46,6 +47,7 @@ export class MessageQueueManager {
   readonly #receiver: MailboxReceiver;
 
   /**
+   * @param options.polls left out: no other long polls are counted together with those of mailboxes
    * @param options.policy left out: channels are for everybody, and everybody may write to everybody
    * @param options.encryption left out: nothing sensitive is taken
    */
@@ -55,13 +57,14 @@ export class MessageQueueManager {
     encryption?: ContentEncryption;
     schemas?: PayloadSchemas;
     policy?: ChannelPolicy;
+    polls?: Polls;
   }) {
-    const { store, clock } = options;
+    const { store, clock, polls = new Polls() } = options;
     this.#store = store;
     this.#contents = new MessageContents(options);
     this.#schemas = options.schemas ?? new PayloadSchemas();
     this.#policy = options.policy ?? new ChannelPolicy({ store, clock, policy: "open" });
-    this.#receiver = new MailboxReceiver(store, clock, this.#contents);
+    this.#receiver = new MailboxReceiver(store, clock, this.#contents, polls);
   }
 
   /**

@@ -23,7 +23,7 @@ export class Polls {
     if (credentialId === undefined) return () => undefined;
     const waiting = this.#waiting.get(credentialId) ?? 0;
     if (waiting >= this.#max) {
-      const detail = `This credential already has ${this.#max} long polls open; end one, or receive without waitSeconds.`;
+      const detail = `This credential already has ${this.#max} long polls open; end one, or ask without waitSeconds.`;
       throw new AgentCommunicationError("RATE_LIMITED", detail, { retryAfterSeconds: 1 });
     }
     this.#waiting.set(credentialId, waiting + 1);

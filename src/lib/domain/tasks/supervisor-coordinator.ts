@@ -14,6 +14,7 @@ import {
   completeTaskSchema,
   type Explanation,
   failTaskSchema,
+  getTaskQuerySchema,
   listAssignmentsQuerySchema,
   listTasksQuerySchema,
   progressTaskSchema,
@@ -29,12 +30,14 @@ import type { Store } from "../../store/store.ts";
 import { currentTraceparent } from "../../trace/current-trace.ts";
 import { type PlainTask, TaskContents } from "./task-contents.ts";
 import type { TaskQuestions } from "./task-questions.ts";
+import type { TaskWatch } from "./task-watch.ts";
 
 /** Hands work to the worker that has the capabilities and the most room, and sees it through. */
 export class SupervisorCoordinator {
   readonly #store: Store;
   readonly #contents: TaskContents;
   readonly #questions: TaskQuestions | undefined;
+  readonly #watch: TaskWatch | undefined;
   readonly #defaultTimeoutSeconds: number;
   readonly #maxRetries: number;
 
@@ -46,12 +49,15 @@ export class SupervisorCoordinator {
     contents?: TaskContents;
     /** Left out: gates may be asked of everybody. */
     questions?: TaskQuestions;
+    /** Left out: nobody waits for changes. */
+    watch?: TaskWatch;
     defaultTimeoutSeconds: number;
     maxRetries: number;
   }) {
     this.#store = options.store;
     this.#contents = options.contents ?? new TaskContents(options);
     this.#questions = options.questions;
+    this.#watch = options.watch;
     this.#defaultTimeoutSeconds = options.defaultTimeoutSeconds;
     this.#maxRetries = options.maxRetries;
   }
@@ -93,9 +99,25 @@ export class SupervisorCoordinator {
     };
   }
 
-  /** The archive included. @throws TASK_NOT_FOUND, KEY_UNAVAILABLE */
-  async get(taskId: string): Promise<Task> {
-    return this.#contents.reveal(await this.#store.getTask(parse(idSchema, taskId, "task id")));
+  /**
+   * The archive included. With `waitSeconds` it waits until the task has a greater version than `afterVersion`; when the time is over
+   * or `signal` aborts, the task is read as it is.
+   *
+   * @throws TASK_NOT_FOUND, KEY_UNAVAILABLE, RATE_LIMITED (too many long polls of one credential)
+   * @example
+   * await coordinator.get("build-1", { afterVersion: 3, waitSeconds: 20 });
+   */
+  async get(
+    taskId: string,
+    query: z.input<typeof getTaskQuerySchema> = {},
+    signal?: AbortSignal | undefined,
+  ): Promise<Task> {
+    const id = parse(idSchema, taskId, "task id");
+    const { afterVersion, waitSeconds } = parse(getTaskQuerySchema, query);
+    if (waitSeconds === 0 || afterVersion === undefined || this.#watch === undefined) {
+      return this.#contents.reveal(await this.#store.getTask(id));
+    }
+    return this.#contents.reveal(await this.#watch.read(id, { afterVersion, waitSeconds, signal }));
   }
 
   /** Newest first. @throws KEY_UNAVAILABLE */
@@ -126,29 +148,44 @@ export class SupervisorCoordinator {
 
   /** @throws TASK_NOT_FOUND, LEASE_LOST, AGENT_NOT_FOUND, AGENT_DEREGISTERED */
   async start(taskId: string, input: z.input<typeof startTaskSchema>): Promise<TaskReply> {
-    return this.#store.startTask(parse(idSchema, taskId, "task id"), parse(startTaskSchema, input));
+    const start = parse(startTaskSchema, input);
+    return this.#change(taskId, (id) => this.#store.startTask(id, start));
   }
 
   /** Throws as start. */
   async progress(taskId: string, input: z.input<typeof progressTaskSchema>): Promise<TaskReply> {
-    return this.#store.progressTask(parse(idSchema, taskId, "task id"), parse(progressTaskSchema, input));
+    const progress = parse(progressTaskSchema, input);
+    return this.#change(taskId, (id) => this.#store.progressTask(id, progress));
   }
 
   /** Throws as start, and KEY_UNAVAILABLE. */
   async complete(taskId: string, input: z.input<typeof completeTaskSchema>): Promise<TaskReply> {
-    const id = parse(idSchema, taskId, "task id");
-    return this.#store.completeTask(id, await this.#contents.complete(id, parse(completeTaskSchema, input)));
+    const completion = parse(completeTaskSchema, input);
+    return this.#change(taskId, async (id) =>
+      this.#store.completeTask(id, await this.#contents.complete(id, completion)),
+    );
   }
 
   /** Throws as start. */
   async fail(taskId: string, input: z.input<typeof failTaskSchema>): Promise<TaskReply> {
-    return this.#store.failTask(parse(idSchema, taskId, "task id"), parse(failTaskSchema, input));
+    const failure = parse(failTaskSchema, input);
+    return this.#change(taskId, (id) => this.#store.failTask(id, failure));
   }
 
   /** At once, or a request when it is running. @throws TASK_NOT_FOUND, TASK_ENDED */
   async cancel(taskId: string, input: z.input<typeof cancelTaskSchema> = {}): Promise<TaskReply> {
     const { reason } = parse(cancelTaskSchema, input);
-    return this.#store.cancelTask(parse(idSchema, taskId, "task id"), reason);
+    return this.#change(taskId, (id) => this.#store.cancelTask(id, reason));
+  }
+
+  /** Who waits for the task looks at once, also after a change whose answer was lost. */
+  async #change(taskId: string, change: (id: string) => Promise<TaskReply>): Promise<TaskReply> {
+    const id = parse(idSchema, taskId, "task id");
+    try {
+      return await change(id);
+    } finally {
+      this.#watch?.changed(id);
+    }
   }
 
   statistics(): Promise<CoordinationStatistics> {

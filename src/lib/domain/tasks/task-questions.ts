@@ -25,6 +25,7 @@ import type { ChannelPolicy } from "../channels/channel-policy.ts";
 import { requireFitting } from "./answer-check.ts";
 import { QuestionContents } from "./question-contents.ts";
 import type { TaskContents } from "./task-contents.ts";
+import type { TaskWatch } from "./task-watch.ts";
 
 /** Tasks that wait for an answer or a time: how they suspend, who may answer, and what is an answer. */
 export class TaskQuestions {
@@ -33,6 +34,7 @@ export class TaskQuestions {
   readonly #contents: QuestionContents;
   readonly #encryption: ContentEncryption;
   readonly #policy: ChannelPolicy;
+  readonly #watch: TaskWatch | undefined;
 
   constructor(options: {
     store: Store;
@@ -40,12 +42,15 @@ export class TaskQuestions {
     /** Left out: nothing sensitive is taken. */
     encryption?: ContentEncryption | undefined;
     policy: ChannelPolicy;
+    /** Left out: nobody waits for changes. */
+    watch?: TaskWatch;
   }) {
     this.#store = options.store;
     this.#tasks = options.tasks;
     this.#encryption = options.encryption ?? withoutKeys;
     this.#contents = new QuestionContents(this.#encryption);
     this.#policy = options.policy;
+    this.#watch = options.watch;
   }
 
   /**
@@ -71,7 +76,9 @@ export class TaskQuestions {
         const detail = `Attempt ${request.attempt} of task ${id} was suspended with another request.`;
         throw new AgentCommunicationError("LEASE_LOST", detail);
       }
-      return this.#store.suspendTask(id, { ...suspension, untilHash: stored });
+      return await this.#store.suspendTask(id, { ...suspension, untilHash: stored });
+    } finally {
+      this.#watch?.changed(id);
     }
   }
 
@@ -113,7 +120,9 @@ export class TaskQuestions {
       if (!(error instanceof AnswerMismatch) || error.storedHash === undefined) throw error;
       const stored = error.storedHash;
       if ((await this.#encryption.hashLike(stored, hashed(request))) !== stored) throw error;
-      return this.#store.answerQuestion(id, { ...answer, answerHash: stored });
+      return await this.#store.answerQuestion(id, { ...answer, answerHash: stored });
+    } finally {
+      this.#watch?.changed(id);
     }
   }
 

@@ -8,6 +8,7 @@ import {
   completeTaskSchema,
   explanationSchema,
   failTaskSchema,
+  getTaskQuerySchema,
   listAssignmentsQuerySchema,
   listAssignmentsReplySchema,
   listTasksQuerySchema,
@@ -30,7 +31,7 @@ export const TASKS = {
   "POST /tasks": { params: undefined, query: undefined, body: assignTaskSchema, reply: assignTaskReplySchema },
   "POST /tasks/preview": { params: undefined, query: undefined, body: assignTaskSchema, reply: explanationSchema },
   "GET /tasks": { params: undefined, query: listTasksQuerySchema, body: undefined, reply: listTasksReplySchema },
-  "GET /tasks/{taskId}": { params: taskParams, query: undefined, body: undefined, reply: taskSchema },
+  "GET /tasks/{taskId}": { params: taskParams, query: getTaskQuerySchema, body: undefined, reply: taskSchema },
   "GET /tasks/{taskId}/assignment": {
     params: taskParams,
     query: listAssignmentsQuerySchema,

@@ -29,7 +29,15 @@ import { sendMessages } from "./send-messages.ts";
 import { settleMessages } from "./settle-messages.ts";
 import { checkHealth, coordinationStatistics, queueStatistics, registryStatistics } from "./statistics.ts";
 import { suspendTask } from "./suspensions.ts";
-import { getAssignments, getTask, getTaskHistory, isSensitiveTask, listTasks, relationToTask } from "./task-reading.ts";
+import {
+  findTaskVersions,
+  getAssignments,
+  getTask,
+  getTaskHistory,
+  isSensitiveTask,
+  listTasks,
+  relationToTask,
+} from "./task-reading.ts";
 import { completeTask, failTask, progressTask, startTask } from "./task-transitions.ts";
 import { assignTask } from "./tasks.ts";
 import { maintain, sweep } from "./upkeep.ts";
@@ -88,6 +96,7 @@ const VERBS = {
   assignTask,
   previewAssignment,
   getTask,
+  findTaskVersions,
   listTasks,
   isSensitiveTask,
   relationToTask,

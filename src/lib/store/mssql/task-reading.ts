@@ -3,7 +3,7 @@ import { parseAttempts, type StoredAttempt } from "../archived-attempts.ts";
 import { type ArchivedDocument, readArchived } from "../archived-documents.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { takePage } from "../reply-bytes.ts";
-import type { Page, Paged, StoredTask } from "../store.ts";
+import type { Page, Paged, StoredTask, TaskVersion } from "../store.ts";
 import {
   type AttemptRow,
   archivedHistory,
@@ -36,6 +36,17 @@ export async function getTask(connection: Connection, taskId: string): Promise<S
   const archived = result.rows<ArchivedDocument>(1)[0];
   if (archived === undefined) throw taskNotFound(taskId);
   return readArchived(archived, result.rows<TaskValueRow>(2));
+}
+
+const VERSIONS = procedure("find_task_versions");
+
+/** The versions of those that are not archived. */
+export async function findTaskVersions(connection: Connection, taskIds: readonly string[]): Promise<TaskVersion[]> {
+  if (taskIds.length === 0) return [];
+  const tasks = [...new Set(taskIds)].map((taskId) => ({ task_id: taskId }));
+  const result = await connection.query(VERSIONS, { tasks: text(JSON.stringify(tasks)) });
+  const rows = result.rows<{ task_id: string; version: number }>(0);
+  return rows.map(({ task_id: taskId, version }) => ({ taskId, version }));
 }
 
 const LIST = procedure("list_tasks");

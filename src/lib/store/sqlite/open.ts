@@ -29,7 +29,15 @@ import { sendMessages } from "./send-messages.ts";
 import { settleMessages } from "./settle-messages.ts";
 import { checkHealth, coordinationStatistics, queueStatistics, registryStatistics } from "./statistics.ts";
 import { suspendTask } from "./suspensions.ts";
-import { getAssignments, getTask, getTaskHistory, isSensitiveTask, listTasks, relationToTask } from "./task-reading.ts";
+import {
+  findTaskVersions,
+  getAssignments,
+  getTask,
+  getTaskHistory,
+  isSensitiveTask,
+  listTasks,
+  relationToTask,
+} from "./task-reading.ts";
 import { completeTask, failTask, progressTask, startTask } from "./task-transitions.ts";
 import { assignTask } from "./tasks.ts";
 import type { Transaction } from "./transaction.ts";
@@ -90,6 +98,7 @@ function readingVerbs(connection: Connection) {
     findDeliverable,
     previewAssignment,
     getTask,
+    findTaskVersions,
     listTasks,
     isSensitiveTask,
     relationToTask,

@@ -3,7 +3,7 @@ import type { Assignment, ListTasksQuery, TaskEvent, TaskRelation } from "../../
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { takePage } from "../reply-bytes.ts";
 import { sqlWords } from "../rules/task-outcomes.ts";
-import type { Page, Paged, StoredTask } from "../store.ts";
+import type { Page, Paged, StoredTask, TaskVersion } from "../store.ts";
 import {
   type AttemptRow,
   archivedHistory,
@@ -34,6 +34,16 @@ export function getTask(transaction: Transaction, taskId: string): StoredTask {
   const task = row === undefined ? getArchivedTask(transaction, taskId) : readTask(transaction, row);
   if (task === undefined) throw taskNotFound(taskId);
   return task;
+}
+
+const VERSION = "SELECT version FROM tasks WHERE task_id = ?";
+
+/** The versions of those that are not archived. */
+export function findTaskVersions(transaction: Transaction, taskIds: readonly string[]): TaskVersion[] {
+  return [...new Set(taskIds)].flatMap((taskId) => {
+    const row = transaction.get<{ version: number }>(VERSION, taskId);
+    return row === undefined ? [] : [{ taskId, version: row.version }];
+  });
 }
 
 const PARTS = `SELECT (SELECT agent_id FROM agents WHERE agent_no = t.supervisor_no) AS supervisor_id,

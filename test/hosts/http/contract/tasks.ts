@@ -13,6 +13,26 @@ type Assigned = { taskId: string; status: string; attempt: number; assignedTo?: 
 
 export function taskRoutes(api: () => Api): void {
   describe("tasks", () => {
+    it("are waited for until they change", async () => {
+      const { capability, supervisor, worker } = await team(api());
+      const body = { supervisor, taskType: "build", requiredCapabilities: [capability] };
+      const { taskId } = (await api().ok("POST /tasks", {}, { body })) as Assigned;
+      const { version } = (await api().ok("GET /tasks/{taskId}", { taskId })) as { version: number };
+      const watch = (query: string) => api().send("GET", `/tasks/${taskId}?${query}`);
+      const watched = watch(`afterVersion=${version}&waitSeconds=20`);
+      await api().ok("POST /tasks/{taskId}/start", { taskId }, { body: { agentId: worker, attempt: 1 } });
+      expect((await watched).json).toMatchObject({ taskId, status: "running", version: version + 1 });
+      const unchanged = await watch(`afterVersion=${version + 1}&waitSeconds=0.2`);
+      expect([unchanged.status, unchanged.json]).toEqual([200, expect.objectContaining({ version: version + 1 })]);
+      const path = `/tasks/${taskId}?afterVersion=${version + 1}&waitSeconds=20`;
+      const start = performance.now();
+      expect((await api().send("HEAD", path)).status).toBe(200);
+      expect(performance.now() - start).toBeLessThan(15_000);
+      for (const query of ["waitSeconds=1", "afterVersion=1&waitSeconds=21", "afterVersion=-1", "afterVersion=1.5"]) {
+        expectProblem(await watch(query), "INVALID_REQUEST");
+      }
+    });
+
     it("go from assignment to a result that the supervisor receives", async () => {
       const { capability, supervisor, worker } = await team(api());
       const body = { supervisor, taskType: "build", requiredCapabilities: [capability], parameters: { n: 1 } };
