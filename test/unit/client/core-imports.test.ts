@@ -34,6 +34,7 @@ describe("the client's core", () => {
     expect(outside.sort()).toEqual([
       "src/lib/model/clock.ts",
       "src/lib/model/errors.ts",
+      "src/lib/model/json-losses.ts",
       "src/lib/model/json-numbers.ts",
       "src/lib/model/limits.ts",
       "src/lib/model/on-abort.ts",
