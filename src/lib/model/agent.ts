@@ -1,5 +1,11 @@
 import { z } from "zod";
-import { CAPABILITIES_MAX, CONCURRENT_TASKS_MAX, METADATA_MAX_BYTES } from "./limits.ts";
+import {
+  CAPABILITIES_MAX,
+  CONCURRENT_TASKS_MAX,
+  HEARTBEAT_TIMEOUT_MAX_SECONDS,
+  HEARTBEAT_TIMEOUT_MIN_SECONDS,
+  METADATA_MAX_BYTES,
+} from "./limits.ts";
 import {
   attemptSchema,
   capabilitySchema,
@@ -34,12 +40,20 @@ export const agentIdSchema = idSchema.refine(
 
 export const maxConcurrentTasksSchema = z.int().min(0).max(CONCURRENT_TASKS_MAX);
 
+/** How long an agent may say nothing before it is inactive: 10 seconds to 24 hours. */
+export const heartbeatTimeoutSchema = z
+  .int()
+  .min(HEARTBEAT_TIMEOUT_MIN_SECONDS)
+  .max(HEARTBEAT_TIMEOUT_MAX_SECONDS)
+  .describe("Seconds of silence after which the agent is inactive; left out: the setting of the service.");
+
 /** `POST /agents`. Capabilities are a set: repeats are dropped and order means nothing. */
 export const registerAgentSchema = z.strictObject({
   agentId: agentIdSchema,
   role: agentRoleSchema,
   capabilities: z.array(capabilitySchema).max(CAPABILITIES_MAX).default([]),
   maxConcurrentTasks: maxConcurrentTasksSchema.default(1),
+  heartbeatTimeoutSeconds: heartbeatTimeoutSchema.optional(),
   metadata: jsonObjectSchema(METADATA_MAX_BYTES).optional(),
 });
 export type RegisterAgentInput = z.input<typeof registerAgentSchema>;
@@ -61,6 +75,8 @@ export const agentSchema = z.object({
   role: agentRoleSchema,
   capabilities: z.array(z.string()),
   maxConcurrentTasks: z.int(),
+  /** Its own, given at registration; absent: the setting of the service counts. */
+  heartbeatTimeoutSeconds: z.int().optional(),
   metadata: z.record(z.string(), z.json()).optional(),
   status: agentStatusSchema,
   /** Tasks assigned or running now; always equal to the live assignments. */
@@ -97,6 +113,7 @@ export type HeartbeatInput = z.input<typeof heartbeatSchema>;
 
 export const heartbeatReplySchema = z.object({
   status: agentStatusSchema,
+  /** How often the agent should beat: a third of its own timeout, in whole seconds, or the setting of the service. */
   heartbeatIntervalSeconds: z.number(),
   /** Messages that could be received now, counted up to 1,000. */
   pendingMessages: z.int(),

@@ -11,6 +11,9 @@ export const DESCRIPTION_MAX_BYTES = 8 * 1024;
 export const PAYLOAD_MAX_BYTES = 256 * 1024;
 /** An error, a reason or a note. */
 export const NOTE_MAX_BYTES = 4 * 1024;
+/** An agent's own heartbeat timeout: a third of the shortest is 3 s, and of the longest 8 h. */
+export const HEARTBEAT_TIMEOUT_MIN_SECONDS = 10;
+export const HEARTBEAT_TIMEOUT_MAX_SECONDS = 86_400;
 export const METADATA_MAX_BYTES = 16 * 1024;
 export const MESSAGE_SCHEMA_MAX_BYTES = 64 * 1024;
 export const REQUEST_MAX_BYTES = 1024 * 1024;

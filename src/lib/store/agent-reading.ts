@@ -14,6 +14,8 @@ export interface StoredAgent {
   active_tasks: number;
   registered_at: number;
   last_heartbeat_at: number;
+  /** Its own; null: the setting. */
+  heartbeat_timeout_seconds: number | null;
   completed: number;
   failed: number;
   completed_milliseconds: number;
@@ -33,6 +35,7 @@ export function readStoredAgent(row: StoredAgent, capabilities: string[], metada
     lastHeartbeatAt: iso(row.last_heartbeat_at),
     performance: readPerformance(row),
   };
+  if (row.heartbeat_timeout_seconds !== null) agent.heartbeatTimeoutSeconds = row.heartbeat_timeout_seconds;
   if (typeof metadata === "string") agent.metadata = JSON.parse(metadata) as NonNullable<Agent["metadata"]>;
   return agent;
 }

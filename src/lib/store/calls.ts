@@ -47,6 +47,11 @@ export interface Heartbeat {
   maxConcurrentTasks?: number | undefined;
 }
 
+/** What a heartbeat is answered, but for the interval, which follows from the agent's own timeout; null: it has none. */
+export type HeartbeatAnswer = Omit<HeartbeatReply, "heartbeatIntervalSeconds"> & {
+  heartbeatTimeoutSeconds: number | null;
+};
+
 /** Under whose authority an agent registers, when it is not that of an admin. */
 export type RegistrationAuthority =
   /** The agent's own credential: it is there already, and keeps its role. */

@@ -1,4 +1,4 @@
-import type { Agent, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../model/agent.ts";
+import type { Agent, ListAgentsQuery, RegisterAgent } from "../model/agent.ts";
 import type {
   AuditBlock,
   AuditBlockContents,
@@ -49,6 +49,7 @@ import type {
   DeadLetterSelection,
   FoundCredential,
   Heartbeat,
+  HeartbeatAnswer,
   ListWorkflows,
   MailboxSelection,
   NewAnswer,
@@ -105,7 +106,7 @@ export interface Store {
    */
   deregisterAgent(agentId: string): Promise<Agent>;
   /** @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED */
-  heartbeat(beat: Heartbeat): Promise<Omit<HeartbeatReply, "heartbeatIntervalSeconds">>;
+  heartbeat(beat: Heartbeat): Promise<HeartbeatAnswer>;
 
   // messages --------------------------------------------------------------------------------------------------------
   /**

@@ -15,6 +15,7 @@ import { parse } from "../../model/parse.ts";
 import type { RegistryStatistics } from "../../model/statistics.ts";
 import { idSchema } from "../../model/values.ts";
 import { newSecret } from "../../security/token.ts";
+import { heartbeatIntervalSeconds } from "../../store/rules/heartbeats.ts";
 import type { RegistrationAuthority, Store } from "../../store/store.ts";
 import { type RegistrationBounds, refuseBeyond } from "../credentials/registration-bounds.ts";
 
@@ -126,8 +127,9 @@ export class AgentRegistry {
   async heartbeat(agentId: string, input: HeartbeatInput = {}, bounds?: RegistrationBounds): Promise<HeartbeatReply> {
     const beat = parse(heartbeatSchema, input);
     refuseBeyond(bounds, beat);
-    const reply = await this.#store.heartbeat({ agentId: parse(idSchema, agentId, "agent id"), ...beat });
-    return { ...reply, heartbeatIntervalSeconds: this.#heartbeatIntervalSeconds };
+    const answer = await this.#store.heartbeat({ agentId: parse(idSchema, agentId, "agent id"), ...beat });
+    const { heartbeatTimeoutSeconds: own, ...reply } = answer;
+    return { ...reply, heartbeatIntervalSeconds: heartbeatIntervalSeconds(own, this.#heartbeatIntervalSeconds) };
   }
 
   statistics(): Promise<RegistryStatistics> {

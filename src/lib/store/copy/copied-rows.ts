@@ -21,6 +21,7 @@ export type CopiedAgent = {
   max_concurrent_tasks: number;
   registered_at: number;
   last_heartbeat_at: number;
+  heartbeat_timeout_seconds: number | null;
   status_changed_at: number;
   last_assigned_at: number;
   completed: number;

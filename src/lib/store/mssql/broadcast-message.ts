@@ -3,6 +3,7 @@ import type { SendMessageReply } from "../../model/message.ts";
 import { broadcastTooLarge } from "../channel-reading.ts";
 import type { SendRefusal } from "../rules/refusal-orders.ts";
 import type { NewMessage } from "../store.ts";
+import { wakeAgent } from "./activity.ts";
 import { actorBeside } from "./audit.ts";
 import type { Batch } from "./batch.ts";
 import type { Connection } from "./connection.ts";
@@ -17,6 +18,8 @@ interface PostRow {
   share: number | null;
   members: number | null;
   known_hash: string | null;
+  /** 1: the sender was inactive. */
+  wakes: number;
 }
 
 function refusalOf(refusal: SendRefusal | "TOO_LARGE", post: NewMessage, row: PostRow): AgentCommunicationError {
@@ -25,7 +28,7 @@ function refusalOf(refusal: SendRefusal | "TOO_LARGE", post: NewMessage, row: Po
   return sendRefusalOf(refusal, post, row, `a member of ${post.receiver}`);
 }
 
-const BROADCAST: Batch<NewMessage, SendMessageReply> = {
+const BROADCAST: Batch<NewMessage, SendMessageReply & { wakes: boolean }> = {
   name: "broadcast-message",
   sql: procedure("broadcast_message"),
   encode: (post) => ({
@@ -39,7 +42,7 @@ const BROADCAST: Batch<NewMessage, SendMessageReply> = {
       if (post === undefined) throw new Error("an outcome without its post");
       if (row.refusal !== null) return { refusal: refusalOf(row.refusal, post, row) };
       const duplicate = row.repeat_of !== null;
-      return { value: { messageId: row.repeat_of ?? post.messageId, duplicate } };
+      return { value: { messageId: row.repeat_of ?? post.messageId, duplicate, wakes: row.wakes === 1 } };
     }),
   // Up to a thousand rows each.
   maxItems: 1,
@@ -54,6 +57,8 @@ const BROADCAST: Batch<NewMessage, SendMessageReply> = {
  * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, CHANNEL_NOT_FOUND, MAILBOX_FULL, PAYLOAD_TOO_LARGE, ID_TAKEN,
  * IDEMPOTENCY_MISMATCH
  */
-export function broadcastMessage(connection: Connection, post: NewMessage): Promise<SendMessageReply> {
-  return connection.run(BROADCAST, post);
+export async function broadcastMessage(connection: Connection, post: NewMessage): Promise<SendMessageReply> {
+  const { wakes, ...reply } = await connection.run(BROADCAST, post);
+  if (wakes) await wakeAgent(connection, post.sender);
+  return reply;
 }

@@ -57,6 +57,7 @@ const AGENT = {
   max_concurrent_tasks: "int",
   registered_at: "bigint",
   last_heartbeat_at: "bigint",
+  heartbeat_timeout_seconds: "int",
   status_changed_at: "bigint",
   last_assigned_at: "bigint",
   completed: "int",
@@ -90,8 +91,8 @@ INSERT INTO dbo.agent_loads (agent_no, agent_id, set_no, working, max_concurrent
 SELECT a.agent_no, a.agent_id, a.set_no, CASE WHEN a.role = 'worker' AND a.status = 'active' THEN 1 ELSE 0 END,
   r.max_concurrent_tasks, r.last_assigned_at, r.completed, r.failed, r.completed_milliseconds, r.p95_milliseconds
 FROM @rows AS r JOIN dbo.agents AS a ON a.agent_id = r.agent_id;
-INSERT INTO dbo.agent_heartbeats (agent_no, last_heartbeat_at, beating)
-SELECT a.agent_no, r.last_heartbeat_at, CASE WHEN a.status IN ('active', 'draining') THEN 1 ELSE 0 END
+INSERT INTO dbo.agent_heartbeats (agent_no, last_heartbeat_at, heartbeat_timeout_seconds, beating)
+SELECT a.agent_no, r.last_heartbeat_at, r.heartbeat_timeout_seconds, CASE WHEN a.status IN ('active', 'draining') THEN 1 ELSE 0 END
 FROM @rows AS r JOIN dbo.agents AS a ON a.agent_id = r.agent_id;
 INSERT INTO dbo.agent_metadata (agent_no, metadata)
 SELECT a.agent_no, r.metadata FROM @rows AS r JOIN dbo.agents AS a ON a.agent_id = r.agent_id WHERE r.metadata IS NOT NULL;

@@ -1,7 +1,6 @@
-import type { HeartbeatReply } from "../../model/agent.ts";
 import { actorOf } from "../../trace/call-context.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
-import type { Heartbeat } from "../store.ts";
+import type { Heartbeat, HeartbeatAnswer } from "../store.ts";
 import { type Batch, type BatchResult, type Outcome, type OutcomeRow, outcomeRows } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import type { Procedure } from "./procedures.ts";
@@ -13,16 +12,15 @@ import { procedure } from "./procedures.ts";
  * and is kept to five statements.
  */
 
-type Reply = Omit<HeartbeatReply, "heartbeatIntervalSeconds">;
-
 const BEATS = procedure("heartbeats");
 
 const CHANGING_BEATS = procedure("heartbeats_with_changes");
 
 interface BeatOutcome extends OutcomeRow {
-  status: Reply["status"];
+  status: HeartbeatAnswer["status"];
   changes: boolean;
   pending: number;
+  own_timeout: number | null;
 }
 
 interface LiveTask {
@@ -34,9 +32,9 @@ interface LiveTask {
 
 /** The reply, or nothing when the beat has to be told by the longer text. */
 function decode(final: boolean) {
-  return (result: BatchResult, beats: readonly Heartbeat[]): Outcome<Reply | undefined>[] => {
+  return (result: BatchResult, beats: readonly Heartbeat[]): Outcome<HeartbeatAnswer | undefined>[] => {
     const tasks = result.byItem<LiveTask>(1);
-    return outcomeRows<BeatOutcome>(result, beats).map(({ item, code, status, changes, pending }, position) => {
+    return outcomeRows<BeatOutcome>(result, beats).map(({ item, code, status, changes, pending, own_timeout }, position) => {
       const agentId = beats[position]?.agentId ?? "";
       if (code === "AGENT_NOT_FOUND") return { refusal: agentNotFound(agentId) };
       if (code === "AGENT_DEREGISTERED") return { refusal: agentDeregistered(agentId) };
@@ -46,12 +44,12 @@ function decode(final: boolean) {
         attempt: task.attempt,
         cancelRequested: task.cancel_requested,
       }));
-      return { value: { status, pendingMessages: pending, tasks: live } };
+      return { value: { status, heartbeatTimeoutSeconds: own_timeout, pendingMessages: pending, tasks: live } };
     });
   };
 }
 
-function batch(name: string, sql: Procedure, final: boolean): Batch<Heartbeat, Reply | undefined> {
+function batch(name: string, sql: Procedure, final: boolean): Batch<Heartbeat, HeartbeatAnswer | undefined> {
   return {
     name,
     sql,
@@ -75,14 +73,14 @@ const CHANGING_BEAT = batch("heartbeats with changes", CHANGING_BEATS, true);
  *
  * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED
  */
-export async function heartbeat(connection: Connection, beat: Heartbeat): Promise<Reply> {
+export async function heartbeat(connection: Connection, beat: Heartbeat): Promise<HeartbeatAnswer> {
   const changes = beat.status !== undefined || beat.maxConcurrentTasks !== undefined;
   const reply = changes ? undefined : await connection.run(BEAT, beat);
   return reply ?? changeBeat(connection, beat);
 }
 
 /** A heartbeat that may change the status, be it from inactive to active. @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED */
-export async function changeBeat(connection: Connection, beat: Heartbeat): Promise<Reply> {
+export async function changeBeat(connection: Connection, beat: Heartbeat): Promise<HeartbeatAnswer> {
   const reply = await connection.run(CHANGING_BEAT, beat);
   if (reply === undefined) throw new Error("a heartbeat with changes was not answered");
   return reply;

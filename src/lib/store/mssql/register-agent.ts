@@ -38,6 +38,7 @@ const REGISTER: Batch<Registration, { agent: Agent; created: boolean }> = {
     role: agent.role,
     ...encodeCapabilities(agent.capabilities),
     maxConcurrentTasks: agent.maxConcurrentTasks,
+    heartbeatTimeoutSeconds: agent.heartbeatTimeoutSeconds ?? null,
     metadata: agent.metadata === undefined ? null : itemJson(agent.metadata),
     operationId,
     actor: actorOf(agent.agentId),

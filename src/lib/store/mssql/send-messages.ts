@@ -9,6 +9,7 @@ import { agentDeregistered, agentNotFound } from "../refusals.ts";
 import type { SendRefusal } from "../rules/refusal-orders.ts";
 import { idTaken, mailboxFull, mailboxShareUsed, mismatch } from "../send-refusals.ts";
 import type { NewMessage } from "../store.ts";
+import { wakeAgent } from "./activity.ts";
 import { actorBeside } from "./audit.ts";
 import type { Batch, BatchResult, Outcome } from "./batch.ts";
 import type { Connection } from "./connection.ts";
@@ -35,6 +36,14 @@ interface SendRow {
   depth: number | null;
   share: number | null;
   known_hash: string | null;
+  /** Its sender was inactive. */
+  wakes: boolean;
+}
+
+/** What a call is answered, and the senders that it finds inactive. */
+interface Sent {
+  replies: SendMessageReply[];
+  wakes: string[];
 }
 
 /** @param full whose mailbox MAILBOX_FULL speaks of */
@@ -114,21 +123,23 @@ function encodeMessage(message: NewMessage, n: number, twin: NewMessage | undefi
   return { n, ...encodeNewMessage(message), twin: twin !== undefined, twin_refusal: twinRefusal(message, twin) };
 }
 
-function decodeCall(messages: readonly NewMessage[], rows: readonly SendRow[]): Outcome<SendMessageReply[]> {
+function decodeCall(messages: readonly NewMessage[], rows: readonly SendRow[]): Outcome<Sent> {
   const twins = findTwins(messages);
   const replies: SendMessageReply[] = [];
+  const wakes = new Set<string>();
   for (const [n, message] of messages.entries()) {
     const row = rows[n];
     if (row === undefined) throw new Error(`the batch has no outcome for message ${n} of a call`);
     if (row.refusal !== null) return { refusal: sendRefusalOf(row.refusal, message, row) };
     const twin = twins[n];
     const first = twin === undefined ? row.repeat_of : replies[twin]?.messageId;
+    if (row.wakes) wakes.add(message.sender);
     replies.push({ messageId: first ?? message.messageId, duplicate: row.repeat_of !== null });
   }
-  return { value: replies };
+  return { value: { replies, wakes: [...wakes] } };
 }
 
-const SEND: Batch<readonly NewMessage[], SendMessageReply[]> = {
+const SEND: Batch<readonly NewMessage[], Sent> = {
   name: "send-messages",
   sql: procedureFor,
   encode(messages) {
@@ -153,6 +164,11 @@ const SEND: Batch<readonly NewMessage[], SendMessageReply[]> = {
  *
  * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, CHANNEL_NOT_FOUND, MAILBOX_FULL, ID_TAKEN, IDEMPOTENCY_MISMATCH
  */
-export function sendMessages(connection: Connection, messages: readonly NewMessage[]): Promise<SendMessageReply[]> {
-  return connection.run(SEND, messages);
+export async function sendMessages(
+  connection: Connection,
+  messages: readonly NewMessage[],
+): Promise<SendMessageReply[]> {
+  const { replies, wakes } = await connection.run(SEND, messages);
+  for (const sender of wakes) await wakeAgent(connection, sender);
+  return replies;
 }

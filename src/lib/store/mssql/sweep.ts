@@ -22,7 +22,7 @@ const INACTIVATE = upkeepStep<object, { done: number; found: number }>({
 /** Agents whose last heartbeat is older than the timeout become inactive; the next step takes back their tasks. */
 export async function inactivateSilentAgents(connection: Connection): Promise<Step> {
   const { done, found } = await connection.run(INACTIVATE, {});
-  return { done, more: found === AGENTS_PER_TRANSACTION };
+  return { done, more: found >= AGENTS_PER_TRANSACTION };
 }
 
 /** As many agents as it takes for RELEASES_PER_TRANSACTION tasks; of the last one there may be as many again. */

@@ -14,7 +14,13 @@ const OF_STATUS: Members = { from: "text", to: "text" };
  */
 export const AUDIT_DETAILS: Readonly<Record<AuditAction, Members | null>> = {
   "agent.registered": { role: "text", status: "text", maxConcurrentTasks: "number" },
-  "agent.changed": { role: "text", maxConcurrentTasks: "number", capabilitiesChanged: "flag", metadataChanged: "flag" },
+  "agent.changed": {
+    role: "text",
+    maxConcurrentTasks: "number",
+    capabilitiesChanged: "flag",
+    metadataChanged: "flag",
+    heartbeatTimeoutChanged: "flag",
+  },
   "agent.status_changed": OF_STATUS,
   "agent.deregistered": OF_STATUS,
   "agent.deleted": {},

@@ -19,6 +19,8 @@ export interface AgentRow {
   active_tasks: number;
   registered_at: number;
   last_heartbeat_at: number;
+  /** Its own; null: the setting. silent_at follows from it and the last heartbeat. */
+  heartbeat_timeout_seconds: number | null;
   status_changed_at: number;
   last_assigned_at: number;
   completed: number;
@@ -29,7 +31,7 @@ export interface AgentRow {
 
 /** Columns of an AgentRow, for SELECT. */
 export const AGENT_COLUMNS =
-  "agent_no, agent_id, role, status, set_no, max_concurrent_tasks, active_tasks, registered_at, last_heartbeat_at, status_changed_at, last_assigned_at, completed, failed, completed_milliseconds, p95_milliseconds";
+  "agent_no, agent_id, role, status, set_no, max_concurrent_tasks, active_tasks, registered_at, last_heartbeat_at, heartbeat_timeout_seconds, status_changed_at, last_assigned_at, completed, failed, completed_milliseconds, p95_milliseconds";
 
 const BY_ID = `SELECT ${AGENT_COLUMNS} FROM agents WHERE agent_id = ?`;
 const BY_NO = `SELECT ${AGENT_COLUMNS} FROM agents WHERE agent_no = ?`;
@@ -74,6 +76,7 @@ const CHANGEABLE = [
   "max_concurrent_tasks",
   "active_tasks",
   "last_heartbeat_at",
+  "heartbeat_timeout_seconds",
   "status_changed_at",
   "last_assigned_at",
   "completed",
@@ -103,8 +106,9 @@ export function changeAgent(
   const capabilitiesChanged = agent.set_no !== before.set_no;
   const { role, max_concurrent_tasks: maxConcurrentTasks } = agent;
   const changed = role !== before.role || maxConcurrentTasks !== before.max_concurrent_tasks;
-  if (!changed && !capabilitiesChanged && !metadataChanged) return;
-  const detail = { role, maxConcurrentTasks, capabilitiesChanged, metadataChanged };
+  const heartbeatTimeoutChanged = agent.heartbeat_timeout_seconds !== before.heartbeat_timeout_seconds;
+  if (!changed && !capabilitiesChanged && !metadataChanged && !heartbeatTimeoutChanged) return;
+  const detail = { role, maxConcurrentTasks, capabilitiesChanged, metadataChanged, heartbeatTimeoutChanged };
   audit(transaction, { actor, action: "agent.changed", subjectKind: "agent", subjectId: agent.agent_id, detail });
 }
 

@@ -7,7 +7,7 @@ import { BEFORE_AGENTS, readStoredAgent } from "../agent-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { takePage } from "../reply-bytes.ts";
 import { LIVE_STATUSES, sqlWords } from "../rules/task-outcomes.ts";
-import type { Heartbeat, Page, Paged, RegistrationAuthority } from "../store.ts";
+import type { Heartbeat, HeartbeatAnswer, Page, Paged, RegistrationAuthority } from "../store.ts";
 import {
   AGENT_COLUMNS,
   type AgentRow,
@@ -54,6 +54,7 @@ export function registerAgent(
       set_no: setNo,
       max_concurrent_tasks: input.maxConcurrentTasks,
       last_heartbeat_at: transaction.now,
+      heartbeat_timeout_seconds: input.heartbeatTimeoutSeconds ?? null,
     } as const;
     const { set_no: oldSetNo } = known;
     changeAgent(transaction, known, changes, { actor, metadataChanged });
@@ -70,12 +71,13 @@ export function registerAgent(
 }
 
 const INSERT = `INSERT INTO agents (agent_id, role, status, set_no, max_concurrent_tasks, registered_at, last_heartbeat_at,
-  status_changed_at) VALUES (?, ?, 'active', ?, ?, ?, ?, ?) RETURNING ${AGENT_COLUMNS}`;
+  status_changed_at, heartbeat_timeout_seconds) VALUES (?, ?, 'active', ?, ?, ?, ?, ?, ?) RETURNING ${AGENT_COLUMNS}`;
 
 function insertAgent(transaction: Transaction, input: RegisterAgent, setNo: number, actor: string): AgentRow {
   const { now } = transaction;
   const { agentId, role, maxConcurrentTasks } = input;
-  const agent = transaction.get<AgentRow>(INSERT, agentId, role, setNo, maxConcurrentTasks, now, now, now);
+  const own = input.heartbeatTimeoutSeconds ?? null;
+  const agent = transaction.get<AgentRow>(INSERT, agentId, role, setNo, maxConcurrentTasks, now, now, now, own);
   if (agent === undefined) throw new Error("the new agent's row was not returned");
   countAgent(transaction, agent, 1);
   moveSetCounts(transaction, undefined, agent);
@@ -169,7 +171,7 @@ function leave(transaction: Transaction, agentId: string): Agent | undefined {
 }
 
 /** @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED */
-export function heartbeat(transaction: Transaction, beat: Heartbeat): Omit<HeartbeatReply, "heartbeatIntervalSeconds"> {
+export function heartbeat(transaction: Transaction, beat: Heartbeat): HeartbeatAnswer {
   const agent = requireRegistered(transaction, beat.agentId);
   const status = beat.status ?? (agent.status === "inactive" ? "active" : agent.status);
   const max = beat.maxConcurrentTasks ?? agent.max_concurrent_tasks;
@@ -188,7 +190,12 @@ export function heartbeat(transaction: Transaction, beat: Heartbeat): Omit<Heart
     changeAgent(transaction, agent, changes, { actor });
   }
   if (gainsRoom && hasFreeSlot(agent)) handOutToAgent(transaction, agent);
-  return { status, pendingMessages: countPending(transaction, agent.agent_no), tasks: liveTasks(transaction, agent) };
+  return {
+    status,
+    heartbeatTimeoutSeconds: agent.heartbeat_timeout_seconds,
+    pendingMessages: countPending(transaction, agent.agent_no),
+    tasks: liveTasks(transaction, agent),
+  };
 }
 
 /** One walk of a stream, up to the cap. ?1 receiver ?2 now */

@@ -4,6 +4,7 @@ import { BROADCAST_MAX_BYTES } from "../../model/limits.ts";
 import type { SendMessageReply } from "../../model/message.ts";
 import { broadcastTooLarge } from "../channel-reading.ts";
 import type { NewMessage } from "../store.ts";
+import { countAsHeartbeat } from "./activity.ts";
 import { type AgentRow, agentByNo, requireRegistered } from "./agent-rows.ts";
 import { refuseUnlessOf } from "./channels.ts";
 import { insertMessageRows } from "./new-message-rows.ts";
@@ -32,6 +33,7 @@ export function broadcastMessage(transaction: Transaction, post: NewMessage): Se
   // A sender of posts need not know who the members are.
   const named = `a member of ${post.receiver}`;
   for (const receiver of members) refuseWithoutRoom(transaction, { sender, receiver, named });
+  countAsHeartbeat(transaction, sender);
   insertPost(transaction, post, sender, mailbox, text);
   for (const member of members) insertCopy(transaction, post, sender, member, text);
   recordSent(transaction, post);

@@ -4,6 +4,7 @@ import { channelOf } from "../../model/values.ts";
 import { isAboveHalf, senderShare } from "../mailbox-room.ts";
 import { idTaken, mailboxFull, mailboxShareUsed, mismatch } from "../send-refusals.ts";
 import type { NewMessage } from "../store.ts";
+import { countAsHeartbeat } from "./activity.ts";
 import { type AgentRow, requireRegistered } from "./agent-rows.ts";
 import { auditMessage } from "./audit.ts";
 import { refuseUnlessOf } from "./channels.ts";
@@ -35,6 +36,7 @@ export function sendMessages(transaction: Transaction, messages: readonly NewMes
   const single = messages.length === 1 ? messages[0] : undefined;
   // One message is the hot path: no bookkeeping of what else the batch holds.
   const checked = single !== undefined ? [checkMessage(transaction, single)] : checkBatch(transaction, messages);
+  for (const { sender } of checked) countAsHeartbeat(transaction, sender);
   return checked.map((item) => {
     if (item.repeatOf !== undefined) return { messageId: item.repeatOf, duplicate: true };
     insertMessage(transaction, item);

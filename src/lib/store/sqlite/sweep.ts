@@ -10,16 +10,24 @@ import type { Transaction } from "./transaction.ts";
 /** Agents inactivated in one transaction, and those whose tasks are looked at in one. */
 const AGENTS_PER_TRANSACTION = 100;
 
-/** The index is named: the planner would rather sort every active agent, by status. */
+/** By the setting. The index is named: the planner would rather sort every active agent, by status. */
 const SILENT = `SELECT ${AGENT_COLUMNS} FROM agents INDEXED BY agents_beating
-  WHERE status IN ('active', 'draining') AND last_heartbeat_at <= ? ORDER BY last_heartbeat_at LIMIT ?`;
+  WHERE status IN ('active', 'draining') AND heartbeat_timeout_seconds IS NULL AND last_heartbeat_at <= ?
+  ORDER BY last_heartbeat_at LIMIT ?`;
 
-/** Agents whose last heartbeat is older than the timeout become inactive; the next step takes back their tasks. */
+/** By the agents' own timeouts. */
+const FALLEN_SILENT = `SELECT ${AGENT_COLUMNS} FROM agents INDEXED BY agents_silent_at
+  WHERE status IN ('active', 'draining') AND heartbeat_timeout_seconds IS NOT NULL AND silent_at <= ?
+  ORDER BY silent_at LIMIT ?`;
+
+/** Agents silent past their timeout, their own or the setting, become inactive; the next step takes back their tasks. */
 export function inactivateSilentAgents(transaction: Transaction): Step {
-  const limit = transaction.now - transaction.settings.heartbeatTimeoutSeconds * 1_000;
+  const { now, settings } = transaction;
+  const limit = now - settings.heartbeatTimeoutSeconds * 1_000;
   const silent = transaction.all<AgentRow>(SILENT, limit, AGENTS_PER_TRANSACTION);
+  silent.push(...transaction.all<AgentRow>(FALLEN_SILENT, now, AGENTS_PER_TRANSACTION));
   for (const agent of silent) changeAgent(transaction, agent, { status: "inactive" });
-  return { done: silent.length, more: silent.length === AGENTS_PER_TRANSACTION };
+  return { done: silent.length, more: silent.length >= AGENTS_PER_TRANSACTION };
 }
 
 const LEFT = `SELECT ${AGENT_COLUMNS} FROM agents INDEXED BY agents_left

@@ -14,7 +14,7 @@ DECLARE @taskId varchar(128), @taskType varchar(128), @priority tinyint, @maxRet
 SELECT @taskId = j.task_id, @taskType = j.task_type, @priority = j.priority, @maxRetries = j.max_retries,
   @timeout = j.timeout_milliseconds, @parentTaskId = j.parent_task_id, @idempotencyKey = j.idempotency_key,
   @requestHash = j.request_hash, @keyVersion = j.key_version, @traceparent = j.traceparent, @actor = j.actor, @operationId = j.operation_id, @demandNo = d.demand_no, @supervisorNo = s.agent_no,
-  @stale = CASE WHEN h.last_heartbeat_at < @now - @renewalMilliseconds THEN 1 ELSE 0 END
+  @stale = CASE WHEN h.last_heartbeat_at < @now - COALESCE(h.renewal_milliseconds, @renewalMilliseconds) THEN 1 ELSE 0 END
 FROM OPENJSON(@items) WITH (operation_id uniqueidentifier '$.operationId', task_id varchar(128) '$.taskId', supervisor varchar(128),
   actor varchar(128), task_type varchar(128) '$.taskType', priority tinyint, max_retries int '$.maxRetries', timeout_milliseconds bigint '$.timeoutMilliseconds',
   parent_task_id varchar(128) '$.parentTaskId', idempotency_key varchar(64) '$.idempotencyKey', request_hash varchar(64) '$.requestHash',

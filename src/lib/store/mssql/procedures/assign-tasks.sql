@@ -106,7 +106,7 @@ BEGIN
 END;
 IF @stale > 0 UPDATE h SET last_heartbeat_at = @now
 FROM (SELECT DISTINCT supervisor_no FROM @plan WHERE stale = 1) AS n JOIN dbo.agent_heartbeats AS h ON h.agent_no = n.supervisor_no
-WHERE h.beating = 1 AND h.last_heartbeat_at < @now - @renewalMilliseconds
+WHERE h.beating = 1 AND h.last_heartbeat_at < @now - COALESCE(h.renewal_milliseconds, @renewalMilliseconds)
 OPTION (LOOP JOIN, FORCE ORDER);
 -- free: the task waits, and somebody could take it: room was made after it was weighed, by a call that did not see it
 -- wait yet. Read after the commit, so that of two such calls one sees the other.

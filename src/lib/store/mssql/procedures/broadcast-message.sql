@@ -4,6 +4,7 @@ CREATE PROCEDURE release.broadcast_message
   @maxMailbox int,
   @share int,
   @auditMessages bit,
+  @renewalMilliseconds int,
   @clockOffset bigint
 AS
 -- include: parts/prologue.sql
@@ -108,9 +109,13 @@ SELECT @now, COALESCE(COALESCE((SELECT CAST(JSON_VALUE(i.value, '$.actor') AS va
   IF @@ROWCOUNT = 0 INSERT INTO dbo.counters (name, slot, value) VALUES (@second, @@SPID, @members + 1);
   COMMIT TRANSACTION;
 END;
+-- An accepted call counts as a heartbeat of its sender. (One that was read as inactive is woken by a call of its own.)
+IF @refusal IS NULL
+  UPDATE h SET last_heartbeat_at = @now FROM dbo.agent_heartbeats AS h
+  WHERE h.agent_no = @senderNo AND h.beating = 1 AND h.last_heartbeat_at < @now - COALESCE(h.renewal_milliseconds, @renewalMilliseconds);
 -- Nobody is woken by a repeat: its @copies are empty.
 SELECT 0 AS item, @refusal AS refusal, @repeatOf AS repeat_of, @depth AS depth, @share AS share, @members AS members,
-  @knownHash AS known_hash;
+  @knownHash AS known_hash, CASE WHEN @senderStatus = 'inactive' THEN 1 ELSE 0 END AS wakes;
 -- include: parts/read-time-anew.sql
 SELECT a.agent_id AS woken FROM @copies AS s JOIN dbo.agents AS a ON a.agent_no = s.receiver_no
 WHERE @refusal IS NULL AND s.held = 0 AND @availableAt <= @now

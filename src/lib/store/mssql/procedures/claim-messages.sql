@@ -30,7 +30,7 @@ SELECT x.item, b.mailbox_no, a.agent_no, CASE WHEN x.channel IS NOT NULL THEN x.
       WHERE m.receiver_no = b.mailbox_no AND m.status = 'leased' AND m.lease_expires_at <= @now)
     OR EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.receiver_no = b.mailbox_no AND m.joined = 0 AND m.status = 'queued'
       AND m.available_at <= @now)) THEN 1 ELSE 0 END,
-  CASE WHEN a.status <> 'deregistered' AND h.last_heartbeat_at < @now - @renewalMilliseconds AND b.mailbox_no IS NOT NULL
+  CASE WHEN a.status <> 'deregistered' AND h.last_heartbeat_at < @now - COALESCE(h.renewal_milliseconds, @renewalMilliseconds) AND b.mailbox_no IS NOT NULL
     THEN 1 ELSE 0 END,
   CASE WHEN a.status = 'inactive' THEN 1 ELSE 0 END
 FROM OPENJSON(@items) WITH (item int, agent_id varchar(128), channel varchar(100), max_messages int, max_bytes bigint,
@@ -117,7 +117,7 @@ COMMIT TRANSACTION;
 IF EXISTS (SELECT 1 FROM @claims WHERE due_beat = 1)
   UPDATE h SET last_heartbeat_at = @now
   FROM @claims AS c JOIN dbo.agent_heartbeats AS h ON h.agent_no = c.member_no
-  WHERE c.due_beat = 1 AND h.beating = 1 AND h.last_heartbeat_at < @now - @renewalMilliseconds;
+  WHERE c.due_beat = 1 AND h.beating = 1 AND h.last_heartbeat_at < @now - COALESCE(h.renewal_milliseconds, @renewalMilliseconds);
 
 SELECT c.item, c.code, c.inactive, CASE WHEN (c.overdue = 1 AND @tended = 0) OR EXISTS (SELECT 1 FROM @heads AS h
   WHERE h.item = c.item AND h.expired = 1) THEN 1 ELSE 0 END AS upkeep FROM @claims AS c;

@@ -99,7 +99,7 @@ END;
 COMMIT TRANSACTION;
 IF @stale > 0 UPDATE h SET last_heartbeat_at = @now
 FROM (SELECT DISTINCT supervisor_no FROM @plan WHERE stale = 1) AS n JOIN dbo.agent_heartbeats AS h ON h.agent_no = n.supervisor_no
-WHERE h.beating = 1 AND h.last_heartbeat_at < @now - @renewalMilliseconds
+WHERE h.beating = 1 AND h.last_heartbeat_at < @now - COALESCE(h.renewal_milliseconds, @renewalMilliseconds)
 OPTION (LOOP JOIN, FORCE ORDER);
 INSERT INTO @unblocked (task_no) SELECT n.task_no FROM @plan AS n WHERE n.becomes = 'pending';
 SET @handOutLimit = @@ROWCOUNT;

@@ -10,7 +10,9 @@ SELECT TOP (1) @ahead = 1 FROM dbo.counters AS c WHERE c.name > CONCAT('accepted
 SELECT TOP (1) @ahead = 1 FROM dbo.agent_heartbeats AS h
 WHERE h.beating = 1 AND h.last_heartbeat_at > @now + 60000 /* AHEAD_MILLISECONDS */ AND h.last_heartbeat_at < 253402300799999 /* CHANNEL_HEARTBEAT_AT */;
 SELECT TOP (1) @silent = 1 FROM dbo.agent_heartbeats AS h
-WHERE h.beating = 1 AND h.last_heartbeat_at <= @now - @heartbeatTimeoutMilliseconds;
+WHERE h.beating = 1 AND h.heartbeat_timeout_seconds IS NULL AND h.last_heartbeat_at <= @now - @heartbeatTimeoutMilliseconds;
+SELECT TOP (1) @silent = 1 FROM dbo.agent_heartbeats AS h
+WHERE h.beating = 1 AND h.heartbeat_timeout_seconds IS NOT NULL AND h.silent_at <= @now;
 SELECT TOP (1) @unreleased = 1 FROM dbo.agent_loads AS l JOIN dbo.agents AS a ON a.agent_no = l.agent_no
 WHERE l.working = 0 AND l.active_tasks > 0 AND a.status = 'inactive';
 SELECT TOP (1) @leased = 1 FROM dbo.messages AS m WHERE m.status = 'leased';

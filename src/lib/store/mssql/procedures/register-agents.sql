@@ -10,13 +10,14 @@ AS
 -- include: parts/declare-status-changes.sql
 DECLARE @entering TABLE (set_no int NOT NULL PRIMARY KEY);
 DECLARE @registering TABLE (agent_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL PRIMARY KEY, item int NOT NULL, role varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL,
-  capabilities_hash varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL, max_concurrent_tasks int NOT NULL,
+  capabilities_hash varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL, max_concurrent_tasks int NOT NULL, heartbeat_timeout_seconds int NULL,
   operation_id uniqueidentifier NOT NULL, actor varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, set_no int NULL, agent_no int NULL, is_new bit NOT NULL DEFAULT 0,
   created bit NOT NULL DEFAULT 0);
-INSERT INTO @registering (agent_id, item, role, capabilities_hash, max_concurrent_tasks, operation_id, actor, set_no)
-SELECT j.agent_id, j.item, j.role, j.capabilities_hash, j.max_concurrent_tasks, j.operation_id, j.actor, c.set_no
+INSERT INTO @registering (agent_id, item, role, capabilities_hash, max_concurrent_tasks, heartbeat_timeout_seconds, operation_id, actor, set_no)
+SELECT j.agent_id, j.item, j.role, j.capabilities_hash, j.max_concurrent_tasks, j.heartbeat_timeout_seconds, j.operation_id, j.actor, c.set_no
 FROM OPENJSON(@items) WITH (item int, agent_id varchar(128) '$.agentId', role varchar(24) '$.role',
   capabilities_hash varchar(43) '$.capabilitiesHash', max_concurrent_tasks int '$.maxConcurrentTasks',
+  heartbeat_timeout_seconds int '$.heartbeatTimeoutSeconds',
   operation_id uniqueidentifier '$.operationId', actor varchar(128)) AS j
 LEFT JOIN dbo.capability_sets AS c ON c.capabilities_hash = j.capabilities_hash COLLATE Latin1_General_100_BIN2 AND c.paired = 1;
 -- include: parts/prepare.sql
@@ -30,7 +31,7 @@ COMMIT TRANSACTION;
 -- include: parts/hand-out-to-registered.sql
 SELECT r.item, NULL AS code, NULL AS subject, r.created FROM @registering AS r;
 SELECT r.item, a.agent_no, a.agent_id, a.role, a.status, c.capabilities, l.max_concurrent_tasks, l.active_tasks,
-  a.registered_at, h.last_heartbeat_at, l.completed, l.failed, l.completed_milliseconds, l.p95_milliseconds, m.metadata
+  a.registered_at, h.last_heartbeat_at, h.heartbeat_timeout_seconds, l.completed, l.failed, l.completed_milliseconds, l.p95_milliseconds, m.metadata
 FROM @registering AS r JOIN dbo.agents AS a ON a.agent_no = r.agent_no
 JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no
 JOIN dbo.agent_heartbeats AS h ON h.agent_no = a.agent_no

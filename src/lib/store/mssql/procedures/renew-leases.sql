@@ -23,7 +23,7 @@ IF @@ROWCOUNT > 0
   FROM OPENJSON(@items) WITH (item int, agent_id varchar(128), message_id varchar(128), attempt int, lease bigint) AS x
   JOIN dbo.agents AS a ON a.agent_id = x.agent_id COLLATE Latin1_General_100_BIN2
   JOIN dbo.agent_heartbeats AS h ON h.agent_no = a.agent_no
-  WHERE h.beating = 1 AND h.last_heartbeat_at < @now - @renewalMilliseconds
+  WHERE h.beating = 1 AND h.last_heartbeat_at < @now - COALESCE(h.renewal_milliseconds, @renewalMilliseconds)
     AND EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.message_id = x.message_id COLLATE Latin1_General_100_BIN2
       AND m.status = 'leased' AND m.attempt = x.attempt AND m.lease_expires_at = @now + x.lease)
   OPTION (LOOP JOIN, FORCE ORDER);

@@ -4,6 +4,7 @@ CREATE PROCEDURE release.send_message
   @maxMailbox int,
   @share int,
   @auditMessages bit,
+  @renewalMilliseconds int,
   @clockOffset bigint
 AS
 -- include: parts/prologue.sql

@@ -1,10 +1,11 @@
 -- Sends messages to agents and work queues (#name): all of a call, or none. The first reason that applies refuses the call.
--- Table order: ordering_keys, messages, message_payloads, counters.
+-- Table order: ordering_keys, messages, message_payloads, counters; then agent_heartbeats, after the commit.
 CREATE PROCEDURE release.send_messages
   @items nvarchar(max),
   @maxMailbox int,
   @share int,
   @auditMessages bit,
+  @renewalMilliseconds int,
   @clockOffset bigint
 AS
 -- include: parts/prologue.sql

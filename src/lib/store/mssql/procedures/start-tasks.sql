@@ -25,7 +25,7 @@ FROM (SELECT i.item, i.task_id, CASE
       THEN 'LEASE_LOST' END AS code,
     t.task_no, t.status, a.agent_no, i.attempt, t.cancel_requested, t.deadline_at, i.actor,
     CASE WHEN a.status = 'inactive' THEN 1 ELSE 0 END AS inactive,
-    CASE WHEN h.last_heartbeat_at < @now - @renewalMilliseconds THEN 1 ELSE 0 END AS stale
+    CASE WHEN h.last_heartbeat_at < @now - COALESCE(h.renewal_milliseconds, @renewalMilliseconds) THEN 1 ELSE 0 END AS stale
   FROM (SELECT j.item, j.task_id COLLATE Latin1_General_100_BIN2 AS task_id, j.agent_id COLLATE Latin1_General_100_BIN2 AS agent_id, j.actor,
       j.attempt
     FROM OPENJSON(@items) WITH (item int, task_id varchar(128), agent_id varchar(128), actor varchar(128), attempt int) AS j) AS i
@@ -78,6 +78,6 @@ IF @stale > 0
   UPDATE h SET last_heartbeat_at = @now
   FROM (SELECT DISTINCT x.agent_no FROM @calls AS x WHERE x.code IS NULL AND x.stale = 1) AS c
   JOIN dbo.agent_heartbeats AS h ON h.agent_no = c.agent_no
-  WHERE h.beating = 1 AND h.last_heartbeat_at < @now - @renewalMilliseconds
+  WHERE h.beating = 1 AND h.last_heartbeat_at < @now - COALESCE(h.renewal_milliseconds, @renewalMilliseconds)
   OPTION (LOOP JOIN, FORCE ORDER);
 SELECT c.item, c.code, NULL AS subject, c.inactive, c.cancel_requested, c.deadline_at FROM @calls AS c;

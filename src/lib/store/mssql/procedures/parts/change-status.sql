@@ -44,7 +44,7 @@ BEGIN
   SELECT @now, COALESCE(s.actor, 'system'), CASE WHEN s.status = 'deregistered' THEN 'agent.deregistered' ELSE 'agent.status_changed' END, 'agent', a.agent_id, CONCAT('{"from":"' + s.was_status + '"', ',"to":"' + s.status + '"', '}')
   FROM @status_changes AS s JOIN dbo.agents AS a ON a.agent_no = s.agent_no WHERE s.status <> s.was_status;
   INSERT INTO audit.entries (at, actor, action, subject_kind, subject_id, detail)
-  SELECT @now, COALESCE(s.actor, 'system'), 'agent.changed', 'agent', a.agent_id, CONCAT('{"role":"' + s.role + '"', ',"maxConcurrentTasks":' + CAST(s.max_concurrent_tasks AS varchar(20)), ',"capabilitiesChanged":' + CASE WHEN CASE WHEN s.set_no <> s.was_set_no THEN 1 ELSE 0 END = 1 THEN 'true' ELSE 'false' END, ',"metadataChanged":' + CASE WHEN s.metadata_changed = 1 THEN 'true' ELSE 'false' END, '}')
+  SELECT @now, COALESCE(s.actor, 'system'), 'agent.changed', 'agent', a.agent_id, CONCAT('{"role":"' + s.role + '"', ',"maxConcurrentTasks":' + CAST(s.max_concurrent_tasks AS varchar(20)), ',"capabilitiesChanged":' + CASE WHEN CASE WHEN s.set_no <> s.was_set_no THEN 1 ELSE 0 END = 1 THEN 'true' ELSE 'false' END, ',"metadataChanged":' + CASE WHEN s.metadata_changed = 1 THEN 'true' ELSE 'false' END, ',"heartbeatTimeoutChanged":' + CASE WHEN s.timeout_changed = 1 THEN 'true' ELSE 'false' END, '}')
   FROM @status_changes AS s JOIN dbo.agents AS a ON a.agent_no = s.agent_no
-  WHERE s.role <> s.was_role OR s.set_no <> s.was_set_no OR s.max_concurrent_tasks <> s.was_max OR s.metadata_changed = 1;
+  WHERE s.role <> s.was_role OR s.set_no <> s.was_set_no OR s.max_concurrent_tasks <> s.was_max OR s.metadata_changed = 1 OR s.timeout_changed = 1;
 END;

@@ -10,7 +10,7 @@ SELECT j.item, @taskNumbers * 4096 /* TASKS_PER_NUMBER */ + j.item, j.task_id, j
     WHEN 'AGENT_NOT_FOUND' THEN CASE WHEN s.agent_no IS NULL THEN 'supervisor' ELSE 'assignTo' END END,
   k.task_id, CASE WHEN k.operation_id = j.operation_id THEN 1 ELSE 0 END, s.agent_no, j.max_retries, j.parent_task_id,
   j.idempotency_key, j.request_hash, j.operation_id, j.depends, j.prefers, 0, j.capabilities_hash, COALESCE(j.gate, 0), COALESCE(j.asks, 0), COALESCE(j.stops, 0), j.expires_at,
-  CASE WHEN c.code IS NULL AND h.last_heartbeat_at < @now - @renewalMilliseconds THEN 1 ELSE 0 END,
+  CASE WHEN c.code IS NULL AND h.last_heartbeat_at < @now - COALESCE(h.renewal_milliseconds, @renewalMilliseconds) THEN 1 ELSE 0 END,
   CASE WHEN c.code IS NULL AND s.status = 'inactive' THEN 1 ELSE 0 END, j.actor
 FROM OPENJSON(@items) WITH (item int, operation_id uniqueidentifier '$.operationId', task_id varchar(128) '$.taskId', supervisor varchar(128),
   actor varchar(128), assign_to varchar(128) '$.assignTo', task_type varchar(128) '$.taskType', priority tinyint, max_retries int '$.maxRetries',

@@ -10,8 +10,8 @@ BEGIN
   INSERT INTO dbo.agent_loads (agent_no, agent_id, set_no, working, max_concurrent_tasks)
   SELECT r.agent_no, r.agent_id, r.set_no, CASE WHEN r.role = 'worker' THEN 1 ELSE 0 END, r.max_concurrent_tasks
   FROM @registering AS r WHERE r.is_new = 1;
-  INSERT INTO dbo.agent_heartbeats (agent_no, last_heartbeat_at, beating)
-  SELECT r.agent_no, @now, 1 FROM @registering AS r WHERE r.is_new = 1;
+  INSERT INTO dbo.agent_heartbeats (agent_no, last_heartbeat_at, heartbeat_timeout_seconds, beating)
+  SELECT r.agent_no, @now, r.heartbeat_timeout_seconds, 1 FROM @registering AS r WHERE r.is_new = 1;
   INSERT INTO @counts (name, delta)
   SELECT d.name, 1 FROM @registering AS r
   CROSS APPLY (VALUES ('agents:workers', 1), (CONCAT('set:', r.set_no, ':workers'), 1), (CONCAT('set:', r.set_no, ':active'), 1),

@@ -18,11 +18,13 @@ END;
 UPDATE r SET agent_no = a.agent_no, created = CASE WHEN a.operation_id = r.operation_id THEN 1 ELSE 0 END
 FROM @registering AS r JOIN dbo.agents AS a ON a.agent_id = r.agent_id;
 INSERT INTO @status_changes (agent_no, was_role, was_status, was_set_no, was_max, role, status, set_no,
-  max_concurrent_tasks, beats, silent_since, actor, metadata_changed)
+  max_concurrent_tasks, beats, silent_since, actor, metadata_changed, timeout_changed)
 SELECT a.agent_no, a.role, a.status, a.set_no, l.max_concurrent_tasks, r.role, 'active', r.set_no,
   r.max_concurrent_tasks, 1, NULL, r.actor, CASE WHEN COALESCE(m.metadata, N'') COLLATE Latin1_General_100_BIN2 = COALESCE(n.metadata, N'')
-    AND COALESCE(DATALENGTH(m.metadata), 0) = COALESCE(DATALENGTH(n.metadata), 0) THEN 0 ELSE 1 END
+    AND COALESCE(DATALENGTH(m.metadata), 0) = COALESCE(DATALENGTH(n.metadata), 0) THEN 0 ELSE 1 END,
+  CASE WHEN COALESCE(h.heartbeat_timeout_seconds, 0) = COALESCE(r.heartbeat_timeout_seconds, 0) THEN 0 ELSE 1 END
 FROM @registering AS r JOIN dbo.agents AS a ON a.agent_no = r.agent_no JOIN dbo.agent_loads AS l ON l.agent_no = r.agent_no
+JOIN dbo.agent_heartbeats AS h ON h.agent_no = r.agent_no
 LEFT JOIN dbo.agent_metadata AS m ON m.agent_no = r.agent_no
 LEFT JOIN (SELECT CAST(i.[key] AS int) AS item, REPLACE(REPLACE(v.value COLLATE Latin1_General_100_BIN2, NCHAR(64976), NCHAR(34)), NCHAR(64977), NCHAR(92)) AS metadata
 FROM OPENJSON(@items) AS i CROSS APPLY OPENJSON(i.value) AS v WHERE v.[key] = 'metadata' AND v.value IS NOT NULL) AS n ON n.item = r.item;

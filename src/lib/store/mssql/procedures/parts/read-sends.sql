@@ -1,21 +1,22 @@
 -- The messages of the calls, by place (call * 100 + number in the call): sender, receiver, an earlier message of the same key
 -- or id, how full the mailbox is, and the first reason that refuses a message. joined: 0 where it waits for its ordering key.
+-- wakes: its sender is inactive.
 DECLARE @sends TABLE (place int NOT NULL PRIMARY KEY, item int NOT NULL, message_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, sender_no int NULL,
   receiver_no int NULL, receiver varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, type varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL, priority tinyint NOT NULL, available_at bigint NOT NULL,
   expires_at bigint NULL, max_attempts int NOT NULL, correlation_id varchar(128) COLLATE Latin1_General_100_BIN2 NULL, reply_to varchar(128) COLLATE Latin1_General_100_BIN2 NULL, ordering_key varchar(128) COLLATE Latin1_General_100_BIN2 NULL,
   idempotency_key varchar(64) COLLATE Latin1_General_100_BIN2 NULL, request_hash varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL, payload_bytes int NOT NULL, sender_role varchar(24) COLLATE Latin1_General_100_BIN2 NULL,
   sender_credential varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL, key_version varchar(64) COLLATE Latin1_General_100_BIN2 NULL, traceparent varchar(55) COLLATE Latin1_General_100_BIN2 NULL, known_hash varchar(64) COLLATE Latin1_General_100_BIN2 NULL,
   repeat_of varchar(128) COLLATE Latin1_General_100_BIN2 NULL, depth bigint NULL, own int NULL, refusal varchar(24) COLLATE Latin1_General_100_BIN2 NULL, accepted bit NOT NULL, held bit NOT NULL,
-  joined bit NOT NULL);
+  joined bit NOT NULL, wakes bit NOT NULL);
 INSERT INTO @sends (place, item, message_id, sender_no, receiver_no, receiver, type, priority, available_at, expires_at,
   max_attempts, correlation_id, reply_to, ordering_key, idempotency_key, request_hash, payload_bytes, sender_role,
-  sender_credential, key_version, traceparent, known_hash, repeat_of, depth, own, refusal, accepted, held, joined)
+  sender_credential, key_version, traceparent, known_hash, repeat_of, depth, own, refusal, accepted, held, joined, wakes)
 SELECT i.[key] * 100 /* BATCH_MAX_MESSAGES */ + x.n, i.[key], x.message_id, s.agent_no, r.agent_no, x.receiver, x.type, x.priority,
   v.available_at, @now + x.ttl, x.max_attempts, x.correlation_id,
   x.reply_to, x.ordering_key, x.idempotency_key, x.request_hash, x.payload_bytes, s.role, x.credential,
   x.key_version, x.traceparent, COALESCE(k.request_hash, d.request_hash), e.repeat_of, b.depth, w.own, f.refusal,
   CASE WHEN e.repeat_of IS NULL AND f.refusal IS NULL THEN 1 ELSE 0 END, 0, CASE WHEN x.ordering_key COLLATE Latin1_General_100_BIN2 IS NOT NULL AND (v.available_at > @now OR EXISTS (SELECT 1 FROM dbo.messages AS w
-    WHERE w.receiver_no = r.agent_no AND w.ordering_key = x.ordering_key COLLATE Latin1_General_100_BIN2 AND w.joined = 0 AND w.status = 'queued' AND w.available_at <= @now)) THEN 0 ELSE 1 END
+    WHERE w.receiver_no = r.agent_no AND w.ordering_key = x.ordering_key COLLATE Latin1_General_100_BIN2 AND w.joined = 0 AND w.status = 'queued' AND w.available_at <= @now)) THEN 0 ELSE 1 END, CASE WHEN s.status = 'inactive' THEN 1 ELSE 0 END
 FROM OPENJSON(@items) AS i
 CROSS APPLY OPENJSON(i.value, '$.messages') WITH (n int, message_id varchar(128), sender varchar(128), receiver varchar(128), type varchar(64),
   priority tinyint, deliver_at bigint, delay bigint, ttl bigint, max_attempts int, correlation_id varchar(128),

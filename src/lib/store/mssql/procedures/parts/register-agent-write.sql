@@ -6,6 +6,10 @@ WHERE c.paired = 1
 OPTION (LOOP JOIN, FORCE ORDER);
 IF @@ROWCOUNT <> (SELECT COUNT(*) FROM @entering) BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
 -- include: parts/change-status.sql
+UPDATE h SET heartbeat_timeout_seconds = r.heartbeat_timeout_seconds
+FROM @registering AS r JOIN dbo.agent_heartbeats AS h ON h.agent_no = r.agent_no
+WHERE COALESCE(h.heartbeat_timeout_seconds, 0) <> COALESCE(r.heartbeat_timeout_seconds, 0)
+OPTION (LOOP JOIN, FORCE ORDER);
 -- include: parts/insert-new.sql
 DELETE m FROM @registering AS r JOIN dbo.agent_metadata AS m ON m.agent_no = r.agent_no WHERE r.is_new = 0;
 INSERT INTO dbo.agent_metadata (agent_no, metadata)

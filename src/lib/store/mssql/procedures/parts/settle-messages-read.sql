@@ -23,7 +23,7 @@ SELECT i.[key] * 100 /* SETTLE_MAX */ + x.n, i.[key], a.agent_no, m.receiver_no,
     ELSE REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(x.reason COLLATE Latin1_General_100_BIN2, NCHAR(64976), NCHAR(34)), NCHAR(64977), NCHAR(92)), NCHAR(64978), NCHAR(10)), NCHAR(64979), NCHAR(13)), NCHAR(64980), NCHAR(9)) END,
   m.ordering_key,
   CASE WHEN a.agent_no IS NULL THEN 'AGENT_NOT_FOUND' WHEN a.status = 'deregistered' THEN 'AGENT_DEREGISTERED' END,
-  CASE WHEN h.last_heartbeat_at < @now - @renewalMilliseconds THEN 1 ELSE 0 END, CASE WHEN a.status = 'inactive' THEN 1 ELSE 0 END, 0
+  CASE WHEN h.last_heartbeat_at < @now - COALESCE(h.renewal_milliseconds, @renewalMilliseconds) THEN 1 ELSE 0 END, CASE WHEN a.status = 'inactive' THEN 1 ELSE 0 END, 0
 FROM OPENJSON(@items) AS i
 CROSS APPLY OPENJSON(i.value, '$.settlements') WITH (n int, message_id varchar(128), attempt int, outcome varchar(24), delay bigint,
   reason nvarchar(max)) AS x

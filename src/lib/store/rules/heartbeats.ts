@@ -1,0 +1,28 @@
+/**
+ * When an agent is silent, and how often a sign of life is written. The rules of both engines: SQLite computes with them, and a
+ * test finds the numbers in the procedures and columns of Azure SQL.
+ */
+
+/** An agent that beats as it is told may miss two beats. */
+export const BEATS_IN_TIMEOUT = 3;
+
+/** A stored heartbeat is renewed when it is older than this share of the interval: one write in many calls. */
+const RENEWAL_SHARE = 0.25;
+
+/** What the rules look at: the agent's own timeout, null without one, and the settings of the service. */
+interface Silence {
+  own: number | null;
+  settings: { heartbeatIntervalSeconds: number; heartbeatTimeoutSeconds: number };
+}
+
+/** Seconds between two heartbeats of an agent, as its reply says; its own timeout is whole seconds, 10 at least. */
+export function heartbeatIntervalSeconds(own: number | null | undefined, setting: number): number {
+  return own === null || own === undefined ? setting : Math.floor(own / BEATS_IN_TIMEOUT);
+}
+
+/** How old a stored sign of life may grow before an accepted call renews it, in milliseconds. */
+export function renewalMilliseconds({ own, settings }: Silence): number {
+  // A twelfth of the timeout, as the column renewal_milliseconds of Azure SQL has it.
+  if (own !== null) return Math.floor((own * 1_000 * RENEWAL_SHARE) / BEATS_IN_TIMEOUT);
+  return Math.round(settings.heartbeatIntervalSeconds * 1_000 * RENEWAL_SHARE);
+}
