@@ -64,6 +64,7 @@ interface RegisterOptions {
   role: AgentRole;
   capabilities?: string[];
   maxConcurrentTasks?: number;
+  heartbeatTimeout?: number;
   metadata?: string;
 }
 
@@ -74,14 +75,23 @@ function addRegister(agents: Command, runner: Runner): void {
     .addOption(oneOf("--role <role>", AGENT_ROLES).default("worker"))
     .option("--capabilities <list>", "separated by commas", toList)
     .option("--max-concurrent-tasks <n>", "how many tasks it takes at once (default: 1)", toNumber)
+    .option(
+      "--heartbeat-timeout <seconds>",
+      "silence after which it is inactive, 10 to 86400 (default: the service's)",
+      toNumber,
+    )
     .option("--metadata <json>", "a JSON object; @file, or - for standard input")
     .action((agentId: string, options: RegisterOptions, command: Command) =>
       runner.run(command, async ({ client, print, terminal }) => {
-        const { role, capabilities, maxConcurrentTasks, metadata } = options;
+        const { role, capabilities, maxConcurrentTasks, heartbeatTimeout: heartbeatTimeoutSeconds, metadata } = options;
         const parsed = metadata === undefined ? undefined : await readJson(terminal, metadata, "--metadata");
         const reply = await client.call("POST /agents", {
           // Whatever JSON was given: the service says precisely what an object of metadata must be.
-          body: { agentId, role, ...given({ capabilities, maxConcurrentTasks, metadata: parsed as Metadata }) },
+          body: {
+            agentId,
+            role,
+            ...given({ capabilities, maxConcurrentTasks, heartbeatTimeoutSeconds, metadata: parsed as Metadata }),
+          },
         });
         // With an enrolment key as the token, the agent's own comes along, this once.
         print(reply, ({ agent, token }, view) => properties(token === undefined ? agent : { ...agent, token }, view));

@@ -16,6 +16,11 @@ export interface SupervisorOptions {
   capabilities?: string[] | undefined;
   /** Default 1; a supervisor is not given tasks, so this only says how it reads in listings. */
   maxConcurrentTasks?: number | undefined;
+  /**
+   * How long the service waits for a sign of life before the agent is inactive and its tasks go to others: 10 to 86,400 seconds.
+   * The agent beats three times in it, by itself. Default: the setting of the service.
+   */
+  heartbeatTimeoutSeconds?: number | undefined;
   metadata?: Record<string, string | number | boolean | null> | undefined;
   /** Handles every message but task results; without it they stay in the mailbox. */
   onMessage?: MessageHandler | undefined;
@@ -117,6 +122,9 @@ export class Supervisor {
         role: "supervisor",
         capabilities: options.capabilities ?? [],
         maxConcurrentTasks: options.maxConcurrentTasks ?? 1,
+        ...(options.heartbeatTimeoutSeconds === undefined
+          ? {}
+          : { heartbeatTimeoutSeconds: options.heartbeatTimeoutSeconds }),
         ...(options.metadata === undefined ? {} : { metadata: options.metadata }),
       },
       {

@@ -9,6 +9,11 @@ export interface WorkerOptions {
   capabilities?: string[] | undefined;
   /** Tasks at the same time, 0–10,000; with 0 it is given none. Default 1. */
   maxConcurrentTasks?: number | undefined;
+  /**
+   * How long the service waits for a sign of life before the agent is inactive and its tasks go to others: 10 to 86,400 seconds.
+   * The agent beats three times in it, by itself. Default: the setting of the service.
+   */
+  heartbeatTimeoutSeconds?: number | undefined;
   metadata?: Record<string, string | number | boolean | null> | undefined;
   /** Works on a task. */
   handle: TaskHandler;

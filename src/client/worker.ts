@@ -79,6 +79,9 @@ export class Worker {
         role: "worker",
         capabilities: options.capabilities ?? [],
         maxConcurrentTasks,
+        ...(options.heartbeatTimeoutSeconds === undefined
+          ? {}
+          : { heartbeatTimeoutSeconds: options.heartbeatTimeoutSeconds }),
         ...(options.metadata === undefined ? {} : { metadata: options.metadata }),
       },
       {

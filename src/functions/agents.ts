@@ -11,7 +11,7 @@ export const registerAgent = defineRoute({
   name: "registerAgent",
   summary: "Registers an agent, or updates and reactivates an existing one",
   description:
-    "Capabilities are a set. With an enrolment key as the credential, a new agent gets a token of its own in the reply, this once.",
+    "Capabilities are a set. With an enrolment key as the credential, a new agent gets a token of its own in the reply, this once. An agent that thinks for long gives `heartbeatTimeoutSeconds` (10 to 86,400): it is inactive after that much silence instead of the time that the service is set to, and beats at a third of it.",
   example: {
     body: { agentId: "backend-1", role: "worker", capabilities: ["python@3.12", "database"], maxConcurrentTasks: 3 },
     reply: { agent: AGENT },

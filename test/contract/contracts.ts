@@ -1,6 +1,7 @@
 import { agentsContract } from "./agents/agents.ts";
 import { freedNamesContract } from "./agents/freed-names.ts";
 import { heartbeatsContract } from "./agents/heartbeats.ts";
+import { ownTimeoutsContract } from "./agents/own-timeouts.ts";
 import { broadcastsContract } from "./channels/broadcasts.ts";
 import { channelsContract } from "./channels/channels.ts";
 import { workQueuesContract } from "./channels/work-queues.ts";
@@ -58,6 +59,7 @@ export const contracts = [
   refusalOrdersContract,
   firstAdminContract,
   heartbeatsContract,
+  ownTimeoutsContract,
   sendingContract,
   sendersContract,
   jsonTextContract,

@@ -1,4 +1,4 @@
-import type { AgentRole, AgentStatus } from "../model/agent.ts";
+import type { AgentRole, AgentStatus, HeartbeatReply } from "../model/agent.ts";
 import type { ChannelKind, ChannelRight, CreateChannel } from "../model/channel.ts";
 import type { Credential, IssueCredential } from "../model/credential.ts";
 import type { DeadLetterFilter, MailboxFilter, SendMessage, SettlementOutcome } from "../model/message.ts";

@@ -264,6 +264,33 @@ export function heartbeatsContract(open: StoreFactory): void {
         expect(await countsAsHeartbeat(scene, agentId, () => scene.fail(failing, { retryable: false }))).toBe(true);
       });
 
+      it("an accepted send counts, alone, in a batch and to a channel, and so does its repeat", async () => {
+        const scene = stage.scene();
+        const [agentId, receiver] = [await scene.agent(), await scene.agent()];
+        const message = scene.message(agentId, receiver);
+        expect(await countsAsHeartbeat(scene, agentId, () => scene.store.sendMessages([message]))).toBe(true);
+        await scene.store.heartbeat({ agentId });
+        expect(await countsAsHeartbeat(scene, agentId, () => scene.store.sendMessages([message]))).toBe(true);
+        await scene.store.heartbeat({ agentId });
+        const several = [scene.message(agentId, receiver, { orderingKey: "k" }), scene.message(agentId, receiver)];
+        expect(await countsAsHeartbeat(scene, agentId, () => scene.store.sendMessages(several))).toBe(true);
+        const name = await scene.channel("broadcast");
+        await scene.store.heartbeat({ agentId });
+        const post = newMessage({ type: "query", sender: agentId, receiver: `#${name}` });
+        expect(await countsAsHeartbeat(scene, agentId, () => scene.store.broadcastMessage(post))).toBe(true);
+      });
+
+      it("a send wakes a worker that had fallen silent, which is handed waiting work", async () => {
+        const scene = stage.scene();
+        const [agentId, supervisor] = [await scene.worker(), await scene.supervisor()];
+        await scene.pass(95 * SECOND);
+        expect(await agentStatus(scene, agentId)).toBe("inactive");
+        const taskId = await scene.submit(supervisor);
+        await scene.send(agentId, supervisor);
+        expect(await agentStatus(scene, agentId)).toBe("active");
+        expect(await scene.held(taskId)).toMatchObject({ agentId, attempt: 1 });
+      });
+
       it("an accepted assignment counts for its supervisor", async () => {
         const scene = stage.scene();
         const supervisor = await scene.supervisor();

@@ -26,7 +26,7 @@ function agentsAreAudited(open: StoreFactory): void {
       await register({ metadata: { secret: "X" } });
       await register({ metadata: { secret: "X" }, capabilities: ["a", "b"], maxConcurrentTasks: 5 });
       await as("chief", () => register({ role: "observer", capabilities: ["a", "b"], maxConcurrentTasks: 5 }));
-      const unchanged = { capabilitiesChanged: false, metadataChanged: false };
+      const unchanged = { capabilitiesChanged: false, metadataChanged: false, heartbeatTimeoutChanged: false };
       expect(await ofAgent(scene, agentId)).toEqual([
         [agentId, "agent.registered", { role, status: "active", maxConcurrentTasks: 2 }],
         [agentId, "agent.changed", { role, maxConcurrentTasks: 2, ...unchanged, metadataChanged: true }],

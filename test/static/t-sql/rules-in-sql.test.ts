@@ -9,6 +9,7 @@ import {
   sortKeyOf,
 } from "../../../src/lib/store/rules/candidate-order.ts";
 import { NAMES_OF_SQL, WHOLE_NAMES } from "../../../src/lib/store/rules/counter-names.ts";
+import { OWN_RENEWAL_SQL, RENEWAL_SQL } from "../../../src/lib/store/rules/heartbeats.ts";
 import { HEAD_STARTS_SQL } from "../../../src/lib/store/rules/ranks.ts";
 import {
   ASSIGN_REFUSALS,
@@ -49,6 +50,18 @@ describe("a rule", () => {
       const lists = [...text.matchAll(/(\(VALUES (?:\([^()]*\)(?:, )?)+\)) AS \w+ \(priority, head_start\)/g)];
       expect([name, new Set(lists.map(([, list]) => list))]).toEqual([name, new Set([HEAD_STARTS_SQL])]);
     }
+  });
+
+  it("of when an accepted call renews a sign of life: an agent's own timeout goes before the setting", () => {
+    const ages = files.flatMap(({ text }) =>
+      [...text.matchAll(/last_heartbeat_at < @now - ([^;]*?@renewalMilliseconds\)?)/g)].map(([, age = ""]) => age),
+    );
+    expect(ages.length).toBeGreaterThan(10);
+    expect(new Set(ages)).toEqual(new Set([RENEWAL_SQL]));
+    const migrations = sourcesIn("src/lib/store/mssql/migrations", ".sql").map(({ text }) => text);
+    expect(migrations.filter((text) => text.includes(`ADD renewal_milliseconds AS (${OWN_RENEWAL_SQL})`))).toHaveLength(
+      1,
+    );
   });
 
   it("of what counts against an agent", () => {

@@ -100,9 +100,11 @@ describe("the command line", () => {
       "dig,c++",
       "--metadata",
       '{"zone":1}',
+      "--heartbeat-timeout",
+      "3600",
     ];
     expect(await json(words)).toMatchObject({
-      agent: { agentId: "extra", capabilities: ["c++", "dig"], metadata: { zone: 1 } },
+      agent: { agentId: "extra", capabilities: ["c++", "dig"], metadata: { zone: 1 }, heartbeatTimeoutSeconds: 3_600 },
     });
     const list = await run(["agents", "list", "--capability", "c++"]);
     expect(list.out.split("\n")[0]).toMatch(/^AGENT +ROLE +STATUS +TASKS/);

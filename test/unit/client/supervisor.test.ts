@@ -58,6 +58,11 @@ describe("Supervisor", () => {
     expect(told.map(({ taskId }) => taskId).sort()).toEqual([first.taskId, second.taskId].sort());
   });
 
+  it("registers with a heartbeat timeout of its own", async () => {
+    await start({ heartbeatTimeoutSeconds: 3_600 });
+    expect(await client.getAgent(agentId)).toMatchObject({ heartbeatTimeoutSeconds: 3_600 });
+  });
+
   it("finds the result of a task that ended before anybody waited", async () => {
     const supervisor = await start({ pollMilliseconds: 3_600_000 });
     const { taskId } = await supervisor.assign({ taskType: "a", requiredCapabilities: [worker] });

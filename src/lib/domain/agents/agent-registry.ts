@@ -10,12 +10,12 @@ import {
   type RegisterAgentInput,
   registerAgentSchema,
 } from "../../model/agent.ts";
+import { heartbeatIntervalSeconds } from "../../model/heartbeats.ts";
 import { newId } from "../../model/ids.ts";
 import { parse } from "../../model/parse.ts";
 import type { RegistryStatistics } from "../../model/statistics.ts";
 import { idSchema } from "../../model/values.ts";
 import { newSecret } from "../../security/token.ts";
-import { heartbeatIntervalSeconds } from "../../store/rules/heartbeats.ts";
 import type { RegistrationAuthority, Store } from "../../store/store.ts";
 import { type RegistrationBounds, refuseBeyond } from "../credentials/registration-bounds.ts";
 

@@ -34,18 +34,20 @@ interface LiveTask {
 function decode(final: boolean) {
   return (result: BatchResult, beats: readonly Heartbeat[]): Outcome<HeartbeatAnswer | undefined>[] => {
     const tasks = result.byItem<LiveTask>(1);
-    return outcomeRows<BeatOutcome>(result, beats).map(({ item, code, status, changes, pending, own_timeout }, position) => {
-      const agentId = beats[position]?.agentId ?? "";
-      if (code === "AGENT_NOT_FOUND") return { refusal: agentNotFound(agentId) };
-      if (code === "AGENT_DEREGISTERED") return { refusal: agentDeregistered(agentId) };
-      if (changes && !final) return { value: undefined };
-      const live = (tasks.get(item) ?? []).map((task) => ({
-        taskId: task.task_id,
-        attempt: task.attempt,
-        cancelRequested: task.cancel_requested,
-      }));
-      return { value: { status, heartbeatTimeoutSeconds: own_timeout, pendingMessages: pending, tasks: live } };
-    });
+    return outcomeRows<BeatOutcome>(result, beats).map(
+      ({ item, code, status, changes, pending, own_timeout }, position) => {
+        const agentId = beats[position]?.agentId ?? "";
+        if (code === "AGENT_NOT_FOUND") return { refusal: agentNotFound(agentId) };
+        if (code === "AGENT_DEREGISTERED") return { refusal: agentDeregistered(agentId) };
+        if (changes && !final) return { value: undefined };
+        const live = (tasks.get(item) ?? []).map((task) => ({
+          taskId: task.task_id,
+          attempt: task.attempt,
+          cancelRequested: task.cancel_requested,
+        }));
+        return { value: { status, heartbeatTimeoutSeconds: own_timeout, pendingMessages: pending, tasks: live } };
+      },
+    );
   };
 }
 

@@ -1,10 +1,9 @@
+import { BEATS_IN_TIMEOUT } from "../../model/heartbeats.ts";
+
 /**
  * When an agent is silent, and how often a sign of life is written. The rules of both engines: SQLite computes with them, and a
  * test finds the numbers in the procedures and columns of Azure SQL.
  */
-
-/** An agent that beats as it is told may miss two beats. */
-export const BEATS_IN_TIMEOUT = 3;
 
 /** A stored heartbeat is renewed when it is older than this share of the interval: one write in many calls. */
 const RENEWAL_SHARE = 0.25;
@@ -15,10 +14,9 @@ interface Silence {
   settings: { heartbeatIntervalSeconds: number; heartbeatTimeoutSeconds: number };
 }
 
-/** Seconds between two heartbeats of an agent, as its reply says; its own timeout is whole seconds, 10 at least. */
-export function heartbeatIntervalSeconds(own: number | null | undefined, setting: number): number {
-  return own === null || own === undefined ? setting : Math.floor(own / BEATS_IN_TIMEOUT);
-}
+/** How old a sign of life of the row `h` may grow, in the procedures; and how the column of that name follows from the timeout. */
+export const RENEWAL_SQL = "COALESCE(h.renewal_milliseconds, @renewalMilliseconds)";
+export const OWN_RENEWAL_SQL = `heartbeat_timeout_seconds * 1000 / ${BEATS_IN_TIMEOUT / RENEWAL_SHARE}`;
 
 /** How old a stored sign of life may grow before an accepted call renews it, in milliseconds. */
 export function renewalMilliseconds({ own, settings }: Silence): number {

@@ -45,6 +45,30 @@ export function agentRoutes(api: () => Api): void {
       expect(draining).toMatchObject({ status: "draining" });
     });
 
+    it("answers heartbeats with a third of the agent's own timeout, in whole seconds, or with the setting", async () => {
+      const agentId = await api().register("worker");
+      const beat = () => api().ok("POST /agents/{agentId}/heartbeat", { agentId });
+      const { heartbeatIntervalSeconds: setting } = await beat();
+      expect(await api().ok("GET /agents/{agentId}", { agentId })).not.toHaveProperty("heartbeatTimeoutSeconds");
+      for (const [timeout, interval] of [
+        [10, 3],
+        [86_400, 28_800],
+      ]) {
+        await api().ok("POST /agents", {}, { body: { agentId, role: "worker", heartbeatTimeoutSeconds: timeout } });
+        expect(await beat()).toMatchObject({ heartbeatIntervalSeconds: interval });
+        expect(await api().ok("GET /agents/{agentId}", { agentId })).toMatchObject({
+          heartbeatTimeoutSeconds: timeout,
+        });
+      }
+      await api().ok("POST /agents", {}, { body: { agentId, role: "worker" } });
+      expect(await beat()).toMatchObject({ heartbeatIntervalSeconds: setting });
+    });
+
+    it.each([9, 86_401, 10.5, "30", null])("refuses a timeout of %p", async (heartbeatTimeoutSeconds) => {
+      const body = { agentId: api().id("never"), role: "worker", heartbeatTimeoutSeconds };
+      expectProblem(await api().call("POST /agents", {}, { body }), "INVALID_REQUEST");
+    });
+
     it("deregisters; then heartbeats are refused until it registers", async () => {
       const agentId = await api().register();
       expect(await api().ok("DELETE /agents/{agentId}", { agentId })).toMatchObject({ status: "deregistered" });
