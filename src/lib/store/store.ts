@@ -290,9 +290,7 @@ export interface Store {
   issueCredential(credential: NewCredential): Promise<Credential>;
   /** Newest first. */
   listCredentials(query: Page & Pick<ListCredentialsQuery, "agentId" | "kind">): Promise<Paged<Credential>>;
-  /**
-   * Permanent; includes unused renewals of the token. Repeating it changes nothing. @throws NOT_FOUND
-   */
+  /** Permanent; includes unused renewals of the token. Repeating it changes nothing. @throws NOT_FOUND */
   revokeCredential(credentialId: string): Promise<Credential>;
   /**
    * Another token of the same agent, with what the old one has. The old one ends with the first use of the new one; of those that
