@@ -125,6 +125,7 @@ interface AssignOptions {
   prefer?: string[];
   priority?: Priority;
   timeoutSeconds?: number;
+  startTimeoutSeconds?: number;
   maxRetries?: number;
   dependsOn?: string[];
   afterEnd?: string[];
@@ -159,7 +160,8 @@ function addAssign(tasks: Command, runner: Runner): void {
       .option("--require <list>", "capabilities that the worker must have", toList)
       .option("--prefer <list>", "capabilities that the worker should have", toList)
       .addOption(oneOf("--priority <priority>", PRIORITIES))
-      .option("--timeout-seconds <n>", "time limit of one attempt", toNumber)
+      .option("--timeout-seconds <n>", "time limit of one attempt, from its assignment", toNumber)
+      .option("--start-timeout-seconds <n>", "how long its worker may take to start it, from the assignment", toNumber)
       .option("--max-retries <n>", "retries after failures, timeouts and silent workers", toNumber)
       .option("--depends-on <list>", "task ids that must be completed first", toList)
       .option("--after-end <list>", "task ids that must have ended first, in whatever way", toList)
@@ -181,6 +183,7 @@ function addAssign(tasks: Command, runner: Runner): void {
     ...given({ description: options.description, priority: options.priority, taskId: options.taskId }),
     ...given({ sensitive: options.sensitive }),
     ...given({ requiredCapabilities: options.require, preferredCapabilities: options.prefer }),
+    ...given({ startTimeoutSeconds: options.startTimeoutSeconds }),
     ...given({ timeoutSeconds: options.timeoutSeconds, maxRetries: options.maxRetries }),
     ...given({ dependsOn: dependenciesOf(options), parentTaskId: options.parent, assignTo: options.to }),
     ...given({ expiresAt: options.expiresAt }),

@@ -38,6 +38,7 @@ import { handoutsContract } from "./tasks/handouts.ts";
 import { questionsContract } from "./tasks/questions.ts";
 import { releasesContract } from "./tasks/releases.ts";
 import { requestsContract } from "./tasks/requests.ts";
+import { startTimeoutsContract } from "./tasks/start-timeouts.ts";
 import { suspensionsContract } from "./tasks/suspensions.ts";
 import { tasksContract } from "./tasks/tasks.ts";
 import { versionsContract } from "./tasks/versions.ts";
@@ -82,6 +83,7 @@ export const contracts = [
   assignmentContract,
   handoutsContract,
   releasesContract,
+  startTimeoutsContract,
   capabilitySetsContract,
   assignmentMessagesContract,
   expiryContract,

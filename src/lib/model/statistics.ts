@@ -83,6 +83,8 @@ export const sweepReportSchema = z.object({
   messagesExpired: z.int(),
   messagesDeadLettered: z.int(),
   tasksTimedOut: z.int(),
+  /** Attempts that were not started within startTimeoutSeconds. */
+  tasksNotStarted: z.int(),
   tasksRequeued: z.int(),
   /** Tasks whose own time was over, and questions that nobody answered in time. */
   tasksExpired: z.int(),

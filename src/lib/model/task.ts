@@ -44,6 +44,7 @@ const WORK_FIELDS = [
   "preferredCapabilities",
   "assignTo",
   "timeoutSeconds",
+  "startTimeoutSeconds",
   "maxRetries",
 ] as const;
 
@@ -59,7 +60,10 @@ export const assignTaskShape = {
   requiredCapabilities: z.array(capabilitySchema).max(CAPABILITIES_MAX).default([]),
   preferredCapabilities: z.array(capabilitySchema).max(CAPABILITIES_MAX).default([]),
   priority: prioritySchema.default("normal"),
+  /** How long an attempt may take, from its assignment. */
   timeoutSeconds: durationSecondsSchema.optional(),
+  /** How long its agent may take to start it, from the assignment; then others are looked for, without a retry. Left out: no limit but the timeout. */
+  startTimeoutSeconds: durationSecondsSchema.optional(),
   maxRetries: z.int().min(0).max(RETRIES_MAX).optional(),
   /** Tasks that have to complete, end or fail before this one is handed out. */
   dependsOn: dependsOnSchema.default([]),
@@ -110,6 +114,7 @@ export const taskSchema = z.object({
   preferredCapabilities: z.array(z.string()),
   priority: prioritySchema,
   timeoutSeconds: z.number(),
+  startTimeoutSeconds: z.number().optional(),
   maxRetries: z.int(),
   retriesUsed: z.int(),
   /** The id of a task that has to complete, or `{taskId, when}`. */
@@ -140,6 +145,8 @@ export const taskSchema = z.object({
   availableAt: instantSchema,
   assignedAt: instantSchema.optional(),
   startedAt: instantSchema.optional(),
+  /** By when its agent has to start it; only while it is assigned and not started. */
+  startDeadline: instantSchema.optional(),
   deadline: instantSchema.optional(),
   endedAt: instantSchema.optional(),
   /** True when the task has been moved to the archive. */
@@ -306,6 +313,8 @@ export const taskAssignmentPayloadSchema = z.object({
   parameters: z.json(),
   sensitive: z.boolean().optional(),
   deadline: instantSchema,
+  /** By when it has to be started, where the task has a startTimeoutSeconds. */
+  startDeadline: instantSchema.optional(),
   /** Of a task that was suspended: what woke it, and what it left for itself. */
   resume: resumeSchema.optional(),
 });

@@ -8,7 +8,7 @@ import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { iso } from "./instants.ts";
 import { takePage } from "./reply-bytes.ts";
 import type { Page, Paged, Sealed, StoredQuestion, StoredTask } from "./store.ts";
-import { hasEnded, isLive, isUnassigned, type TaskEventName, type TaskRow } from "./task-records.ts";
+import { hasEnded, isLive, isUnassigned, startDeadlineOf, type TaskEventName, type TaskRow } from "./task-records.ts";
 
 /** How stored tasks, attempts and events read to callers: the same whichever engine keeps the rows. */
 
@@ -64,6 +64,7 @@ export function buildTask(
     createdAt: iso(row.created_at),
     availableAt: iso(row.available_at),
   };
+  if (row.start_timeout_milliseconds !== null) task.startTimeoutSeconds = row.start_timeout_milliseconds / 1_000;
   if (row.parent_task_id !== null) task.parentTaskId = row.parent_task_id;
   if (parts.assign_to_id !== null) task.assignTo = parts.assign_to_id;
   if (parts.agent_id !== null && !isUnassigned(row.status)) task.assignedTo = parts.agent_id;
@@ -82,6 +83,8 @@ function addTimes(task: StoredTask, row: TaskRow): void {
   if (row.assigned_at !== null) task.assignedAt = iso(row.assigned_at);
   if (row.started_at !== null) task.startedAt = iso(row.started_at);
   if (isLive(row)) task.deadline = iso(row.deadline_at);
+  const startBy = startDeadlineOf(row);
+  if (startBy !== undefined) task.startDeadline = iso(startBy);
   if (row.ended_at !== null) task.endedAt = iso(row.ended_at);
 }
 

@@ -20,6 +20,8 @@ export interface TaskRow {
   retries_used: number;
   max_retries: number;
   timeout_milliseconds: number;
+  /** null: an attempt may be started until its deadline. */
+  start_timeout_milliseconds: number | null;
   unmet_dependencies: number;
   cancel_requested: number;
   percent: number | null;
@@ -57,6 +59,7 @@ export const TASK_ROW_COLUMNS = [
   "retries_used",
   "max_retries",
   "timeout_milliseconds",
+  "start_timeout_milliseconds",
   "unmet_dependencies",
   "cancel_requested",
   "percent",
@@ -124,6 +127,14 @@ export function isLive<Row extends Pick<TaskRow, "status" | "agent_no">>(
   task: Row,
 ): task is Row & Pick<LiveTask, "agent_no" | "assigned_at" | "deadline_at"> {
   return (task.status === "assigned" || task.status === "running") && task.agent_no !== null;
+}
+
+/** When the current attempt is taken back unless it is started; undefined: never, or it was started. */
+export function startDeadlineOf(
+  task: Pick<TaskRow, "status" | "assigned_at" | "start_timeout_milliseconds">,
+): number | undefined {
+  const { status, assigned_at: assignedAt, start_timeout_milliseconds: limit } = task;
+  return status !== "assigned" || assignedAt === null || limit === null ? undefined : assignedAt + limit;
 }
 
 /** Whether it has reached a final status. */

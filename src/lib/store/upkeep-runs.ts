@@ -35,6 +35,7 @@ export interface LeaseSweep {
 
 export interface TaskSweep {
   tasksTimedOut: number;
+  tasksNotStarted: number;
   tasksRequeued: number;
   tasksExpired: number;
   questionsTimedOut: number;
@@ -47,6 +48,7 @@ export interface TaskSweep {
 /** The counts of a step that did nothing. */
 export const NOTHING_SWEPT: Readonly<Omit<TaskSweep, "next">> = {
   tasksTimedOut: 0,
+  tasksNotStarted: 0,
   tasksRequeued: 0,
   tasksExpired: 0,
   questionsTimedOut: 0,
@@ -57,6 +59,8 @@ export const NOTHING_SWEPT: Readonly<Omit<TaskSweep, "next">> = {
 /** The steps, in order; hand-outs come last, for all that the others have freed. */
 export type SweepPosition =
   | { step: "deadlines" }
+  /** Attempts that were not started in time. */
+  | { step: "starts" }
   /** Tasks whose own time is over. */
   | { step: "expiries" }
   /** Questions that nobody has answered in time. */
@@ -95,6 +99,7 @@ export async function runSweep(steps: SweepSteps): Promise<SweepReport> {
     messagesExpired: 0,
     messagesDeadLettered: 0,
     tasksTimedOut: 0,
+    tasksNotStarted: 0,
     tasksRequeued: 0,
     tasksExpired: 0,
     questionsTimedOut: 0,
@@ -137,6 +142,7 @@ async function sweepAllTasks(steps: SweepSteps, report: SweepReport): Promise<vo
   do {
     const step: TaskSweep = await steps.sweepTasks(position);
     report.tasksTimedOut += step.tasksTimedOut;
+    report.tasksNotStarted += step.tasksNotStarted;
     report.tasksRequeued += step.tasksRequeued;
     report.tasksExpired += step.tasksExpired;
     report.questionsTimedOut += step.questionsTimedOut;

@@ -18,7 +18,7 @@ const SHARED = {
       c.enrolment_request, c.capabilities, c.max_concurrent_tasks, c.idle_days, c.token_days, c.renews
     FROM @credentials AS c LEFT JOIN @agents AS a ON a.agent_no = c.agent_no ORDER BY c.credential_no`,
   tasks: `SELECT t.task_id, s.agent_id AS supervisor, t.task_type, t.priority, t.status, t.version, t.last_outcome, t.silent_at, d.capabilities, n.agent_id AS assign_to,
-      a.agent_id, t.attempt, t.retries_used, t.max_retries, t.timeout_milliseconds, t.unmet_dependencies, t.cancel_requested,
+      a.agent_id, t.attempt, t.retries_used, t.max_retries, t.timeout_milliseconds, t.start_timeout_milliseconds, t.unmet_dependencies, t.cancel_requested,
       t.[percent], t.created_at, t.available_at, t.assigned_at, t.started_at, t.deadline_at, t.ended_at, t.parent_task_id,
       t.idempotency_key, t.request_hash, b.description, b.parameters, b.key_version, b.preferred_capabilities
     FROM @tasks AS t JOIN @task_bodies AS b ON b.task_no = t.task_no JOIN @demands AS d ON d.demand_no = t.demand_no

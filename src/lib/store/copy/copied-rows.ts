@@ -100,6 +100,7 @@ export type CopiedTask = {
   retries_used: number;
   max_retries: number;
   timeout_milliseconds: number;
+  start_timeout_milliseconds: number | null;
   unmet_dependencies: number;
   /** Tasks that still wait for this one. */
   dependents: number;

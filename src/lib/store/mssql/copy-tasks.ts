@@ -28,6 +28,7 @@ const TASK = {
   retries_used: "int",
   max_retries: "int",
   timeout_milliseconds: "bigint",
+  start_timeout_milliseconds: "bigint",
   unmet_dependencies: "int",
   dependents: "int",
   cancel_requested: "bit",
@@ -98,10 +99,10 @@ JOIN (SELECT x.task_no, ROW_NUMBER() OVER (ORDER BY x.task_no) AS place FROM @nu
 `;
 
 const INSERT_TASKS = `INSERT INTO dbo.tasks (task_no, task_id, supervisor_no, task_type, priority, status, version, demand_no, assign_to_no, agent_no,
-  attempt, last_outcome, retries_used, max_retries, timeout_milliseconds, unmet_dependencies, dependents, cancel_requested, [percent],
+  attempt, last_outcome, retries_used, max_retries, timeout_milliseconds, start_timeout_milliseconds, unmet_dependencies, dependents, cancel_requested, [percent],
   created_at, available_at, assigned_at, started_at, deadline_at, silent_at, ended_at, parent_task_id, idempotency_key, request_hash)
 SELECT n.task_no, r.task_id, s.agent_no, r.task_type, r.priority, r.status, r.version, d.demand_no, w.agent_no, a.agent_no,
-  r.attempt, r.last_outcome, r.retries_used, r.max_retries, r.timeout_milliseconds, r.unmet_dependencies, r.dependents, r.cancel_requested,
+  r.attempt, r.last_outcome, r.retries_used, r.max_retries, r.timeout_milliseconds, r.start_timeout_milliseconds, r.unmet_dependencies, r.dependents, r.cancel_requested,
   r.[percent], r.created_at, r.available_at, r.assigned_at, r.started_at, r.deadline_at, r.silent_at, r.ended_at, r.parent_task_id,
   r.idempotency_key, r.request_hash
 FROM @rows AS r JOIN @numbered AS n ON n.position = r.position

@@ -35,6 +35,9 @@ export function encodeNewTask({ task, operationId }: NewTaskCall): { [key: strin
     priority: PRIORITIES.indexOf(task.priority),
     maxRetries: task.maxRetries,
     timeoutMilliseconds: Math.ceil(task.timeoutSeconds * 1_000),
+    ...(task.startTimeoutSeconds === undefined
+      ? {}
+      : { startTimeoutMilliseconds: Math.ceil(task.startTimeoutSeconds * 1_000) }),
     parentTaskId: task.parentTaskId ?? null,
     idempotencyKey: task.idempotencyKey ?? null,
     requestHash: task.requestHash,

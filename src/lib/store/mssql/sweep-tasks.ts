@@ -20,6 +20,8 @@ export function sweepTasks(
   switch (position.step) {
     case "deadlines":
       return timeOut(connection);
+    case "starts":
+      return releaseUnstarted(connection);
     case "expiries":
       return endStep(connection, EXPIRE);
     case "questions":
@@ -50,7 +52,19 @@ const TIME_OUT = upkeepStep<object, { found: number; timed_out: number; requeued
 async function timeOut(connection: Connection): Promise<TaskSweep> {
   const { found, timed_out: tasksTimedOut, requeued: tasksRequeued } = await connection.run(TIME_OUT, {});
   const more = found === TIMEOUTS_PER_TRANSACTION;
-  return swept({ tasksTimedOut, tasksRequeued }, { step: more ? "deadlines" : "expiries" });
+  return swept({ tasksTimedOut, tasksRequeued }, { step: more ? "deadlines" : "starts" });
+}
+
+const RELEASE_UNSTARTED = upkeepStep<object, { found: number; released: number; requeued: number }>({
+  name: "release-unstarted-tasks",
+  sql: procedure("release_unstarted_tasks"),
+});
+
+/** Takes back attempts that nobody started in time: as released, in their old place. */
+async function releaseUnstarted(connection: Connection): Promise<TaskSweep> {
+  const { found, released, requeued: tasksRequeued } = await connection.run(RELEASE_UNSTARTED, {});
+  const more = found === TIMEOUTS_PER_TRANSACTION;
+  return swept({ tasksNotStarted: released, tasksRequeued }, { step: more ? "starts" : "expiries" });
 }
 
 interface Ended {

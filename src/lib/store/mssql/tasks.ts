@@ -15,9 +15,9 @@ const ASSIGN = procedure("assign_tasks");
 const ASSIGN_ONE = procedure("assign_task");
 
 /** Whether assign_task can try it. */
-function isPlain({ assignTo, dependsOn, preferredCapabilities, expiresAt, question }: NewTask): boolean {
+function isPlain({ assignTo, dependsOn, preferredCapabilities, ...task }: NewTask): boolean {
   const named = assignTo !== undefined || dependsOn.length > 0 || preferredCapabilities.length > 0;
-  return !named && expiresAt === undefined && question === undefined;
+  return !named && [task.expiresAt, task.question, task.startTimeoutSeconds].every((more) => more === undefined);
 }
 
 interface AssignedRow extends OutcomeRow {

@@ -14,6 +14,9 @@ export const COUNT_AGAINST_AGENT: readonly string[] = ["failed", "timed_out", "a
 /** Outcomes after which the task waits before it is tried again; after the others it keeps its place. */
 export const BACK_OFF: readonly string[] = ["failed", "timed_out"];
 
+/** Why an attempt was released that its agent did not start within the task's startTimeoutSeconds. */
+export const NOT_STARTED = "NOT_STARTED";
+
 /** A list of T-SQL and SQLite: 'assigned', 'running' */
 export function sqlWords(words: readonly string[]): string {
   return words.map((word) => `'${word}'`).join(", ");

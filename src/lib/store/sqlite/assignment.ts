@@ -3,6 +3,7 @@ import type { Explanation } from "../../model/task.ts";
 import { PRIORITIES } from "../../model/values.ts";
 import { iso } from "../instants.ts";
 import type { NewTask } from "../store.ts";
+import { startDeadlineOf } from "../task-records.ts";
 import { type AgentRow, agentByNo, changeAgent } from "./agent-rows.ts";
 import { setsByNo, setsOfDemand, type Wanted, type Weighed, weigh } from "./candidates.ts";
 import { findDemand, workingSetsThatMeet } from "./capability-sets.ts";
@@ -88,6 +89,8 @@ export function recordAssignment(
     taskType: task.task_type,
     deadline: iso(task.deadline_at),
   };
+  const startBy = startDeadlineOf(task);
+  if (startBy !== undefined) payload.startDeadline = iso(startBy);
   if (task.suspensions > 0) payload.resume = { reason: resumedBy(transaction, task.task_no) };
   writeSystemMessage(transaction, agent, {
     type: "task_assignment",

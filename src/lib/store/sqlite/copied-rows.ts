@@ -42,7 +42,7 @@ const CREDENTIALS = `SELECT c.credential_id, c.kind, a.agent_id, c.secret_hash, 
 
 /** All that are not in the archive: ended ones past their retention are about to go there, and would be missed. */
 const TASKS = `SELECT t.task_no, t.task_id, 0 AS archived, s.agent_id AS supervisor_id, t.task_type, t.priority, t.status,
-    t.version, d.capabilities, n.agent_id AS assign_to_id, a.agent_id, t.attempt, t.last_outcome, t.retries_used, t.max_retries, t.timeout_milliseconds,
+    t.version, d.capabilities, n.agent_id AS assign_to_id, a.agent_id, t.attempt, t.last_outcome, t.retries_used, t.max_retries, t.timeout_milliseconds, t.start_timeout_milliseconds,
     t.unmet_dependencies, (SELECT count(*) FROM task_dependencies w WHERE w.depends_on = t.task_id AND w.settled = 0) AS dependents,
     t.cancel_requested, t.percent, t.created_at, t.available_at, t.assigned_at, t.started_at, t.deadline_at, t.silent_at, t.ended_at,
     t.parent_task_id, t.idempotency_key, t.request_hash, b.description, b.parameters, b.key_version, b.traceparent,

@@ -58,8 +58,13 @@ const RELEASES = `SELECT count(*) AS releases FROM (SELECT 1 FROM task_attempts
 
 function lossOf(transaction: Transaction, task: TaskRow, outcome: "agent_inactive" | "released"): Loss {
   if (outcome === "agent_inactive") return { outcome, error: "AGENT_INACTIVE", retryable: true };
+  return releaseOf(transaction, task, "RELEASED");
+}
+
+/** An attempt that is given back without a mark against its agent; it uses a retry only past FREE_RELEASES_PER_HOUR. */
+export function releaseOf(transaction: Transaction, task: TaskRow, error: string): Loss {
   // Agents that come and go in a loop would otherwise make attempts of one task without end.
   const since = transaction.now - HOUR_MILLISECONDS;
   const releases = transaction.get<{ releases: number }>(RELEASES, task.task_no, since)?.releases ?? 0;
-  return { outcome, error: "RELEASED", retryable: true, costsRetry: releases >= FREE_RELEASES_PER_HOUR };
+  return { outcome: "released", error, retryable: true, costsRetry: releases >= FREE_RELEASES_PER_HOUR };
 }

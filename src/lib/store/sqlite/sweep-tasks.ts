@@ -1,11 +1,12 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../model/limits.ts";
 import { EXPIRED } from "../rules/suspensions.ts";
-import { LIVE_STATUSES, sqlWords } from "../rules/task-outcomes.ts";
+import { LIVE_STATUSES, NOT_STARTED, sqlWords } from "../rules/task-outcomes.ts";
 import { NOTHING_SWEPT, type SweepPosition, type TaskSweep } from "../upkeep-runs.ts";
 import { agentByNo, changeAgent } from "./agent-rows.ts";
 import { timeOutQuestions } from "./answers.ts";
 import { settleDependents, settleLeft } from "./dependencies.ts";
 import { handOut } from "./hand-out.ts";
+import { releaseOf } from "./release-tasks.ts";
 import { afterAttempt, endAttempt, endTask, fateOf, type Loss, meetFate } from "./task-endings.ts";
 import { isLive, TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
@@ -23,6 +24,8 @@ export function sweepTasks(transaction: Transaction, position: SweepPosition = {
   switch (position.step) {
     case "deadlines":
       return timeOut(transaction);
+    case "starts":
+      return releaseUnstarted(transaction);
     case "expiries":
       return expire(transaction);
     case "questions":
@@ -50,21 +53,38 @@ const TIMED_OUT: Loss = { outcome: "timed_out", error: "TIMED_OUT", retryable: t
 /** Takes back attempts past their deadline. */
 function timeOut(transaction: Transaction): TaskSweep {
   const overdue = transaction.all<TaskRow>(OVERDUE, transaction.now, TIMEOUTS_PER_TRANSACTION);
-  let tasksRequeued = 0;
-  for (const task of overdue) {
+  const tasksRequeued = lose(transaction, overdue, () => TIMED_OUT);
+  const more = overdue.length === TIMEOUTS_PER_TRANSACTION;
+  return swept({ tasksTimedOut: overdue.length, tasksRequeued }, { step: more ? "deadlines" : "starts" });
+}
+
+/** Ends the attempts; dependents of what fails are left to a later step. @returns how many tasks wait again */
+function lose(transaction: Transaction, tasks: readonly TaskRow[], lossOf: (task: TaskRow) => Loss): number {
+  let requeued = 0;
+  for (const task of tasks) {
     if (!isLive(task)) continue;
-    const fate = fateOf(task, TIMED_OUT);
+    const loss = lossOf(task);
+    const fate = fateOf(task, loss);
     const agent = agentByNo(transaction, task.agent_no);
     const changes = afterAttempt(agent, task, fate.outcome, transaction.now);
     endAttempt(transaction, task, fate.outcome);
     changeAgent(transaction, agent, changes);
-    meetFate(transaction, task, TIMED_OUT, fate);
-    if (fate.status === "pending") tasksRequeued += 1;
-    // Leaves its dependents to the next step.
+    meetFate(transaction, task, loss, fate);
+    if (fate.status === "pending") requeued += 1;
     else settleDependents(transaction, [{ taskId: task.task_id, end: "failed" }], 0);
   }
-  const more = overdue.length === TIMEOUTS_PER_TRANSACTION;
-  return swept({ tasksTimedOut: overdue.length, tasksRequeued }, { step: more ? "deadlines" : "expiries" });
+  return requeued;
+}
+
+const UNSTARTED = `SELECT ${TASK_COLUMNS} FROM tasks INDEXED BY tasks_unstarted
+  WHERE status = 'assigned' AND start_timeout_milliseconds IS NOT NULL AND start_deadline_at <= ? ORDER BY start_deadline_at LIMIT ?`;
+
+/** Takes back attempts that nobody started in time: as released, in their old place. */
+function releaseUnstarted(transaction: Transaction): TaskSweep {
+  const late = transaction.all<TaskRow>(UNSTARTED, transaction.now, TIMEOUTS_PER_TRANSACTION);
+  const tasksRequeued = lose(transaction, late, (task) => releaseOf(transaction, task, NOT_STARTED));
+  const more = late.length === TIMEOUTS_PER_TRANSACTION;
+  return swept({ tasksNotStarted: late.length, tasksRequeued }, { step: more ? "starts" : "expiries" });
 }
 
 const EXPIRING = `SELECT ${TASK_COLUMNS} FROM tasks INDEXED BY tasks_expiring

@@ -124,6 +124,8 @@ function newRow(
     retries_used: 0,
     max_retries: input.maxRetries,
     timeout_milliseconds: Math.ceil(input.timeoutSeconds * 1_000),
+    start_timeout_milliseconds:
+      input.startTimeoutSeconds === undefined ? null : Math.ceil(input.startTimeoutSeconds * 1_000),
     unmet_dependencies: unmet,
     cancel_requested: 0,
     percent: null,

@@ -33,6 +33,22 @@ export function taskRoutes(api: () => Api): void {
       }
     });
 
+    it("say by when they have to be started", async () => {
+      const { capability, supervisor, worker } = await team(api());
+      const body = { supervisor, taskType: "build", requiredCapabilities: [capability], startTimeoutSeconds: 600 };
+      const { taskId } = (await api().ok("POST /tasks", {}, { body })) as Assigned;
+      const task = (await api().ok("GET /tasks/{taskId}", { taskId })) as { startDeadline: string; assignedAt: string };
+      expect(Date.parse(task.startDeadline) - Date.parse(task.assignedAt)).toBe(600_000);
+      const path = { agentId: worker };
+      const { messages } = (await api().ok("POST /agents/{agentId}/messages/receive", path)) as {
+        messages: { payload: unknown }[];
+      };
+      expect(messages[0]?.payload).toMatchObject({ taskId, startDeadline: task.startDeadline });
+      for (const wrong of [{ startTimeoutSeconds: 0 }, { requiredCapabilities: [], question: { text: "Go?" } }]) {
+        expectProblem(await api().call("POST /tasks", {}, { body: { ...body, ...wrong } }), "INVALID_REQUEST");
+      }
+    });
+
     it("go from assignment to a result that the supervisor receives", async () => {
       const { capability, supervisor, worker } = await team(api());
       const body = { supervisor, taskType: "build", requiredCapabilities: [capability], parameters: { n: 1 } };

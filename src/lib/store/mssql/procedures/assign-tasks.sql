@@ -45,7 +45,10 @@ BEGIN
     explanation = @explanation, receiver_no = @chosenNo, message_type = 'task_assignment',
     payload = CONCAT('{"taskId":"', task_id, '","attempt":', attempt, ',"taskType":"', task_type, '","deadline":"', CONCAT(REPLACE(CONVERT(varchar(19), DATEADD(SECOND, (@now + timeout_milliseconds) / 1000 % 86400,
         DATEADD(DAY, (@now + timeout_milliseconds) / 86400000, CONVERT(datetime2(3), '19700101'))), 120), ' ', 'T'), '.',
-        RIGHT(CONCAT('00', (@now + timeout_milliseconds) % 1000), 3), 'Z'), '"}') WHERE place = @place;
+        RIGHT(CONCAT('00', (@now + timeout_milliseconds) % 1000), 3), 'Z'), '"',
+        CASE WHEN start_timeout_milliseconds IS NOT NULL THEN CONCAT(',"startDeadline":"', REPLACE(CONVERT(varchar(19), DATEADD(SECOND, (@now + start_timeout_milliseconds) / 1000 % 86400,
+          DATEADD(DAY, (@now + start_timeout_milliseconds) / 86400000, CONVERT(datetime2(3), '19700101'))), 120), ' ', 'T'), '.',
+          RIGHT(CONCAT('00', (@now + start_timeout_milliseconds) % 1000), 3), 'Z"') END, '}') WHERE place = @place;
     SET @place = (SELECT MIN(place) FROM @plan WHERE becomes IS NULL);
   END;
   SELECT @planned = COUNT(*), @agents = COUNT(DISTINCT agent_no) FROM @plan WHERE becomes IN ('assigned', 'pending', 'input_required', 'blocked', 'failed', 'cancelled');

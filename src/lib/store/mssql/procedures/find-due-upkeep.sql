@@ -23,6 +23,7 @@ SELECT TOP (1) @left = 1 FROM dbo.agents AS a WHERE a.mailbox_left = 1
   AND (a.status_changed_at <= @now - 60000 /* SEND_UNDER_WAY_MILLISECONDS */ OR (EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.receiver_no = a.agent_no AND m.status = 'queued')
     OR EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.receiver_no = a.agent_no AND m.status = 'leased')));
 SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status IN ('assigned', 'running') AND t.deadline_at <= @now;
+SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status = 'assigned' AND t.start_timeout_milliseconds IS NOT NULL AND t.start_deadline_at <= @now;
 SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.expires_at IS NOT NULL AND t.ended_at IS NULL AND t.expires_at <= @now;
 SELECT TOP (1) @tasks = 1 FROM dbo.task_questions AS q WHERE q.state = 'open' AND q.expires_at IS NOT NULL AND q.expires_at <= @now;
 SELECT TOP (1) @tasks = 1 FROM dbo.ended_dependencies;

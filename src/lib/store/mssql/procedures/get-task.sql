@@ -2,7 +2,7 @@
 CREATE PROCEDURE release.get_task
   @taskId varchar(128)
 AS
-SELECT t.task_no, t.task_id, t.supervisor_no, t.task_type, t.priority, t.status, t.demand_no, t.assign_to_no, t.agent_no, t.attempt, t.retries_used, t.max_retries, t.timeout_milliseconds, t.unmet_dependencies, CAST(t.cancel_requested AS int) AS cancel_requested, t.[percent], t.created_at, t.available_at, t.assigned_at, t.started_at, t.deadline_at, t.ended_at, t.parent_task_id,
+SELECT t.task_no, t.task_id, t.supervisor_no, t.task_type, t.priority, t.status, t.demand_no, t.assign_to_no, t.agent_no, t.attempt, t.retries_used, t.max_retries, t.timeout_milliseconds, t.start_timeout_milliseconds, t.unmet_dependencies, CAST(t.cancel_requested AS int) AS cancel_requested, t.[percent], t.created_at, t.available_at, t.assigned_at, t.started_at, t.deadline_at, t.ended_at, t.parent_task_id,
   t.version, t.last_outcome, t.expires_at, CAST(t.gate AS int) AS gate, t.suspensions, s.agent_id AS supervisor_id, n.agent_id AS assign_to_id, a.agent_id,
   d.capabilities AS required, b.description, b.parameters, b.key_version, b.traceparent, b.preferred_capabilities AS preferred, o.note, o.result,
   o.key_version AS result_key_version, o.error,

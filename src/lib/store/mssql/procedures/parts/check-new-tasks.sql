@@ -2,10 +2,10 @@
 -- 'blocked' for those that depend on another, 'failed' for those that depend on one that did not complete, and 'cancelled' for those
 -- that are not needed.
 INSERT INTO @plan (place, task_no, task_id, task_type, priority, demand_no, named_no, attempt,
-  timeout_milliseconds, becomes, code, subject, known_id, own, supervisor_no, max_retries, parent_task_id,
+  timeout_milliseconds, start_timeout_milliseconds, becomes, code, subject, known_id, own, supervisor_no, max_retries, parent_task_id,
   idempotency_key, request_hash, operation_id, depends, prefers, unmet, capabilities_hash, gate, asks, stops, expires_at, stale, wakes, actor)
 SELECT j.item, @taskNumbers * 4096 /* TASKS_PER_NUMBER */ + j.item, j.task_id, j.task_type, j.priority, d.demand_no, w.agent_no, 1,
-  j.timeout_milliseconds, CASE WHEN c.code IS NOT NULL THEN 'refused' WHEN k.task_id IS NOT NULL THEN 'repeat' END,
+  j.timeout_milliseconds, j.start_timeout_milliseconds, CASE WHEN c.code IS NOT NULL THEN 'refused' WHEN k.task_id IS NOT NULL THEN 'repeat' END,
   c.code, CASE c.code WHEN 'FORBIDDEN' THEN s.role WHEN 'IDEMPOTENCY_MISMATCH' THEN k.request_hash
     WHEN 'AGENT_NOT_FOUND' THEN CASE WHEN s.agent_no IS NULL THEN 'supervisor' ELSE 'assignTo' END END,
   k.task_id, CASE WHEN k.operation_id = j.operation_id THEN 1 ELSE 0 END, s.agent_no, j.max_retries, j.parent_task_id,
@@ -14,7 +14,7 @@ SELECT j.item, @taskNumbers * 4096 /* TASKS_PER_NUMBER */ + j.item, j.task_id, j
   CASE WHEN c.code IS NULL AND s.status = 'inactive' THEN 1 ELSE 0 END, j.actor
 FROM OPENJSON(@items) WITH (item int, operation_id uniqueidentifier '$.operationId', task_id varchar(128) '$.taskId', supervisor varchar(128),
   actor varchar(128), assign_to varchar(128) '$.assignTo', task_type varchar(128) '$.taskType', priority tinyint, max_retries int '$.maxRetries',
-  timeout_milliseconds bigint '$.timeoutMilliseconds', parent_task_id varchar(128) '$.parentTaskId',
+  timeout_milliseconds bigint '$.timeoutMilliseconds', start_timeout_milliseconds bigint '$.startTimeoutMilliseconds', parent_task_id varchar(128) '$.parentTaskId',
   idempotency_key varchar(64) '$.idempotencyKey', request_hash varchar(64) '$.requestHash',
   capabilities_hash varchar(43) '$.capabilitiesHash', depends int, prefers int, gate bit, asks bit, stops bit, expires_at bigint '$.expiresAt') AS j
 LEFT JOIN dbo.agents AS s ON s.agent_id = j.supervisor COLLATE Latin1_General_100_BIN2

@@ -3,7 +3,7 @@
 -- dependencies that have not completed; lost: the first of them that never will. stale: the supervisor's heartbeat is
 -- to be renewed; wakes: it has fallen silent. stops: a failure in its workflow cancels it.
 DECLARE @plan TABLE (place int NOT NULL PRIMARY KEY, task_no bigint NOT NULL, task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, task_type varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, priority tinyint NOT NULL,
-  demand_no int NULL, named_no int NULL, attempt int NOT NULL, timeout_milliseconds bigint NOT NULL, preferred nvarchar(max) NULL,
+  demand_no int NULL, named_no int NULL, attempt int NOT NULL, timeout_milliseconds bigint NOT NULL, start_timeout_milliseconds bigint NULL, preferred nvarchar(max) NULL,
   becomes varchar(24) COLLATE Latin1_General_100_BIN2 NULL, agent_no int NULL, set_no int NULL, fills int NULL, explanation varchar(max) NULL,
   receiver_no int NULL, message_type varchar(24) COLLATE Latin1_General_100_BIN2 NULL, payload varchar(max) NULL,
   code varchar(24) COLLATE Latin1_General_100_BIN2 NULL, subject varchar(128) COLLATE Latin1_General_100_BIN2 NULL, known_id varchar(128) COLLATE Latin1_General_100_BIN2 NULL, own bit NULL, supervisor_no int NULL, max_retries int NOT NULL,

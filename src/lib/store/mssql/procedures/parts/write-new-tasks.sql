@@ -16,10 +16,10 @@ BEGIN
 BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
 END;
 INSERT INTO dbo.tasks (task_no, task_id, supervisor_no, task_type, priority, status, demand_no, assign_to_no,
-  agent_no, version, attempt, max_retries, timeout_milliseconds, unmet_dependencies, cancel_requested, created_at, available_at, assigned_at, deadline_at,
+  agent_no, version, attempt, max_retries, timeout_milliseconds, start_timeout_milliseconds, unmet_dependencies, cancel_requested, created_at, available_at, assigned_at, deadline_at,
   ended_at, workflow_no, stops, parent_task_id, expires_at, gate, idempotency_key, request_hash, operation_id)
 SELECT n.task_no, n.task_id, n.supervisor_no, n.task_type, n.priority, n.becomes, n.demand_no, n.named_no, n.agent_no,
-  CASE WHEN n.becomes IN ('failed', 'cancelled') THEN 2 ELSE 1 END, CASE WHEN n.agent_no IS NULL THEN 0 ELSE 1 END, n.max_retries, n.timeout_milliseconds, n.unmet,
+  CASE WHEN n.becomes IN ('failed', 'cancelled') THEN 2 ELSE 1 END, CASE WHEN n.agent_no IS NULL THEN 0 ELSE 1 END, n.max_retries, n.timeout_milliseconds, n.start_timeout_milliseconds, n.unmet,
   CASE WHEN n.becomes = 'cancelled' THEN 1 ELSE 0 END, @now, @now,
   CASE WHEN n.agent_no IS NOT NULL THEN @now END, CASE WHEN n.agent_no IS NOT NULL THEN @now + n.timeout_milliseconds END,
   CASE WHEN n.becomes IN ('failed', 'cancelled') THEN @now END, @workflowNo, n.stops, n.parent_task_id, n.expires_at, n.gate, n.idempotency_key, n.request_hash, n.operation_id
