@@ -7,8 +7,8 @@ import { LONG_REQUEST_BYTES, nextRound } from "./event-loop.ts";
  * whose last ones were dear (request-cost.ts). On an idle process the rounds pass at once.
  */
 
-/** A request needs as many to be read, carried out, committed and answered. */
-const ROUNDS_BETWEEN = 4;
+/** A request needs as many: four to be read in steps, and then to be carried out, committed and answered. */
+const ROUNDS_BETWEEN = 7;
 /** Bytes of bodies that wait for their turn at most. */
 const WAITING_MAX_BYTES = 64 * 1024 * 1024;
 

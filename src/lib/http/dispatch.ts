@@ -92,8 +92,8 @@ async function serve(services: Services, route: Route, raw: RawRequest, shown: C
   if (turn !== undefined) await turn;
   const cost = { milliseconds: 0, bytes };
   try {
-    const parsed = parsedAtCost(route, raw, cost);
-    if (bytes >= LONG_REQUEST_BYTES) await nextRound();
+    const steps = parseInput(route, raw);
+    const parsed = bytes < LONG_REQUEST_BYTES ? parsedAtOnce(steps, cost) : await parsedInRounds(steps, cost);
     const reply = await handle(services, route, shown, parsed, raw, cost);
     cost.bytes += reply.text.length;
     return reply;
@@ -111,12 +111,29 @@ interface Cost {
   bytes: number;
 }
 
-function parsedAtCost(route: Route, raw: RawRequest, cost: Cost): RequestParts {
+type ParsingSteps = ReturnType<typeof parseInput>;
+
+function parsedAtOnce(steps: ParsingSteps, cost: Cost): RequestParts {
   const elapsed = stopwatch();
   try {
-    return parseInput(route, raw);
+    for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return step.value;
   } finally {
     cost.milliseconds += elapsed();
+  }
+}
+
+/** Everything else that has arrived is served between the steps, and is not charged to this caller. */
+async function parsedInRounds(steps: ParsingSteps, cost: Cost): Promise<RequestParts> {
+  for (;;) {
+    const elapsed = stopwatch();
+    let step: ReturnType<ParsingSteps["next"]>;
+    try {
+      step = steps.next();
+    } finally {
+      cost.milliseconds += elapsed();
+    }
+    await nextRound();
+    if (step.done === true) return step.value;
   }
 }
 
