@@ -13,6 +13,8 @@ export const CALM: StoreSettings = {
   heartbeatTimeoutSeconds: 864_000,
   defaultTimeoutSeconds: 300,
   maxRetries: 3,
+  maxTaskDepth: 8,
+  maxTasksPerRoot: 1_000,
   maxMailbox: 10_000_000,
   messageRetentionDays: 365,
   deadLetterRetentionDays: 365,

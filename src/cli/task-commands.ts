@@ -132,6 +132,7 @@ interface AssignOptions {
   afterFailure?: string[];
   parent?: string;
   to?: string;
+  children?: string[];
   expiresAt?: string;
   question?: string;
   taskId?: string;
@@ -168,6 +169,11 @@ function addAssign(tasks: Command, runner: Runner): void {
       .option("--after-failure <list>", "task ids that must have failed or been cancelled first", toList)
       .option("--parent <taskId>", "parent task, to filter lists by")
       .option("--to <agentId>", "only this worker")
+      .option(
+        "--children <list>",
+        "task types that the worker may make children of; type* for all that begin so",
+        toList,
+      )
       .option("--expires-at <time>", "when the task ends wherever it is (ISO 8601)")
       .option("--question <json>", "make it a gate: its answer is the result, and no worker gets it (JSON, @file or -)")
       .option("--task-id <id>", "your own id; a repeat with the same id assigns nothing twice");
@@ -187,6 +193,7 @@ function addAssign(tasks: Command, runner: Runner): void {
     ...given({ timeoutSeconds: options.timeoutSeconds, maxRetries: options.maxRetries }),
     ...given({ dependsOn: dependenciesOf(options), parentTaskId: options.parent, assignTo: options.to }),
     ...given({ expiresAt: options.expiresAt }),
+    ...(options.children === undefined ? {} : { children: { taskTypes: options.children } }),
     ...(options.question === undefined ? {} : { question: askSchema.parse(await read(options.question)) }),
   });
   assign.action((taskType: string, options: AssignOptions, command: Command) =>

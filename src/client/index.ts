@@ -25,7 +25,7 @@ export {
   type WorkflowState,
 } from "./supervisor.ts";
 export type { TaskContext, TaskHandler } from "./task-context.ts";
-export type { SuspendOptions, TaskSuspension } from "./task-suspension.ts";
+export type { Child, SuspendOptions, TaskSuspension } from "./task-suspension.ts";
 export { isUnreachable } from "./transport-errors.ts";
 export { Worker } from "./worker.ts";
 export type { StopOptions, WorkerEvent, WorkerOptions } from "./worker-options.ts";

@@ -52,7 +52,7 @@ export function readAssignment({
 
 function readResume(payload: JsonValue): Resume | undefined {
   const { reason, checkpoint, questionId, answer, answeredBy } = members(payload);
-  if (reason !== "answered" && reason !== "time") return undefined;
+  if (reason !== "answered" && reason !== "time" && reason !== "children_ended") return undefined;
   const resume: Resume = { reason };
   if (checkpoint !== undefined) resume.checkpoint = checkpoint;
   if (typeof questionId === "string") resume.questionId = questionId;

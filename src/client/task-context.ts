@@ -1,7 +1,7 @@
 import type { AskInput } from "../lib/model/question.ts";
 import type { AgentClient } from "./agent-client.ts";
 import type { AssignedTask } from "./payloads.ts";
-import type { SuspendOptions, TaskSuspension } from "./task-suspension.ts";
+import type { Child, SuspendOptions, TaskSuspension } from "./task-suspension.ts";
 
 /** The task handler that a user writes, and its input. */
 
@@ -20,7 +20,7 @@ export interface TaskContext {
    */
   extend(seconds: number): Promise<void>;
   /**
-   * What the handler returns when it cannot go on until an answer or a time: the attempt ends without using a retry, and the task comes
+   * What the handler returns when it cannot go on until an answer, a time or the ends of children: the attempt ends without using a retry, and the task comes
    * again, to this agent if it has room, with `task.resume`.
    *
    * @example
@@ -34,6 +34,14 @@ export interface TaskContext {
    * if (task.resume?.answer === undefined) return context.ask({ text: "Deploy?", options: ["yes", "no"] });
    */
   ask(question: AskInput, checkpoint?: SuspendOptions["checkpoint"]): TaskSuspension;
+  /**
+   * The same with children, which are created in the same step: the task comes again when all of them have ended, in whatever way. The
+   * task must have been created with `children: { taskTypes }` that allow their types.
+   *
+   * @example
+   * if (task.resume === undefined) return context.spawn(files.map((file) => ({ taskType: "resize", parameters: { file } })));
+   */
+  spawn(tasks: Child[], checkpoint?: SuspendOptions["checkpoint"]): TaskSuspension;
   /** W3C Trace Context of the work on this attempt, for calls of others. `client` needs none where an SDK is registered. */
   traceparent: string | undefined;
   /** Passes a line to the worker's `onEvent`; it is not sent anywhere. */
@@ -42,7 +50,7 @@ export interface TaskContext {
 }
 
 /**
- * Works on one attempt. What it returns (JSON, or nothing) is the result, unless it is what `suspend` or `ask` gave; what it throws fails
+ * Works on one attempt. What it returns (JSON, or nothing) is the result, unless it is what `suspend`, `ask` or `spawn` gave; what it throws fails
  * the attempt.
  */
 export type TaskHandler = (task: AssignedTask, context: TaskContext) => unknown;

@@ -10,7 +10,7 @@ import { persist } from "./persist.ts";
 import type { CallOptions } from "./route-caller.ts";
 import type { TaskContext, TaskHandler } from "./task-context.ts";
 import { TaskProgress } from "./task-progress.ts";
-import { asking, type SuspendOptions, TaskSuspension } from "./task-suspension.ts";
+import { asking, type SuspendOptions, spawning, TaskSuspension } from "./task-suspension.ts";
 import { inSpan } from "./tracing.ts";
 
 /**
@@ -196,6 +196,7 @@ export class TaskRun {
       progress: (percent, note) => progress.report(percent, note),
       suspend: (options) => new TaskSuspension(options),
       ask: (question, checkpoint) => asking(question, checkpoint),
+      spawn: (tasks, checkpoint) => spawning(tasks, checkpoint),
       extend: (seconds) => {
         const extending = this.#extend(seconds);
         // A handler that does not wait for it learns of a loss by its signal.

@@ -1,6 +1,7 @@
 import { asHolder } from "../lib/http/held.ts";
 import { OWN_BODY } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
+import { BATCH_REQUEST_MAX_BYTES } from "../lib/model/limits.ts";
 import { working } from "./allowed-callers.ts";
 
 /** What the worker that holds the current attempt says about it. */
@@ -79,9 +80,9 @@ export const failTask = defineRoute({
 export const suspendTask = defineRoute({
   key: "POST /tasks/{taskId}/suspend",
   name: "suspendTask",
-  summary: "Suspends a task until a question is answered or a time is reached",
+  summary: "Suspends a task until a question is answered, a time is reached or children have ended",
   description:
-    "Ends the attempt and frees the slot; no retry is used. When the answer or the time comes, the task is assigned again, to the same agent if it has room, and the assignment tells the checkpoint and the answer in `resume`. A requested cancellation ends the task instead.",
+    "Ends the attempt and frees the slot; no retry is used. Children are tasks that are created in the same step, of the types that the task's `children` allow. When the answer, the time or the last end of a child comes, the task is assigned again, to the same agent if it has room, and the assignment tells the checkpoint and the answer in `resume`. A requested cancellation ends the task instead.",
   example: {
     body: {
       agentId: "backend-1",
@@ -94,6 +95,7 @@ export const suspendTask = defineRoute({
   idle: false,
   allow: working(OWN_BODY),
   statuses: [200],
+  maxBodyBytes: BATCH_REQUEST_MAX_BYTES,
   async handler(services, { params, body, caller }) {
     return { status: 200, body: await asHolder(caller, () => services.questions.suspend(params.taskId, body)) };
   },

@@ -12,6 +12,7 @@ import { MessageTypeRegistry } from "./domain/messages/message-type-registry.ts"
 import { PayloadSchemas } from "./domain/messages/payload-schemas.ts";
 import { Polls } from "./domain/messages/polls.ts";
 import { SystemMonitor } from "./domain/statistics/system-monitor.ts";
+import { ChildTasks } from "./domain/tasks/child-tasks.ts";
 import { SupervisorCoordinator } from "./domain/tasks/supervisor-coordinator.ts";
 import { TaskContents } from "./domain/tasks/task-contents.ts";
 import { TaskQuestions } from "./domain/tasks/task-questions.ts";
@@ -87,7 +88,9 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
   /** A credential has so many long polls in all, whatever they wait for. */
   const polls = new Polls();
   const watch = new TaskWatch({ store, clock, polls });
-  const questions = new TaskQuestions({ store, tasks, encryption, policy, watch });
+  const { defaultTimeoutSeconds, maxRetries } = config;
+  const children = new ChildTasks({ store, encryption, defaultTimeoutSeconds, maxRetries });
+  const questions = new TaskQuestions({ store, tasks, encryption, policy, watch, children });
   const refusals = new RefusalCounter({ store, clock });
   const credentials = new CredentialRegistry({ store });
   const gate =
@@ -126,16 +129,16 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
       contents: tasks,
       questions,
       watch,
-      defaultTimeoutSeconds: config.defaultTimeoutSeconds,
-      maxRetries: config.maxRetries,
+      defaultTimeoutSeconds,
+      maxRetries,
     }),
     workflows: new Workflows({
       store,
       contents: tasks,
       questions,
       encryption,
-      defaultTimeoutSeconds: config.defaultTimeoutSeconds,
-      maxRetries: config.maxRetries,
+      defaultTimeoutSeconds,
+      maxRetries,
     }),
     keyRotation,
     monitor,

@@ -32,6 +32,7 @@ import { assignmentContract } from "./tasks/assignment.ts";
 import { assignmentMessagesContract } from "./tasks/assignment-messages.ts";
 import { cancellationContract } from "./tasks/cancellation.ts";
 import { capabilitySetsContract } from "./tasks/capability-sets.ts";
+import { childrenContract } from "./tasks/children.ts";
 import { conditionsContract } from "./tasks/conditions.ts";
 import { dependenciesContract } from "./tasks/dependencies.ts";
 import { handoutsContract } from "./tasks/handouts.ts";
@@ -90,6 +91,7 @@ export const contracts = [
   freedNamesContract,
   conditionsContract,
   workflowsContract,
+  childrenContract,
   dependenciesContract,
   suspensionsContract,
   questionsContract,

@@ -131,6 +131,7 @@ const TABLES = [
     "task_attempts",
     "task_dependencies",
     "ended_dependencies",
+    "ended_parents",
     "task_outcomes",
     "task_bodies",
     "workflow_tasks",

@@ -26,6 +26,8 @@ export const CALM_SETTINGS: StoreSettings = {
   heartbeatTimeoutSeconds: 10 * YEAR_SECONDS,
   defaultTimeoutSeconds: 300,
   maxRetries: 3,
+  maxTaskDepth: 8,
+  maxTasksPerRoot: 1_000,
   maxMailbox: 100_000,
   messageRetentionDays: 7,
   deadLetterRetentionDays: 30,

@@ -36,6 +36,8 @@ const settingsSchema = z.object({
   AGENT_HTTP_PORT: writtenWhole(0, 65_535).default(7071),
   AGENT_DEFAULT_TIMEOUT: seconds.default(300),
   AGENT_MAX_RETRIES: writtenWhole(0, 100).default(3),
+  AGENT_MAX_TASK_DEPTH: writtenWhole(1, 1_000).default(8),
+  AGENT_MAX_TASKS_PER_ROOT: writtenWhole(1, 100_000).default(1_000),
   AGENT_HEARTBEAT_INTERVAL: seconds.default(30),
   AGENT_HEARTBEAT_TIMEOUT: seconds.optional(),
   AGENT_MAX_MAILBOX: writtenWhole(1).default(100_000),
@@ -66,6 +68,9 @@ export interface Config {
   security: SecuritySettings;
   defaultTimeoutSeconds: number;
   maxRetries: number;
+  /** How deep children of children may lie below the task that a supervisor made, and how many of all depths. */
+  maxTaskDepth: number;
+  maxTasksPerRoot: number;
   heartbeatIntervalSeconds: number;
   heartbeatTimeoutSeconds: number;
   maxMailbox: number;
@@ -90,12 +95,14 @@ export interface Config {
 export function storeSettings(config: Config): StoreSettings {
   const { heartbeatIntervalSeconds, heartbeatTimeoutSeconds, defaultTimeoutSeconds, maxRetries, maxMailbox } = config;
   const { messageRetentionDays, deadLetterRetentionDays, inactiveRetentionDays, taskRetentionDays } = config;
-  const { auditRetentionDays, auditMessages } = config;
+  const { auditRetentionDays, auditMessages, maxTaskDepth, maxTasksPerRoot } = config;
   return {
     heartbeatIntervalSeconds,
     heartbeatTimeoutSeconds,
     defaultTimeoutSeconds,
     maxRetries,
+    maxTaskDepth,
+    maxTasksPerRoot,
     maxMailbox,
     messageRetentionDays,
     deadLetterRetentionDays,
@@ -170,6 +177,8 @@ export function readConfig(environment: Environment, options: { underFunctions?:
     security,
     defaultTimeoutSeconds: settings.AGENT_DEFAULT_TIMEOUT,
     maxRetries: settings.AGENT_MAX_RETRIES,
+    maxTaskDepth: settings.AGENT_MAX_TASK_DEPTH,
+    maxTasksPerRoot: settings.AGENT_MAX_TASKS_PER_ROOT,
     heartbeatIntervalSeconds: settings.AGENT_HEARTBEAT_INTERVAL,
     heartbeatTimeoutSeconds,
     maxMailbox: settings.AGENT_MAX_MAILBOX,

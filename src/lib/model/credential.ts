@@ -9,6 +9,7 @@ import {
   SUBJECT_MAX_CHARACTERS,
   TERM_MAX_DAYS,
 } from "./limits.ts";
+import { PREFIX_MARK } from "./patterns.ts";
 import {
   capabilitySchema,
   durationSecondsSchema,
@@ -81,9 +82,6 @@ const subjectSchema = lineSchema(SUBJECT_MAX_CHARACTERS);
 export const objectIdSchema = z.guid().toLowerCase();
 
 const daysSchema = z.int().min(1).max(TERM_MAX_DAYS);
-
-/** Every capability that begins so. */
-export const PREFIX_MARK = "*";
 
 /**
  * What may be registered of capabilities: one byte for byte, or with `*` at its end every one that begins so. `python` allows

@@ -42,6 +42,10 @@ export const DEPENDENCIES_MAX = 200;
 /** Tasks of one workflow: they are created in one transaction, and stopped in one. */
 export const WORKFLOW_TASKS_MAX = 200;
 export const WORKFLOW_REQUEST_MAX_BYTES = 4 * 1024 * 1024;
+/** Children that one suspension makes. */
+export const CHILDREN_MAX = 100;
+/** Patterns of task types that a task may make children of. */
+export const CHILD_TYPES_MAX = 20;
 /** The text of a question. */
 export const QUESTION_MAX_BYTES = 8 * 1024;
 /** The schema of an answer as JSON, and how many properties it has at most. */

@@ -4,7 +4,7 @@ import { idSchema } from "./values.ts";
 
 /** What an attempt after a suspension is told. */
 
-export const RESUME_REASONS = ["answered", "time"] as const;
+export const RESUME_REASONS = ["answered", "time", "children_ended"] as const;
 export const resumeReasonSchema = z.enum(RESUME_REASONS);
 export type ResumeReason = z.output<typeof resumeReasonSchema>;
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { childTasksSchema } from "./child.ts";
 import { askSchema, questionContentSchema, questionIdSchema } from "./question.ts";
 import { taskReplySchema } from "./task.ts";
 import { attemptSchema, idSchema, instantSchema, jsonSchema } from "./values.ts";
@@ -15,10 +16,12 @@ export const untilSchema = z
     question: askSchema.optional(),
     /** A time at least 10 seconds and at most a year away. The task is `pending` until then, with this as `availableAt`. */
     at: instantSchema.optional(),
+    /** Their ends, in whatever way: they are created together with the suspension. The task is `blocked` until then. */
+    tasks: childTasksSchema.optional(),
   })
   .superRefine((until, context) => {
     const given = Object.values(until).filter((value) => value !== undefined).length;
-    if (given !== 1) context.addIssue({ code: "custom", message: "must have exactly one of question and at" });
+    if (given !== 1) context.addIssue({ code: "custom", message: "must have exactly one of question, at and tasks" });
   });
 
 /** `POST /tasks/{taskId}/suspend` */
@@ -32,11 +35,13 @@ export const suspendTaskSchema = z.strictObject({
 export type SuspendTaskInput = z.input<typeof suspendTaskSchema>;
 export type SuspendTask = z.output<typeof suspendTaskSchema>;
 
-/** `status` is `input_required` or `pending`; `cancelled` when that was requested, `failed` when no retry was left. */
+/** `status` is `input_required`, `pending` or `blocked`; `cancelled` when that was requested, `failed` when no retry was left. */
 export const suspendReplySchema = taskReplySchema.extend({
   questionId: questionIdSchema.optional(),
   /** Of a task that waits for a time. */
   availableAt: instantSchema.optional(),
+  /** The ids of the children, in the order of the call. */
+  taskIds: z.array(idSchema).optional(),
 });
 export type SuspendReply = z.output<typeof suspendReplySchema>;
 

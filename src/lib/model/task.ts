@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { dependencySchema, dependsOnSchema } from "./dependency.ts";
-import { CAPABILITIES_MAX, DESCRIPTION_MAX_BYTES, RETRIES_MAX, WAIT_MAX_SECONDS } from "./limits.ts";
+import { CAPABILITIES_MAX, CHILD_TYPES_MAX, DESCRIPTION_MAX_BYTES, RETRIES_MAX, WAIT_MAX_SECONDS } from "./limits.ts";
+import { PREFIX_MARK } from "./patterns.ts";
 import { askSchema, taskQuestionSchema } from "./question.ts";
 import { resumeReasonSchema, resumeSchema } from "./resume.ts";
 import {
@@ -46,7 +47,24 @@ const WORK_FIELDS = [
   "timeoutSeconds",
   "startTimeoutSeconds",
   "maxRetries",
+  "children",
 ] as const;
+
+/** The types of the children that a task may make: one as it is, or with `*` at its end every one that begins so. */
+export const childrenSchema = z.strictObject({
+  taskTypes: z
+    .array(
+      z
+        .string()
+        .refine(
+          (text) =>
+            text === PREFIX_MARK || idSchema.safeParse(text.endsWith(PREFIX_MARK) ? text.slice(0, -1) : text).success,
+          "must be a task type, or its beginning followed by *",
+        ),
+    )
+    .min(1)
+    .max(CHILD_TYPES_MAX),
+});
 
 /** The fields of `POST /tasks` and `POST /tasks/preview`. Timeouts and retries default to the settings. */
 export const assignTaskShape = {
@@ -69,6 +87,8 @@ export const assignTaskShape = {
   dependsOn: dependsOnSchema.default([]),
   parentTaskId: idSchema.optional(),
   assignTo: idSchema.optional(),
+  /** Lets the worker make children of these types by suspending the task. Absent: none. */
+  children: childrenSchema.optional(),
   /** When the task ends wherever it is, as `failed` with EXPIRED. At most a year away. */
   expiresAt: instantSchema.optional(),
   /** Makes the task a gate: nobody works on it, a person or agent answers, and the answer is its result. */
@@ -121,6 +141,8 @@ export const taskSchema = z.object({
   dependsOn: z.array(dependencySchema),
   parentTaskId: idSchema.optional(),
   assignTo: idSchema.optional(),
+  /** The types of the children that it may make. */
+  children: childrenSchema.optional(),
   /** When it ends wherever it is, as `failed` with EXPIRED. */
   expiresAt: instantSchema.optional(),
   status: taskStatusSchema,

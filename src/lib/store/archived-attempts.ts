@@ -16,7 +16,7 @@ export const archivedAttemptSchema = z.object({
   outcome: z.enum(ATTEMPT_OUTCOMES).nullable(),
   answer: suspendReplySchema
     .pick({ status: true, cancelRequested: true, questionId: true, availableAt: true })
-    .extend({ untilHash: z.string().optional() })
+    .extend({ untilHash: z.string().optional(), suspension: z.int().optional() })
     .nullable(),
   /** As it was stored when the attempt began. */
   explanation: z.string(),

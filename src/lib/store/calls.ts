@@ -3,6 +3,7 @@ import type { ChannelKind, ChannelRight, CreateChannel } from "../model/channel.
 import type { Credential, IssueCredential } from "../model/credential.ts";
 import type { DeadLetterFilter, MailboxFilter, SendMessage, SettlementOutcome } from "../model/message.ts";
 import type { AssignTask } from "../model/task.ts";
+import type { Priority } from "../model/values.ts";
 import type { CreateWorkflow, ListWorkflowsQuery } from "../model/workflow.ts";
 import type { Encrypted, Sealed, StoredLeasedMessage } from "./stored-values.ts";
 
@@ -14,6 +15,9 @@ export interface StoreSettings {
   heartbeatTimeoutSeconds: number;
   defaultTimeoutSeconds: number;
   maxRetries: number;
+  /** How deep children may lie below the task that a supervisor made, and how many it may have of all depths. */
+  maxTaskDepth: number;
+  maxTasksPerRoot: number;
   maxMailbox: number;
   messageRetentionDays: number;
   deadLetterRetentionDays: number;
@@ -160,8 +164,8 @@ export interface Suspension {
   agentId: string;
   attempt: number;
   checkpoint?: Sealed | undefined;
-  /** `at`: milliseconds since 1970. */
-  until: { question: NewQuestion } | { at: number };
+  /** `at`: milliseconds since 1970. `tasks`: what others depend on comes before them. */
+  until: { question: NewQuestion } | { at: number } | { tasks: readonly NewChild[] };
   /** A repeat of the same attempt is recognised by it. */
   untilHash: string;
 }
@@ -188,6 +192,15 @@ export type NewTask = Omit<AssignTask, "taskId" | "timeoutSeconds" | "maxRetries
 } & Idempotency &
   Encrypted &
   Traced;
+
+/** A child of a task: `dependsOn` names children of the same call by their ids. */
+export type NewChild = Omit<NewTask, "supervisor" | "priority" | "parentTaskId" | "assignTo" | "question"> & {
+  ref?: string | undefined;
+  /** Absent: that of its parent. */
+  priority?: Priority | undefined;
+  /** Its place in the call. */
+  place: number;
+};
 
 /** A task of a workflow: `dependsOn` names it by its id. */
 export type NewWorkflowTask = NewTask & {

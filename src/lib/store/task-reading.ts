@@ -24,6 +24,7 @@ export interface TaskParts {
   key_version: string | null;
   traceparent: string | null;
   preferred: string;
+  child_types: string | null;
   note: string | null;
   result: string | null;
   result_key_version: string | null;
@@ -68,6 +69,7 @@ export function buildTask(
   if (row.parent_task_id !== null) task.parentTaskId = row.parent_task_id;
   if (parts.assign_to_id !== null) task.assignTo = parts.assign_to_id;
   if (parts.agent_id !== null && !isUnassigned(row.status)) task.assignedTo = parts.agent_id;
+  if (parts.child_types !== null) task.children = { taskTypes: JSON.parse(parts.child_types) as string[] };
   if (row.expires_at !== null) task.expiresAt = iso(row.expires_at);
   if (extras.question !== undefined) task.question = extras.question;
   if (extras.checkpoint !== undefined) task.checkpoint = extras.checkpoint;

@@ -42,6 +42,8 @@ export interface TaskRow {
   workflow_no: number | null;
   /** 1: it is cancelled when a task of its workflow fails for good before anybody was given it. */
   stops: number;
+  /** Of a child, the task that made it. */
+  parent_no: number | null;
 }
 
 /** The names of its columns, in their order; the tables of both engines have them. */
@@ -77,6 +79,7 @@ export const TASK_ROW_COLUMNS = [
   "suspensions",
   "workflow_no",
   "stops",
+  "parent_no",
 ] as const satisfies readonly (keyof TaskRow)[];
 
 /** A task that an agent holds: the table guarantees these of assigned and running ones. */
@@ -91,6 +94,8 @@ export type FinalStatus = "completed" | "failed" | "cancelled";
 export type StoredAnswer = Pick<SuspendReply, "status" | "cancelRequested" | "questionId" | "availableAt"> & {
   /** Of a suspension: by which its repeat is recognised. */
   untilHash?: string | undefined;
+  /** The number of the suspension that made children. */
+  suspension?: number | undefined;
 };
 
 export function taskNotFound(taskId: string): AgentCommunicationError {
@@ -120,6 +125,11 @@ const unassigned: ReadonlySet<TaskStatus> = new Set(UNASSIGNED_STATUSES);
 /** Whether nobody holds it, and it has not ended. */
 export function isUnassigned(status: TaskStatus): boolean {
   return unassigned.has(status);
+}
+
+/** Whether it has suspended itself until its children have ended. */
+export function waitsForChildren({ status, suspensions }: Pick<TaskRow, "status" | "suspensions">): boolean {
+  return status === "blocked" && suspensions > 0;
 }
 
 /** Whether an agent holds it now. */

@@ -65,6 +65,8 @@ export type SweepPosition =
   | { step: "expiries" }
   /** Questions that nobody has answered in time. */
   | { step: "questions" }
+  /** Open children of tasks that have ended. */
+  | { step: "orphans" }
   | { step: "dependents" }
   | { step: "demands"; after: number }
   | { step: "named"; after: number };

@@ -29,6 +29,8 @@ const ALONE: Readonly<Record<string, string>> = {
   [`${MSSQL}/item-text.ts`]: "texts travel inside JSON there; SQLite binds them",
   [`${MSSQL}/register-agent.ts`]: "out of agents.ts: with it that file would be longer than a file may be",
   [`${MSSQL}/heartbeats.ts`]: "out of agents.ts: with it that file would be longer than a file may be",
+  [`${MSSQL}/suspension-calls.ts`]:
+    "what the batches of suspensions.ts and the procedure of children.ts have in common",
   [`${MSSQL}/task-calls.ts`]: "what the batches of task-transitions.ts have in common; SQLite's are functions",
   [`${MSSQL}/upkeep-step.ts`]: "steps of the upkeep are batches there, with an early end; SQLite's are functions",
   [`${MSSQL}/copied-table.ts`]: "a copy goes from the embedded database to this one: here it is written",

@@ -5,6 +5,7 @@ import { readRelease } from "../../../src/lib/store/mssql/procedure-files.ts";
 const NO_TRANSITION: Readonly<Record<string, string>> = {
   "assign_tasks: dependents": "it locks what a new task depends on",
   "create_workflow: dependents": "it locks what a new task depends on",
+  "suspend_for_children: dependents": "it locks what a new child depends on",
   "correct_tasks: available_at": "it corrects times that a clock left in the future",
 };
 

@@ -51,6 +51,11 @@ const OUT_OF_ORDER: readonly { text: string; table: string; reason: string }[] =
   })),
   { text: "copy-agents", table: "agent_loads", reason: "of a new agent, whose own row comes first (foreign key)" },
   {
+    text: "suspend_for_children",
+    table: "tasks",
+    reason: "the rows of children that are new: nobody else can hold them",
+  },
+  {
     text: "cancel_tasks",
     table: "messages",
     reason:

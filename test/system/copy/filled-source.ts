@@ -13,6 +13,8 @@ const SETTINGS: StoreSettings = {
   heartbeatTimeoutSeconds: 3_600,
   defaultTimeoutSeconds: 300,
   maxRetries: 3,
+  maxTaskDepth: 8,
+  maxTasksPerRoot: 1_000,
   maxMailbox: 100_000,
   messageRetentionDays: 7,
   deadLetterRetentionDays: 30,

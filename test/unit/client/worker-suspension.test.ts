@@ -26,7 +26,7 @@ describe("a worker whose handler suspends", () => {
     await host?.stop();
   });
 
-  async function begin(handle: TaskHandler) {
+  async function begin(handle: TaskHandler, options: { children?: { taskTypes: string[] } } = {}) {
     round += 1;
     const [agentId, supervisor, skill] = [`w-${round}`, `s-${round}`, `skill-${round}`];
     await client.registerAgent({ agentId: supervisor, role: "supervisor" });
@@ -39,7 +39,12 @@ describe("a worker whose handler suspends", () => {
     });
     workers.push(worker);
     await worker.start();
-    const { taskId } = await client.assignTask({ supervisor, taskType: "deploy", requiredCapabilities: [skill] });
+    const { taskId } = await client.assignTask({
+      supervisor,
+      taskType: "deploy",
+      requiredCapabilities: [skill],
+      ...options,
+    });
     return { taskId, supervisor, agentId };
   }
 
@@ -64,6 +69,29 @@ describe("a worker whose handler suspends", () => {
       [1, undefined],
       [2, "answered"],
     ]);
+  });
+
+  it("makes children, and goes on when they have ended", async () => {
+    const seen: (string | undefined)[] = [];
+    const { taskId, supervisor, agentId } = await begin(
+      (task, context) => {
+        if (task.taskType === "part") return { of: task.parameters };
+        seen.push(task.resume?.reason);
+        if (task.resume !== undefined) return { joined: task.resume.checkpoint ?? null };
+        const requiredCapabilities = [`skill-${round}`];
+        return context.spawn(
+          [1, 2, 3].map((n) => ({ ref: `p${n}`, taskType: "part", parameters: n, requiredCapabilities })),
+          { parts: 3 },
+        );
+      },
+      { children: { taskTypes: ["part"] } },
+    );
+    expect((await reached(taskId, "completed")).result).toEqual({ joined: { parts: 3 } });
+    expect(seen).toEqual([undefined, "children_ended"]);
+    const { tasks } = await client.listTasks({ parentTaskId: taskId });
+    expect(tasks.map(({ status, assignedTo, supervisor: of }) => [status, assignedTo, of])).toEqual(
+      Array(3).fill(["completed", agentId, supervisor]),
+    );
   });
 
   it("waits for a time, with its slot free meanwhile", async () => {

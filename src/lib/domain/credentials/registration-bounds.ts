@@ -1,18 +1,13 @@
-import { PREFIX_MARK } from "../../model/credential.ts";
 import { AgentCommunicationError } from "../../model/errors.ts";
+import { matchesPattern } from "../../model/patterns.ts";
 
 /** What may be registered with a credential: so that a worker is given only the work that it was enrolled for. */
 
 export interface RegistrationBounds {
-  /** Capabilities, or with `*` at the end the beginnings of some. Absent: any. */
+  /** Capabilities, or with `*` at the end the beginnings of some: `python` does not allow `python@3`, `python@*` does. Absent: any. */
   capabilities?: readonly string[] | undefined;
   /** Absent: any. */
   maxConcurrentTasks?: number | undefined;
-}
-
-/** Byte for byte, or by its beginning: `python` does not allow `python@3`, `python@*` does. */
-function allows(pattern: string, capability: string): boolean {
-  return pattern.endsWith(PREFIX_MARK) ? capability.startsWith(pattern.slice(0, -1)) : capability === pattern;
 }
 
 /**
@@ -29,7 +24,7 @@ export function refuseBeyond(
   const { capabilities: patterns, maxConcurrentTasks: most } = bounds ?? {};
   const { capabilities = [], maxConcurrentTasks = 0 } = wanted;
   const beyond =
-    patterns && capabilities.find((capability) => !patterns.some((pattern) => allows(pattern, capability)));
+    patterns && capabilities.find((capability) => !patterns.some((pattern) => matchesPattern(pattern, capability)));
   if (beyond !== undefined) {
     throw new AgentCommunicationError("FORBIDDEN", `capabilities: this credential does not allow ${beyond}.`);
   }

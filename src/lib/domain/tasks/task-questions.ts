@@ -23,11 +23,12 @@ import type { NewAnswer, QuestionOfTask, Store, Suspension } from "../../store/s
 import { currentCall } from "../../trace/call-context.ts";
 import type { ChannelPolicy } from "../channels/channel-policy.ts";
 import { requireFitting } from "./answer-check.ts";
+import type { ChildTasks } from "./child-tasks.ts";
 import { QuestionContents } from "./question-contents.ts";
 import type { TaskContents } from "./task-contents.ts";
 import type { TaskWatch } from "./task-watch.ts";
 
-/** Tasks that wait for an answer or a time: how they suspend, who may answer, and what is an answer. */
+/** Tasks that wait for an answer, a time or children: how they suspend, who may answer, and what is an answer. */
 export class TaskQuestions {
   readonly #store: Store;
   readonly #tasks: TaskContents;
@@ -35,6 +36,7 @@ export class TaskQuestions {
   readonly #encryption: ContentEncryption;
   readonly #policy: ChannelPolicy;
   readonly #watch: TaskWatch | undefined;
+  readonly #children: ChildTasks;
 
   constructor(options: {
     store: Store;
@@ -44,6 +46,7 @@ export class TaskQuestions {
     policy: ChannelPolicy;
     /** Left out: nobody waits for changes. */
     watch?: TaskWatch;
+    children: ChildTasks;
   }) {
     this.#store = options.store;
     this.#tasks = options.tasks;
@@ -51,13 +54,14 @@ export class TaskQuestions {
     this.#contents = new QuestionContents(this.#encryption);
     this.#policy = options.policy;
     this.#watch = options.watch;
+    this.#children = options.children;
   }
 
   /**
-   * Ends an attempt until an answer or a time wakes the task.
+   * Ends an attempt until an answer, a time or the ends of children wake the task.
    *
    * @throws TASK_NOT_FOUND, LEASE_LOST, AGENT_NOT_FOUND, AGENT_DEREGISTERED, CHANNEL_FORBIDDEN, SCHEMA_MISMATCH, SUSPENSION_LIMIT,
-   * INVALID_REQUEST, KEY_UNAVAILABLE
+   * TASK_TREE_LIMIT, DEPENDENCY_INVALID, ID_TAKEN, INVALID_REQUEST, KEY_UNAVAILABLE
    * @example
    * await questions.suspend("t-1", { agentId: "w", attempt: 1, until: { question: { text: "Deploy?", options: ["yes", "no"] } } });
    */
@@ -65,7 +69,7 @@ export class TaskQuestions {
     const id = parse(idSchema, taskId, "task id");
     const request = parse(suspendTaskSchema, input);
     await this.requireReachable(request.agentId, request.until.question?.askedOf);
-    const suspension = this.#prepare(id, request, await this.#tasks.keyOf(id));
+    const suspension = await this.#prepare(id, request, await this.#tasks.keyOf(id));
     try {
       return await this.#store.suspendTask(id, suspension);
     } catch (error) {
@@ -87,18 +91,30 @@ export class TaskQuestions {
     for (const agentId of askedOf) await this.#policy.requireCommonChannel(asker, agentId);
   }
 
-  #prepare(taskId: string, { agentId, attempt, checkpoint, until }: SuspendTask, key: Key | undefined): Suspension {
-    const { question, at } = until;
+  async #prepare(
+    taskId: string,
+    { agentId, attempt, checkpoint, until }: SuspendTask,
+    key: Key | undefined,
+  ): Promise<Suspension> {
     return {
       agentId,
       attempt,
       checkpoint: checkpoint === undefined ? undefined : this.#contents.seal(key, taskId, "checkpoint", checkpoint),
-      until:
-        question === undefined
-          ? { at: Date.parse(at ?? "") }
-          : { question: this.#contents.ask(question, { taskId, key, gate: false, path: "until.question" }) },
+      until: await this.#prepareUntil(taskId, until, key),
       untilHash: this.#encryption.hash(key, until),
     };
+  }
+
+  async #prepareUntil(
+    taskId: string,
+    { question, at, tasks }: SuspendTask["until"],
+    key: Key | undefined,
+  ): Promise<Suspension["until"]> {
+    if (question !== undefined) {
+      return { question: this.#contents.ask(question, { taskId, key, gate: false, path: "until.question" }) };
+    }
+    if (tasks === undefined) return { at: Date.parse(at ?? "") };
+    return { tasks: await this.#children.prepare(tasks, key) };
   }
 
   /**

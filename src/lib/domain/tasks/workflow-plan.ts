@@ -4,16 +4,23 @@ import type { CreateWorkflow, WorkflowTask } from "../../model/workflow.ts";
 
 /** How the tasks of a workflow depend on each other: pure, so that it is one for both engines. */
 
+/** What of a task decides where it stands. */
+interface Plannable {
+  ref: string;
+  taskId?: string | undefined;
+  dependsOn: readonly WorkflowTask["dependsOn"][number][];
+}
+
 /** A task of the workflow by the id that it gets, ready to be created in the order of the list. */
-export interface PlannedTask {
-  task: WorkflowTask;
+export interface PlannedTask<Task extends Plannable = WorkflowTask> {
+  task: Task;
   taskId: string;
   dependsOn: TaskDependency[];
   /** Whether a failure in the workflow cancels it: it waits for completions alone, and so does all that it waits for. */
   stops: boolean;
 }
 
-interface Node extends Omit<PlannedTask, "stops"> {
+interface Node<Task extends Plannable> extends Omit<PlannedTask<Task>, "stops"> {
   /** Refs of the tasks of this workflow that it waits for. */
   needs: string[];
 }
@@ -24,10 +31,10 @@ interface Node extends Omit<PlannedTask, "stops"> {
  * @param idOf the id of a task that names none
  * @throws DEPENDENCY_INVALID for an unknown ref, a task that is named twice under two conditions, and a cycle, which it names
  */
-export function planWorkflow(
-  { tasks, onFailure }: CreateWorkflow,
-  idOf: (task: WorkflowTask) => string,
-): PlannedTask[] {
+export function planWorkflow<Task extends Plannable>(
+  { tasks, onFailure }: { tasks: readonly Task[]; onFailure: CreateWorkflow["onFailure"] },
+  idOf: (task: Task) => string,
+): PlannedTask<Task>[] {
   const ids = new Map(tasks.map((task) => [task.ref, task.taskId ?? idOf(task)]));
   const refs = new Map(tasks.flatMap(({ ref, taskId }) => (taskId === undefined ? [] : [[taskId, ref] as const])));
   const nodes = new Map(tasks.map((task) => [task.ref, nodeOf(task, ids, refs)]));
@@ -39,7 +46,11 @@ export function planWorkflow(
   });
 }
 
-function nodeOf(task: WorkflowTask, ids: ReadonlyMap<string, string>, refs: ReadonlyMap<string, string>): Node {
+function nodeOf<Task extends Plannable>(
+  task: Task,
+  ids: ReadonlyMap<string, string>,
+  refs: ReadonlyMap<string, string>,
+): Node<Task> {
   const needs = new Set<string>();
   const found = new Map<string, TaskDependency>();
   for (const written of task.dependsOn) {
@@ -67,11 +78,11 @@ function named(
 }
 
 /** Depth first, by a stack of our own: a chain may be 200 tasks long. */
-function inOrder(nodes: ReadonlyMap<string, Node>): Node[] {
+function inOrder<Task extends Plannable>(nodes: ReadonlyMap<string, Node<Task>>): Node<Task>[] {
   const done = new Set<string>();
-  const order: Node[] = [];
+  const order: Node<Task>[] = [];
   for (const start of nodes.values()) {
-    const path: { node: Node; next: number }[] = [{ node: start, next: 0 }];
+    const path: { node: Node<Task>; next: number }[] = [{ node: start, next: 0 }];
     while (path.length > 0) {
       const top = path.at(-1);
       if (top === undefined) break;
@@ -92,7 +103,7 @@ function inOrder(nodes: ReadonlyMap<string, Node>): Node[] {
   return order;
 }
 
-function requireNoCycle(path: readonly { node: Node }[], needed: Node): void {
+function requireNoCycle<Task extends Plannable>(path: readonly { node: Node<Task> }[], needed: Node<Task>): void {
   const place = path.findIndex(({ node }) => node === needed);
   if (place < 0) return;
   const refs = [...path.slice(place).map(({ node }) => node.task.ref), needed.task.ref];

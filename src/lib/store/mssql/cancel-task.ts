@@ -1,6 +1,7 @@
 import type { TaskReply, TaskStatus } from "../../model/task.ts";
 import { actorOf } from "../../trace/call-context.ts";
 import { iso } from "../instants.ts";
+import { PARENT_ENDED } from "../rules/children.ts";
 import { taskEnded, taskNotFound } from "../task-records.ts";
 import { type Batch, type BatchResult, type Outcome, type OutcomeRow, outcomeRows, text } from "./batch.ts";
 import type { Connection } from "./connection.ts";
@@ -18,9 +19,15 @@ interface Cancel {
 interface CancelRow extends OutcomeRow {
   status: TaskStatus | null;
   deadline_at: number | null;
+  orphans: number;
 }
 
-const CANCELS: Batch<Cancel, TaskReply> = {
+const NO_ROW = { code: null, status: null, deadline_at: null, orphans: 0 };
+
+/** `orphans`: it waited for children, which are to be cancelled. */
+type Cancelled = TaskReply & { orphans: boolean };
+
+const CANCELS: Batch<Cancel, Cancelled> = {
   name: "cancel-tasks",
   sql: SQL,
   encode: ({ taskId, reason }) => ({
@@ -33,15 +40,17 @@ const CANCELS: Batch<Cancel, TaskReply> = {
   conflictKey: ({ taskId }) => taskId,
 };
 
-function decode(result: BatchResult, calls: readonly Cancel[]): Outcome<TaskReply>[] {
+function decode(result: BatchResult, calls: readonly Cancel[]): Outcome<Cancelled>[] {
   const rows = outcomeRows<CancelRow>(result, calls);
   return calls.map(({ taskId }, item) => {
-    const { code, status, deadline_at } = rows[item] ?? { code: null, status: null, deadline_at: null };
+    const { code, status, deadline_at, orphans } = rows[item] ?? NO_ROW;
     if (status === null) return { refusal: taskNotFound(taskId) };
     if (code !== null) return { refusal: taskEnded(taskId, status) };
-    if (status !== "running") return { value: { taskId, status: "cancelled", cancelRequested: true } };
+    if (status !== "running") {
+      return { value: { taskId, status: "cancelled", cancelRequested: true, orphans: orphans === 1 } };
+    }
     const deadline = deadline_at === null ? {} : { deadline: iso(deadline_at) };
-    return { value: { taskId, status, cancelRequested: true, ...deadline } };
+    return { value: { taskId, status, cancelRequested: true, orphans: false, ...deadline } };
   });
 }
 
@@ -50,8 +59,14 @@ function decode(result: BatchResult, calls: readonly Cancel[]): Outcome<TaskRepl
  *
  * @throws TASK_NOT_FOUND, TASK_ENDED
  */
-export function cancelTask(connection: Connection, taskId: string, reason: string | undefined): Promise<TaskReply> {
-  return connection.run(CANCELS, { taskId, reason });
+export async function cancelTask(
+  connection: Connection,
+  taskId: string,
+  reason: string | undefined,
+): Promise<TaskReply> {
+  const { orphans, ...reply } = await connection.run(CANCELS, { taskId, reason });
+  if (orphans) await cancelOrphans(connection);
+  return reply;
 }
 
 /** Cancels tasks together, so that none of them fails because of another of them; those that have ended meanwhile stay as they are. */
@@ -62,4 +77,18 @@ export async function cancelTasks(
 ): Promise<void> {
   const items = taskIds.map((taskId, item) => ({ item, ...CANCELS.encode({ taskId, reason }) }));
   await connection.query(SQL, { items: text(JSON.stringify(items)) });
+}
+
+const FIND_ORPHANS = procedure("find_orphans");
+
+/** Cancels open children of tasks that have ended, and theirs, as many as a transaction takes. @returns whether there are more */
+export async function cancelOrphans(connection: Connection): Promise<boolean> {
+  const found = (await connection.query(FIND_ORPHANS, {})).rows<{ task_id: string }>(0);
+  if (found.length === 0) return false;
+  await cancelTasks(
+    connection,
+    found.map((child) => child.task_id),
+    PARENT_ENDED,
+  );
+  return true;
 }

@@ -10,7 +10,7 @@ import { assigneeNotFound, dependencyInvalid, mayNotAssign, taskIdTaken, taskMis
 import type { OutcomeRow } from "./batch.ts";
 import { encodeCapabilities } from "./capability-sets.ts";
 import { itemJson, itemText } from "./item-text.ts";
-import { encodeValues } from "./suspensions.ts";
+import { encodeValues } from "./suspension-calls.ts";
 
 /** Whether a task may be created, and whether it has been already; reads only. */
 
@@ -51,6 +51,7 @@ export function encodeNewTask({ task, operationId }: NewTaskCall): { [key: strin
     keyVersion: task.keyVersion ?? null,
     traceparent: task.traceparent ?? null,
     ...(task.expiresAt === undefined ? {} : { expiresAt: Date.parse(task.expiresAt) }),
+    ...(task.children === undefined ? {} : { childTypes: task.children.taskTypes }),
     ...(task.question === undefined ? {} : encodeGate(task.question)),
   };
 }

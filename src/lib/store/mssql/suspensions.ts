@@ -1,44 +1,25 @@
 import type { JsonValue } from "../../model/json.ts";
 import type { SuspendReply } from "../../model/suspension.ts";
-import { answerOfArchived } from "../archived-attempts.ts";
 import { iso } from "../instants.ts";
-import { askedOfNotFound, badWakeTime, suspensionMismatch, tooManySuspensions } from "../question-refusals.ts";
-import type { NewQuestion, Sealed, Suspension } from "../store.ts";
-import type { StoredAnswer } from "../task-records.ts";
-import type { TaskValueName } from "../task-values.ts";
+import type { NewQuestion, Suspension } from "../store.ts";
 import { wakeAgent } from "./activity.ts";
-import { type Batch, type Outcome, type OutcomeRow, outcomeRows } from "./batch.ts";
+import { type Batch, outcomeRows } from "./batch.ts";
+import { suspendForChildren } from "./children.ts";
 import type { Connection } from "./connection.ts";
-import { itemJson } from "./item-text.ts";
 import { procedure } from "./procedures.ts";
-import { type Call, encodeCaller, refusal } from "./task-calls.ts";
+import { decodeSuspension, encodeValues, type Suspended, type SuspendedRow } from "./suspension-calls.ts";
+import { type Call, encodeCaller } from "./task-calls.ts";
 
 /** How a task suspends itself. */
 
 /** Calls in one batch: their contents may be 512 KiB each. */
 export const CALLS_PER_BATCH = 16;
 
-/** What @items has of values; what is not there is left out, for some servers read a null of JSON as a text. */
-export function encodeValues(values: Partial<Record<TaskValueName, Sealed | undefined>>) {
-  return {
-    values: Object.entries(values).flatMap(([name, sealed]) =>
-      sealed === undefined
-        ? []
-        : [
-            {
-              name,
-              value: itemJson(sealed.value),
-              ...(sealed.keyVersion === undefined ? {} : { key_version: sealed.keyVersion }),
-            },
-          ],
-    ),
-  };
-}
-
 function encodeSuspension({ taskId, body }: Call<Suspension>): { [key: string]: JsonValue } {
   const { checkpoint, until, untilHash } = body;
   const call = { ...encodeCaller({ taskId, body }), until_hash: untilHash };
   if ("at" in until) return { ...call, wake_at: until.at, shown_at: iso(until.at), ...encodeValues({ checkpoint }) };
+  if ("tasks" in until) throw new Error("children are made by a procedure of their own");
   const { content, defaultAnswer, askedOf, timeoutMilliseconds }: NewQuestion = until.question;
   return {
     ...call,
@@ -48,46 +29,6 @@ function encodeSuspension({ taskId, body }: Call<Suspension>): { [key: string]: 
     ...(timeoutMilliseconds === undefined ? {} : { timeout: timeoutMilliseconds }),
     ...encodeValues({ checkpoint, question: content, default_answer: defaultAnswer }),
   };
-}
-
-interface SuspendedRow extends OutcomeRow {
-  inactive: boolean;
-  answer: string | null;
-  archived: string | null;
-}
-
-interface Suspended {
-  reply: SuspendReply;
-  wakes: boolean;
-}
-
-function decodeSuspension(row: SuspendedRow, call: Call<Suspension>): Outcome<Suspended> {
-  const { taskId, body } = call;
-  const answer = storedAnswer(row, body);
-  if (answer !== undefined) {
-    const { untilHash, ...reply } = answer;
-    if (untilHash === body.untilHash) return { value: { reply: { taskId, ...reply }, wakes: row.inactive } };
-    return { refusal: suspensionMismatch(taskId, body.attempt, untilHash ?? "") };
-  }
-  switch (row.code) {
-    case "IDEMPOTENCY_MISMATCH":
-      return { refusal: suspensionMismatch(taskId, body.attempt, row.subject ?? "") };
-    case "SUSPENSION_LIMIT":
-      return { refusal: tooManySuspensions(taskId) };
-    case "ASKED_OF":
-      return { refusal: askedOfNotFound(row.subject ?? "") };
-    case "INVALID_REQUEST":
-      return { refusal: badWakeTime() };
-    default:
-      return refusal(row.code ?? "LEASE_LOST", call);
-  }
-}
-
-/** What the first call was answered; in the archive, too. */
-function storedAnswer({ answer, archived }: SuspendedRow, caller: Suspension): StoredAnswer | undefined {
-  if (answer !== null) return JSON.parse(answer);
-  const known = archived === null ? undefined : answerOfArchived(archived, caller).answer;
-  return known?.untilHash === undefined ? undefined : known;
 }
 
 const SUSPENDS: Batch<Call<Suspension>, Suspended> = {
@@ -100,12 +41,13 @@ const SUSPENDS: Batch<Call<Suspension>, Suspended> = {
   conflictKey: ({ taskId }) => taskId,
 };
 
-/** Ends the attempt until an answer or a time wakes the task. Refusals are those of the contract (store.ts). */
+/** Ends the attempt until an answer, a time or the ends of children wake the task. Refusals are those of the contract (store.ts). */
 export async function suspendTask(
   connection: Connection,
   taskId: string,
   suspension: Suspension,
 ): Promise<SuspendReply> {
+  if ("tasks" in suspension.until) return suspendForChildren(connection, taskId, suspension, suspension.until.tasks);
   const { reply, wakes } = await connection.run(SUSPENDS, { taskId, body: suspension });
   if (wakes) await wakeAgent(connection, suspension.agentId);
   return reply;

@@ -1,5 +1,6 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../model/limits.ts";
 import { NOTHING_SWEPT, type SweepPosition, type TaskSweep } from "../upkeep-runs.ts";
+import { cancelOrphans } from "./cancel-task.ts";
 import type { Connection } from "./connection.ts";
 import { procedure } from "./procedures.ts";
 import { upkeepStep } from "./upkeep-step.ts";
@@ -13,7 +14,7 @@ import { upkeepStep } from "./upkeep-step.ts";
  * let position: SweepPosition | undefined;
  * do { const swept = await sweepTasks(connection, position); position = swept.next; } while (position !== undefined);
  */
-export function sweepTasks(
+export async function sweepTasks(
   connection: Connection,
   position: SweepPosition = { step: "deadlines" },
 ): Promise<TaskSweep> {
@@ -26,6 +27,8 @@ export function sweepTasks(
       return endStep(connection, EXPIRE);
     case "questions":
       return endStep(connection, TIME_OUT_QUESTIONS);
+    case "orphans":
+      return swept({}, { step: (await cancelOrphans(connection)) ? "orphans" : "dependents" });
     case "dependents":
       return tellDependents(connection);
     case "demands":
@@ -82,7 +85,7 @@ async function endStep(connection: Connection, step: typeof EXPIRE): Promise<Tas
   const { found } = await connection.run(step, {});
   const more = found === TIMEOUTS_PER_TRANSACTION;
   if (step === EXPIRE) return swept({ tasksExpired: found }, { step: more ? "expiries" : "questions" });
-  return swept({ questionsTimedOut: found }, { step: more ? "questions" : "dependents" });
+  return swept({ questionsTimedOut: found }, { step: more ? "questions" : "orphans" });
 }
 
 const TELL_DEPENDENTS = upkeepStep<object, { unblocked: number; more: boolean }>({

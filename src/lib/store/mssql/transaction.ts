@@ -25,6 +25,7 @@ export const LOCK_ORDER: readonly (readonly string[])[] = [
     "task_attempts",
     "task_dependencies",
     "ended_dependencies",
+    "ended_parents",
     "task_events",
     "task_suspensions",
     "task_values",

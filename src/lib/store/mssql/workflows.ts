@@ -19,7 +19,7 @@ import { workflowEnded, workflowIdTaken, workflowMismatch, workflowNotFound } fr
 import { wakeAgent } from "./activity.ts";
 import { recordAudit } from "./audit.ts";
 import { bigint, bit, hash, id, int, lookUp, operation, text, word } from "./batch.ts";
-import { cancelTasks } from "./cancel-task.ts";
+import { cancelOrphans, cancelTasks } from "./cancel-task.ts";
 import type { Connection } from "./connection.ts";
 import { encodeNewTask, refusalOf } from "./new-tasks.ts";
 import { procedure } from "./procedures.ts";
@@ -153,6 +153,7 @@ export async function cancelWorkflow(
     open.map(({ taskId }) => taskId),
     reason,
   );
+  await cancelOrphans(connection);
   return getWorkflow(connection, workflowId);
 }
 

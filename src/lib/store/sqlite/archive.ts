@@ -18,6 +18,8 @@ const OLD = `SELECT ${TASK_COLUMNS}, idempotency_key, request_hash FROM tasks t 
   WHERE ended_at IS NOT NULL AND ended_at <= ?1
     AND NOT EXISTS (SELECT 1 FROM task_dependencies d WHERE d.depends_on = t.task_id AND d.settled = 0)
     AND (t.workflow_no IS NULL OR EXISTS (SELECT 1 FROM workflows w WHERE w.workflow_no = t.workflow_no AND w.ended_at <= ?1))
+    AND (t.parent_no IS NULL OR EXISTS (SELECT 1 FROM tasks p WHERE p.task_no = t.parent_no AND p.ended_at <= ?1))
+    AND NOT EXISTS (SELECT 1 FROM tasks c INDEXED BY tasks_of_parent WHERE c.parent_no = t.task_no)
   ORDER BY ended_at, task_no LIMIT ?2`;
 const INSERT = `INSERT INTO task_archive (task_id, status, supervisor_id, ended_at, attempt, idempotency_key, request_hash, task,
   key_version, result_key_version, assignments, events) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;

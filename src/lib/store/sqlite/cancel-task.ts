@@ -2,7 +2,8 @@ import type { JsonValue } from "../../model/json.ts";
 import type { TaskReply } from "../../model/task.ts";
 import { PRIORITIES } from "../../model/values.ts";
 import { actorOf } from "../../trace/call-context.ts";
-import { taskEnded } from "../task-records.ts";
+import { PARENT_ENDED } from "../rules/children.ts";
+import { taskEnded, waitsForChildren } from "../task-records.ts";
 import { type AgentRow, agentByNo, changeAgent } from "./agent-rows.ts";
 import { statusOfArchived } from "./archived-tasks.ts";
 import { settleDependents } from "./dependencies.ts";
@@ -16,6 +17,7 @@ import {
   hasEnded,
   isLive,
   type LiveTask,
+  TASK_COLUMNS,
   type TaskRow,
   taskNotFound,
 } from "./task-rows.ts";
@@ -84,14 +86,17 @@ export function cancelTasks(transaction: Transaction, tasks: readonly TaskRow[],
 }
 
 function endNow(transaction: Transaction, task: TaskRow, reason: string | undefined): void {
+  const hasChildren = waitsForChildren(task);
   const agent = endAlone(transaction, task, reason);
   const { unblocked } = settleDependents(transaction, [{ taskId: task.task_id, end: "failed" }]);
   if (agent !== undefined || unblocked.length > 0) handOutAfter(transaction, agent, unblocked);
+  if (hasChildren) cancelOrphans(transaction);
 }
 
 /** Ends it; the caller tells its dependents, and hands out. @returns the agent whose slot is free now */
 function endAlone(transaction: Transaction, task: TaskRow, reason: string | undefined): AgentRow | undefined {
   const agent = isLive(task) ? callOff(transaction, task) : undefined;
+  leaveChildren(transaction, task);
   endTask(transaction, task, "cancelled", {
     error: reason,
     actor: actorOf(undefined, transaction.call),
@@ -100,10 +105,36 @@ function endAlone(transaction: Transaction, task: TaskRow, reason: string | unde
   return agent;
 }
 
+const LEAVE = "INSERT INTO ended_parents (task_no) VALUES (?)";
+
+/** Notes a task that ends while it waits for children: they are cancelled after it. */
+export function leaveChildren(transaction: Transaction, task: TaskRow): void {
+  if (waitsForChildren(task)) transaction.run(LEAVE, task.task_no);
+}
+
 /** Takes an assignment back that has not been started: its message ends, so the worker never sees it or loses the lease. */
 function callOff(transaction: Transaction, task: LiveTask): AgentRow {
   const agent = agentByNo(transaction, task.agent_no);
   endAttempt(transaction, task, "cancelled");
   changeAgent(transaction, agent, afterAttempt(agent, task, "cancelled", transaction.now));
   return agent;
+}
+
+/** Children cancelled in one transaction: each writes about ten rows. */
+const CHILDREN_PER_TRANSACTION = 100;
+const PARENTS = "SELECT task_no FROM ended_parents ORDER BY task_no LIMIT 1";
+const OPEN = `SELECT ${TASK_COLUMNS} FROM tasks INDEXED BY tasks_of_parent
+  WHERE parent_no = ? AND ended_at IS NULL AND cancel_requested = 0 ORDER BY task_no DESC LIMIT ?`;
+
+/** Cancels open children of tasks that have ended, and theirs, at most CHILDREN_PER_TRANSACTION. @returns whether there are more */
+export function cancelOrphans(transaction: Transaction): boolean {
+  for (let left = CHILDREN_PER_TRANSACTION; ; ) {
+    const parent = transaction.get<{ task_no: number }>(PARENTS);
+    if (parent === undefined) return false;
+    const children = transaction.all<TaskRow>(OPEN, parent.task_no, left);
+    if (children.length < left) transaction.run("DELETE FROM ended_parents WHERE task_no = ?", parent.task_no);
+    cancelTasks(transaction, children, PARENT_ENDED);
+    left -= children.length;
+    if (left === 0) return true;
+  }
 }

@@ -2,7 +2,9 @@ import type { DependencyCondition } from "../../model/dependency.ts";
 import { DEPENDENTS_PER_CALL } from "../../model/limits.ts";
 import { type DependencyEnd, fateOfDependent, meets } from "../rules/dependencies.ts";
 import { STOPPED } from "../rules/workflows.ts";
+import { waitsForChildren } from "../task-records.ts";
 import { askQuestion } from "./questions.ts";
+import { wakeByChildren } from "./resumption.ts";
 import { endTask } from "./task-endings.ts";
 import { addEvent, changeTask, TASK_COLUMNS, type TaskRow, taskByNo } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
@@ -101,6 +103,12 @@ function meet(transaction: Transaction, task: TaskRow, dependency: EndedDependen
   const unmet = task.unmet_dependencies - 1;
   if (unmet > 0) {
     changeTask(transaction, task, { unmet_dependencies: unmet });
+    return;
+  }
+  if (waitsForChildren(task)) {
+    wakeByChildren(transaction, task);
+    addEvent(transaction, task, "unblocked", { detail: dependency.taskId });
+    settled.unblocked.push(task);
     return;
   }
   const status = task.gate === 1 ? "input_required" : "pending";

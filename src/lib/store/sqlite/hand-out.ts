@@ -2,6 +2,7 @@ import { HANDOUTS_PER_CALL } from "../../model/limits.ts";
 import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../model/values.ts";
 import { type AgentRow, agentByNo, hasFreeSlot } from "./agent-rows.ts";
 import { giveToBest } from "./assignment.ts";
+import type { Connection } from "./connection.ts";
 import { type TaskRow, taskByNo } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -61,6 +62,14 @@ export function handOutAfter(
     else namedNos.add(task.assign_to_no);
   }
   return handOut(transaction, { demandNos, namedNos }, HANDOUTS_PER_CALL, agent);
+}
+
+/** Hands out the tasks that a call has made, ten a transaction, so that other calls get their turn in between. */
+export async function handOutInRounds(connection: Connection, waiting: readonly TaskRow[]): Promise<void> {
+  for (let left = waiting.length; left > 0; left -= HANDOUTS_PER_CALL) {
+    const handedOut = await connection.write((transaction) => handOutAfter(transaction, undefined, waiting));
+    if (handedOut < HANDOUTS_PER_CALL) break;
+  }
 }
 
 /** Hands out waiting tasks in rank order until nobody can take any, or `limit` are handed out. @returns how many */

@@ -46,14 +46,27 @@ export function checkNewTask(transaction: Transaction, task: NewTask): CheckedTa
   const assignTo = task.assignTo === undefined ? undefined : requireAssignee(transaction, task.assignTo);
   const dependencies = findDependencies(transaction, task);
   const askedOf = task.question === undefined ? [] : findAskedOf(transaction, task.question);
-  const expiresAt = task.expiresAt === undefined ? null : Date.parse(task.expiresAt);
-  if (expiresAt !== null) requireExpiry(expiresAt, transaction.now);
-  return { supervisor, repeatOf, assignTo, dependencies, askedOf, expiresAt };
+  return { supervisor, repeatOf, assignTo, dependencies, askedOf, expiresAt: expiryOf(transaction, task) };
 }
 
-/** A task of a workflow: it is no repeat of another call. @throws ID_TAKEN */
+/** A task of a workflow, or a child: it is no repeat of another call. @throws ID_TAKEN */
 export function requireNewId(transaction: Transaction, task: NewTask): void {
   if (findKnown(transaction, task) !== undefined) throw taskIdTaken(task);
+}
+
+/** A child: its supervisor is that of its parent, whatever has become of it. @throws ID_TAKEN, DEPENDENCY_INVALID, INVALID_REQUEST */
+export function checkChild(transaction: Transaction, task: NewTask, supervisor: AgentRow): CheckedTask {
+  requireNewId(transaction, task);
+  const dependencies = findDependencies(transaction, task);
+  const expiresAt = expiryOf(transaction, task);
+  return { supervisor, repeatOf: undefined, assignTo: undefined, dependencies, askedOf: [], expiresAt };
+}
+
+function expiryOf(transaction: Transaction, { expiresAt: text }: NewTask): number | null {
+  if (text === undefined) return null;
+  const expiresAt = Date.parse(text);
+  requireExpiry(expiresAt, transaction.now);
+  return expiresAt;
 }
 
 function requireAssignee(transaction: Transaction, agentId: string): AgentRow {

@@ -74,6 +74,7 @@ export function openSqliteStore({ file, settings, clock, onFault }: SqliteStoreO
     ...credentialVerbs(credentialEngine(connection)),
     deregisterAgent: (agentId) => deregisterAgent(connection, agentId),
     createWorkflow: (workflow) => createWorkflow(connection, workflow),
+    suspendTask: (taskId, suspension) => suspendTask(connection, taskId, suspension),
     checkHealth: () => checkHealth(connection),
     sweep: () => {
       connection.lookAtFiles();
@@ -135,7 +136,6 @@ function writingVerbs(connection: Connection) {
     progressTask,
     completeTask,
     failTask,
-    suspendTask,
     answerQuestion,
     cancelTask,
     cancelWorkflow,

@@ -30,3 +30,11 @@ export function wake(transaction: Transaction, task: TaskRow, byDefault: boolean
   transaction.run(WAKE, Number(!byDefault), task.task_no);
   changeTask(transaction, task, { status: "pending" });
 }
+
+const CHILDREN_ENDED = "UPDATE task_suspensions SET resumed_by = 'children_ended', unanswered = 0 WHERE task_no = ?";
+
+/** blocked → pending, in its old rank: its last child has ended. */
+export function wakeByChildren(transaction: Transaction, task: TaskRow): void {
+  transaction.run(CHILDREN_ENDED, task.task_no);
+  changeTask(transaction, task, { unmet_dependencies: 0, status: "pending" });
+}

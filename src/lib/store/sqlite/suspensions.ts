@@ -1,4 +1,4 @@
-import { FREE_SUSPENSIONS, SUSPENSIONS_MAX } from "../../model/limits.ts";
+import { FREE_SUSPENSIONS, HANDOUTS_PER_CALL, SUSPENSIONS_MAX } from "../../model/limits.ts";
 import type { SuspendReply } from "../../model/suspension.ts";
 import { actorOf } from "../../trace/call-context.ts";
 import { iso } from "../instants.ts";
@@ -8,12 +8,14 @@ import type { Suspension } from "../store.ts";
 import { countAsHeartbeat } from "./activity.ts";
 import { type AgentRow, changeAgent } from "./agent-rows.ts";
 import { answerOfArchived } from "./archived-tasks.ts";
+import { childIds, makeChildren } from "./children.ts";
+import type { Connection } from "./connection.ts";
 import { settleDependents } from "./dependencies.ts";
-import { handOutAfter } from "./hand-out.ts";
+import { handOutAfter, handOutInRounds } from "./hand-out.ts";
 import { askQuestion, findAskedOf, keepQuestion, putTaskValue } from "./questions.ts";
 import { afterAttempt, cancelReason, endAttempt, endTask, type StoredAnswer } from "./task-endings.ts";
 import { requireHeld } from "./task-holders.ts";
-import { addEvent, changeTask, findTask, type LiveTask, type TaskRow } from "./task-rows.ts";
+import { addEvent, changeTask, findTask, type LiveTask, type TaskChanges, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** How a task suspends itself. */
@@ -36,9 +38,19 @@ function findSuspension(transaction: Transaction, taskId: string, suspension: Su
     if (row !== undefined && row.answer !== null) answer = JSON.parse(row.answer);
   }
   if (answer?.untilHash === undefined) return undefined;
-  const { untilHash, ...reply } = answer;
+  const { untilHash } = answer;
   if (untilHash !== suspension.untilHash) throw suspensionMismatch(taskId, attempt, untilHash);
-  return { taskId, ...reply };
+  return replyTo(transaction, taskId, task, answer);
+}
+
+function replyTo(
+  transaction: Transaction,
+  taskId: string,
+  task: TaskRow | undefined,
+  { untilHash: _, suspension, ...reply }: StoredAnswer,
+): SuspendReply {
+  if (suspension === undefined || task === undefined) return { taskId, ...reply };
+  return { taskId, ...reply, taskIds: childIds(transaction, task.task_no, suspension) };
 }
 
 interface Counted {
@@ -47,10 +59,26 @@ interface Counted {
 
 const UNANSWERED = "SELECT unanswered FROM task_suspensions WHERE task_no = ?";
 
-/** Ends the attempt until an answer or a time wakes the task. Refusals are those of the contract (store.ts). */
-export function suspendTask(transaction: Transaction, taskId: string, suspension: Suspension): SuspendReply {
+interface Suspended {
+  reply: SuspendReply;
+  /** Children that wait for an agent now. */
+  waiting: readonly TaskRow[];
+}
+
+/** Ends the attempt until an answer, a time or the ends of children wake the task. Refusals are those of the contract (store.ts). */
+export async function suspendTask(
+  connection: Connection,
+  taskId: string,
+  suspension: Suspension,
+): Promise<SuspendReply> {
+  const { reply, waiting } = await connection.write((transaction) => suspend(transaction, taskId, suspension));
+  await handOutInRounds(connection, waiting);
+  return reply;
+}
+
+function suspend(transaction: Transaction, taskId: string, suspension: Suspension): Suspended {
   const repeated = findSuspension(transaction, taskId, suspension);
-  if (repeated !== undefined) return repeated;
+  if (repeated !== undefined) return { reply: repeated, waiting: [] };
   const { task, agent } = requireHeld(transaction, taskId, suspension);
   if (task.suspensions >= SUSPENSIONS_MAX) throw tooManySuspensions(taskId);
   const { until } = suspension;
@@ -64,19 +92,25 @@ export function suspendTask(transaction: Transaction, taskId: string, suspension
     retriesUsed: task.retries_used,
     maxRetries: task.max_retries,
   });
-  if (fate.becomes !== "waits") return endInstead(transaction, task, agent, suspension, fate.becomes);
+  if (fate.becomes !== "waits") {
+    return { reply: endInstead(transaction, task, agent, suspension, fate.becomes), waiting: [] };
+  }
   const answer = answerOf(task, suspension);
   const changes = afterAttempt(agent, task, "suspended", transaction.now);
   endAttempt(transaction, task, "suspended", answer);
   changeAgent(transaction, agent, changes);
   wait(transaction, task, suspension, { retriesUsed: fate.retriesUsed, unanswered: unanswered + 1, askedOf });
-  handOutAfter(transaction, agent, []);
-  const { untilHash: _, ...reply } = answer;
-  return { taskId, ...reply };
+  const waiting = "tasks" in until ? makeChildren(transaction, task, until.tasks) : [];
+  handOutAfter(transaction, agent, waiting);
+  // Ten have been handed out, if there was room.
+  return { reply: replyTo(transaction, taskId, task, answer), waiting: waiting.slice(HANDOUTS_PER_CALL) };
 }
 
 /** The next version is the one at which the question is asked. */
 function answerOf(task: TaskRow, { until, untilHash }: Suspension): StoredAnswer {
+  if ("tasks" in until) {
+    return { status: "blocked", cancelRequested: false, suspension: task.suspensions + 1, untilHash };
+  }
   return "question" in until
     ? { status: "input_required", cancelRequested: false, questionId: String(task.version + 1), untilHash }
     : { status: "pending", cancelRequested: false, availableAt: iso(until.at), untilHash };
@@ -116,21 +150,32 @@ function wait(transaction: Transaction, task: LiveTask, suspension: Suspension, 
   const { until, agentId, checkpoint } = suspension;
   const actor = actorOf(agentId, transaction.call);
   const byTime = "at" in until;
-  const detail = byTime ? `until ${iso(until.at)}` : `until question ${task.version + 1} is answered`;
   changeTask(transaction, task, {
-    status: byTime ? "pending" : "input_required",
+    ...waitingAs(until),
     last_outcome: "suspended",
     suspensions: task.suspensions + 1,
     retries_used: waiting.retriesUsed,
     assigned_at: null,
     started_at: null,
     deadline_at: null,
-    ...(byTime ? { available_at: until.at } : {}),
   });
-  addEvent(transaction, task, "suspended", { actor, agentNo: task.agent_no, detail });
+  addEvent(transaction, task, "suspended", { actor, agentNo: task.agent_no, detail: whatFor(task, until) });
   transaction.run(SUSPEND, task.task_no, waiting.unanswered, byTime ? "time" : null);
   putTaskValue(transaction, task.task_no, "checkpoint", checkpoint);
-  if (byTime) return;
+  if (!("question" in until)) return;
   keepQuestion(transaction, task, until.question, waiting.askedOf);
   askQuestion(transaction, task);
+}
+
+function waitingAs(until: Suspension["until"]): TaskChanges {
+  if ("at" in until) return { status: "pending", available_at: until.at };
+  if ("question" in until) return { status: "input_required" };
+  return { status: "blocked", unmet_dependencies: until.tasks.length };
+}
+
+/** For the history. The question is asked at the version that the task has now. */
+function whatFor(task: TaskRow, until: Suspension["until"]): string {
+  if ("at" in until) return `until ${iso(until.at)}`;
+  if ("question" in until) return `until question ${task.version} is answered`;
+  return `until ${until.tasks.length} children have ended`;
 }

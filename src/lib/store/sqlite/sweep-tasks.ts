@@ -4,6 +4,7 @@ import { LIVE_STATUSES, NOT_STARTED, sqlWords } from "../rules/task-outcomes.ts"
 import { NOTHING_SWEPT, type SweepPosition, type TaskSweep } from "../upkeep-runs.ts";
 import { agentByNo, changeAgent } from "./agent-rows.ts";
 import { timeOutQuestions } from "./answers.ts";
+import { cancelOrphans, leaveChildren } from "./cancel-task.ts";
 import { settleDependents, settleLeft } from "./dependencies.ts";
 import { handOut } from "./hand-out.ts";
 import { releaseOf } from "./release-tasks.ts";
@@ -30,6 +31,8 @@ export function sweepTasks(transaction: Transaction, position: SweepPosition = {
       return expire(transaction);
     case "questions":
       return endQuestions(transaction);
+    case "orphans":
+      return swept({}, { step: cancelOrphans(transaction) ? "orphans" : "dependents" });
     case "dependents":
       return tellDependents(transaction);
     case "demands":
@@ -102,7 +105,10 @@ function expire(transaction: Transaction): TaskSweep {
       endAttempt(transaction, task, fate.outcome);
       changeAgent(transaction, agent, changes);
       meetFate(transaction, task, TIME_OVER, fate);
-    } else endTask(transaction, task, "failed", { error: EXPIRED });
+    } else {
+      leaveChildren(transaction, task);
+      endTask(transaction, task, "failed", { error: EXPIRED });
+    }
     settleDependents(transaction, [{ taskId: task.task_id, end: "failed" }], 0);
   }
   const more = tasks.length === TIMEOUTS_PER_TRANSACTION;
@@ -111,7 +117,7 @@ function expire(transaction: Transaction): TaskSweep {
 
 function endQuestions(transaction: Transaction): TaskSweep {
   const { done, more } = timeOutQuestions(transaction);
-  return swept({ questionsTimedOut: done }, { step: more ? "questions" : "dependents" });
+  return swept({ questionsTimedOut: done }, { step: more ? "questions" : "orphans" });
 }
 
 /** Works off the dependents that calls have left; handing out what that unblocks is the next step. */

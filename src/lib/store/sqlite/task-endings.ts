@@ -60,6 +60,8 @@ export function endTask(transaction: Transaction, task: TaskRow, status: FinalSt
   addEvent(transaction, task, status, { actor, agentNo, detail: ending.detail ?? error, outcome });
   if (ending.quiet === true) transaction.count("tasks:not_needed_total", 1);
   const { workflow_no } = task;
+  // The parent of a child has its end in `resume`.
+  if (task.parent_no !== null) return;
   const told = workflow_no === null || countInWorkflow(transaction, { ...task, workflow_no }, status, ending);
   if (told && ending.quiet !== true) tellSupervisor(transaction, task, status, ending);
 }

@@ -2,6 +2,7 @@ import { type TaskDependency, writeDependency } from "../../model/dependency.ts"
 import type { Assignment, ListTasksQuery, TaskEvent, TaskRelation } from "../../model/task.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { takePage } from "../reply-bytes.ts";
+import { CHILD_PLACES } from "../rules/children.ts";
 import { sqlWords } from "../rules/task-outcomes.ts";
 import type { Page, Paged, StoredTask, TaskVersion } from "../store.ts";
 import {
@@ -50,12 +51,11 @@ const PARTS = `SELECT (SELECT agent_id FROM agents WHERE agent_no = t.supervisor
     (SELECT agent_id FROM agents WHERE agent_no = t.assign_to_no) AS assign_to_id,
     (SELECT agent_id FROM agents WHERE agent_no = t.agent_no) AS agent_id,
     (SELECT capabilities FROM demands WHERE demand_no = t.demand_no) AS required,
-    b.description, b.parameters, b.key_version, b.traceparent, b.preferred_capabilities AS preferred, o.note, o.result,
+    b.description, b.parameters, b.key_version, b.traceparent, b.preferred_capabilities AS preferred, b.child_types, o.note, o.result,
     o.key_version AS result_key_version, o.error
   FROM tasks t JOIN task_bodies b ON b.task_no = t.task_no LEFT JOIN task_outcomes o ON o.task_no = t.task_no
   WHERE t.task_no = ?`;
-const DEPENDENCIES =
-  'SELECT depends_on AS taskId, condition AS "when" FROM task_dependencies WHERE task_no = ? ORDER BY position';
+const DEPENDENCIES = `SELECT depends_on AS taskId, condition AS "when" FROM task_dependencies WHERE task_no = ? AND position < ${CHILD_PLACES} ORDER BY position`;
 
 /** The task as it is stored. While it waits, it is assigned to nobody. */
 export function readTask(transaction: Transaction, row: TaskRow): StoredTask {

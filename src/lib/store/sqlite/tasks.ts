@@ -59,21 +59,18 @@ function settleNew(transaction: Transaction, task: TaskRow, input: NewTask, chec
   else if (task.status === "input_required") askQuestion(transaction, task);
 }
 
-/** Where a task of a workflow belongs. */
-interface Membership {
-  workflowNo: number;
-  stops: boolean;
-}
+/** Where a task of a workflow, or a child, belongs. */
+type Membership = Partial<Pick<TaskRow, "workflow_no" | "stops" | "parent_no">>;
 
-/** Creates a task of a workflow, which waits: it is handed out after the commit. */
+/** Creates a task of a workflow or a child, which waits: the caller hands it out. */
 export function addTask(
   transaction: Transaction,
   input: NewTask,
   checked: CheckedTask,
-  { workflowNo, stops }: Membership,
+  membership: Membership,
 ): TaskRow {
   const row = newRow(transaction, input, checked, internDemand(transaction, input.requiredCapabilities));
-  const task = insertTask(transaction, { ...row, workflow_no: workflowNo, stops: Number(stops) }, input);
+  const task = insertTask(transaction, { ...row, ...membership }, input);
   // What is lost already is told to it when all tasks of the workflow are there.
   const dependencies = checked.dependencies.map(({ end, ...dependency }) =>
     end === undefined || meets(end, dependency.when) ? { ...dependency, end } : { ...dependency, end: undefined },
@@ -143,6 +140,7 @@ function newRow(
     suspensions: 0,
     workflow_no: null,
     stops: 0,
+    parent_no: null,
   };
 }
 
@@ -152,7 +150,7 @@ function statusOfNew(unmet: number, gate: boolean): TaskStatus {
 }
 
 const BODY =
-  "INSERT INTO task_bodies (task_no, description, parameters, key_version, traceparent, preferred_capabilities) VALUES (?, ?, ?, ?, ?, ?)";
+  "INSERT INTO task_bodies (task_no, description, parameters, key_version, traceparent, preferred_capabilities, child_types) VALUES (?, ?, ?, ?, ?, ?, ?)";
 const DEPENDENCY =
   "INSERT INTO task_dependencies (task_no, position, depends_on, condition, settled) VALUES (?, ?, ?, ?, ?)";
 
@@ -164,8 +162,9 @@ function insertParts(
 ): void {
   const parameters = jsonTextOf(input.parameters).text;
   const preferred = JSON.stringify([...new Set(input.preferredCapabilities)]);
-  const { description, keyVersion = null, traceparent = null } = input;
-  transaction.run(BODY, task.task_no, description, parameters, keyVersion, traceparent, preferred);
+  const { description, keyVersion = null, traceparent = null, children } = input;
+  const childTypes = children === undefined ? null : JSON.stringify(children.taskTypes);
+  transaction.run(BODY, task.task_no, description, parameters, keyVersion, traceparent, preferred, childTypes);
   for (const [position, { taskId, when, end }] of dependencies.entries()) {
     transaction.run(DEPENDENCY, task.task_no, position, taskId, when, Number(end !== undefined));
   }

@@ -1,10 +1,10 @@
 import { type TaskDependency, writeDependency } from "../../model/dependency.ts";
-import { HANDOUTS_PER_CALL, WORKFLOW_TASKS_MAX } from "../../model/limits.ts";
 import type { TaskStatus } from "../../model/task.ts";
 import type { CreateWorkflowReply, Workflow, WorkflowSummary } from "../../model/workflow.ts";
 import { actorOf } from "../../trace/call-context.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { takePage } from "../reply-bytes.ts";
+import { CHILD_PLACES } from "../rules/children.ts";
 import { meets } from "../rules/dependencies.ts";
 import type { ListWorkflows, NewWorkflow, Paged } from "../store.ts";
 import { mayNotAssign } from "../task-refusals.ts";
@@ -20,10 +20,10 @@ import { workflowEnded, workflowIdTaken, workflowMismatch, workflowNotFound } fr
 import { countAsHeartbeat } from "./activity.ts";
 import { type AgentRow, findAgent, requireRegistered } from "./agent-rows.ts";
 import { audit } from "./audit.ts";
-import { cancelTasks } from "./cancel-task.ts";
+import { cancelOrphans, cancelTasks } from "./cancel-task.ts";
 import type { Connection } from "./connection.ts";
 import { type EndedDependency, settleDependents } from "./dependencies.ts";
-import { handOutAfter } from "./hand-out.ts";
+import { handOutInRounds } from "./hand-out.ts";
 import { checkNewTask, requireNewId } from "./new-tasks.ts";
 import { TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
 import { addTask } from "./tasks.ts";
@@ -78,7 +78,7 @@ function create(transaction: Transaction, workflow: NewWorkflow): Created {
     for (const { taskId, when, end } of checked.dependencies) {
       if (end !== undefined && !meets(end, when)) lost.push({ taskId, end });
     }
-    const added = addTask(transaction, task, checked, { workflowNo, stops: task.stops });
+    const added = addTask(transaction, task, checked, { workflow_no: workflowNo, stops: Number(task.stops) });
     transaction.run(INSERT_TASK, workflowNo, position, added.task_no, task.ref);
     if (added.status === "pending") waiting.push(added);
   }
@@ -113,10 +113,7 @@ export async function createWorkflow(
   workflow: NewWorkflow,
 ): Promise<CreateWorkflowReply & { duplicate: boolean }> {
   const { reply, waiting } = await connection.write((transaction) => create(transaction, workflow));
-  for (let left = Math.min(waiting.length, WORKFLOW_TASKS_MAX); left > 0; left -= HANDOUTS_PER_CALL) {
-    const handedOut = await connection.write((transaction) => handOutAfter(transaction, undefined, waiting));
-    if (handedOut < HANDOUTS_PER_CALL) break;
-  }
+  await handOutInRounds(connection, waiting);
   return reply;
 }
 
@@ -126,8 +123,7 @@ const BY_ID = `SELECT ${COLUMNS} FROM workflows w JOIN agents a ON a.agent_no = 
 const TASKS = `SELECT t.task_no, t.task_id, x.ref, t.task_type, t.status, t.attempt, a.agent_id, o.error, t.ended_at
   FROM workflow_tasks x JOIN tasks t USING (task_no) LEFT JOIN agents a ON a.agent_no = t.agent_no
   LEFT JOIN task_outcomes o ON o.task_no = t.task_no WHERE x.workflow_no = ? ORDER BY x.position`;
-const DEPENDENCIES =
-  'SELECT depends_on AS taskId, condition AS "when" FROM task_dependencies WHERE task_no = ? ORDER BY position';
+const DEPENDENCIES = `SELECT depends_on AS taskId, condition AS "when" FROM task_dependencies WHERE task_no = ? AND position < ${CHILD_PLACES} ORDER BY position`;
 
 /** @throws NOT_FOUND */
 export function getWorkflow(transaction: Transaction, workflowId: string): Workflow {
@@ -192,6 +188,7 @@ export function cancelWorkflow(transaction: Transaction, workflowId: string, rea
       detail: { tasks: tasks.length },
     });
     cancelTasks(transaction, tasks, reason);
+    cancelOrphans(transaction);
   }
   return getWorkflow(transaction, workflowId);
 }

@@ -178,5 +178,71 @@ export function questionRoutes(api: () => Api): void {
         question: { ...question, answer: "xyzzy" },
       });
     });
+
+    it("are not all that a task waits for: children, and nothing beyond what it may make", async () => {
+      const capability = api().id("cap");
+      const supervisor = await api().register("supervisor");
+      const worker = await api().register("worker", { capabilities: [capability], maxConcurrentTasks: 5 });
+      const work = { requiredCapabilities: [capability] };
+      const body = { ...work, supervisor, taskType: "all", children: { taskTypes: ["part"] } };
+      const { taskId } = await api().ok<{ taskId: string }>("POST /tasks", {}, { body });
+      expect(await api().ok("GET /tasks/{taskId}", { taskId })).toMatchObject({ children: { taskTypes: ["part"] } });
+      const suspend = (tasks: object[]) =>
+        api().call(
+          "POST /tasks/{taskId}/suspend",
+          { taskId },
+          { body: { agentId: worker, attempt: 1, until: { tasks } } },
+        );
+      const part = { ...work, taskType: "part" };
+      for (const beyond of [
+        { ...part, taskType: "other" },
+        { ...part, priority: "urgent" },
+        { ...part, children: { taskTypes: ["*"] } },
+      ]) {
+        expectProblem(await suspend([part, beyond]), "TASK_TREE_LIMIT");
+      }
+      for (const bad of [
+        [],
+        Array(101).fill(part),
+        [{ ...part, assignTo: worker }],
+        [{ ...part, supervisor }],
+        [{ ...part, question: { text: "Go?" } }],
+        [
+          { ...part, ref: "a" },
+          { ...part, ref: "a" },
+        ],
+      ]) {
+        expectProblem(await suspend(bad), "INVALID_REQUEST");
+      }
+      expectProblem(await suspend([{ ...part, ref: "a", dependsOn: ["a"] }]), "DEPENDENCY_INVALID");
+      expectProblem(await suspend([{ ...part, dependsOn: [taskId] }]), "DEPENDENCY_INVALID");
+      const reply = await suspend([
+        { ...part, ref: "b", dependsOn: ["a"] },
+        { ...part, ref: "a" },
+      ]);
+      expect(reply.json).toEqual({
+        taskId,
+        status: "blocked",
+        cancelRequested: false,
+        taskIds: [expect.any(String), expect.any(String)],
+      });
+      const { taskIds } = reply.json as { taskIds: string[] };
+      for (const child of [...taskIds].reverse()) {
+        await api().ok(
+          "POST /tasks/{taskId}/complete",
+          { taskId: child },
+          { body: { agentId: worker, attempt: 1, result: 1 } },
+        );
+      }
+      expect(await api().ok("GET /tasks/{taskId}", { taskId })).toMatchObject({
+        status: "assigned",
+        attempt: 2,
+        resumedBy: "children_ended",
+      });
+      for (const bad of [["a b"], ["**"], [], Array(21).fill("x")]) {
+        const refused = await api().call("POST /tasks", {}, { body: { ...body, children: { taskTypes: bad } } });
+        expectProblem(refused, "INVALID_REQUEST");
+      }
+    });
   });
 }

@@ -75,6 +75,11 @@ BEGIN
     ELSE
     BEGIN
       -- include: parts/write-new-tasks.sql
+      -- What gates ask is kept; asked it is below.
+      IF @gates > 0
+      BEGIN
+        -- include: parts/keep-gates.sql
+      END;
       -- include: parts/record-attempts.sql
       IF @gates > 0
       BEGIN

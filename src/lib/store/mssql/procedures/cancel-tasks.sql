@@ -93,6 +93,8 @@ BEGIN
   EXEC @handedOut = release.hand_out @freed, @unblocked, @handOutLimit, @clockOffset;
   IF @handedOut < 0 RETURN 1;
 END;
-SELECT c.item, c.code, NULL AS subject, c.status, c.deadline_at FROM @calls AS c;
+SELECT c.item, c.code, NULL AS subject, c.status, c.deadline_at,
+  CASE WHEN c.ends = 1 AND c.status = 'blocked' AND EXISTS (SELECT 1 FROM dbo.ended_parents AS p WHERE p.task_no = c.task_no) THEN 1 ELSE 0 END AS orphans
+FROM @calls AS c;
 SELECT DISTINCT a.agent_id AS woken FROM (SELECT COALESCE(e.flow_receiver_no, e.receiver_no) AS agent_no FROM @endings AS e
   UNION ALL SELECT c.agent_no FROM @calls AS c WHERE c.asks = 1) AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;

@@ -60,6 +60,11 @@ END;
 UPDATE @plan SET becomes = 'pending' WHERE becomes IS NULL;
 BEGIN TRANSACTION;
 -- include: parts/write-new-tasks.sql
+-- What gates ask is kept; asked it is below.
+IF @gates > 0
+BEGIN
+  -- include: parts/keep-gates.sql
+END;
 IF @dependent > 0
 BEGIN
   INSERT INTO dbo.ended_dependencies (task_id, completed, not_needed)

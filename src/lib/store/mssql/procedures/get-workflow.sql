@@ -9,6 +9,6 @@ SELECT w.workflow_no, w.workflow_id, s.agent_id AS supervisor_id, CAST(w.stop_on
 FROM dbo.workflows AS w JOIN dbo.agents AS s ON s.agent_no = w.supervisor_no WHERE w.workflow_no = @workflowNo;
 SELECT t.task_no, t.task_id, x.ref, t.task_type, t.status, t.attempt, a.agent_id, o.error, t.ended_at,
   (SELECT STRING_AGG(CAST(CONCAT(p.condition, '/', p.depends_on) AS varchar(max)), ',') WITHIN GROUP (ORDER BY p.position)
-    FROM dbo.task_dependencies AS p WHERE p.task_no = t.task_no) AS depends_on
+    FROM dbo.task_dependencies AS p WHERE p.task_no = t.task_no AND p.position < 1000 /* CHILD_PLACES */) AS depends_on
 FROM dbo.workflow_tasks AS x JOIN dbo.tasks AS t ON t.task_no = x.task_no LEFT JOIN dbo.agents AS a ON a.agent_no = t.agent_no
 LEFT JOIN dbo.task_outcomes AS o ON o.task_no = t.task_no WHERE x.workflow_no = @workflowNo ORDER BY x.position;

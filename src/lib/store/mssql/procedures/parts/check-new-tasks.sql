@@ -31,8 +31,8 @@ OUTER APPLY (SELECT TOP (1) f.task_id, f.supervisor_id, f.request_hash, f.operat
     FROM dbo.tasks AS t JOIN dbo.agents AS a ON a.agent_no = t.supervisor_no WHERE t.task_id = j.task_id COLLATE Latin1_General_100_BIN2
     UNION ALL SELECT 4, r.task_id, r.supervisor_id, r.request_hash, NULL, r.ended_at
     FROM dbo.task_archive AS r WHERE r.task_id = j.task_id COLLATE Latin1_General_100_BIN2) AS f ORDER BY f.place) AS k
-CROSS APPLY (SELECT CASE WHEN s.agent_no IS NULL THEN 'AGENT_NOT_FOUND' WHEN s.status = 'deregistered' THEN 'AGENT_DEREGISTERED'
-    WHEN s.role NOT IN ('supervisor', 'admin') THEN 'FORBIDDEN'
+CROSS APPLY (SELECT CASE WHEN s.agent_no IS NULL THEN 'AGENT_NOT_FOUND' WHEN s.status = 'deregistered' AND @parentNo IS NULL THEN 'AGENT_DEREGISTERED'
+    WHEN @parentNo IS NULL AND s.role NOT IN ('supervisor', 'admin') THEN 'FORBIDDEN'
     WHEN k.supervisor_id <> s.agent_id OR s.registered_at > k.ended_at THEN 'ID_TAKEN'
     WHEN k.request_hash <> j.request_hash COLLATE Latin1_General_100_BIN2 THEN 'IDEMPOTENCY_MISMATCH'
     WHEN k.task_id IS NULL AND j.assign_to IS NOT NULL AND (w.agent_no IS NULL OR w.status = 'deregistered') THEN 'AGENT_NOT_FOUND'

@@ -5,7 +5,7 @@
 -- - outcome: how the live attempt is recorded, which agent_no holds; both NULL when the task is not live.
 -- - becomes: completed, failed, cancelled, or what it waits as, with the retries_used and available_at that it has then (NULL:
 --   as they are): pending when it is tried again, has suspended itself until a time (outcome: suspended) or was woken by an answer
---   (outcome: NULL), and input_required when it has suspended itself until an answer.
+--   (outcome: NULL), input_required when it has suspended itself until an answer, and blocked until its @children have ended.
 -- - answered: 1 when the attempt's own agent ends it, so that its repeat gets the same answer; answer_more: members that it has
 --   besides.
 -- - closing, closed_by and closed_hash: what becomes of its question; NULL: ended, if it has one that is open.
@@ -25,6 +25,8 @@ DECLARE @endings TABLE (task_no bigint NOT NULL PRIMARY KEY, task_id varchar(128
 DECLARE @finals int, @waits int, @results int, @resultArrival bigint, @flows int = 0, @flowArrival bigint, @questions int, @questionArrival bigint;
 -- 1: tasks of @unblocked ask their questions (they are input_required, and nothing hands them out).
 DECLARE @asking bit = 0;
+-- How many children the task of @endings that becomes blocked has made; there is no more than one such.
+DECLARE @children int = 0;
 -- How many dependents are told now, and how many were.
 DECLARE @dependentsLimit int = 100 /* DEPENDENTS_PER_CALL */, @dependentsTold int = 0;
 -- include: parts/declare-counts.sql

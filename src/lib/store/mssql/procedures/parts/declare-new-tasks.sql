@@ -13,4 +13,6 @@ DECLARE @plan TABLE (place int NOT NULL PRIMARY KEY, task_no bigint NOT NULL, ta
 DECLARE @taskNumbers bigint = 0;
 -- Of a workflow: its number, and 1: its tasks may depend on those before them, and what is lost already is told to them after they are made.
 DECLARE @workflowNo bigint, @siblings bit = 0;
+-- Of children: their parent, whose supervisor is theirs, whatever has become of it.
+DECLARE @parentNo bigint;
 DECLARE @dependent int, @gates int, @expiring int, @preferring int, @missing int, @stale int;

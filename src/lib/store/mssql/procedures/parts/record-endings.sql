@@ -7,10 +7,10 @@ IF @waits > 0
 -- nothing.
 UPDATE o SET result = e.result, key_version = e.key_version, error = e.error, because_of = e.because_of
 FROM @endings AS e JOIN dbo.task_outcomes AS o ON o.task_no = e.task_no
-WHERE e.becomes NOT IN ('pending', 'input_required');
+WHERE e.becomes NOT IN ('pending', 'input_required', 'blocked');
 INSERT INTO dbo.task_outcomes (task_no, result, key_version, error, because_of)
 SELECT e.task_no, e.result, e.key_version, e.error, e.because_of FROM @endings AS e
-WHERE e.becomes NOT IN ('pending', 'input_required') AND (e.result IS NOT NULL OR e.error IS NOT NULL)
+WHERE e.becomes NOT IN ('pending', 'input_required', 'blocked') AND (e.result IS NOT NULL OR e.error IS NOT NULL)
   AND NOT EXISTS (SELECT 1 FROM dbo.task_outcomes AS o WHERE o.task_no = e.task_no);
 UPDATE a SET ended_at = @now, outcome = e.outcome, answer = CASE WHEN e.answered = 1 THEN CONCAT(
     '{"status":"', e.becomes, '","cancelRequested":', CASE WHEN e.cancel_requested = 1 THEN 'true' ELSE 'false' END, e.answer_more, '}') END
@@ -22,6 +22,10 @@ BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
 IF EXISTS (SELECT 1 FROM @endings AS e WHERE e.was IN ('input_required', 'blocked'))
 BEGIN
   -- include: parts/close-questions.sql
+  -- Children of those that waited for them are cancelled by a step of its own.
+  INSERT INTO dbo.ended_parents (task_no)
+  SELECT e.task_no FROM @endings AS e JOIN dbo.tasks AS t ON t.task_no = e.task_no AND t.suspensions > 0
+  WHERE e.was = 'blocked' AND e.becomes IN ('failed', 'cancelled');
 END;
 -- One that an answer has woken has the answer in its history.
 INSERT INTO dbo.task_events (task_no, event, at, attempt, agent_no, detail)

@@ -69,7 +69,7 @@ BEGIN
     status = CASE WHEN d.failed IS NOT NULL THEN 'failed' WHEN d.unneeded IS NOT NULL THEN 'cancelled' WHEN t.unmet_dependencies > d.met THEN 'blocked'
       WHEN t.gate = 1 THEN 'input_required' ELSE 'pending' END,
     cancel_requested = CASE WHEN d.failed IS NULL AND d.unneeded IS NOT NULL THEN 1 ELSE t.cancel_requested END,
-    available_at = CASE WHEN d.unneeded IS NULL AND t.unmet_dependencies = d.met THEN @now ELSE t.available_at END,
+    available_at = CASE WHEN d.unneeded IS NULL AND t.unmet_dependencies = d.met AND t.suspensions = 0 THEN @now ELSE t.available_at END,
     ended_at = CASE WHEN d.unneeded IS NOT NULL THEN @now END
   FROM @dependents AS d JOIN dbo.tasks AS t ON t.task_no = d.task_no
   WHERE t.status = 'blocked' AND t.unmet_dependencies >= d.met
@@ -80,6 +80,11 @@ BEGIN
   WHERE p.settled = 0
   OPTION (LOOP JOIN, FORCE ORDER);
   IF @@ROWCOUNT <> (SELECT COUNT(*) FROM @told) BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
+  -- One that has waited for its children goes on with them, in its old rank.
+  UPDATE u SET resumed_by = 'children_ended', unanswered = 0
+  FROM @dependents AS d JOIN dbo.tasks AS t ON t.task_no = d.task_no JOIN dbo.task_suspensions AS u ON u.task_no = d.task_no
+  WHERE t.status = 'pending' AND t.suspensions > 0
+  OPTION (LOOP JOIN, FORCE ORDER);
   INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, becomes, error, because_of, detail)
   SELECT t.task_no, t.task_id, t.attempt, 'blocked', t.cancel_requested, t.status, CASE t.status WHEN 'failed' THEN N'DEPENDENCY_FAILED' ELSE N'NOT_NEEDED' END,
     COALESCE(x.failed, x.unneeded), CASE t.status WHEN 'failed' THEN CONCAT('DEPENDENCY_FAILED: ', x.failed, ' did not complete')
