@@ -17,7 +17,10 @@ const ASSIGN_ONE = procedure("assign_task");
 /** Whether assign_task can try it. */
 function isPlain({ assignTo, dependsOn, preferredCapabilities, ...task }: NewTask): boolean {
   const named = assignTo !== undefined || dependsOn.length > 0 || preferredCapabilities.length > 0;
-  return !named && [task.expiresAt, task.question, task.startTimeoutSeconds, task.children].every((more) => more === undefined);
+  return (
+    !named &&
+    [task.expiresAt, task.question, task.startTimeoutSeconds, task.children].every((more) => more === undefined)
+  );
 }
 
 interface AssignedRow extends OutcomeRow {
