@@ -12,6 +12,7 @@ const COLUMNS: readonly Column<Agent>[] = [
   { title: "tasks", value: (agent) => `${agent.activeTasks}/${agent.maxConcurrentTasks}`, right: true },
   { title: "done", value: (agent) => agent.performance.completed, right: true },
   { title: "failed", value: (agent) => agent.performance.failed, right: true },
+  { title: "lost", value: (agent) => agent.performance.lost, right: true },
   { title: "last heartbeat", value: (agent) => agent.lastHeartbeatAt, time: true },
   { title: "capabilities", value: (agent) => agent.capabilities.join(","), text: true },
 ];

@@ -22,6 +22,8 @@ export const AGENT = {
   performance: {
     completed: 19,
     failed: 1,
+    lost: 0,
+    released: 0,
     successRate: 0.95,
     meanDurationSeconds: 42.5,
     p95DurationSeconds: 118,
@@ -158,7 +160,14 @@ export const REGISTRY_STATISTICS = {
 
 export const COORDINATION_STATISTICS = {
   activeAgents: 4,
-  metrics: { tasksAssigned: 21, tasksCompleted: 19, tasksFailed: 1, tasksNotNeeded: 0 },
+  metrics: {
+    tasksAssigned: 21,
+    tasksCompleted: 19,
+    tasksFailed: 1,
+    tasksNotNeeded: 0,
+    attemptsFailed: 3,
+    attemptsLost: 1,
+  },
   byStatus: {
     blocked: 0,
     pending: 0,

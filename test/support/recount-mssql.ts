@@ -49,7 +49,8 @@ function everTasks(condition: string): string {
 const COUNTERS: readonly Law[] = [
   counterLaw("messages:", "SELECT status AS what, COUNT(*) AS counted FROM dbo.messages GROUP BY status"),
   counterLaw("tasks:", "SELECT status AS what, COUNT(*) AS counted FROM dbo.tasks GROUP BY status", {
-    excluded: "AND name NOT IN ('tasks:assigned_once', 'tasks:completed_total', 'tasks:failed_total')",
+    excluded:
+      "AND name NOT IN ('tasks:assigned_once', 'tasks:completed_total', 'tasks:failed_total', 'tasks:not_needed_total', 'tasks:attempts_failed_total', 'tasks:attempts_lost_total')",
   }),
   totalLaw("tasks:assigned_once", everTasks("attempt > 0")),
   totalLaw("tasks:completed_total", everTasks("status = 'completed'")),

@@ -75,6 +75,9 @@ const LAWS: readonly Law[] = [
     "tasks:assigned_once",
     "tasks:completed_total",
     "tasks:failed_total",
+    "tasks:not_needed_total",
+    "tasks:attempts_failed_total",
+    "tasks:attempts_lost_total",
   ]),
   counterLaw(
     "agents:role:",

@@ -62,8 +62,13 @@ export type RegisterAgent = z.output<typeof registerAgentSchema>;
 /** What an agent did in the last 30 days. Counts and mean are live; p95 and the window move with daily maintenance. */
 export const agentPerformanceSchema = z.object({
   completed: z.int(),
+  /** Attempts that the agent has reported as failed. */
   failed: z.int(),
-  /** completed / (completed + failed); null before the first. */
+  /** Attempts that it has lost: by silence, past their deadline, or released. */
+  lost: z.int(),
+  /** Of the lost ones, those that were given back, by leaving or by not starting in time; they do not weigh when a worker is chosen. */
+  released: z.int(),
+  /** completed / (completed + failed + lost - released); null before the first. */
   successRate: z.number().nullable(),
   /** Of completed attempts, from assignment to completion. */
   meanDurationSeconds: z.number().nullable(),

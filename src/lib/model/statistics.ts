@@ -38,6 +38,10 @@ export const coordinationStatisticsSchema = z.object({
     tasksFailed: z.int(),
     /** Tasks whose condition could no longer hold; they are no failures. */
     tasksNotNeeded: z.int(),
+    /** Attempts that their agents reported as failed, whether they were tried again or not. */
+    attemptsFailed: z.int(),
+    /** Attempts that were lost: by silence, past their deadline, or released. */
+    attemptsLost: z.int(),
   }),
   byStatus: z.record(taskStatusSchema, z.int()),
 });
@@ -85,6 +89,8 @@ export const sweepReportSchema = z.object({
   tasksTimedOut: z.int(),
   /** Attempts that were not started within startTimeoutSeconds. */
   tasksNotStarted: z.int(),
+  /** Attempts taken from agents that had fallen silent. */
+  tasksAbandoned: z.int(),
   tasksRequeued: z.int(),
   /** Tasks whose own time was over, and questions that nobody answered in time. */
   tasksExpired: z.int(),

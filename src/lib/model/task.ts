@@ -253,8 +253,12 @@ export const candidateSchema = z.object({
   load: z.number(),
   /** How many of the preferred capabilities it has. */
   preferredCapabilities: z.int(),
-  /** (completed + 1) / (completed + failed + 1) */
+  /** (completed + 1) / (completed + failed + lost + 1) */
   reliability: z.number(),
+  /** Its attempts of the last 30 days: completed, reported as failed, lost by silence or timeout. Absent in explanations of earlier versions. */
+  completed: z.int().optional(),
+  failed: z.int().optional(),
+  lost: z.int().optional(),
   lastAssignedAt: instantSchema.optional(),
   /** True for the agent whose attempt just ended: taken only if nobody else fits. */
   endedLastAttempt: z.boolean(),

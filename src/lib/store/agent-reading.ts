@@ -18,6 +18,10 @@ export interface StoredAgent {
   heartbeat_timeout_seconds: number | null;
   completed: number;
   failed: number;
+  /** By silence or timeout. */
+  lost: number;
+  /** Given back. */
+  released: number;
   completed_milliseconds: number;
   p95_milliseconds: number | null;
 }
@@ -41,10 +45,12 @@ export function readStoredAgent(row: StoredAgent, capabilities: string[], metada
 }
 
 function readPerformance(row: StoredAgent): Agent["performance"] {
-  const ended = row.completed + row.failed;
+  const ended = row.completed + row.failed + row.lost;
   return {
     completed: row.completed,
     failed: row.failed,
+    lost: row.lost + row.released,
+    released: row.released,
     successRate: ended === 0 ? null : row.completed / ended,
     meanDurationSeconds: row.completed === 0 ? null : row.completed_milliseconds / row.completed / 1_000,
     p95DurationSeconds: row.p95_milliseconds === null ? null : row.p95_milliseconds / 1_000,

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Candidate, Explanation } from "../model/task.ts";
 import { iso } from "./instants.ts";
+import { reliability } from "./rules/candidate-order.ts";
 
 /** Why an agent was chosen, as both engines keep it with every attempt: a compact text, read as an Explanation. */
 
@@ -8,15 +9,20 @@ import { iso } from "./instants.ts";
 const POLICIES: Readonly<Record<number, string>> = {
   1: "not the agent whose attempt just ended; lowest load; most preferred capabilities; highest reliability; least recently assigned; id",
   2: "the agent that suspended the task; not the agent whose attempt just ended; lowest load; most preferred capabilities; highest reliability; least recently assigned; id",
+  3: "the agent that suspended the task; not the agent whose attempt just ended; lowest load; most preferred capabilities; highest reliability; least recently assigned; id",
 };
-/** The policy of today. */
-export const POLICY = 2;
+/** The policy of today. (Up to 2, lost attempts were counted among the failed ones.) */
+export const POLICY = 3;
+
+/** The first policy that counts lost attempts apart, and where they stand among the figures of a candidate. */
+const FIRST_WITH_LOST = 3;
+const LOST_PLACE = 5;
 
 const storedSchema = z.object({
   policy: z.int(),
   /** missingCapability, notActive, noFreeSlot, beyondLimit, notNamed */
   excluded: z.tuple([z.int(), z.int(), z.int(), z.int(), z.int()]),
-  /** Of each: id, active, capacity, preferred, completed, failed, last assigned, 1 when it ended the last attempt and 2 when it suspended, `;` */
+  /** Of each: id, active, capacity, preferred, completed, failed, lost (from policy 3 on), last assigned, 1 when it ended the last attempt and 2 when it suspended, `;` */
   considered: z.string(),
 });
 
@@ -26,7 +32,10 @@ export function readExplanation(text: string): Explanation {
   const [missingCapability, notActive, noFreeSlot, beyondLimit, notNamed] = stored.excluded;
   const explanation: Explanation = {
     policy: POLICIES[stored.policy] ?? `policy ${stored.policy}`,
-    considered: stored.considered.split(";").slice(0, -1).map(readCandidate),
+    considered: stored.considered
+      .split(";")
+      .slice(0, -1)
+      .map((text) => readCandidate(text, stored.policy)),
     excluded: { missingCapability, notActive, noFreeSlot, beyondLimit, notNamed },
   };
   const chosen = explanation.considered[0]?.agentId;
@@ -34,17 +43,21 @@ export function readExplanation(text: string): Explanation {
   return explanation;
 }
 
-function readCandidate(text: string): Candidate {
-  const [agentId = "", ...figures] = text.split(",");
-  const [active = 0, capacity = 0, preferred = 0, completed = 0, failed = 0, lastAssignedAt = 0, ended = 0] =
-    figures.map(Number);
+function readCandidate(text: string, policy: number): Candidate {
+  const [agentId = "", ...read] = text.split(",");
+  const figures = read.map(Number);
+  const apart = policy >= FIRST_WITH_LOST;
+  if (!apart) figures.splice(LOST_PLACE, 0, 0);
+  const [active = 0, capacity = 0, preferred = 0, completed = 0, failed = 0, lost = 0, lastAssignedAt = 0, ended = 0] =
+    figures;
   const candidate: Candidate = {
     agentId,
     activeTasks: active,
     maxConcurrentTasks: capacity,
     load: active / capacity,
     preferredCapabilities: preferred,
-    reliability: (completed + 1) / (completed + failed + 1),
+    reliability: reliability({ completed, failed, lost }),
+    ...(apart ? { completed, failed, lost } : {}),
     endedLastAttempt: ended === 1,
   };
   if (ended === 2) candidate.suspendedLastAttempt = true;

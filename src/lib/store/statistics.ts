@@ -51,6 +51,8 @@ export function coordinationStatisticsOf(tasks: Counts, activeAgents: number): C
       tasksCompleted: tasks.get("completed_total") ?? 0,
       tasksFailed: tasks.get("failed_total") ?? 0,
       tasksNotNeeded: tasks.get("not_needed_total") ?? 0,
+      attemptsFailed: tasks.get("attempts_failed_total") ?? 0,
+      attemptsLost: tasks.get("attempts_lost_total") ?? 0,
     },
     byStatus: countsOf(TASK_STATUSES, tasks),
   };

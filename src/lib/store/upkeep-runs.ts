@@ -102,6 +102,7 @@ export async function runSweep(steps: SweepSteps): Promise<SweepReport> {
     messagesDeadLettered: 0,
     tasksTimedOut: 0,
     tasksNotStarted: 0,
+    tasksAbandoned: 0,
     tasksRequeued: 0,
     tasksExpired: 0,
     questionsTimedOut: 0,
@@ -114,6 +115,7 @@ export async function runSweep(steps: SweepSteps): Promise<SweepReport> {
   report.agentsInactivated = await repeat(() => steps.inactivateSilentAgents());
   await repeat(async () => {
     const step = await steps.releaseLeftTasks();
+    report.tasksAbandoned += step.done;
     report.tasksRequeued += step.requeued;
     report.tasksAssigned += step.handedOut;
     return step;

@@ -136,6 +136,8 @@ export const AFTER = {
     telemetry.count("agent_communication.messages.expired", report.messagesExpired);
     telemetry.count("agent_communication.messages.dead_lettered", report.messagesDeadLettered, { by: "sweep" });
     telemetry.count("agent_communication.tasks.timed_out", report.tasksTimedOut);
+    telemetry.count("agent_communication.tasks.abandoned", report.tasksAbandoned);
+    telemetry.count("agent_communication.tasks.not_started", report.tasksNotStarted);
     telemetry.count("agent_communication.tasks.retried", report.tasksRequeued, { by: "sweep" });
     telemetry.count("agent_communication.tasks.assigned", report.tasksAssigned, { how: "handed_out" });
   },

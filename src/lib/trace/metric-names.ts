@@ -23,6 +23,8 @@ export const COUNTERS = {
   "agent_communication.tasks.retried":
     "Attempts that ended without success and are tried again, by `by`: worker or sweep.",
   "agent_communication.tasks.timed_out": "Attempts that exceeded their deadline.",
+  "agent_communication.tasks.abandoned": "Attempts taken from agents that had fallen silent.",
+  "agent_communication.tasks.not_started": "Attempts that were not started within startTimeoutSeconds.",
   "agent_communication.agents.registered": "Registrations, of new and of existing agents.",
   "agent_communication.agents.heartbeats": "Heartbeats accepted.",
   "agent_communication.agents.silenced": "Agents that became inactive because they were silent.",
@@ -46,6 +48,11 @@ export const GAUGES = {
   "agent_communication.tasks.ended": {
     unit: "{task}",
     description: "Tasks that have ended so far, by `outcome`: completed or failed.",
+  },
+  "agent_communication.tasks.attempts": {
+    unit: "{attempt}",
+    description:
+      "Attempts that ended without success so far, by `outcome`: failed, as their agents said, or lost (silence, timeout, release).",
   },
 } as const;
 

@@ -30,6 +30,8 @@ export function agentsContract(open: StoreFactory): void {
           performance: {
             completed: 0,
             failed: 0,
+            lost: 0,
+            released: 0,
             successRate: null,
             meanDurationSeconds: null,
             p95DurationSeconds: null,

@@ -150,6 +150,8 @@ export function heartbeatsContract(open: StoreFactory): void {
         expect(await scene.store.getAgent(silent)).toMatchObject({ status: "inactive", activeTasks: 0 });
         const [first] = await scene.assignments(running.taskId);
         expect(first).toMatchObject({ chosen: silent, outcome: "agent_inactive" });
+        const { performance } = await scene.store.getAgent(silent);
+        expect(performance).toMatchObject({ completed: 0, failed: 0, lost: 2, released: 0, successRate: 0 });
         expect(await caught(scene.complete(running))).toBe("LEASE_LOST");
       });
 

@@ -377,6 +377,9 @@ export function assignmentContract(open: StoreFactory): void {
           load: 0.25,
           preferredCapabilities: 0,
           reliability: 1,
+          completed: 0,
+          failed: 0,
+          lost: 0,
           endedLastAttempt: false,
         });
         expect(last).toMatchObject({ attempt: 2, chosen: worker });
@@ -384,6 +387,9 @@ export function assignmentContract(open: StoreFactory): void {
         expect(only(last?.considered ?? [])).toMatchObject({
           activeTasks: 1,
           reliability: 0.5,
+          completed: 0,
+          failed: 1,
+          lost: 0,
           endedLastAttempt: true,
         });
         await scene.complete(second);

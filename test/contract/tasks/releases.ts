@@ -21,6 +21,7 @@ export function releasesContract(open: StoreFactory): void {
       const { worker, taskIds } = await loaded(scene, 230);
       const agent = await scene.store.deregisterAgent(worker);
       expect(agent).toMatchObject({ agentId: worker, status: "deregistered", activeTasks: 0 });
+      expect(agent.performance).toMatchObject({ failed: 0, lost: 230, released: 230, successRate: null });
       for (const taskId of taskIds) {
         expect(await scene.look(taskId)).toMatchObject({ status: "pending", attempt: 1, retriesUsed: 0 });
       }

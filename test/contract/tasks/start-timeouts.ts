@@ -57,7 +57,10 @@ export function startTimeoutsContract(open: StoreFactory): void {
       const message = only(await scene.waiting(other, "task_assignment"));
       expect(message.payload).toMatchObject({ attempt: 2, startDeadline: task.startDeadline });
       expect(await scene.waiting(slow, "task_assignment")).toEqual([]);
-      expect(await scene.store.getAgent(slow)).toMatchObject({ activeTasks: 0, performance: { failed: 0 } });
+      expect(await scene.store.getAgent(slow)).toMatchObject({
+        activeTasks: 0,
+        performance: { failed: 0, lost: 1, released: 1, successRate: null },
+      });
       const [first] = await scene.assignments(held.taskId);
       expect(first).toMatchObject({ chosen: slow, outcome: "released" });
       expect(await caught(scene.start(held))).toBe("LEASE_LOST");

@@ -20,6 +20,8 @@ const NEXT: Record<TaskStatus, readonly TaskStatus[]> = {
   cancelled: ["cancelled"],
 };
 
+const isLost = (outcome: string) => ["timed_out", "agent_inactive", "released"].includes(outcome);
+
 const FINAL: readonly TaskStatus[] = ["completed", "failed", "cancelled"];
 
 export function isLive(task: StoredTask): boolean {
@@ -124,6 +126,12 @@ export class TaskWatch {
   /** The counter of every agent equals its live assignments; who is gone or silent has none. */
   private checkLoads(): void {
     for (const agent of this.agents) {
+      const { completed, failed, lost, released } = agent.performance;
+      const outcomes = ["completed", "failed", "released"].map((one) =>
+        this.attemptsOf((outcome) => outcome === one, agent.agentId),
+      );
+      expect([agent.agentId, completed, failed, released]).toEqual([agent.agentId, ...outcomes]);
+      expect([agent.agentId, lost]).toEqual([agent.agentId, this.attemptsOf(isLost, agent.agentId)]);
       const live = this.tasks.filter((task) => isLive(task) && task.assignedTo === agent.agentId);
       expect([agent.agentId, agent.activeTasks]).toEqual([agent.agentId, live.length]);
       if (agent.status === "inactive" || agent.status === "deregistered") expect(agent.activeTasks).toBe(0);
@@ -172,6 +180,13 @@ export class TaskWatch {
     }
   }
 
+  /** How many attempts ended so, of all agents or of one. */
+  private attemptsOf(ended: (outcome: string) => boolean, agentId?: string): number {
+    return [...this.#assignments.values()]
+      .flat()
+      .filter(({ outcome = "", chosen }) => ended(outcome) && (agentId === undefined || chosen === agentId)).length;
+  }
+
   private async checkCounters(): Promise<void> {
     const { metrics, byStatus, activeAgents } = await this.scene.store.coordinationStatistics();
     const count = (pick: (task: StoredTask) => boolean) => this.tasks.filter(pick).length;
@@ -181,6 +196,8 @@ export class TaskWatch {
       tasksFailed: count((task) => task.status === "failed"),
       // No task of these runs waits for a failure.
       tasksNotNeeded: 0,
+      attemptsFailed: this.attemptsOf((outcome) => outcome === "failed"),
+      attemptsLost: this.attemptsOf(isLost),
     });
     for (const [status, counted] of Object.entries(byStatus)) {
       expect([status, counted]).toEqual([status, count((task) => task.status === status)]);

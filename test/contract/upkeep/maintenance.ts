@@ -224,12 +224,18 @@ export function maintenanceContract(open: StoreFactory): void {
           await scene.complete(held);
         }
         await scene.fail(await scene.assign(supervisor), { retryable: false });
+        await scene.assign(supervisor, { timeoutSeconds: 10, maxRetries: 0 });
+        const late = await scene.assign(supervisor, { startTimeoutSeconds: 10, timeoutSeconds: 86_400 });
+        await scene.pass(11 * SECOND);
+        await scene.store.cancelTask(late.taskId, undefined);
         const live = (await scene.store.getAgent(worker)).performance;
-        expect(live).toMatchObject({ completed: 20, failed: 1 });
-        expect(live.successRate).toBeCloseTo(20 / 21, 5);
+        expect(live).toMatchObject({ completed: 20, failed: 1, lost: 2, released: 1 });
+        expect(live.successRate).toBeCloseTo(20 / 22, 5);
         expect(live.meanDurationSeconds).toBeCloseTo(105, 0);
         expect((await scene.store.maintain()).agentsRefreshed).toBeGreaterThanOrEqual(1);
-        const { p95DurationSeconds } = (await scene.store.getAgent(worker)).performance;
+        const refreshed = (await scene.store.getAgent(worker)).performance;
+        expect(refreshed).toMatchObject({ completed: 20, failed: 1, lost: 2, released: 1 });
+        const { p95DurationSeconds } = refreshed;
         // 10, 20, … 200 seconds, and what the calls took: 19 of the 20 are no longer than the nineteenth, the p95 by nearest rank.
         expect(p95DurationSeconds).toBeGreaterThanOrEqual(190);
         expect(p95DurationSeconds).toBeLessThan(195);
@@ -240,6 +246,8 @@ export function maintenanceContract(open: StoreFactory): void {
         expect((await scene.store.getAgent(worker)).performance).toMatchObject({
           completed: 1,
           failed: 0,
+          lost: 0,
+          released: 0,
           successRate: 1,
         });
         scene.advance(20 * DAY);
@@ -247,6 +255,8 @@ export function maintenanceContract(open: StoreFactory): void {
         expect((await scene.store.getAgent(worker)).performance).toEqual({
           completed: 0,
           failed: 0,
+          lost: 0,
+          released: 0,
           successRate: null,
           meanDurationSeconds: null,
           p95DurationSeconds: null,

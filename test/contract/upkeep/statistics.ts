@@ -25,7 +25,14 @@ export function statisticsContract(open: StoreFactory): void {
         });
         expect(await store.coordinationStatistics()).toEqual({
           activeAgents: 0,
-          metrics: { tasksAssigned: 0, tasksCompleted: 0, tasksFailed: 0, tasksNotNeeded: 0 },
+          metrics: {
+            tasksAssigned: 0,
+            tasksCompleted: 0,
+            tasksFailed: 0,
+            tasksNotNeeded: 0,
+            attemptsFailed: 0,
+            attemptsLost: 0,
+          },
           byStatus: Object.fromEntries(TASK_STATUSES.map((status) => [status, 0])),
         });
         expect(await store.checkHealth()).toEqual({
@@ -204,7 +211,14 @@ export function statisticsContract(open: StoreFactory): void {
         await scene.submit(supervisor, waiting);
         await scene.store.cancelTask(await scene.submit(supervisor, waiting), undefined);
         expect(await scene.store.coordinationStatistics()).toMatchObject({
-          metrics: { tasksAssigned: 4, tasksCompleted: 1, tasksFailed: 1, tasksNotNeeded: 0 },
+          metrics: {
+            tasksAssigned: 4,
+            tasksCompleted: 1,
+            tasksFailed: 1,
+            tasksNotNeeded: 0,
+            attemptsFailed: 2,
+            attemptsLost: 0,
+          },
           byStatus: { blocked: 1, pending: 1, assigned: 1, running: 1, completed: 1, failed: 1, cancelled: 1 },
         });
         await scene.store.deregisterAgent(running.agentId);

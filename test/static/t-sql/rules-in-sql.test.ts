@@ -17,7 +17,14 @@ import {
   ENROLMENT_REFUSALS,
   SEND_REFUSALS,
 } from "../../../src/lib/store/rules/refusal-orders.ts";
-import { BACK_OFF, COUNT_AGAINST_AGENT, LIVE_STATUSES, sqlWords } from "../../../src/lib/store/rules/task-outcomes.ts";
+import {
+  BACK_OFF,
+  FAILED_OUTCOMES,
+  LIVE_STATUSES,
+  LOST_OUTCOMES,
+  RELEASED_OUTCOMES,
+  sqlWords,
+} from "../../../src/lib/store/rules/task-outcomes.ts";
 import { sourcesIn } from "../style/sources.ts";
 
 /** Rules that both engines obey stand in store/rules/; here they are found, word for word, in the procedures. */
@@ -64,10 +71,20 @@ describe("a rule", () => {
     );
   });
 
-  it("of what counts against an agent", () => {
-    const counted = `SUM(CASE WHEN e.outcome IN (${sqlWords(COUNT_AGAINST_AGENT)}) THEN 1 ELSE 0 END) AS failed`;
-    expect(textOf("parts/leave-agents.sql")).toContain(counted);
-    expect(textOf("refresh-performance.sql")).toContain(`IN (${sqlWords(COUNT_AGAINST_AGENT)})`);
+  it("of what counts as failed, lost and released", () => {
+    for (const [outcomes, name] of [
+      [FAILED_OUTCOMES, "failed"],
+      [LOST_OUTCOMES, "lost"],
+      [RELEASED_OUTCOMES, "released"],
+    ] as const) {
+      const sum = (alias: string) => `SUM(CASE WHEN ${alias}.outcome IN (${sqlWords(outcomes)}) THEN 1 ELSE 0 END)`;
+      expect(textOf("parts/leave-agents.sql")).toContain(`${sum("e")} AS ${name}`);
+      expect(textOf("refresh-performance.sql")).toContain(`COALESCE(${sum("x")}, 0) AS ${name}`);
+    }
+    const all = textOf("parts/record-endings.sql");
+    expect(all).toContain(`WHEN e.outcome IN (${sqlWords(FAILED_OUTCOMES)}) THEN 'tasks:attempts_failed_total'`);
+    const lost = sqlWords([...LOST_OUTCOMES, ...RELEASED_OUTCOMES]);
+    expect(all).toContain(`WHEN e.outcome IN (${lost}) THEN 'tasks:attempts_lost_total'`);
   });
 
   it("of what waits before it is tried again", () => {
@@ -154,6 +171,7 @@ describe("the order of candidates", () => {
     preferred: 1,
     completed: 3,
     failed: 1,
+    lost: 0,
     lastAssignedAt: 10,
     agentId: "b",
   };
@@ -167,7 +185,8 @@ describe("the order of candidates", () => {
     ],
     ["has the lower load", { load: 0.51, preferred: 9, completed: 99, failed: 0, lastAssignedAt: 0, agentId: "a" }],
     ["has more of what is preferred", { preferred: 0, completed: 99, failed: 0, lastAssignedAt: 0, agentId: "a" }],
-    ["is more reliable", { failed: 2, lastAssignedAt: 0, agentId: "a" }],
+    ["has failed less", { failed: 2, lastAssignedAt: 0, agentId: "a" }],
+    ["has lost less", { lost: 1, lastAssignedAt: 0, agentId: "a" }],
     ["was assigned to longer ago", { lastAssignedAt: 11, agentId: "a" }],
     ["has the smaller id", { agentId: "c" }],
   ])("puts first who %s, whatever follows", (_, other) => {

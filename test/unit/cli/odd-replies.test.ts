@@ -71,7 +71,15 @@ describe("a reply that is none", () => {
       activeTasks: 0,
       registeredAt: "2026-01-01T00:00:00.000Z",
       lastHeartbeatAt: "2026-01-01T00:00:00.000Z",
-      performance: { completed: 0, failed: 0, successRate: null, meanDurationSeconds: null, p95DurationSeconds: null },
+      performance: {
+        completed: 0,
+        failed: 0,
+        lost: 0,
+        released: 0,
+        successRate: null,
+        meanDurationSeconds: null,
+        p95DurationSeconds: null,
+      },
       mood: "good",
     };
     answer = { status: 200, body: JSON.stringify({ agents: [agent], nextCursor: null, total: 1 }) };

@@ -24,7 +24,14 @@ const METRICS: Metrics = {
   },
   coordination: {
     activeAgents: 16,
-    metrics: { tasksAssigned: 17, tasksCompleted: 18, tasksFailed: 19, tasksNotNeeded: 23 },
+    metrics: {
+      tasksAssigned: 17,
+      tasksCompleted: 18,
+      tasksFailed: 19,
+      tasksNotNeeded: 23,
+      attemptsFailed: 32,
+      attemptsLost: 33,
+    },
     byStatus: {
       blocked: 20,
       pending: 21,
@@ -86,6 +93,12 @@ agent_communication_tasks_failed 19
 # HELP agent_communication_tasks_not_needed Tasks whose condition could no longer hold.
 # TYPE agent_communication_tasks_not_needed gauge
 agent_communication_tasks_not_needed 23
+# HELP agent_communication_task_attempts_failed Attempts that their agents reported as failed.
+# TYPE agent_communication_task_attempts_failed gauge
+agent_communication_task_attempts_failed 32
+# HELP agent_communication_task_attempts_lost Attempts lost by silence or timeout, or released.
+# TYPE agent_communication_task_attempts_lost gauge
+agent_communication_task_attempts_lost 33
 # HELP agent_communication_task_completion_ratio Completed per assigned task.
 # TYPE agent_communication_task_completion_ratio gauge
 agent_communication_task_completion_ratio 0.29

@@ -105,6 +105,12 @@ export function prometheusText(metrics: Metrics, contentType: string): string {
     family("tasks_not_needed", "Tasks whose condition could no longer hold.", [
       { value: coordination.metrics.tasksNotNeeded },
     ]),
+    family("task_attempts_failed", "Attempts that their agents reported as failed.", [
+      { value: coordination.metrics.attemptsFailed },
+    ]),
+    family("task_attempts_lost", "Attempts lost by silence or timeout, or released.", [
+      { value: coordination.metrics.attemptsLost },
+    ]),
     family("task_completion_ratio", "Completed per assigned task.", [{ value: performance.taskCompletionRate }]),
     family("task_error_ratio", "Failed per assigned task.", [{ value: performance.errorRate }]),
   ];

@@ -26,6 +26,8 @@ export type CopiedAgent = {
   last_assigned_at: number;
   completed: number;
   failed: number;
+  lost: number;
+  released: number;
   completed_milliseconds: number;
   p95_milliseconds: number | null;
   metadata: string | null;

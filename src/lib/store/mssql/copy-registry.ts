@@ -62,6 +62,8 @@ const AGENT = {
   last_assigned_at: "bigint",
   completed: "int",
   failed: "int",
+  lost: "int",
+  released: "int",
   completed_milliseconds: "bigint",
   p95_milliseconds: "bigint",
   metadata: JSON_TEXT,
@@ -86,10 +88,10 @@ INSERT INTO dbo.agents (agent_id, role, status, set_no, registered_at, status_ch
 SELECT r.agent_id, r.role, r.status, c.set_no, r.registered_at, r.status_changed_at, r.mailbox_left
 FROM @rows AS r LEFT JOIN dbo.capability_sets AS c ON c.capabilities_hash = r.capabilities_hash ORDER BY r.position;
 SET @added = @@ROWCOUNT;
-INSERT INTO dbo.agent_loads (agent_no, agent_id, set_no, working, max_concurrent_tasks, last_assigned_at, completed, failed,
+INSERT INTO dbo.agent_loads (agent_no, agent_id, set_no, working, max_concurrent_tasks, last_assigned_at, completed, failed, lost, released,
   completed_milliseconds, p95_milliseconds)
 SELECT a.agent_no, a.agent_id, a.set_no, CASE WHEN a.role = 'worker' AND a.status = 'active' THEN 1 ELSE 0 END,
-  r.max_concurrent_tasks, r.last_assigned_at, r.completed, r.failed, r.completed_milliseconds, r.p95_milliseconds
+  r.max_concurrent_tasks, r.last_assigned_at, r.completed, r.failed, r.lost, r.released, r.completed_milliseconds, r.p95_milliseconds
 FROM @rows AS r JOIN dbo.agents AS a ON a.agent_id = r.agent_id;
 INSERT INTO dbo.agent_heartbeats (agent_no, last_heartbeat_at, heartbeat_timeout_seconds, beating)
 SELECT a.agent_no, r.last_heartbeat_at, r.heartbeat_timeout_seconds, CASE WHEN a.status IN ('active', 'draining') THEN 1 ELSE 0 END

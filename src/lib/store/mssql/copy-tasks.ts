@@ -132,6 +132,9 @@ CROSS APPLY (VALUES (CONCAT('tasks:', r.status), 1), ('tasks:assigned_once', CAS
   (CONCAT('tasks:', r.status, '_total'), CASE WHEN r.status IN ('completed', 'failed') THEN 1 ELSE 0 END),
   ('tasks:not_needed_total', CASE WHEN r.status = 'cancelled' AND r.because_of IS NOT NULL AND r.error = N'NOT_NEEDED' THEN 1 ELSE 0 END)) AS c (name, counts)
 WHERE c.counts = 1;
+INSERT INTO @counts (name, delta)
+SELECT CASE WHEN x.outcome = 'failed' THEN 'tasks:attempts_failed_total' ELSE 'tasks:attempts_lost_total' END, 1 FROM @attempts AS x
+WHERE x.outcome IN ('failed', 'timed_out', 'agent_inactive', 'released');
 `;
 
 export const copyTasks = copiedTable<CopiedTask>({

@@ -11,8 +11,8 @@ const AGENTS_PER_BATCH = 50;
 
 /**
  * The figures are read before the attempts, and written only where they still are what they were: an attempt that ends in
- * between has added itself to its agent, whose turn then comes with the next run. (The outcomes that count against an agent
- * are those of END_TASKS. p95 by nearest rank: the smallest duration that at least 95 of 100 do not exceed.)
+ * between has added itself to its agent, whose turn then comes with the next run. (The outcomes are those of
+ * leave-agents. p95 by nearest rank: the smallest duration that at least 95 of 100 do not exceed.)
  */
 const SQL = procedure("refresh_performance");
 

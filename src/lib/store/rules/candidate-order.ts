@@ -11,9 +11,10 @@ export interface Candidate {
   load: number;
   /** How many of the preferred capabilities it has. */
   preferred: number;
-  /** Attempts that it has completed, and those that counted against it. */
+  /** Attempts that it has completed, has failed, and has lost by silence or timeout; released ones do not weigh. */
   completed: number;
   failed: number;
+  lost: number;
   /** Milliseconds since 1970; 0: never. */
   lastAssignedAt: number;
   agentId: string;
@@ -28,9 +29,9 @@ interface Criterion {
   sql: (alias: string) => string;
 }
 
-/** (completed + 1) / (completed + failed + 1): who has done nothing yet counts as reliable. */
-export function reliability({ completed, failed }: Pick<Candidate, "completed" | "failed">): number {
-  return (completed + 1) / (completed + failed + 1);
+/** (completed + 1) / (completed + failed + lost + 1): who has done nothing yet counts as reliable. */
+export function reliability({ completed, failed, lost }: Pick<Candidate, "completed" | "failed" | "lost">): number {
+  return (completed + 1) / (completed + failed + lost + 1);
 }
 
 const LOAD: Criterion = { name: "load", of: ({ load }) => load, first: "smallest", sql: (alias) => `${alias}.load` };
@@ -72,7 +73,8 @@ export const CANDIDATE_ORDER: readonly Criterion[] = [
     name: "most reliable",
     of: reliability,
     first: "largest",
-    sql: (alias) => `(${alias}.completed + CAST(1 AS float)) / (${alias}.completed + ${alias}.failed + 1)`,
+    sql: (alias) =>
+      `(${alias}.completed + CAST(1 AS float)) / (${alias}.completed + ${alias}.failed + ${alias}.lost + 1)`,
   },
   LAST_ASSIGNED,
   ID,

@@ -7,8 +7,18 @@ import { TASK_STATUSES, type TaskStatus } from "../../model/task.ts";
  * both engines stand here; a test finds in the procedures no other.
  */
 
-/** Of tasks beyond those of a status: assigned at least once, and all that ever completed, failed or were not needed, archived ones too. */
-const TASK_TOTALS = ["assigned_once", "completed_total", "failed_total", "not_needed_total"] as const;
+/**
+ * Of tasks beyond those of a status: assigned at least once, and all that ever completed, failed or were not needed, archived ones too;
+ * of attempts, those that failed and those that were lost, released ones among them.
+ */
+const TASK_TOTALS = [
+  "assigned_once",
+  "completed_total",
+  "failed_total",
+  "not_needed_total",
+  "attempts_failed_total",
+  "attempts_lost_total",
+] as const;
 
 /** Both engines have these. */
 export type SharedCounter =

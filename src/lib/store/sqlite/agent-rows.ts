@@ -25,13 +25,15 @@ export interface AgentRow {
   last_assigned_at: number;
   completed: number;
   failed: number;
+  lost: number;
+  released: number;
   completed_milliseconds: number;
   p95_milliseconds: number | null;
 }
 
 /** Columns of an AgentRow, for SELECT. */
 export const AGENT_COLUMNS =
-  "agent_no, agent_id, role, status, set_no, max_concurrent_tasks, active_tasks, registered_at, last_heartbeat_at, heartbeat_timeout_seconds, status_changed_at, last_assigned_at, completed, failed, completed_milliseconds, p95_milliseconds";
+  "agent_no, agent_id, role, status, set_no, max_concurrent_tasks, active_tasks, registered_at, last_heartbeat_at, heartbeat_timeout_seconds, status_changed_at, last_assigned_at, completed, failed, lost, released, completed_milliseconds, p95_milliseconds";
 
 const BY_ID = `SELECT ${AGENT_COLUMNS} FROM agents WHERE agent_id = ?`;
 const BY_NO = `SELECT ${AGENT_COLUMNS} FROM agents WHERE agent_no = ?`;
@@ -81,6 +83,8 @@ const CHANGEABLE = [
   "last_assigned_at",
   "completed",
   "failed",
+  "lost",
+  "released",
   "completed_milliseconds",
 ] as const satisfies readonly (keyof AgentRow)[];
 

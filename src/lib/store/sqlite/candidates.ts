@@ -93,10 +93,10 @@ export function weigh(transaction: Transaction, wanted: Wanted): Weighed {
 }
 
 function candidateOf(
-  { completed, failed, last_assigned_at: lastAssignedAt, agent_id: agentId }: AgentRow,
+  { completed, failed, lost, last_assigned_at: lastAssignedAt, agent_id: agentId }: AgentRow,
   { load, preferred, lastAttempt }: Pick<WeighedWorker, "load" | "preferred" | "lastAttempt">,
 ): Candidate {
-  return { lastAttempt, load, preferred, completed, failed, lastAssignedAt, agentId };
+  return { lastAttempt, load, preferred, completed, failed, lost, lastAssignedAt, agentId };
 }
 
 /** The same as the column `load`, to the last bit: both divide two doubles. */

@@ -20,7 +20,7 @@ const MESSAGE_TYPES = "SELECT type, schema, updated_at FROM message_types ORDER 
 const agents = (
   condition: string,
 ): string => `SELECT a.agent_id, a.role, a.status, s.capabilities, a.max_concurrent_tasks, a.registered_at,
-    a.last_heartbeat_at, a.heartbeat_timeout_seconds, a.status_changed_at, a.last_assigned_at, a.completed, a.failed, a.completed_milliseconds,
+    a.last_heartbeat_at, a.heartbeat_timeout_seconds, a.status_changed_at, a.last_assigned_at, a.completed, a.failed, a.lost, a.released, a.completed_milliseconds,
     a.p95_milliseconds, m.metadata,
     a.status = 'deregistered' AND EXISTS (SELECT 1 FROM mailboxes b WHERE b.agent_no = a.agent_no AND b.depth > 0) AS mailbox_left
   FROM agents a JOIN capability_sets s USING (set_no) LEFT JOIN agent_metadata m USING (agent_no)

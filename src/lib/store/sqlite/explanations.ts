@@ -20,9 +20,9 @@ export function storeExplanation(weighed: Weighed): string {
 
 const LAST_ATTEMPT = { none: 0, ended: 1, suspended: 2 } as const;
 
-/** id, active, capacity, preferred, completed, failed, last assigned, what it did with the last attempt */
+/** id, active, capacity, preferred, completed, failed, lost, last assigned, what it did with the last attempt */
 function storeCandidate({ agent, preferred, lastAttempt }: WeighedWorker): string {
   const load = `${agent.active_tasks},${agent.max_concurrent_tasks}`;
-  const record = `${agent.completed},${agent.failed},${agent.last_assigned_at}`;
+  const record = `${agent.completed},${agent.failed},${agent.lost},${agent.last_assigned_at}`;
   return `${agent.agent_id},${load},${preferred},${record},${LAST_ATTEMPT[lastAttempt]};`;
 }

@@ -46,7 +46,9 @@ export function releaseTasks(
   if (fates.length === 0) return { released: 0, requeued: 0, handedOut: 0 };
   const changes: AgentChanges = { active_tasks: agent.active_tasks - fates.length };
   const inactive = fates.filter((fate) => fate.outcome === "agent_inactive").length;
-  if (inactive > 0) changes.failed = agent.failed + inactive;
+  const released = fates.filter((fate) => fate.outcome === "released").length;
+  if (inactive > 0) changes.lost = agent.lost + inactive;
+  if (released > 0) changes.released = agent.released + released;
   changeAgent(transaction, agent, changes);
   const { unblocked } = settleDependents(transaction, ended);
   const handedOut = handOutAfter(transaction, undefined, [...requeued, ...unblocked]);

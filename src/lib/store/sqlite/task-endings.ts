@@ -3,7 +3,7 @@ import type { JsonValue } from "../../model/json.ts";
 import { jsonTextOf } from "../../model/json-text.ts";
 import type { AttemptOutcome } from "../../model/task.ts";
 import { PRIORITIES } from "../../model/values.ts";
-import { BACK_OFF, COUNT_AGAINST_AGENT } from "../rules/task-outcomes.ts";
+import { BACK_OFF, FAILED_OUTCOMES, LOST_OUTCOMES, RELEASED_OUTCOMES } from "../rules/task-outcomes.ts";
 import type { FinalStatus, StoredAnswer } from "../task-records.ts";
 import { type AgentChanges, type AgentRow, agentByNo } from "./agent-rows.ts";
 import { closeQuestion } from "./questions.ts";
@@ -99,6 +99,10 @@ export function endAttempt(
   answer?: StoredAnswer,
 ): void {
   const text = answer === undefined ? null : JSON.stringify(answer);
+  if (FAILED_OUTCOMES.includes(outcome)) transaction.count("tasks:attempts_failed_total", 1);
+  else if (LOST_OUTCOMES.includes(outcome) || RELEASED_OUTCOMES.includes(outcome)) {
+    transaction.count("tasks:attempts_lost_total", 1);
+  }
   transaction.run(END_ATTEMPT, transaction.now, outcome, text, task.task_no, task.attempt);
   completeAssignmentMessage(transaction, task.task_no, task.attempt);
 }
@@ -109,7 +113,9 @@ export function afterAttempt(agent: AgentRow, task: LiveTask, outcome: AttemptOu
   if (outcome === "completed") {
     changes.completed = agent.completed + 1;
     changes.completed_milliseconds = agent.completed_milliseconds + Math.max(0, now - task.assigned_at);
-  } else if (COUNT_AGAINST_AGENT.includes(outcome)) changes.failed = agent.failed + 1;
+  } else if (FAILED_OUTCOMES.includes(outcome)) changes.failed = agent.failed + 1;
+  else if (LOST_OUTCOMES.includes(outcome)) changes.lost = agent.lost + 1;
+  else if (RELEASED_OUTCOMES.includes(outcome)) changes.released = agent.released + 1;
   return changes;
 }
 

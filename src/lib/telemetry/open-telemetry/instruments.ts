@@ -77,6 +77,11 @@ const ENDED = [
   { outcome: "failed", total: "tasksFailed" },
 ] as const;
 
+const UNSUCCESSFUL = [
+  { outcome: "failed", total: "attemptsFailed" },
+  { outcome: "lost", total: "attemptsLost" },
+] as const;
+
 function observations({ queue, registry, coordination }: Metrics): Observation[] {
   return [
     { name: "agent_communication.queue.depth", value: queue.byStatus.queued },
@@ -92,6 +97,11 @@ function observations({ queue, registry, coordination }: Metrics): Observation[]
     })),
     ...ENDED.map(({ outcome, total }) => ({
       name: "agent_communication.tasks.ended" as const,
+      value: coordination.metrics[total],
+      attributes: { outcome },
+    })),
+    ...UNSUCCESSFUL.map(({ outcome, total }) => ({
+      name: "agent_communication.tasks.attempts" as const,
       value: coordination.metrics[total],
       attributes: { outcome },
     })),

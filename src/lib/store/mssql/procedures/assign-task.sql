@@ -31,20 +31,20 @@ WHERE h.beating = 1 AND s.role IN ('supervisor', 'admin')
 IF @supervisorNo IS NOT NULL
 BEGIN
   WITH best AS (
-  SELECT TOP (64 /* CANDIDATES_MAX */) f.agent_no, f.agent_id, f.set_no, f.max_concurrent_tasks, f.active_tasks, f.completed, f.failed,
+  SELECT TOP (64 /* CANDIDATES_MAX */) f.agent_no, f.agent_id, f.set_no, f.max_concurrent_tasks, f.active_tasks, f.completed, f.failed, f.lost,
     f.load, f.last_assigned_at, 0 AS ended, 0 AS preferred
   FROM (SELECT d.set_no FROM dbo.demand_sets AS d WHERE d.demand_no = @demandNo) AS s CROSS APPLY (SELECT TOP (64 /* CANDIDATES_MAX */) l.agent_no, l.agent_id, l.set_no, l.max_concurrent_tasks, l.active_tasks,
-    l.completed, l.failed, l.load, l.last_assigned_at
+    l.completed, l.failed, l.lost, l.load, l.last_assigned_at
   FROM dbo.agent_loads AS l WHERE l.set_no = s.set_no AND l.assignable = 1
   ORDER BY l.load, l.last_assigned_at, l.agent_id) AS f
   ORDER BY f.load, f.last_assigned_at, f.agent_id),
-placed AS (SELECT b.*, ROW_NUMBER() OVER (ORDER BY CASE b.ended WHEN 2 THEN -1 ELSE b.ended END, b.load, b.preferred DESC, (b.completed + CAST(1 AS float)) / (b.completed + b.failed + 1) DESC,
+placed AS (SELECT b.*, ROW_NUMBER() OVER (ORDER BY CASE b.ended WHEN 2 THEN -1 ELSE b.ended END, b.load, b.preferred DESC, (b.completed + CAST(1 AS float)) / (b.completed + b.failed + b.lost + 1) DESC,
     b.last_assigned_at, b.agent_id) AS place FROM best AS b),
 chosen AS (
   SELECT MAX(CASE WHEN r.place = 1 THEN r.agent_no ELSE 0 END) AS agent_no,
     MAX(CASE WHEN r.place = 1 THEN r.set_no ELSE 0 END) AS set_no,
     MAX(CASE WHEN r.place = 1 AND r.active_tasks + 1 >= r.max_concurrent_tasks THEN 1 ELSE 0 END) AS fills,
-    COUNT(*) AS weighed, STRING_AGG(CONCAT(CAST(r.agent_id AS varchar(max)), ',', r.active_tasks, ',', r.max_concurrent_tasks, ',', r.preferred, ',', r.completed, ',', r.failed, ',', r.last_assigned_at, ',', r.ended, ';'), '') WITHIN GROUP (ORDER BY r.place) AS considered
+    COUNT(*) AS weighed, STRING_AGG(CONCAT(CAST(r.agent_id AS varchar(max)), ',', r.active_tasks, ',', r.max_concurrent_tasks, ',', r.preferred, ',', r.completed, ',', r.failed, ',', r.lost, ',', r.last_assigned_at, ',', r.ended, ';'), '') WITHIN GROUP (ORDER BY r.place) AS considered
   FROM placed AS r),
 counts AS (
   SELECT o.kind, v.value FROM (SELECT d.set_no FROM dbo.demand_sets AS d WHERE d.demand_no = @demandNo) AS s CROSS JOIN (VALUES (':workers'), (':active'), (':free')) AS o (kind)
@@ -56,7 +56,7 @@ counted AS (
     (SELECT SUM(t.value) FROM dbo.counters AS t WHERE t.name = 'agents:workers') AS total
   FROM counts AS k)
 SELECT @chosenNo = NULLIF(c.agent_no, 0), @chosenSetNo = c.set_no, @chosenFills = c.fills,
-  @explanation = CONCAT('{"policy":2,"excluded":[', CASE WHEN n.total - n.workers > 0 THEN n.total - n.workers ELSE 0 END, ',', CASE WHEN n.workers - n.active > 0 THEN n.workers - n.active ELSE 0 END, ',', CASE WHEN n.active - n.free > 0 THEN n.active - n.free ELSE 0 END, ',', CASE WHEN n.free - c.weighed > 0 THEN n.free - c.weighed ELSE 0 END, ',', 0, '],"considered":"', c.considered, '"}')
+  @explanation = CONCAT('{"policy":3,"excluded":[', CASE WHEN n.total - n.workers > 0 THEN n.total - n.workers ELSE 0 END, ',', CASE WHEN n.workers - n.active > 0 THEN n.workers - n.active ELSE 0 END, ',', CASE WHEN n.active - n.free > 0 THEN n.active - n.free ELSE 0 END, ',', CASE WHEN n.free - c.weighed > 0 THEN n.free - c.weighed ELSE 0 END, ',', 0, '],"considered":"', c.considered, '"}')
 FROM chosen AS c CROSS JOIN counted AS n;
   SET @taskNo = NEXT VALUE FOR dbo.task_numbers;
   SET @taskNo = @taskNo * 4096 /* TASKS_PER_NUMBER */;

@@ -45,7 +45,7 @@ SELECT x.item, CASE WHEN x.agent_no = 0 THEN 'AGENT_NOT_FOUND' END AS code, NULL
 FROM @leaving AS x;
 SELECT DISTINCT a.agent_id AS woken FROM @endings AS e JOIN dbo.agents AS a ON a.agent_no = COALESCE(e.flow_receiver_no, e.receiver_no);
 SELECT x.item, a.agent_no, a.agent_id, a.role, a.status, c.capabilities, l.max_concurrent_tasks, l.active_tasks,
-  a.registered_at, h.last_heartbeat_at, h.heartbeat_timeout_seconds, l.completed, l.failed, l.completed_milliseconds, l.p95_milliseconds, m.metadata
+  a.registered_at, h.last_heartbeat_at, h.heartbeat_timeout_seconds, l.completed, l.failed, l.lost, l.released, l.completed_milliseconds, l.p95_milliseconds, m.metadata
 FROM @leaving AS x JOIN dbo.agents AS a ON a.agent_no = x.agent_no
 JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no
 JOIN dbo.agent_heartbeats AS h ON h.agent_no = a.agent_no

@@ -7,7 +7,7 @@ CREATE PROCEDURE release.list_agents
   @after varchar(128)
 AS
 SELECT TOP (@rows) a.agent_no, a.agent_id, a.role, a.status, c.capabilities, l.max_concurrent_tasks, l.active_tasks,
-  a.registered_at, h.last_heartbeat_at, h.heartbeat_timeout_seconds, l.completed, l.failed, l.completed_milliseconds, l.p95_milliseconds, m.metadata FROM dbo.agents AS a
+  a.registered_at, h.last_heartbeat_at, h.heartbeat_timeout_seconds, l.completed, l.failed, l.lost, l.released, l.completed_milliseconds, l.p95_milliseconds, m.metadata FROM dbo.agents AS a
 JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no
 JOIN dbo.agent_heartbeats AS h ON h.agent_no = a.agent_no
 JOIN dbo.capability_sets AS c ON c.set_no = a.set_no

@@ -31,7 +31,7 @@ COMMIT TRANSACTION;
 -- include: parts/hand-out-to-registered.sql
 SELECT r.item, NULL AS code, NULL AS subject, r.created FROM @registering AS r;
 SELECT r.item, a.agent_no, a.agent_id, a.role, a.status, c.capabilities, l.max_concurrent_tasks, l.active_tasks,
-  a.registered_at, h.last_heartbeat_at, h.heartbeat_timeout_seconds, l.completed, l.failed, l.completed_milliseconds, l.p95_milliseconds, m.metadata
+  a.registered_at, h.last_heartbeat_at, h.heartbeat_timeout_seconds, l.completed, l.failed, l.lost, l.released, l.completed_milliseconds, l.p95_milliseconds, m.metadata
 FROM @registering AS r JOIN dbo.agents AS a ON a.agent_no = r.agent_no
 JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no
 JOIN dbo.agent_heartbeats AS h ON h.agent_no = a.agent_no

@@ -153,7 +153,7 @@ SELECT r.item, NULL AS code, NULL AS subject, CASE WHEN x.kind = 'enrolment' THE
 FROM @registering AS r LEFT JOIN @authorities AS x ON x.item = r.item
 UNION ALL SELECT x.item, x.refusal, NULL, 0 FROM @authorities AS x WHERE x.refusal IS NOT NULL;
 SELECT r.item, a.agent_no, a.agent_id, a.role, a.status, c.capabilities, l.max_concurrent_tasks, l.active_tasks,
-  a.registered_at, h.last_heartbeat_at, h.heartbeat_timeout_seconds, l.completed, l.failed, l.completed_milliseconds, l.p95_milliseconds, m.metadata
+  a.registered_at, h.last_heartbeat_at, h.heartbeat_timeout_seconds, l.completed, l.failed, l.lost, l.released, l.completed_milliseconds, l.p95_milliseconds, m.metadata
 FROM @registering AS r JOIN dbo.agents AS a ON a.agent_no = r.agent_no
 JOIN dbo.agent_loads AS l ON l.agent_no = a.agent_no
 JOIN dbo.agent_heartbeats AS h ON h.agent_no = a.agent_no

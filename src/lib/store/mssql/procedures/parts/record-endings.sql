@@ -47,7 +47,9 @@ END;
 INSERT INTO @counts (name, delta)
 SELECT c.name, SUM(c.delta) FROM @endings AS e CROSS APPLY (VALUES (CONCAT('tasks:', e.was), -1), (CONCAT('tasks:', e.becomes), 1),
   (CASE WHEN e.becomes = 'completed' THEN 'tasks:completed_total' WHEN e.becomes = 'failed' THEN 'tasks:failed_total'
-    WHEN e.because_of IS NOT NULL AND e.error = N'NOT_NEEDED' THEN 'tasks:not_needed_total' END, 1)) AS c (name, delta)
+    WHEN e.because_of IS NOT NULL AND e.error = N'NOT_NEEDED' THEN 'tasks:not_needed_total' END, 1),
+  (CASE WHEN e.outcome IN ('failed') THEN 'tasks:attempts_failed_total'
+    WHEN e.outcome IN ('timed_out', 'agent_inactive', 'released') THEN 'tasks:attempts_lost_total' END, 1)) AS c (name, delta)
 WHERE c.name IS NOT NULL GROUP BY c.name;
 -- include: parts/prepare-results.sql
 -- The assignment message of a running task was completed when it started.
