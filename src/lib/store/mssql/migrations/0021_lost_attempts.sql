@@ -18,5 +18,5 @@ SELECT n.name, s.slot FROM (VALUES ('tasks:attempts_failed_total'), ('tasks:atte
 CROSS JOIN (VALUES (0), (1), (2), (3), (4), (5), (6), (7)) AS s (slot);
 GO
 INSERT INTO dbo.schema_migrations (version, name, applied_at)
-VALUES (20, '0020_lost_attempts.sql', DATEDIFF_BIG(MILLISECOND, '19700101', SYSUTCDATETIME()));
+VALUES (21, '0021_lost_attempts.sql', DATEDIFF_BIG(MILLISECOND, '19700101', SYSUTCDATETIME()));
 GO
