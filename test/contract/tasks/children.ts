@@ -1,14 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import type { z } from "zod";
-import { ChildTasks } from "../../../src/lib/domain/tasks/child-tasks.ts";
-import { type ChildTask, childTasksSchema } from "../../../src/lib/model/child.ts";
-import { requestHash } from "../../../src/lib/model/ids.ts";
-import type { SuspendReply } from "../../../src/lib/model/suspension.ts";
-import { withoutKeys } from "../../../src/lib/security/content-encryption.ts";
+import { type Children, divide } from "../new-children.ts";
 import { type StoreFactory, useStore } from "../store-under-test.ts";
-import { caught, DAY, type Held, HOUR, only, type Scene, SECOND } from "../support.ts";
-
-type Children = z.input<typeof childTasksSchema>;
+import { caught, DAY, HOUR, only, type Scene, SECOND } from "../support.ts";
 
 /** Tasks that suspend themselves until children, which they make, have ended (section 12). */
 export function childrenContract(open: StoreFactory): void {
@@ -22,30 +15,6 @@ export function childrenContract(open: StoreFactory): void {
       const held = await scene.assign(supervisor, { children: { taskTypes: ["part", "sub-*"] }, ...options });
       await scene.start(held);
       return { scene, supervisor, worker, held };
-    }
-
-    async function prepared(scene: Scene, children: Children) {
-      const { store } = scene;
-      const tasks = new ChildTasks({ store, encryption: withoutKeys, defaultTimeoutSeconds: 300, maxRetries: 3 });
-      const skilled = childTasksSchema.parse(children).map(
-        (child): ChildTask => ({
-          ...child,
-          requiredCapabilities: [scene.skill],
-          taskId: child.taskId ?? scene.fresh("c"),
-        }),
-      );
-      return await tasks.prepare(skilled, undefined);
-    }
-
-    async function divide(scene: Scene, held: Held, children: Children, checkpoint?: number): Promise<SuspendReply> {
-      const { agentId, attempt } = held;
-      return await scene.store.suspendTask(held.taskId, {
-        agentId,
-        attempt,
-        checkpoint: checkpoint === undefined ? undefined : { value: checkpoint },
-        until: { tasks: await prepared(scene, children) },
-        untilHash: requestHash(children),
-      });
     }
 
     const parts = (count: number): Children =>

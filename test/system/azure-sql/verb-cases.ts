@@ -1,6 +1,7 @@
 import type { AuditBlock } from "../../../src/lib/model/audit.ts";
 import { newId } from "../../../src/lib/model/ids.ts";
 import type { Store } from "../../../src/lib/store/store.ts";
+import { divide } from "../../contract/new-children.ts";
 import { newWorkflow, type WorkflowTasks } from "../../contract/new-workflow.ts";
 import { bootstrapping, enrolling, issueKey, issueToken } from "../../contract/security/issued.ts";
 import { DAY, HOUR, MINUTE, type Scene, SECOND } from "../../contract/support.ts";
@@ -214,6 +215,21 @@ const more = {
       const { agentId } = await scene.register({ role: "worker" });
       await scene.store.deregisterAgent(agentId);
       return () => scene.store.registerAgent(agent(agentId), { kind: "own" });
+    },
+  },
+  "suspendTask until children have ended": {
+    async arrange(scene: Scene) {
+      const supervisor = await scene.supervisor();
+      await scene.worker(3);
+      const held = await scene.assign(supervisor, { children: { taskTypes: ["part"] } });
+      const taskIds = [scene.fresh("c"), scene.fresh("c")];
+      return () =>
+        divide(
+          scene,
+          held,
+          taskIds.map((taskId) => ({ taskId, taskType: "part" })),
+          7,
+        );
     },
   },
 } satisfies Record<string, VerbCase>;
