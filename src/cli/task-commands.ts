@@ -3,6 +3,7 @@ import type { DependencyInput } from "../lib/model/dependency.ts";
 import { askSchema } from "../lib/model/question.ts";
 import {
   type Candidate,
+  type DependencyResult,
   type Explanation,
   TASK_STATUSES,
   type Task,
@@ -48,6 +49,18 @@ const CANDIDATE_COLUMNS: readonly Column<Candidate & { chosen: boolean }>[] = [
   { title: "last assigned", value: (candidate) => candidate.lastAssignedAt, time: true },
 ];
 
+const DEPENDENCY_COLUMNS: readonly Column<DependencyResult>[] = [
+  { title: "ref", value: ({ ref }) => ref },
+  { title: "task", value: ({ taskId }) => taskId },
+  { title: "status", value: ({ status }) => status },
+  { title: "result or error", value: outcomeOf, text: true },
+];
+
+function outcomeOf({ result, error, truncated }: DependencyResult): string | undefined {
+  if (truncated === true) return "see the task itself";
+  return error ?? (result === undefined ? undefined : JSON.stringify(result));
+}
+
 /** Who was considered, who was chosen, and why the others were not. */
 export function explain({ policy, chosen, considered, excluded }: Explanation, view: View): string {
   const rows = considered.map((candidate) => ({ ...candidate, chosen: candidate.agentId === chosen }));
@@ -62,7 +75,7 @@ export function explain({ policy, chosen, considered, excluded }: Explanation, v
   ].join("\n");
 }
 
-/** tasks: assign, preview, list, show, explain, history, answer, cancel. */
+/** tasks: assign, preview, list, show, explain, history, dependencies, answer, cancel. */
 export function addTaskCommands(program: Command, runner: Runner): void {
   const tasks = program.command("tasks").description("assign and inspect tasks");
   addAssign(tasks, runner);
@@ -106,6 +119,17 @@ export function addTaskCommands(program: Command, runner: Runner): void {
         print(reply, ({ events, nextCursor }, view) => page(EVENT_COLUMNS, events, nextCursor, view));
       }),
   );
+
+  tasks
+    .command("dependencies <taskId>")
+    .description("list how the tasks have ended that a task depends on; results while it is assigned or running")
+    .action((taskId: string, _options: object, command: Command) =>
+      runner.run(command, async ({ client, print }) =>
+        print(await client.getTaskDependencies(taskId), ({ dependencies }, view) =>
+          table(DEPENDENCY_COLUMNS, dependencies, view),
+        ),
+      ),
+    );
 
   tasks
     .command("cancel <taskId>")

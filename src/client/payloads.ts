@@ -1,16 +1,27 @@
 import type { JsonValue } from "../lib/model/json.ts";
 import type { LeasedMessage } from "../lib/model/message.ts";
 import type { Resume } from "../lib/model/resume.ts";
-import type { Task, TaskAssignmentPayload, TaskResultPayload } from "../lib/model/task.ts";
+import type {
+  DependencyResult,
+  Task,
+  TaskAssignmentPayload,
+  TaskResultPayload,
+  TaskStatus,
+} from "../lib/model/task.ts";
 
 /** Reads the payloads that the switchboard itself writes, by hand: the client carries no schema library. */
 
 /** One attempt at a task, as the worker gets it. */
-export type AssignedTask = Omit<TaskAssignmentPayload, "parameters"> & {
+export type AssignedTask = Omit<TaskAssignmentPayload, "parameters" | "dependencies"> & {
   parameters: JsonValue;
+  /** How the tasks have ended that it depends on, in the order of `dependsOn`; empty where there are none. */
+  dependencies: AssignedDependency[];
   /** W3C Trace Context of the assignment. */
   traceparent?: string | undefined;
 };
+
+/** How a task has ended that another one depends on. With `truncated`, `client.getTask(taskId)` has its result or error. */
+export type AssignedDependency = Omit<DependencyResult, "result"> & { result?: JsonValue | undefined };
 
 /** How a task ended. */
 export type TaskOutcome = Omit<TaskResultPayload, "result"> & { result?: JsonValue | undefined };
@@ -42,12 +53,44 @@ export function readAssignment({
   payload,
   traceparent,
 }: Pick<LeasedMessage, "payload" | "traceparent">): AssignedTask | undefined {
-  const { taskId, attempt, taskType, description, parameters = null, deadline, resume } = members(payload);
+  const { taskId, attempt, taskType, description, parameters = null, deadline, ...more } = members(payload);
   if (typeof taskId !== "string" || typeof attempt !== "number" || typeof taskType !== "string") return undefined;
   if (typeof description !== "string" || typeof deadline !== "string") return undefined;
-  const task = { taskId, attempt, taskType, description, parameters, deadline, traceparent };
-  const resumed = resume === undefined ? undefined : readResume(resume);
+  const dependencies = readDependencies(more.dependencies);
+  const task = { taskId, attempt, taskType, description, parameters, deadline, dependencies, traceparent };
+  const resumed = more.resume === undefined ? undefined : readResume(more.resume);
   return resumed === undefined ? task : { ...task, resume: resumed };
+}
+
+/** Left out: it depends on nothing. What is none of our dependencies is passed over. */
+function readDependencies(payload: JsonValue | undefined): AssignedDependency[] {
+  return Array.isArray(payload) ? payload.flatMap((member) => readDependency(member) ?? []) : [];
+}
+
+function readDependency(payload: JsonValue): AssignedDependency | undefined {
+  const { ref, taskId, status, result, error, truncated } = members(payload);
+  if (typeof taskId !== "string" || !isTaskStatus(status)) return undefined;
+  const dependency: AssignedDependency = { taskId, status };
+  if (typeof ref === "string") dependency.ref = ref;
+  if (result !== undefined) dependency.result = result;
+  if (typeof error === "string") dependency.error = error;
+  if (truncated === true) dependency.truncated = true;
+  return dependency;
+}
+
+const STATUSES: Readonly<Record<TaskStatus, true>> = {
+  blocked: true,
+  pending: true,
+  assigned: true,
+  running: true,
+  input_required: true,
+  completed: true,
+  failed: true,
+  cancelled: true,
+};
+
+function isTaskStatus(value: JsonValue | undefined): value is TaskStatus {
+  return typeof value === "string" && Object.hasOwn(STATUSES, value);
 }
 
 function readResume(payload: JsonValue): Resume | undefined {

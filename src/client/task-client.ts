@@ -61,6 +61,16 @@ export class TaskClient extends RegistryClient {
     return this.call("GET /tasks/{taskId}/history", { params: { taskId }, query }, options);
   }
 
+  /**
+   * How the tasks have ended that it depends on, as its assignment tells it; with results and errors while it is assigned or running.
+   *
+   * @example
+   * const { dependencies } = await client.getTaskDependencies("ship-1");
+   */
+  getTaskDependencies(taskId: string, options?: CallOptions) {
+    return this.call("GET /tasks/{taskId}/dependencies", { params: { taskId } }, options);
+  }
+
   startTask(taskId: string, body: BodyOf<"POST /tasks/{taskId}/start">, options?: CallOptions) {
     return this.call("POST /tasks/{taskId}/start", { params: { taskId }, body }, options);
   }

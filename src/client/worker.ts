@@ -269,7 +269,11 @@ export class Worker {
       const { status, taskType, description, parameters, deadline, traceparent } = task;
       if (task.attempt !== attempt || (this.#slots.get(taskId)?.task.attempt ?? 0) >= attempt) return;
       if (status === "assigned" && deadline !== undefined) {
-        const assigned = { taskId, attempt, taskType, description, parameters, deadline, traceparent };
+        const { dependencies } =
+          task.dependsOn.length === 0 ? { dependencies: [] } : await this.#client.getTaskDependencies(taskId);
+        // It may have come meanwhile.
+        if ((this.#slots.get(taskId)?.task.attempt ?? 0) >= attempt) return;
+        const assigned = { taskId, attempt, taskType, description, parameters, deadline, dependencies, traceparent };
         const resume = resumeOf(task);
         this.#accept(resume === undefined ? assigned : { ...assigned, resume });
       } else if (status === "running") {

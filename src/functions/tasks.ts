@@ -1,6 +1,6 @@
 import { OWN_ASSIGNED_TASK, OWN_ASSIGNMENT, OWN_OR_NEEDED_TASK, OWN_TASK, OWN_TASKS } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
-import { assigning, reading } from "./allowed-callers.ts";
+import { assigning, reading, withMailbox } from "./allowed-callers.ts";
 import { ASSIGNED_TASK, EXPLANATION, TASK } from "./examples.ts";
 
 /** The routes of those who hand out work and of those who look on; what workers call is in task-progress.ts. */
@@ -101,6 +101,28 @@ export const getTaskHistory = defineRoute({
   statuses: [200],
   async handler(services, { params, query }) {
     return { status: 200, body: await services.coordinator.history(params.taskId, query) };
+  },
+});
+
+export const getTaskDependencies = defineRoute({
+  key: "GET /tasks/{taskId}/dependencies",
+  name: "getTaskDependencies",
+  summary: "Reads how the tasks have ended that a task depends on",
+  description:
+    "The same as `dependencies` in its `task_assignment`: in the order of `dependsOn`, results and errors as long as 256 KiB suffice for them, and while the task is assigned or running. The others have `truncated`, and are read by `GET /tasks/{taskId}`. An archived task is `404 TASK_NOT_FOUND`.",
+  example: {
+    reply: {
+      dependencies: [
+        { ref: "lint", taskId: "lint-1", status: "completed", result: { warnings: 2 } },
+        { ref: "test", taskId: "test-1", status: "failed", error: "3 tests failed" },
+      ],
+    },
+  },
+  idle: false,
+  allow: withMailbox(OWN_TASK),
+  statuses: [200],
+  async handler(services, { params }) {
+    return { status: 200, body: await services.coordinator.dependencies(params.taskId) };
   },
 });
 

@@ -35,6 +35,7 @@ import { capabilitySetsContract } from "./tasks/capability-sets.ts";
 import { childrenContract } from "./tasks/children.ts";
 import { conditionsContract } from "./tasks/conditions.ts";
 import { dependenciesContract } from "./tasks/dependencies.ts";
+import { dependencyResultsContract } from "./tasks/dependency-results.ts";
 import { handoutsContract } from "./tasks/handouts.ts";
 import { questionsContract } from "./tasks/questions.ts";
 import { releasesContract } from "./tasks/releases.ts";
@@ -93,6 +94,7 @@ export const contracts = [
   workflowsContract,
   childrenContract,
   dependenciesContract,
+  dependencyResultsContract,
   suspensionsContract,
   questionsContract,
   cancellationContract,

@@ -39,6 +39,10 @@ export const ATTEMPTS_DEFAULT = 5;
 export const DURATION_MAX_SECONDS = 31_536_000;
 export const RETRIES_MAX = 100;
 export const DEPENDENCIES_MAX = 200;
+/** Results and errors of other tasks that one assignment brings, as they are stored; those behind are by reference. */
+export const BROUGHT_RESULTS_MAX_BYTES = 256 * 1024;
+/** The most that a dependency takes in an assignment beside its result and its error: two ids, a status, names. */
+export const DEPENDENCY_FIELDS_BYTES = 384;
 /** Tasks of one workflow: they are created in one transaction, and stopped in one. */
 export const WORKFLOW_TASKS_MAX = 200;
 export const WORKFLOW_REQUEST_MAX_BYTES = 4 * 1024 * 1024;

@@ -80,6 +80,7 @@ export const REPEATS = {
   "GET /tasks/{taskId}": "idempotent",
   "GET /tasks/{taskId}/assignment": "idempotent",
   "GET /tasks/{taskId}/history": "idempotent",
+  "GET /tasks/{taskId}/dependencies": "idempotent",
   "POST /tasks/{taskId}/start": "attempt",
   "POST /tasks/{taskId}/progress": "attempt",
   "POST /tasks/{taskId}/complete": "attempt",

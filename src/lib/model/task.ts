@@ -330,6 +330,22 @@ export type TaskEvent = z.infer<typeof taskEventSchema>;
 export const taskHistoryQuerySchema = z.strictObject({ ...pageQueryShape });
 export const taskHistoryReplySchema = z.object({ events: z.array(taskEventSchema), nextCursor: nextCursorSchema });
 
+/** How a task has ended that another one depends on, and with what. */
+export const dependencyResultSchema = z.object({
+  /** Its name in the workflow that both are tasks of. */
+  ref: idSchema.optional(),
+  taskId: idSchema,
+  /** That of a task which has ended, unless it has been retried since. */
+  status: taskStatusSchema,
+  result: z.json().optional(),
+  error: z.string().optional(),
+  /** True: it has a result or an error that is not told here, mostly for want of room. `GET /tasks/{taskId}` has it. */
+  truncated: z.boolean().optional(),
+});
+export type DependencyResult = z.infer<typeof dependencyResultSchema>;
+/** `GET /tasks/{taskId}/dependencies`, in the order of `dependsOn`. */
+export const taskDependenciesReplySchema = z.object({ dependencies: z.array(dependencyResultSchema) });
+
 /** The payload of a `task_assignment` message. */
 export const taskAssignmentPayloadSchema = z.object({
   taskId: idSchema,
@@ -343,6 +359,8 @@ export const taskAssignmentPayloadSchema = z.object({
   startDeadline: instantSchema.optional(),
   /** Of a task that was suspended: what woke it, and what it left for itself. */
   resume: resumeSchema.optional(),
+  /** Of a task that depends on others, in the order of `dependsOn`; in a receive, and while the message waits or is leased. */
+  dependencies: z.array(dependencyResultSchema).optional(),
 });
 export type TaskAssignmentPayload = z.infer<typeof taskAssignmentPayloadSchema>;
 

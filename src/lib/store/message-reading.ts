@@ -3,8 +3,9 @@ import type { CredentialKind } from "../model/credential-kind.ts";
 import type { JsonValue } from "../model/json.ts";
 import type { MessageStatus } from "../model/message.ts";
 import { channelOf, HEAD_START_MILLISECONDS, PRIORITIES } from "../model/values.ts";
+import { shownDependency } from "./dependency-results.ts";
 import { iso } from "./instants.ts";
-import type { ResumeKeys, StoredLeasedMessage, StoredMessage, StoredQuestion } from "./store.ts";
+import type { ResumeKeys, StoredDependency, StoredLeasedMessage, StoredMessage, StoredQuestion } from "./store.ts";
 import { sealedOf, type TaskValueRow } from "./task-values.ts";
 
 /** How a stored message reads to callers: the same whichever engine keeps the row. */
@@ -45,6 +46,8 @@ export interface MessageParts {
   keyVersion: string | null;
   /** Of what an assignment tells of a suspension. */
   resumeKeys?: ResumeKeys | undefined;
+  /** Of the results of dependencies. */
+  dependencyKeys?: ReadonlyMap<string, string> | undefined;
   /** Of an assignment that of its task. */
   traceparent: string | null;
 }
@@ -82,6 +85,7 @@ export function readColumns(row: MessageColumns, parts: MessageParts): StoredMes
   if (row.reason !== null) message.reason = row.reason;
   if (parts.keyVersion !== null) message.keyVersion = parts.keyVersion;
   if (parts.resumeKeys !== undefined) message.resumeKeys = parts.resumeKeys;
+  if (parts.dependencyKeys !== undefined) message.dependencyKeys = parts.dependencyKeys;
   if (parts.traceparent !== null) message.traceparent = parts.traceparent;
   return message;
 }
@@ -106,6 +110,31 @@ export function joinTask(payload: JsonValue, task: TaskPart): { [key: string]: J
   const { description } = task;
   const joined = { ...stored, description, parameters: JSON.parse(task.parameters) as JsonValue };
   return task.key_version === null ? joined : { ...joined, sensitive: true };
+}
+
+/** Whether the stored payload of an assignment is that of a task with dependencies: it then has `"dependencies":[]`. */
+export function tellsOfDependencies(payload: string): boolean {
+  return payload.includes('"dependencies":[');
+}
+
+/** The payload with the dependencies; without them, where they are not to be told. */
+export function joinDependencies(
+  payload: { [key: string]: JsonValue },
+  dependencies: readonly StoredDependency[] | undefined,
+): { payload: { [key: string]: JsonValue }; dependencyKeys?: ReadonlyMap<string, string> } {
+  const { dependencies: _, ...rest } = payload;
+  if (dependencies === undefined) return { payload: rest };
+  const joined = { payload: { ...rest, dependencies: dependencies.map(shownDependency) } };
+  const keys = new Map<string, string>();
+  for (const { taskId, keyVersion } of dependencies) if (keyVersion !== undefined) keys.set(taskId, keyVersion);
+  return keys.size === 0 ? joined : { ...joined, dependencyKeys: keys };
+}
+
+/** The payload of a message without a task: of an assignment whose task is in the archive, what was stored of it. */
+export function unjoinedPayload(type: string, text: string): JsonValue {
+  const payload = JSON.parse(text) as JsonValue;
+  if (type !== "task_assignment" || !tellsOfDependencies(text)) return payload;
+  return joinDependencies(payload as { [key: string]: JsonValue }, undefined).payload;
 }
 
 /** Whether the stored payload of an assignment tells of a suspension: it then ends with `"resume":{"reason":…}}`. */

@@ -75,6 +75,7 @@ import type {
   OutdatedValue,
   QuestionOfTask,
   Replacement,
+  StoredDependency,
   StoredMessage,
   StoredTask,
   TaskCompletion,
@@ -149,7 +150,6 @@ export interface Store {
   withdrawMessage(messageId: string): Promise<WithdrawReply>;
   /**
    * Ends queued messages of a mailbox (`#name`: of a channel) that agents have sent, due or not, as expired (PURGED).
-   *
    * @returns how many @throws AGENT_NOT_FOUND, CHANNEL_NOT_FOUND
    */
   purgeMailbox(mailbox: string, selection: MailboxSelection): Promise<number>;
@@ -200,7 +200,6 @@ export interface Store {
   removeChannelMember(name: string, agentId: string): Promise<void>;
   /**
    * Puts the grant in the place of what the agent or role had; one without any right takes that away.
-   *
    * @throws CHANNEL_NOT_FOUND, AGENT_NOT_FOUND, AGENT_DEREGISTERED, INVALID_REQUEST (CHANNEL_GRANTS_MAX are there)
    */
   putChannelGrant(name: string, grant: PutChannelGrant): Promise<void>;
@@ -227,6 +226,8 @@ export interface Store {
   getTask(taskId: string): Promise<StoredTask>;
   /** The versions of these tasks; archived and unknown ones are left out. Writes nothing. */
   findTaskVersions(taskIds: readonly string[]): Promise<TaskVersion[]>;
+  /** As its assignment tells it; unless assigned or running, without results and errors. @throws TASK_NOT_FOUND (archived, too) */
+  getDependencies(taskId: string): Promise<StoredDependency[]>;
   /** Newest first; archived tasks are not listed. */
   listTasks(query: Page & Omit<ListTasksQuery, "limit" | "cursor">): Promise<Paged<StoredTask>>;
   /** Whether the parameters of a task, archived ones included, are encrypted; undefined when there is no such task. */

@@ -1,7 +1,7 @@
 import type { JsonValue } from "../model/json.ts";
 import type { LeasedMessage, Message } from "../model/message.ts";
 import type { QuestionContent, TaskQuestion } from "../model/question.ts";
-import type { CompleteTask, Task } from "../model/task.ts";
+import type { CompleteTask, DependencyResult, Task } from "../model/task.ts";
 import type { TaskValueName } from "./task-values.ts";
 
 export type { TaskValueName } from "./task-values.ts";
@@ -35,6 +35,8 @@ export interface ResumeKeys {
  */
 interface EncryptedMessage extends Encrypted {
   resumeKeys?: ResumeKeys | undefined;
+  /** The versions of the keys of the results in the `dependencies` of a task_assignment, by the ids of their tasks. */
+  dependencyKeys?: ReadonlyMap<string, string> | undefined;
 }
 export type StoredMessage = Message & EncryptedMessage;
 export type StoredLeasedMessage = LeasedMessage & EncryptedMessage;
@@ -75,6 +77,9 @@ export type StoredTask = Omit<Task, "question" | "checkpoint"> &
     question?: StoredQuestion;
     checkpoint?: Sealed;
   };
+
+/** `keyVersion` is of the result. */
+export type StoredDependency = DependencyResult & Encrypted;
 
 /** Where encrypted values are: in messages, in tasks, in the archive. */
 export type EncryptedKind =

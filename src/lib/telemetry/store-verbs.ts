@@ -54,6 +54,7 @@ export const IDS = {
   renewLease: ({ agentId, messageId }) => ({ ...agent(agentId), ...message(messageId) }),
   assignTask: ({ supervisor, taskId }) => ({ ...agent(supervisor), ...task(taskId) }),
   getTask: task,
+  getDependencies: task,
   getAssignments: task,
   getTaskHistory: task,
   startTask: attempt,

@@ -125,6 +125,7 @@ export const ASKS: Readonly<Record<string, AskFor>> = {
   "GET /tasks/{taskId}": ofTask,
   "GET /tasks/{taskId}/assignment": ofTask,
   "GET /tasks/{taskId}/history": ofTask,
+  "GET /tasks/{taskId}/dependencies": ofTask,
   "POST /tasks/{taskId}/start": working(),
   "POST /tasks/{taskId}/progress": working({ note: MARK }),
   "POST /tasks/{taskId}/complete": working({ result: { MARK } }),

@@ -386,6 +386,7 @@ const taskReads: Pick<
   | "previewAssignment"
   | "getTask"
   | "findTaskVersions"
+  | "getDependencies"
   | "listTasks"
   | "relationToTask"
   | "getAssignments"
@@ -416,6 +417,14 @@ const taskReads: Pick<
     async arrange(scene) {
       const { held } = await assigned(scene);
       return () => scene.store.findTaskVersions([held.taskId, "nobody-has-it"]);
+    },
+  },
+  getDependencies: {
+    async arrange(scene) {
+      const { held, supervisor } = await assigned(scene);
+      const taskId = await scene.submit(supervisor, { dependsOn: [held.taskId] });
+      await scene.complete(held, { n: 1 });
+      return () => scene.store.getDependencies(taskId);
     },
   },
   listTasks: {

@@ -49,6 +49,7 @@ export const CALLS: Readonly<Record<OperationKey, (client: AgentClient) => Promi
   "GET /tasks/{taskId}": (client) => client.getTask("t"),
   "GET /tasks/{taskId}/assignment": (client) => client.getAssignments("t"),
   "GET /tasks/{taskId}/history": (client) => client.getTaskHistory("t"),
+  "GET /tasks/{taskId}/dependencies": (client) => client.getTaskDependencies("t"),
   "POST /tasks/{taskId}/start": (client) => client.startTask("t", settlement),
   "POST /tasks/{taskId}/progress": (client) => client.progressTask("t", { ...settlement, percent: 5 }),
   "POST /tasks/{taskId}/complete": (client) => client.completeTask("t", settlement),

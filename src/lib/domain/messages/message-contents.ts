@@ -166,7 +166,15 @@ export class MessageContents {
   }
 
   /** The payload with what is encrypted in it put in its place. */
-  async #decrypt({ sender, type, payload, keyVersion, resumeKeys, ...message }: StoredMessage): Promise<Decrypted> {
+  async #decrypt({
+    sender,
+    type,
+    payload,
+    keyVersion,
+    resumeKeys,
+    dependencyKeys,
+    ...message
+  }: StoredMessage): Promise<Decrypted> {
     if (sender !== SYSTEM_SENDER) {
       // A copy of a post is that of the post.
       return this.#encryption.decrypt(placeOf(message.postId ?? message.messageId), payload, keyVersion ?? "");
@@ -181,7 +189,32 @@ export class MessageContents {
       if (decrypted.state !== "read") return decrypted;
       value[field] = decrypted.value;
     }
+    if (dependencyKeys !== undefined) {
+      const unread = await this.#decryptDependencies(value, dependencyKeys);
+      if (unread !== undefined) return unread;
+    }
     return resumeKeys === undefined ? { state: "read", value } : this.#decryptResume(id, value, resumeKeys);
+  }
+
+  /** Puts the results of dependencies into the payload. @returns what stands against it, if anything does */
+  async #decryptDependencies(
+    payload: { [key: string]: JsonValue },
+    keys: ReadonlyMap<string, string>,
+  ): Promise<Decrypted | undefined> {
+    const dependencies: JsonValue[] = [];
+    for (const stored of Array.isArray(payload.dependencies) ? payload.dependencies : []) {
+      const dependency = { ...objectOf(stored) };
+      const { taskId: id, result } = dependency;
+      const keyVersion = typeof id === "string" ? keys.get(id) : undefined;
+      if (typeof id === "string" && keyVersion !== undefined) {
+        const decrypted = await this.#encryption.decrypt({ kind: "task", id, field: "result" }, result, keyVersion);
+        if (decrypted.state !== "read") return decrypted;
+        dependency.result = decrypted.value;
+      }
+      dependencies.push(dependency);
+    }
+    payload.dependencies = dependencies;
+    return undefined;
   }
 
   async #decryptResume(id: string, payload: { [key: string]: JsonValue }, keys: ResumeKeys): Promise<Decrypted> {
@@ -207,8 +240,8 @@ const ENCRYPTED_FIELDS: Readonly<Record<string, "parameters" | "question" | "res
   task_result: "result",
 };
 
-function isEncrypted({ keyVersion, resumeKeys }: StoredMessage): boolean {
-  return keyVersion !== undefined || resumeKeys !== undefined;
+function isEncrypted({ keyVersion, resumeKeys, dependencyKeys }: StoredMessage): boolean {
+  return keyVersion !== undefined || resumeKeys !== undefined || dependencyKeys !== undefined;
 }
 
 export interface Revealed {
@@ -252,11 +285,11 @@ function objectOf(payload: JsonValue): { [key: string]: JsonValue } | undefined 
 function shown<Stored extends StoredMessage>(
   stored: Stored,
   payload: JsonValue,
-): Omit<Stored, "keyVersion" | "resumeKeys"> {
-  const { keyVersion: _, resumeKeys: __, ...message } = stored;
+): Omit<Stored, "keyVersion" | "resumeKeys" | "dependencyKeys"> {
+  const { keyVersion: _, resumeKeys: __, dependencyKeys: ___, ...message } = stored;
   return { ...message, payload, sensitive: true };
 }
 
-function undecryptable({ keyVersion: _, resumeKeys: __, ...message }: StoredMessage): Message {
+function undecryptable({ keyVersion: _, resumeKeys: __, dependencyKeys: ___, ...message }: StoredMessage): Message {
   return { ...message, payload: null, sensitive: true, undecryptable: true };
 }

@@ -12,6 +12,7 @@ import {
   assignTaskSchema,
   cancelTaskSchema,
   completeTaskSchema,
+  type DependencyResult,
   type Explanation,
   failTaskSchema,
   getTaskQuerySchema,
@@ -144,6 +145,16 @@ export class SupervisorCoordinator {
     const page = parse(taskHistoryQuerySchema, query);
     const { items, nextCursor } = await this.#store.getTaskHistory(parse(idSchema, taskId, "task id"), page);
     return { events: items, nextCursor };
+  }
+
+  /**
+   * How the tasks have ended that it depends on, in the order of `dependsOn`; with results and errors while it is assigned or running.
+   *
+   * @throws TASK_NOT_FOUND (also of an archived task), KEY_UNAVAILABLE
+   */
+  async dependencies(taskId: string): Promise<{ dependencies: DependencyResult[] }> {
+    const stored = await this.#store.getDependencies(parse(idSchema, taskId, "task id"));
+    return { dependencies: await this.#contents.revealDependencies(stored) };
   }
 
   /** @throws TASK_NOT_FOUND, LEASE_LOST, AGENT_NOT_FOUND, AGENT_DEREGISTERED */

@@ -1,9 +1,9 @@
 import { BoundedMap } from "../../base/bounded-map.ts";
 import { IdempotencyMismatch } from "../../base/idempotency.ts";
 import type { JsonValue } from "../../model/json.ts";
-import type { AssignTask, AssignTaskReply, CompleteTask, Task } from "../../model/task.ts";
+import type { AssignTask, AssignTaskReply, CompleteTask, DependencyResult, Task } from "../../model/task.ts";
 import { type ContentEncryption, type Decrypted, type Key, withoutKeys } from "../../security/content-encryption.ts";
-import type { NewTask, Store, StoredTask, TaskCompletion } from "../../store/store.ts";
+import type { NewTask, Store, StoredDependency, StoredTask, TaskCompletion } from "../../store/store.ts";
 import { placeOf, QuestionContents } from "./question-contents.ts";
 
 /** What is in tasks: encrypted on the way into the store where it is sensitive, and decrypted on the way out. */
@@ -134,6 +134,18 @@ export class TaskContents {
   /** The same for a page of a list. */
   async revealAll(stored: readonly StoredTask[]): Promise<Task[]> {
     return Promise.all(stored.map((task) => this.reveal(task)));
+  }
+
+  /** Results of dependencies as their reader sees them; what cannot be decrypted is by reference. @throws KEY_UNAVAILABLE */
+  revealDependencies(stored: readonly StoredDependency[]): Promise<DependencyResult[]> {
+    return Promise.all(
+      stored.map(async ({ keyVersion, result, ...dependency }) => {
+        if (keyVersion === undefined) return result === undefined ? dependency : { ...dependency, result };
+        const place = placeOf(dependency.taskId, "result");
+        const value = readValue(await this.#encryption.decrypt(place, result, keyVersion));
+        return value === undefined ? { ...dependency, truncated: true } : { ...dependency, result: value };
+      }),
+    );
   }
 
   /** @returns undefined when it is plain */

@@ -15,6 +15,7 @@ import {
   listTasksReplySchema,
   progressTaskSchema,
   startTaskSchema,
+  taskDependenciesReplySchema,
   taskHistoryQuerySchema,
   taskHistoryReplySchema,
   taskReplySchema,
@@ -43,6 +44,12 @@ export const TASKS = {
     query: taskHistoryQuerySchema,
     body: undefined,
     reply: taskHistoryReplySchema,
+  },
+  "GET /tasks/{taskId}/dependencies": {
+    params: taskParams,
+    query: undefined,
+    body: undefined,
+    reply: taskDependenciesReplySchema,
   },
   "POST /tasks/{taskId}/cancel": {
     params: taskParams,

@@ -2,12 +2,12 @@ import { newId } from "../../model/ids.ts";
 import { mailboxOf } from "../channel-reading.ts";
 import { asLeased, rankOf } from "../message-reading.ts";
 import { type AgentRefusalCode, agentRefusal, channelNotFound } from "../refusals.ts";
-import type { Claim, Claimed, StoredLeasedMessage } from "../store.ts";
+import type { Claim, Claimed } from "../store.ts";
 import { wakeAgent } from "./activity.ts";
 import { actorBeside } from "./audit.ts";
 import { type Batch, type BatchResult, bit, type Outcome } from "./batch.ts";
 import type { Connection } from "./connection.ts";
-import { type ReadableMessageRow, readMessage } from "./message-rows.ts";
+import { dependentOf, type ReadableMessageRow, readMessage, readWhole } from "./message-rows.ts";
 import { procedure } from "./procedures.ts";
 
 /** Claims in one batch: each may bring a megabyte of messages. */
@@ -21,7 +21,13 @@ interface ClaimRow {
 }
 
 type Item = Claim & { claimId: string };
-type Answer = Claimed & { inactive: boolean; upkeep: boolean };
+type LeasedRow = ReadableMessageRow & { lease_expires_at: number };
+interface Answer {
+  leased: readonly LeasedRow[];
+  unfinished: boolean;
+  inactive: boolean;
+  upkeep: boolean;
+}
 
 function claimBatch(parts: Pick<Batch<Item, Answer>, "name" | "sql" | "inputs" | "maxItems">): Batch<Item, Answer> {
   return {
@@ -38,7 +44,7 @@ function claimBatch(parts: Pick<Batch<Item, Answer>, "name" | "sql" | "inputs" |
     }),
     decode(result: BatchResult, claims) {
       const rows = new Map(result.rows<ClaimRow>(0).map((row) => [row.item, row]));
-      const messages = result.byItem<ReadableMessageRow & { item: number; lease_expires_at: number }>(1);
+      const messages = result.byItem<LeasedRow & { item: number }>(1);
       const unfinished = result.rows<{ unfinished: boolean }>(2)[0]?.unfinished ?? false;
       return claims.map((claim, item) => decodeClaim(claim, rows.get(item), messages.get(item) ?? [], unfinished));
     },
@@ -50,17 +56,15 @@ function claimBatch(parts: Pick<Batch<Item, Answer>, "name" | "sql" | "inputs" |
 function decodeClaim(
   claim: Item,
   row: ClaimRow | undefined,
-  leased: readonly (ReadableMessageRow & { lease_expires_at: number })[],
+  rows: readonly LeasedRow[],
   more: boolean,
 ): Outcome<Answer> {
   if (row === undefined) throw new Error(`the batch has no outcome for a claim of ${claim.agentId}`);
   if (row.code === "CHANNEL_NOT_FOUND") return { refusal: channelNotFound(claim.channel ?? "") };
   if (row.code !== null) return { refusal: agentRefusal(row.code, claim.agentId) };
-  const messages: StoredLeasedMessage[] = [...leased]
-    .sort((a, b) => rankOf(a) - rankOf(b) || a.arrival - b.arrival)
-    .map((message) => asLeased(readMessage(message), message.lease_expires_at));
-  const unfinished = more && messages.length < claim.maxMessages;
-  return { value: { messages, unfinished, inactive: row.inactive, upkeep: row.upkeep === 1 } };
+  const leased = [...rows].sort((a, b) => rankOf(a) - rankOf(b) || a.arrival - b.arrival);
+  const unfinished = more && leased.length < claim.maxMessages;
+  return { value: { leased, unfinished, inactive: row.inactive, upkeep: row.upkeep === 1 } };
 }
 
 const CLAIM = claimBatch({
@@ -84,10 +88,10 @@ const TEND_AND_CLAIM = claimBatch({
 export async function claimMessages(connection: Connection, claim: Claim): Promise<Claimed> {
   const item = { ...claim, claimId: claim.claimId ?? newId(connection.clock.now()) };
   const answer = await claimOnce(connection, item);
-  if (!answer.inactive) return claimedOf(answer);
+  if (!answer.inactive) return claimedOf(connection, answer);
   await wakeAgent(connection, claim.agentId);
   // Being active again may have brought it work.
-  return claimedOf(answer.messages.length > 0 ? answer : await claimOnce(connection, item));
+  return claimedOf(connection, answer.leased.length > 0 ? answer : await claimOnce(connection, item));
 }
 
 async function claimOnce(connection: Connection, item: Item): Promise<Answer> {
@@ -95,6 +99,11 @@ async function claimOnce(connection: Connection, item: Item): Promise<Answer> {
   return answer.upkeep ? connection.run(TEND_AND_CLAIM, item) : answer;
 }
 
-function claimedOf({ messages, unfinished }: Answer): Claimed {
+/** Results of dependencies are read apart, in a round trip of their own, which assignments of other tasks do without. */
+async function claimedOf(connection: Connection, { leased, unfinished }: Answer): Promise<Claimed> {
+  const whole = leased.some((row) => dependentOf(row) !== undefined)
+    ? await Promise.all(leased.map((row) => readWhole(connection, row)))
+    : leased.map((row) => readMessage(row));
+  const messages = whole.map((message, n) => asLeased(message, leased[n]?.lease_expires_at ?? 0));
   return { messages, unfinished };
 }

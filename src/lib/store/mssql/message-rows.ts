@@ -1,9 +1,22 @@
 import type { JsonValue } from "../../model/json.ts";
 import type { MessageStatus } from "../../model/message.ts";
 import type { QuestionState } from "../../model/question.ts";
-import { joinResume, joinTask, type MessageColumns, readColumns, tellsOfResume } from "../message-reading.ts";
-import type { StoredMessage, StoredQuestion } from "../store.ts";
+import { taskAssignmentPayloadSchema } from "../../model/task.ts";
+import {
+  joinDependencies,
+  joinResume,
+  joinTask,
+  type MessageColumns,
+  type MessageParts,
+  readColumns,
+  tellsOfDependencies,
+  tellsOfResume,
+  unjoinedPayload,
+} from "../message-reading.ts";
+import type { StoredDependency, StoredMessage, StoredQuestion } from "../store.ts";
 import { buildQuestion, type TaskValueName, type TaskValueRow } from "../task-values.ts";
+import type { Connection } from "./connection.ts";
+import { readDependencies } from "./dependency-results.ts";
 
 /** The row of a message: how it reads, how it ends, and how its ordering key moves on. */
 
@@ -35,15 +48,45 @@ interface ResumeColumns {
   answered_by: string | null;
 }
 
-/** The message as it is stored. */
-export function readMessage(row: ReadableMessageRow): StoredMessage {
-  const payload = JSON.parse(row.payload) as JsonValue;
+/**
+ * The message as it is stored.
+ *
+ * @param dependencies what the task of an assignment depends on; left out: not to be told
+ */
+export function readMessage(row: ReadableMessageRow, dependencies?: readonly StoredDependency[]): StoredMessage {
   const { sender, receiver, status, description, parameters, key_version, traceparent } = row;
   const parts = { sender, receiver, status, keyVersion: key_version, traceparent };
-  if (description === null || parameters === null) return readColumns(row, { ...parts, payload });
-  const joined = joinTask(payload, { description, parameters, key_version });
+  if (description === null || parameters === null) {
+    return readColumns(row, { ...parts, payload: unjoinedPayload(row.type, row.payload) });
+  }
+  const payload = JSON.parse(row.payload) as JsonValue;
+  const task = joinTask(payload, { description, parameters, key_version });
+  if (!tellsOfDependencies(row.payload)) return withResume(row, parts, task);
+  const { payload: joined, dependencyKeys } = joinDependencies(task, dependencies);
+  return withResume(row, { ...parts, dependencyKeys }, joined);
+}
+
+function withResume(
+  row: ReadableMessageRow,
+  parts: Omit<MessageParts, "payload">,
+  joined: { [key: string]: JsonValue },
+): StoredMessage {
   if (!tellsOfResume(row.payload)) return readColumns(row, { ...parts, payload: joined });
   return readColumns(row, { ...parts, ...joinResume(joined, valuesOf(row), questionOf(row)) });
+}
+
+/** The task that a message assigns, where that depends on others. */
+export function dependentOf({ type, payload, description }: ReadableMessageRow): string | undefined {
+  if (type !== "task_assignment" || description === null || !tellsOfDependencies(payload)) return undefined;
+  return assignedTaskSchema.parse(JSON.parse(payload)).taskId;
+}
+
+const assignedTaskSchema = taskAssignmentPayloadSchema.pick({ taskId: true });
+
+/** The message with all that its receiver is told. */
+export async function readWhole(connection: Connection, row: ReadableMessageRow): Promise<StoredMessage> {
+  const taskId = dependentOf(row);
+  return readMessage(row, taskId === undefined ? undefined : await readDependencies(connection, taskId));
 }
 
 function valuesOf(row: ResumeColumns): TaskValueRow[] {

@@ -6,7 +6,7 @@ import { takePage } from "../reply-bytes.ts";
 import type { Page, Paged, StoredMessage } from "../store.ts";
 import { bigint, id, int, lookUp, text } from "./batch.ts";
 import type { Connection } from "./connection.ts";
-import { type ReadableMessageRow, readMessage } from "./message-rows.ts";
+import { type ReadableMessageRow, readMessage, readWhole } from "./message-rows.ts";
 import { procedure } from "./procedures.ts";
 
 const BY_ID = procedure("get_message");
@@ -16,7 +16,8 @@ export async function getMessage(connection: Connection, messageId: string): Pro
   const result = await connection.query(BY_ID, { messageId: id(messageId) });
   const row = result.rows<ReadableMessageRow>(0)[0];
   if (row === undefined) throw messageNotFound(messageId);
-  return readMessage(row);
+  // Once it has ended, its task may be another's, and so may what that depends on.
+  return row.ended_at === null ? readWhole(connection, row) : readMessage(row);
 }
 
 /** The holder is known by name alone, which is free for another agent only when no message names it any more (deleteGone). */
@@ -58,7 +59,7 @@ export async function peekMessages(connection: Connection, agentId: string, page
   return takePage(
     rows,
     page.limit,
-    readMessage,
+    (row) => readMessage(row),
     (last) => encodeCursor(filters, [rankOf(last), last.arrival]),
     rows[0]?.found,
   );

@@ -18,6 +18,7 @@ import { claimMessages } from "./claim-messages.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { credentialEngine } from "./credentials.ts";
 import { deadLetterEngine } from "./dead-letters.ts";
+import { getDependencies } from "./dependency-results.ts";
 import { giveBackMessages } from "./give-back.ts";
 import { messageTypeEngine } from "./message-types.ts";
 import { findDeliverable, getMessage, peekMessages, relationToMessage } from "./messages.ts";
@@ -97,6 +98,7 @@ const VERBS = {
   previewAssignment,
   getTask,
   findTaskVersions,
+  getDependencies,
   listTasks,
   isSensitiveTask,
   relationToTask,

@@ -7,6 +7,7 @@ import { startDeadlineOf } from "../task-records.ts";
 import { type AgentRow, agentByNo, changeAgent } from "./agent-rows.ts";
 import { setsByNo, setsOfDemand, type Wanted, type Weighed, weigh } from "./candidates.ts";
 import { findDemand, workingSetsThatMeet } from "./capability-sets.ts";
+import { hasDependencies } from "./dependency-results.ts";
 import { readExplanation, storeExplanation } from "./explanations.ts";
 import { checkNewTask } from "./new-tasks.ts";
 import { resumedBy } from "./resumption.ts";
@@ -82,7 +83,7 @@ export function recordAssignment(
   transaction.run(ATTEMPT, task.task_no, task.attempt, agent.agent_no, now);
   transaction.run(EXPLANATION, task.task_no, task.attempt, storeExplanation(weighed));
   changeAgent(transaction, agent, { active_tasks: agent.active_tasks + 1, last_assigned_at: now });
-  // Description and parameters are joined when the message is read, and so is what `resume` says beyond its reason.
+  // Description and parameters are joined when the message is read, and so is what `dependencies` and `resume` say.
   const payload: { [key: string]: JsonValue } = {
     taskId: task.task_id,
     attempt: task.attempt,
@@ -91,6 +92,7 @@ export function recordAssignment(
   };
   const startBy = startDeadlineOf(task);
   if (startBy !== undefined) payload.startDeadline = iso(startBy);
+  if (hasDependencies(transaction, task.task_no)) payload.dependencies = [];
   if (task.suspensions > 0) payload.resume = { reason: resumedBy(transaction, task.task_no) };
   writeSystemMessage(transaction, agent, {
     type: "task_assignment",

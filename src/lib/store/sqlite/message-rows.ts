@@ -1,17 +1,22 @@
 import type { JsonValue } from "../../model/json.ts";
 import type { MessageStatus } from "../../model/message.ts";
+import { ResultRoom } from "../dependency-results.ts";
 import {
   asLeased,
+  joinDependencies,
   joinResume,
   joinTask,
   type MessageColumns,
   type MessageParts,
   readColumns,
   type TaskPart,
+  tellsOfDependencies,
   tellsOfResume,
+  unjoinedPayload,
 } from "../message-reading.ts";
 import type { StoredLeasedMessage, StoredMessage } from "../store.ts";
 import { type AgentRow, agentByNo } from "./agent-rows.ts";
+import { dependencyBytes, readDependencies } from "./dependency-results.ts";
 import { freeNextOfKey } from "./ordering-keys.ts";
 import { newestQuestion, readTaskValues } from "./question-reading.ts";
 import type { Transaction } from "./transaction.ts";
@@ -86,26 +91,38 @@ export function payloadBytes(transaction: Transaction, row: ReadableMessageRow):
   const resume = tellsOfResume(row.payload)
     ? transaction.get<{ bytes: number | null }>(RESUME_BYTES, row.task_no)
     : undefined;
-  return stored + (task?.bytes ?? 0) + (resume?.bytes ?? 0);
+  const dependencies = tellsOfDependencies(row.payload) ? dependencyBytes(transaction, row.task_no) : 0;
+  return stored + (task?.bytes ?? 0) + (resume?.bytes ?? 0) + dependencies;
 }
 
+type PayloadParts = Pick<MessageParts, "payload" | "keyVersion" | "traceparent" | "resumeKeys" | "dependencyKeys">;
+
 /** The payload as its reader gets it; that of an assignment is joined with its task, unless that is in the archive. */
-function readPayload(
-  transaction: Transaction,
-  row: ReadableMessageRow,
-): Pick<MessageParts, "payload" | "keyVersion" | "traceparent" | "resumeKeys"> {
-  const payload = JSON.parse(row.payload) as JsonValue;
+function readPayload(transaction: Transaction, row: ReadableMessageRow, whole: boolean): PayloadParts {
   const task =
     row.task_no === null || row.type !== "task_assignment"
       ? undefined
       : transaction.get<TaskPart & { traceparent: string | null }>(OF_TASK, row.task_no);
-  if (task === undefined || row.task_no === null)
+  if (task === undefined || row.task_no === null) {
+    const payload = unjoinedPayload(row.type, row.payload);
     return { payload, keyVersion: row.key_version, traceparent: row.traceparent };
-  const joined = joinTask(payload, task);
-  const parts = { keyVersion: task.key_version, traceparent: task.traceparent };
+  }
+  const payload = JSON.parse(row.payload) as JsonValue;
+  const { payload: joined, dependencyKeys } = withDependencies(transaction, row, joinTask(payload, task), whole);
+  const parts = { keyVersion: task.key_version, traceparent: task.traceparent, dependencyKeys };
   if (!tellsOfResume(row.payload)) return { payload: joined, ...parts };
   const values = readTaskValues(transaction, row.task_no);
   return { ...joinResume(joined, values, newestQuestion(transaction, row.task_no, values)), ...parts };
+}
+
+function withDependencies(
+  transaction: Transaction,
+  { payload: stored, task_no: taskNo }: ReadableMessageRow,
+  payload: { [key: string]: JsonValue },
+  whole: boolean,
+): ReturnType<typeof joinDependencies> {
+  if (taskNo === null || !tellsOfDependencies(stored)) return { payload };
+  return joinDependencies(payload, whole ? readDependencies(transaction, taskNo, new ResultRoom()) : undefined);
 }
 
 /** What the message reads as: one past its time to live reads as expired before the store has recorded it. */
@@ -114,13 +131,13 @@ function readStatus(transaction: Transaction, row: ReadableMessageRow): MessageS
   return row.status === "queued" && past ? "expired" : row.status;
 }
 
-/** The message as it is stored. */
-export function readMessage(transaction: Transaction, row: ReadableMessageRow): StoredMessage {
+/** The message as it is stored. `whole`: an assignment tells of dependencies, which lists leave out. */
+export function readMessage(transaction: Transaction, row: ReadableMessageRow, whole = false): StoredMessage {
   return readColumns(row, {
     sender: row.sender_no === null ? null : agentByNo(transaction, row.sender_no).agent_id,
     receiver: agentByNo(transaction, row.receiver_no).agent_id,
     status: readStatus(transaction, row),
-    ...readPayload(transaction, row),
+    ...readPayload(transaction, row, whole),
   });
 }
 
@@ -129,7 +146,7 @@ export function readLeased(
   transaction: Transaction,
   row: ReadableMessageRow & { lease_expires_at: number },
 ): StoredLeasedMessage {
-  return asLeased(readMessage(transaction, row), row.lease_expires_at);
+  return asLeased(readMessage(transaction, row, true), row.lease_expires_at);
 }
 
 /** Why and how a message ends. */

@@ -14,7 +14,8 @@ const BY_ID = `${SELECT_READABLE} WHERE b.message_id = ?`;
 export function getMessage(transaction: Transaction, messageId: string): StoredMessage {
   const row = transaction.get<ReadableMessageRow>(BY_ID, messageId);
   if (row === undefined) throw messageNotFound(messageId);
-  return readMessage(transaction, row);
+  // Once it has ended, its task may be another's, and so may what that depends on.
+  return readMessage(transaction, row, row.ended_at === null);
 }
 
 /** The holder is known by name alone, which is free for another agent only when no message names it any more (deleteGone). */

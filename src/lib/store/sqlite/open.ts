@@ -19,6 +19,7 @@ import { claimMessages } from "./claim-messages.ts";
 import { Connection } from "./connection.ts";
 import { credentialEngine } from "./credentials.ts";
 import { deadLetterEngine } from "./dead-letters.ts";
+import { getDependencies } from "./dependency-results.ts";
 import { giveBackMessages } from "./give-back.ts";
 import { messageTypeEngine } from "./message-types.ts";
 import { findDeliverable, getMessage, peekMessages, relationToMessage } from "./messages.ts";
@@ -100,6 +101,7 @@ function readingVerbs(connection: Connection) {
     previewAssignment,
     getTask,
     findTaskVersions,
+    getDependencies,
     listTasks,
     isSensitiveTask,
     relationToTask,

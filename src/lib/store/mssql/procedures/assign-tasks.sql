@@ -48,7 +48,8 @@ BEGIN
         RIGHT(CONCAT('00', (@now + timeout_milliseconds) % 1000), 3), 'Z'), '"',
         CASE WHEN start_timeout_milliseconds IS NOT NULL THEN CONCAT(',"startDeadline":"', REPLACE(CONVERT(varchar(19), DATEADD(SECOND, (@now + start_timeout_milliseconds) / 1000 % 86400,
           DATEADD(DAY, (@now + start_timeout_milliseconds) / 86400000, CONVERT(datetime2(3), '19700101'))), 120), ' ', 'T'), '.',
-          RIGHT(CONCAT('00', (@now + start_timeout_milliseconds) % 1000), 3), 'Z"') END, '}') WHERE place = @place;
+          RIGHT(CONCAT('00', (@now + start_timeout_milliseconds) % 1000), 3), 'Z"') END,
+        CASE WHEN depends > 0 THEN ',"dependencies":[]' END, '}') WHERE place = @place;
     SET @place = (SELECT MIN(place) FROM @plan WHERE becomes IS NULL);
   END;
   SELECT @planned = COUNT(*), @agents = COUNT(DISTINCT agent_no) FROM @plan WHERE becomes IN ('assigned', 'pending', 'input_required', 'blocked', 'failed', 'cancelled');

@@ -14,7 +14,7 @@ DECLARE @deliverable TABLE (agent_no int NOT NULL);
 -- with one of them, nothing of the round is written and the next one sees what is left. Each round reads the time: a
 -- task that another call has made a millisecond after the time of this batch is seen by this one, or by that one.
 DECLARE @plan TABLE (place int NOT NULL PRIMARY KEY, task_no bigint NOT NULL, task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, task_type varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, priority tinyint NOT NULL,
-  demand_no int NULL, named_no int NULL, attempt int NOT NULL, timeout_milliseconds bigint NOT NULL, start_timeout_milliseconds bigint NULL, preferred nvarchar(max) NULL,
+  demand_no int NULL, named_no int NULL, depends int NOT NULL, attempt int NOT NULL, timeout_milliseconds bigint NOT NULL, start_timeout_milliseconds bigint NULL, preferred nvarchar(max) NULL,
   becomes varchar(24) COLLATE Latin1_General_100_BIN2 NULL, agent_no int NULL, set_no int NULL, fills int NULL, explanation varchar(max) NULL,
   receiver_no int NULL, message_type varchar(24) COLLATE Latin1_General_100_BIN2 NULL, payload varchar(max) NULL, ended_by_no int NULL, ended_as int NULL, resumed_by varchar(16) COLLATE Latin1_General_100_BIN2 NULL);
 -- include: parts/declare-choice.sql
@@ -27,9 +27,11 @@ BEGIN
   -- others have made due meanwhile is not due at the time at which the batch began, and would be passed over by both.
   SET @now = DATEDIFF_BIG(MILLISECOND, '19700101', SYSUTCDATETIME()) + @clockOffset;
   -- The next tasks in rank order, of sources that somebody free can take from.
-  INSERT INTO @plan (place, task_no, task_id, task_type, priority, demand_no, named_no, attempt, timeout_milliseconds, start_timeout_milliseconds,
+  INSERT INTO @plan (place, task_no, task_id, task_type, priority, demand_no, named_no, depends, attempt, timeout_milliseconds, start_timeout_milliseconds,
     preferred, ended_by_no, ended_as, resumed_by)
-  SELECT h.place, t.task_no, t.task_id, t.task_type, t.priority, t.demand_no, t.assign_to_no, t.attempt + 1, t.timeout_milliseconds, t.start_timeout_milliseconds,
+  SELECT h.place, t.task_no, t.task_id, t.task_type, t.priority, t.demand_no, t.assign_to_no,
+    CASE WHEN EXISTS (SELECT 1 FROM dbo.task_dependencies AS d WHERE d.task_no = t.task_no AND d.position < 200 /* DEPENDENCIES_MAX */) THEN 1 ELSE 0 END,
+    t.attempt + 1, t.timeout_milliseconds, t.start_timeout_milliseconds,
     NULLIF(b.preferred_capabilities, N'[]'), CASE WHEN t.attempt > 0 THEN t.agent_no END,
     CASE WHEN t.last_outcome = 'suspended' THEN 2 ELSE 1 END,
     CASE WHEN t.suspensions > 0 THEN (SELECT u.resumed_by FROM dbo.task_suspensions AS u WHERE u.task_no = t.task_no) END
@@ -66,7 +68,7 @@ BEGIN
           CASE WHEN start_timeout_milliseconds IS NOT NULL THEN CONCAT(',"startDeadline":"', REPLACE(CONVERT(varchar(19), DATEADD(SECOND, (@now + start_timeout_milliseconds) / 1000 % 86400,
             DATEADD(DAY, (@now + start_timeout_milliseconds) / 86400000, CONVERT(datetime2(3), '19700101'))), 120), ' ', 'T'), '.',
             RIGHT(CONCAT('00', (@now + start_timeout_milliseconds) % 1000), 3), 'Z"') END,
-          ',"resume":{"reason":"' + resumed_by + '"}', '}') WHERE place = @place;
+          CASE WHEN depends > 0 THEN ',"dependencies":[]' END, ',"resume":{"reason":"' + resumed_by + '"}', '}') WHERE place = @place;
     ELSE UPDATE @plan SET becomes = 'none'
       WHERE becomes IS NULL AND (named_no = @namedNo OR (@namedNo IS NULL AND named_no IS NULL AND demand_no = @demandNo));
     SET @place = (SELECT MIN(place) FROM @plan WHERE becomes IS NULL);

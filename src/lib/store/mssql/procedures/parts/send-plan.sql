@@ -13,5 +13,9 @@ BEGIN
     LEN(p.payload) + CASE WHEN p.agent_no IS NULL THEN 0 ELSE (SELECT LEN(j.description) * CASE WHEN j.description COLLATE Latin1_General_100_BIN2 LIKE N'%[^ -~]%' THEN 3 ELSE 1 END + LEN(j.parameters) * CASE WHEN j.parameters COLLATE Latin1_General_100_BIN2 LIKE N'%[^ -~]%' THEN 3 ELSE 1 END FROM dbo.task_bodies AS j WHERE j.task_no = p.task_no) END
       + CASE WHEN p.attempt = 1 THEN 0 ELSE (SELECT COALESCE(SUM(LEN(v.value) * CASE WHEN v.value COLLATE Latin1_General_100_BIN2 LIKE N'%[^ -~]%' THEN 3 ELSE 1 END), 0)
         FROM dbo.task_values AS v WHERE v.task_no = p.task_no AND v.name IN ('checkpoint', 'answer', 'default_answer')) END
+      + CASE WHEN p.depends = 0 OR p.agent_no IS NULL THEN 0 ELSE
+      -- include: parts/dependency-bytes.sql
+      --   task = p.task_no
+      END
   FROM @plan AS p WHERE p.receiver_no IS NOT NULL;
 END;
