@@ -116,10 +116,26 @@ describe("what a worker holds", () => {
   it("begins what a heartbeat lists as assigned and whose message never came", async () => {
     await start();
     const { payload } = assignment("silent", 2);
-    switchboard.on("/tasks/silent", (_asked, response) => send(response, { ...payload, status: "assigned" }));
+    switchboard.on("/tasks/silent", (_asked, response) =>
+      send(response, { ...payload, dependsOn: [], status: "assigned" }),
+    );
     switchboard.on("/heartbeat", (_asked, response) => send(response, beat([{ taskId: "silent", attempt: 2 }])));
     await happened("task_completed");
     expect(switchboard.to("/tasks/silent/complete")[0]?.body).toMatchObject({ attempt: 2, result: "done" });
+    expect(switchboard.to("/dependencies")).toEqual([]);
+  });
+
+  it("and asks for what its message would have said of those that it depends on", async () => {
+    const { payload } = assignment("silent");
+    const dependencies = [{ ref: "lint", taskId: "t-0", status: "completed", result: { warnings: 2 } }];
+    await start({ handle: (task) => task.dependencies });
+    switchboard.on("/tasks/silent", (_asked, response) =>
+      send(response, { ...payload, dependsOn: ["t-0"], status: "assigned" }),
+    );
+    switchboard.on("/tasks/silent/dependencies", (_asked, response) => send(response, { dependencies }));
+    switchboard.on("/heartbeat", (_asked, response) => send(response, beat([{ taskId: "silent", attempt: 1 }])));
+    await happened("task_completed");
+    expect(switchboard.to("/tasks/silent/complete")[0]?.body).toMatchObject({ result: dependencies });
   });
 
   it("aborts the handler of an attempt that a heartbeat does not list any more, and then frees its slot", async () => {

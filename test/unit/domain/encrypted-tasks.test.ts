@@ -234,3 +234,59 @@ describe("a task that is not sensitive", () => {
     expect(existsSync(under.keyFile)).toBe(false);
   });
 });
+
+describe("the result of a sensitive task that another one depends on", () => {
+  const dependency = { taskId: "t-1", status: "completed", result: { text: RESULT } };
+
+  async function dependent(more: Partial<AssignTaskInput> = {}): Promise<void> {
+    await assign();
+    await complete();
+    await receive("w");
+    await assign({ taskId: "t-2", dependsOn: ["t-1"], sensitive: false, parameters: "plain", ...more });
+  }
+
+  it.each([true, false])("is plain to the worker of that one, sensitive itself or not (%s)", async (sensitive) => {
+    await dependent({ sensitive });
+    expect(await under.holds(RESULT)).toBe(false);
+    const message = only(await receive("w"));
+    expect(message).toMatchObject({ sensitive: true, payload: { parameters: "plain", dependencies: [dependency] } });
+    expect(JSON.stringify(message)).not.toMatch(/[kK]ey|e1\./);
+    expect(await under.services.messages.get(message.messageId)).toMatchObject({
+      payload: { dependencies: [dependency] },
+    });
+    expect(await coordinator().dependencies("t-2")).toEqual({ dependencies: [dependency] });
+  });
+
+  it("is plain from the archive, too", async () => {
+    await assign();
+    await complete();
+    under.clock.advance(31 * DAY);
+    await under.services.monitor.cleanupAndMaintenance();
+    await under.services.registry.heartbeat("w", {});
+    await receive("w");
+    await assign({ taskId: "t-2", dependsOn: ["t-1"], sensitive: false });
+    expect(only(await receive("w")).payload).toMatchObject({ dependencies: [dependency] });
+  });
+
+  it("is not told to observers", async () => {
+    await dependent();
+    const { messageId } = only((await under.services.messages.peek("w")).messages);
+    const seen = [
+      await observed("GET /messages/{messageId}", { messageId }),
+      await observed("GET /tasks/{taskId}", { taskId: "t-2" }),
+    ];
+    expect(JSON.stringify(seen)).not.toContain(RESULT);
+  });
+
+  it("that is not what was stored puts the assignment aside, and is by reference when it is read", async () => {
+    await dependent();
+    under.tamper("UPDATE task_outcomes SET result = '\"e1.x\"'");
+    expect(await coordinator().dependencies("t-2")).toEqual({
+      dependencies: [{ taskId: "t-1", status: "completed", truncated: true }],
+    });
+    expect(await receive("w")).toEqual([]);
+    expect(only((await under.services.deadLetters.list({ receiver: "w" })).messages)).toMatchObject({
+      reason: "UNDECRYPTABLE",
+    });
+  });
+});

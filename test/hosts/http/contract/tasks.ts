@@ -164,7 +164,8 @@ export function taskRoutes(api: () => Api): void {
     it("of unknown ids are 404 on every route", async () => {
       const worker = await api().register();
       const params = { taskId: api().id("task") };
-      for (const route of ["GET /tasks/{taskId}", "GET /tasks/{taskId}/assignment", "GET /tasks/{taskId}/history"]) {
+      for (const part of ["", "/assignment", "/history", "/dependencies"]) {
+        const route = `GET /tasks/{taskId}${part}`;
         expectProblem(await api().call(route, params), "TASK_NOT_FOUND");
       }
       const bodies = { start: {}, progress: {}, complete: {}, fail: { error: "e" } };

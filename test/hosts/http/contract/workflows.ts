@@ -26,6 +26,37 @@ async function scene(api: Api) {
 
 export function workflowRoutes(api: () => Api): void {
   describe("workflows", () => {
+    it("bring each worker the results of what its task waited for, under their refs", async () => {
+      const { worker, work, create, end } = await scene(api());
+      const { taskIds } = await create([
+        { ...work, ref: "lint" },
+        { ...work, ref: "test" },
+        { ...work, ref: "ship", dependsOn: ["lint", { ref: "test", when: "failed" }] },
+      ]);
+      const { lint = "", test = "", ship = "" } = taskIds;
+      const read = () => api().ok("GET /tasks/{taskId}/dependencies", { taskId: ship });
+      expect(await read()).toEqual({
+        dependencies: [
+          { ref: "lint", taskId: lint, status: "assigned" },
+          { ref: "test", taskId: test, status: "assigned" },
+        ],
+      });
+      await end(lint, "complete", { result: { warnings: 2 } });
+      await end(test, "fail", { error: "3 tests failed", retryable: false });
+      const dependencies = [
+        { ref: "lint", taskId: lint, status: "completed", result: { warnings: 2 } },
+        { ref: "test", taskId: test, status: "failed", error: "3 tests failed" },
+      ];
+      const assignments = (await api().receive(worker, { maxMessages: 10 })) as { payload: { taskId: string } }[];
+      expect(assignments.map(({ payload }) => payload)).toEqual([
+        expect.objectContaining({ taskId: ship, parameters: null, dependencies }),
+      ]);
+      expect(await read()).toEqual({ dependencies });
+      await end(ship);
+      const referred = dependencies.map(({ ref, taskId, status }) => ({ ref, taskId, status, truncated: true }));
+      expect(await read()).toEqual({ dependencies: referred });
+    });
+
     it("fan out, join, wait for a person and end with one message", async () => {
       const { supervisor, worker, work, create, end } = await scene(api());
       const { workflowId, taskIds, status } = await create([
