@@ -1,6 +1,6 @@
 import { OWN_ASSIGNED_TASK, OWN_ASSIGNMENT, OWN_OR_NEEDED_TASK, OWN_TASK, OWN_TASKS } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
-import { assigning, reading, withMailbox } from "./allowed-callers.ts";
+import { assigning, reading } from "./allowed-callers.ts";
 import { ASSIGNED_TASK, EXPLANATION, TASK } from "./examples.ts";
 
 /** The routes of those who hand out work and of those who look on; what workers call is in task-progress.ts. */
@@ -119,7 +119,7 @@ export const getTaskDependencies = defineRoute({
     },
   },
   idle: false,
-  allow: withMailbox(OWN_TASK),
+  allow: reading(OWN_TASK),
   statuses: [200],
   async handler(services, { params }) {
     return { status: 200, body: await services.coordinator.dependencies(params.taskId) };
