@@ -15,5 +15,5 @@ const textBytes = (text: string): string =>
 /** What an assignment message gets from its task when it is read, in bytes: it counts as payload. */
 export function joinedBytes(taskNo: string): string {
   const body = `(SELECT ${textBytes("j.description")} + ${textBytes("j.parameters")} FROM dbo.task_bodies AS j WHERE j.task_no = ${taskNo})`;
-  return `${body} + ${DEPENDENCY_BYTES.replaceAll("$(task)", taskNo)}`;
+  return `${body} + ${DEPENDENCY_BYTES.replaceAll("p.task_no", taskNo)}`;
 }

@@ -15,7 +15,6 @@ BEGIN
         FROM dbo.task_values AS v WHERE v.task_no = p.task_no AND v.name IN ('checkpoint', 'answer', 'default_answer')) END
       + CASE WHEN p.depends = 0 OR p.agent_no IS NULL THEN 0 ELSE
       -- include: parts/dependency-bytes.sql
-      --   task = p.task_no
       END
   FROM @plan AS p WHERE p.receiver_no IS NOT NULL;
 END;
