@@ -15,6 +15,7 @@ import { addKeyCommands } from "./key-commands.ts";
 import { addMessageCommands } from "./message-commands.ts";
 import { addMessageTypeCommands } from "./message-type-commands.ts";
 import { addQuestionCommands } from "./question-commands.ts";
+import { addScheduleCommands } from "./schedule-commands.ts";
 import { addStatusCommands } from "./status-commands.ts";
 import { addTaskCommands } from "./task-commands.ts";
 import { addWorkflowCommands } from "./workflow-commands.ts";
@@ -42,6 +43,7 @@ function buildProgram(runner: Runner, terminal: Terminal): Command {
   addTaskCommands(program, runner);
   addQuestionCommands(program, runner);
   addWorkflowCommands(program, runner);
+  addScheduleCommands(program, runner);
   addDeadLetterCommands(program, runner);
   addMessageTypeCommands(program, runner);
   addKeyCommands(program, runner);

@@ -33,6 +33,7 @@ import {
 } from "./messages.ts";
 import { openApi } from "./openapi.ts";
 import { answerTask, listQuestions } from "./questions.ts";
+import { deleteSchedule, getSchedule, listSchedules, putSchedule, triggerSchedule } from "./schedules.ts";
 import { coordinationStatistics, metrics, queueStatistics, registryStatistics } from "./statistics.ts";
 import { completeTask, failTask, progressTask, startTask, suspendTask } from "./task-progress.ts";
 import {
@@ -108,6 +109,11 @@ export const routes = [
   listWorkflows,
   getWorkflow,
   cancelWorkflow,
+  putSchedule,
+  listSchedules,
+  getSchedule,
+  deleteSchedule,
+  triggerSchedule,
   queueStatistics,
   registryStatistics,
   coordinationStatistics,

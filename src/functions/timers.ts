@@ -6,7 +6,9 @@ export const timers: readonly Timer[] = [
     name: "sweep",
     schedule: (config) => config.sweepSchedule,
     async handler(services) {
-      return services.monitor.sweep();
+      const report = await services.monitor.sweep();
+      // After the sweep: a clock that was ahead, and agents that have fallen silent, are seen to by then.
+      return { ...report, ...(await services.firing.fireDue()) };
     },
   },
   {

@@ -11,6 +11,9 @@ import { MessageQueueManager } from "./domain/messages/message-queue-manager.ts"
 import { MessageTypeRegistry } from "./domain/messages/message-type-registry.ts";
 import { PayloadSchemas } from "./domain/messages/payload-schemas.ts";
 import { Polls } from "./domain/messages/polls.ts";
+import { ScheduleContents } from "./domain/schedules/schedule-contents.ts";
+import { ScheduleFiring } from "./domain/schedules/schedule-firing.ts";
+import { Schedules } from "./domain/schedules/schedules.ts";
 import { SystemMonitor } from "./domain/statistics/system-monitor.ts";
 import { ChildTasks } from "./domain/tasks/child-tasks.ts";
 import { SupervisorCoordinator } from "./domain/tasks/supervisor-coordinator.ts";
@@ -52,6 +55,8 @@ export interface Services {
   coordinator: SupervisorCoordinator;
   questions: TaskQuestions;
   workflows: Workflows;
+  schedules: Schedules;
+  firing: ScheduleFiring;
   keyRotation: KeyRotation;
   monitor: SystemMonitor;
   audit: AuditTrail;
@@ -109,6 +114,11 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
   };
   const monitor = new SystemMonitor({ store, clock, keyRotation, rightsChanged });
   telemetry?.watch(() => monitor.metrics());
+  const ofTasks = { store, contents: tasks, questions, defaultTimeoutSeconds, maxRetries };
+  const coordinator = new SupervisorCoordinator({ ...ofTasks, watch });
+  const workflows = new Workflows({ ...ofTasks, encryption });
+  const scheduled = new ScheduleContents(encryption);
+  const firing = new ScheduleFiring({ store, contents: scheduled, coordinator, workflows, questions });
   return {
     config,
     clock,
@@ -124,22 +134,10 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
     deadLetters: new DeadLetterOffice({ store, encryption }),
     messageTypes: new MessageTypeRegistry({ store, schemas }),
     questions,
-    coordinator: new SupervisorCoordinator({
-      store,
-      contents: tasks,
-      questions,
-      watch,
-      defaultTimeoutSeconds,
-      maxRetries,
-    }),
-    workflows: new Workflows({
-      store,
-      contents: tasks,
-      questions,
-      encryption,
-      defaultTimeoutSeconds,
-      maxRetries,
-    }),
+    coordinator,
+    workflows,
+    schedules: new Schedules({ store, contents: scheduled, firing }),
+    firing,
     keyRotation,
     monitor,
     audit: new AuditTrail({ store, retentionDays: config.auditRetentionDays }),

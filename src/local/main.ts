@@ -10,6 +10,7 @@ import { openStore } from "../lib/store/open-store.ts";
 import { openTelemetry } from "../lib/telemetry/open.ts";
 import { type Log, lineLog } from "../lib/trace/log.ts";
 import { faultListener } from "../lib/trace/store-faults.ts";
+import { ScheduleAlarm } from "./schedule-alarm.ts";
 import { type LocalServer, startServer } from "./server.ts";
 import { LocalTimers } from "./timers.ts";
 
@@ -38,7 +39,10 @@ async function step<Result>(what: string, run: () => Result | Promise<Result>): 
   }
 }
 
-function stopOnSignals(services: Services, server: LocalServer, localTimers: LocalTimers): void {
+function stopOnSignals(
+  services: Services,
+  parts: { server: LocalServer; timers: LocalTimers; alarm: ScheduleAlarm },
+): void {
   let stopping = false;
   const stop = async () => {
     // A second signal changes nothing: the first is already being obeyed.
@@ -46,7 +50,7 @@ function stopOnSignals(services: Services, server: LocalServer, localTimers: Loc
     stopping = true;
     systemClock.after(STOP_MILLISECONDS, () => process.exit(1));
     try {
-      await Promise.all([server.close(), localTimers.stop()]);
+      await Promise.all([parts.server.close(), parts.timers.stop(), parts.alarm.stop()]);
       services.messages.close();
       await services.refusals.close();
       // Before the store is closed: the last gauges are read from it.
@@ -85,16 +89,18 @@ async function main(): Promise<void> {
   const store = await step(`cannot open the database ${database}`, () => openStore(config, systemClock, onFault));
   const services = createServices({ config, clock: systemClock, store, telemetry, log });
   const localTimers = new LocalTimers(services, log);
+  const alarm = new ScheduleAlarm(services, log);
   try {
     await step("", () => localTimers.start(timers));
     const where = `${config.httpHost}:${config.httpPort}`;
     const server = await step(`cannot listen on ${where}`, () => startServer(services, routes, log));
-    stopOnSignals(services, server, localTimers);
+    alarm.start();
+    stopOnSignals(services, { server, timers: localTimers, alarm });
     const asked = config.security.authMode === "none" ? "no credentials required" : "credentials required";
     const facts = `mode ${config.mode}, database ${database}, ${asked}`;
     process.stdout.write(`agent-communication listens on ${server.url} (${facts})\n`);
   } catch (error) {
-    await localTimers.stop();
+    await Promise.all([localTimers.stop(), alarm.stop()]);
     await telemetry?.stop();
     await store.close();
     throw error;

@@ -40,6 +40,7 @@ import { handoutsContract } from "./tasks/handouts.ts";
 import { questionsContract } from "./tasks/questions.ts";
 import { releasesContract } from "./tasks/releases.ts";
 import { requestsContract } from "./tasks/requests.ts";
+import { schedulesContract } from "./tasks/schedules.ts";
 import { startTimeoutsContract } from "./tasks/start-timeouts.ts";
 import { suspensionsContract } from "./tasks/suspensions.ts";
 import { tasksContract } from "./tasks/tasks.ts";
@@ -93,6 +94,7 @@ export const contracts = [
   conditionsContract,
   workflowsContract,
   childrenContract,
+  schedulesContract,
   dependenciesContract,
   dependencyResultsContract,
   suspensionsContract,

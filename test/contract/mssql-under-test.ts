@@ -137,6 +137,7 @@ const TABLES = [
     "workflow_tasks",
     "tasks",
     "workflows",
+    "schedules",
     "task_archive",
     "credentials",
     "agent_metadata",

@@ -51,8 +51,8 @@ function withKey(description: string): z.ZodObject {
 }
 
 const SENDING = withKey("A repeat with the same key returns the first result. Not together with an id of your own.");
-const ENROLLING = withKey(
-  "A repeat with the same key and enrolment key replaces the token, until the token is first used.",
+const KEYED = withKey(
+  "A repeat with the same key returns the first result; of a registration by an enrolment key it replaces the token, until that is first used.",
 );
 
 /** How a repeat is told from a new call: a sentence for the description, and the header where one does. */
@@ -64,7 +64,7 @@ const REPEAT_FACTS: Readonly<Record<Repeat, { says?: string; header?: z.ZodObjec
   taskId: { says: "A repeat with the same `taskId` or Idempotency-Key is safe.", header: SENDING },
   workflowId: { says: "A repeat with the same `workflowId` or Idempotency-Key is safe.", header: SENDING },
   claimId: { says: "A repeat with the same `claimId` is safe: it returns what that id leased before." },
-  idempotencyKey: { says: "A repeat with the same Idempotency-Key is safe.", header: ENROLLING },
+  idempotencyKey: { says: "A repeat with the same Idempotency-Key is safe.", header: KEYED },
   unsafe: { says: "A repeat is not safe: it does more than the first call." },
   unneeded: {},
 };

@@ -8,16 +8,16 @@ import type { Services } from "../services.ts";
  * that a refusal says nothing about what exists. Messages and tasks of others read as if they did not exist.
  */
 
-type Rule = OwnRule<Pick<Services, "store">>;
+export type Rule = OwnRule<Pick<Services, "store">>;
 
 /** A text field of a part of the request; the schemas have checked that it is one where it is there. */
-function field(part: unknown, name: string): string | undefined {
+export function field(part: unknown, name: string): string | undefined {
   if (typeof part !== "object" || part === null || !(name in part)) return undefined;
   const value: unknown = Reflect.get(part, name);
   return typeof value === "string" ? value : undefined;
 }
 
-function notYou(caller: OwnCaller, what: string): AgentCommunicationError {
+export function notYou(caller: OwnCaller, what: string): AgentCommunicationError {
   return new AgentCommunicationError(
     "FORBIDDEN",
     `The credential belongs to ${caller.agentId}; ${what} must be ${caller.agentId}.`,
@@ -61,7 +61,12 @@ function list(part: unknown, name: string): unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-async function requireAssignedBy(caller: OwnCaller, taskIds: readonly string[], { store }: Pick<Services, "store">) {
+/** @throws DEPENDENCY_INVALID */
+export async function requireAssignedBy(
+  caller: OwnCaller,
+  taskIds: readonly string[],
+  { store }: Pick<Services, "store">,
+) {
   const relations = await Promise.all(taskIds.map((taskId) => store.relationToTask(caller.agentId, taskId)));
   const foreign = taskIds.find((_, n) => relations[n] !== "assigned_by");
   if (foreign === undefined) return;
@@ -69,13 +74,17 @@ async function requireAssignedBy(caller: OwnCaller, taskIds: readonly string[], 
   throw new AgentCommunicationError("DEPENDENCY_INVALID", `The task depends on ${foreign}, which does not exist.`);
 }
 
+/** The ids in the dependencies of a task. */
+export function taskIdsOf(task: unknown): string[] {
+  return list(task, "dependsOn").map((id) => field(id, "taskId") ?? String(id));
+}
+
 /** `{supervisor, dependsOn?}`: a task for oneself, after tasks of one's own. */
 export const OWN_ASSIGNMENT: Rule = {
   says: "`supervisor` is the caller, and the caller assigned every task in `dependsOn`",
   async check(caller, parts, services) {
     if (field(parts.body, "supervisor") !== caller.agentId) throw notYou(caller, "supervisor");
-    const taskIds = list(parts.body, "dependsOn").map((id) => field(id, "taskId") ?? String(id));
-    await requireAssignedBy(caller, taskIds, services);
+    await requireAssignedBy(caller, taskIdsOf(parts.body), services);
     return parts;
   },
 };
@@ -85,13 +94,14 @@ export const OWN_NEW_WORKFLOW: Rule = {
   says: "`supervisor` is the caller, and the caller assigned every task in `dependsOn` that is not of the workflow",
   async check(caller, parts, services) {
     if (field(parts.body, "supervisor") !== caller.agentId) throw notYou(caller, "supervisor");
-    await requireAssignedBy(caller, outsideTasks(list(parts.body, "tasks")), services);
+    await requireAssignedBy(caller, outsideTasks(parts.body), services);
     return parts;
   },
 };
 
 /** The ids in the dependencies that name no task of the workflow, neither by its ref nor by its id. */
-function outsideTasks(tasks: readonly unknown[]): string[] {
+export function outsideTasks(workflow: unknown): string[] {
+  const tasks = list(workflow, "tasks");
   const refs = new Set(tasks.map((task) => field(task, "ref")));
   const own = new Set(tasks.map((task) => field(task, "taskId")));
   const ids = tasks

@@ -108,3 +108,14 @@ export const PENDING_COUNT_MAX = 1_000;
 /** Rows that one maintenance or sweep transaction may touch. */
 export const MAINTENANCE_BATCH_ROWS = 1_000;
 export const MAINTENANCE_BUDGET_MILLISECONDS = 60_000;
+
+/** What a schedule creates has an id of at most 128 characters that begins `schedule:<scheduleId>:`. */
+export const SCHEDULE_ID_MAX_CHARACTERS = 90;
+/** Schedules of one supervisor. */
+export const SCHEDULES_MAX = 1_000;
+/** Firings that are kept of a schedule. */
+export const FIRINGS_KEPT = 10;
+/** So many refused firings in a row disable a schedule. */
+export const REFUSED_FIRINGS_MAX = 3;
+/** Due times that were missed by more than this fire as one, the newest of them. */
+export const MISSED_MILLISECONDS = 60_000;

@@ -11,6 +11,7 @@ import {
   idSchema,
   instantSchema,
   jsonSchema,
+  newIdSchema,
   nextCursorSchema,
   noteSchema,
   pageQueryShape,
@@ -68,7 +69,7 @@ export const childrenSchema = z.strictObject({
 
 /** The fields of `POST /tasks` and `POST /tasks/preview`. Timeouts and retries default to the settings. */
 export const assignTaskShape = {
-  taskId: idSchema.optional(),
+  taskId: newIdSchema.optional(),
   supervisor: idSchema,
   taskType: idSchema,
   description: textSchema(DESCRIPTION_MAX_BYTES).default(""),

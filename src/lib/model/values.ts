@@ -27,6 +27,15 @@ export const idSchema = z
   .string()
   .regex(ID_PATTERN, "must be 1–128 characters of A-Z a-z 0-9 . _ : -, and start with a letter or digit");
 
+/** What the ids of tasks and workflows that schedules have created begin with. */
+export const SCHEDULED_PREFIX = "schedule:";
+
+/** An id that a caller gives to a new task or workflow: those of schedules are made by the switchboard. */
+export const newIdSchema = idSchema.refine(
+  (id) => !id.startsWith(SCHEDULED_PREFIX),
+  `must not begin with ${SCHEDULED_PREFIX}: such ids are made by schedules`,
+);
+
 /** As an id, of at most 100 characters. */
 export const channelNameSchema = z
   .string()

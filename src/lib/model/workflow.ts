@@ -2,7 +2,7 @@ import { z } from "zod";
 import { DEPENDENCY_CONDITIONS, dependencySchema } from "./dependency.ts";
 import { DEPENDENCIES_MAX, WORKFLOW_TASKS_MAX } from "./limits.ts";
 import { assignTaskShape, TASK_STATUSES, taskSchema, taskStatusSchema, withoutWorkOfGates } from "./task.ts";
-import { idSchema, instantSchema, nextCursorSchema, pageQueryShape } from "./values.ts";
+import { idSchema, instantSchema, newIdSchema, nextCursorSchema, pageQueryShape } from "./values.ts";
 
 /** The vocabulary of workflows: tasks that are created together, depend on each other, and end together. */
 
@@ -22,21 +22,42 @@ export const workflowDependencySchema = z.union([
 
 const { supervisor: _supervisor, dependsOn: _dependsOn, ...workShape } = assignTaskShape;
 
+/** The fields of a task of a workflow. */
+export const workflowTaskShape = {
+  ...workShape,
+  /** Its name within the workflow. */
+  ref: idSchema,
+  dependsOn: z.array(workflowDependencySchema).max(DEPENDENCIES_MAX).default([]),
+};
+
 /** A task of a workflow: what `POST /tasks` takes, with a name by which the others refer to it. */
-export const workflowTaskSchema = z
-  .strictObject({
-    ...workShape,
-    /** Its name within the workflow. */
-    ref: idSchema,
-    dependsOn: z.array(workflowDependencySchema).max(DEPENDENCIES_MAX).default([]),
-  })
-  .superRefine(withoutWorkOfGates);
+export const workflowTaskSchema = z.strictObject(workflowTaskShape).superRefine(withoutWorkOfGates);
 export type WorkflowTask = z.output<typeof workflowTaskSchema>;
+
+/** Says which refs and ids come twice. */
+export function uniqueRefs(
+  { tasks }: { tasks: readonly { ref: string; taskId?: string | undefined }[] },
+  context: z.RefinementCtx,
+): void {
+  const places = new Map<string, number>();
+  const ids = new Set<string>();
+  for (const [index, { ref, taskId }] of tasks.entries()) {
+    if (taskId !== undefined && ids.has(taskId)) {
+      context.addIssue({ code: "custom", path: ["tasks", index, "taskId"], message: "is the id of an earlier task" });
+    }
+    if (taskId !== undefined) ids.add(taskId);
+    const first = places.get(ref);
+    if (first === undefined) places.set(ref, index);
+    else {
+      context.addIssue({ code: "custom", path: ["tasks", index, "ref"], message: `is the ref of task ${first}, too` });
+    }
+  }
+}
 
 /** `POST /workflows` */
 export const createWorkflowSchema = z
   .strictObject({
-    workflowId: idSchema.optional(),
+    workflowId: newIdSchema.optional(),
     supervisor: idSchema,
     tasks: z.array(workflowTaskSchema).min(1).max(WORKFLOW_TASKS_MAX),
     /** `stop`: once a task has failed for good, those that nobody was given are cancelled, but for those that wait for failures or ends. */
@@ -44,24 +65,7 @@ export const createWorkflowSchema = z
     /** `end`: one `workflow_result` message; `each`: a `task_result` of each task. */
     notify: z.enum(NOTIFY).default("end"),
   })
-  .superRefine(({ tasks }, context) => {
-    const places = new Map<string, number>();
-    const ids = new Set<string>();
-    for (const [index, { ref, taskId }] of tasks.entries()) {
-      if (taskId !== undefined && ids.has(taskId)) {
-        context.addIssue({ code: "custom", path: ["tasks", index, "taskId"], message: "is the id of an earlier task" });
-      }
-      if (taskId !== undefined) ids.add(taskId);
-      const first = places.get(ref);
-      if (first === undefined) places.set(ref, index);
-      else
-        context.addIssue({
-          code: "custom",
-          path: ["tasks", index, "ref"],
-          message: `is the ref of task ${first}, too`,
-        });
-    }
-  });
+  .superRefine(uniqueRefs);
 export type CreateWorkflowInput = z.input<typeof createWorkflowSchema>;
 export type CreateWorkflow = z.output<typeof createWorkflowSchema>;
 

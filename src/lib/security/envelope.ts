@@ -30,10 +30,10 @@ const HASH_INFO = "agent-communication k1 request hash";
 
 /** Where a value belongs. It is authenticated with it, so an envelope means nothing in another place. */
 export interface Place {
-  kind: "message" | "task";
-  /** Of the message or task. It does not change when a task is archived. */
+  kind: "message" | "task" | "schedule";
+  /** Of the message, task or schedule. It does not change when a task is archived. */
   id: string;
-  field: "payload" | "parameters" | "result" | "checkpoint" | "question" | "defaultAnswer" | "answer";
+  field: "payload" | "parameters" | "result" | "checkpoint" | "question" | "defaultAnswer" | "answer" | "contents";
 }
 
 /** The associated data: the same text for a place always, a different one for every other place. */

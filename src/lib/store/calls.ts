@@ -2,6 +2,7 @@ import type { AgentRole, AgentStatus, HeartbeatReply } from "../model/agent.ts";
 import type { ChannelKind, ChannelRight, CreateChannel } from "../model/channel.ts";
 import type { Credential, IssueCredential } from "../model/credential.ts";
 import type { DeadLetterFilter, MailboxFilter, SendMessage, SettlementOutcome } from "../model/message.ts";
+import type { FiringLog, PutSchedule, ScheduleSummary } from "../model/schedule.ts";
 import type { AssignTask } from "../model/task.ts";
 import type { Priority } from "../model/values.ts";
 import type { CreateWorkflow, ListWorkflowsQuery } from "../model/workflow.ts";
@@ -216,6 +217,42 @@ export type NewWorkflow = Pick<CreateWorkflow, "supervisor" | "onFailure" | "not
 } & Idempotency;
 
 export type ListWorkflows = Page & Pick<ListWorkflowsQuery, "supervisor" | "status">;
+
+/** A schedule as it is put. */
+export type NewSchedule = Pick<PutSchedule, "supervisor" | "cron" | "timezone" | "overlap" | "enabled"> & {
+  scheduleId: string;
+  creates: ScheduleSummary["creates"];
+  /** The task or workflow. */
+  contents: Sealed;
+  /** Milliseconds since 1970; undefined: it is not enabled. */
+  dueAt: number | undefined;
+};
+
+/** What becomes of a schedule that fires, is passed over or planned anew, if it still has the version. */
+export interface ScheduleMove {
+  scheduleId: string;
+  version: number;
+  /** Milliseconds since 1970; undefined: it has none any more. */
+  dueAt: number | undefined;
+  enabled: boolean;
+  refusals: number;
+  log: FiringLog;
+  /** Whether this disables it, for the audit. */
+  disables?: boolean | undefined;
+  /** Of a trigger: the id of what it creates, for the audit. */
+  triggered?: string | undefined;
+}
+
+/** What a firing creates. */
+export type Fired = { task: NewTask } | { workflow: NewWorkflow };
+
+/** Schedules that are due, or were planned by a clock that was ahead. */
+export interface DueSchedules {
+  /** At most 100, behind the place that was asked for. */
+  due: { place: number; scheduleId: string }[];
+  /** When the next of all comes, in milliseconds since 1970; undefined: no schedule is enabled. */
+  nextDueAt: number | undefined;
+}
 
 /** A channel to be made. `requestHash`: SHA-256 of the parsed request, so that its repeat is recognised. */
 export type NewChannel = CreateChannel & {

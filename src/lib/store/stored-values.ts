@@ -1,6 +1,7 @@
 import type { JsonValue } from "../model/json.ts";
 import type { LeasedMessage, Message } from "../model/message.ts";
 import type { QuestionContent, TaskQuestion } from "../model/question.ts";
+import type { FiringLog, ScheduleSummary } from "../model/schedule.ts";
 import type { CompleteTask, DependencyResult, Task } from "../model/task.ts";
 import type { TaskValueName } from "./task-values.ts";
 
@@ -81,12 +82,24 @@ export type StoredTask = Omit<Task, "question" | "checkpoint"> &
 /** `keyVersion` is of the result. */
 export type StoredDependency = DependencyResult & Encrypted;
 
-/** Where encrypted values are: in messages, in tasks, in the archive. */
+/** Times in milliseconds since 1970. */
+export type StoredSchedule = Omit<ScheduleSummary, "nextDueAt"> & {
+  version: number;
+  dueAt: number | undefined;
+  /** When `dueAt` was found. */
+  plannedAt: number;
+  log: FiringLog;
+  /** The task or workflow. */
+  contents: Sealed;
+};
+
+/** Where encrypted values are: in messages, in tasks, in the archive, in schedules. */
 export type EncryptedKind =
   | "message"
   | "parameters"
   | "result"
   | "task_value"
+  | "schedule"
   | "archived_parameters"
   | "archived_result"
   | "archived_task_value";

@@ -110,6 +110,7 @@ describe("the facts of the routes", () => {
       "POST /messages/batch",
       "POST /tasks",
       "POST /workflows",
+      "POST /schedules/{scheduleId}/trigger",
     ]);
   });
 

@@ -155,6 +155,23 @@ export const ASKS: Readonly<Record<string, AskFor>> = {
     params: { workflowId: await world.workflowOf(owner) },
     body: { reason: MARK },
   }),
+  "PUT /schedules/{scheduleId}": (world, { agentId }) => ({
+    params: { scheduleId: world.id("schedule") },
+    body: {
+      supervisor: agentId,
+      cron: "0 3 * * *",
+      task: { taskType: "walk", description: MARK, parameters: { MARK } },
+    },
+  }),
+  "GET /schedules": async (world, owner) => {
+    await world.scheduleOf(owner);
+    return { query: { supervisor: owner.agentId } };
+  },
+  "GET /schedules/{scheduleId}": async (world, owner) => ({ params: { scheduleId: await world.scheduleOf(owner) } }),
+  "DELETE /schedules/{scheduleId}": async (world, owner) => ({ params: { scheduleId: await world.scheduleOf(owner) } }),
+  "POST /schedules/{scheduleId}/trigger": async (world, owner) => ({
+    params: { scheduleId: await world.scheduleOf(owner) },
+  }),
   "GET /stats/queue": nothing,
   "GET /stats/registry": nothing,
   "GET /stats/coordination": nothing,

@@ -193,6 +193,9 @@ export const REPEATS: Readonly<Record<string, string | Repeats>> = {
     return [{ says: "a deregistered supervisor", by: lead, asked, meanwhile, code: "AGENT_DEREGISTERED" }];
   },
   "POST /workflows/{workflowId}/cancel": ONLY_STATE,
+  "PUT /schedules/{scheduleId}": OWN_NAME,
+  "DELETE /schedules/{scheduleId}": ONLY_STATE,
+  "POST /schedules/{scheduleId}/trigger": ONLY_STATE,
   "POST /maintenance": NO_ANSWER_IS_KEPT,
   "POST /keys/rotate": NO_ANSWER_IS_KEPT,
 };

@@ -144,6 +144,17 @@ export class World {
     return workflowId;
   }
 
+  /** A schedule of the owner. */
+  async scheduleOf(owner: Owner): Promise<string> {
+    const scheduleId = this.id("schedule");
+    if (!owner.exists) return scheduleId;
+    const assigns = owner.role === "supervisor" || owner.role === "admin";
+    const { agentId } = assigns ? owner : await this.agent("supervisor");
+    const task = { taskType: "walk", description: MARK, parameters: { MARK } };
+    await this.services.schedules.put(scheduleId, { supervisor: agentId, cron: "0 3 * * *", task });
+    return scheduleId;
+  }
+
   /** A task that has ended, its contents only in its result or error. */
   async endedTaskOf(worker: Owner, end: "complete" | "fail"): Promise<string> {
     const supervisor = await this.agent("supervisor");

@@ -858,6 +858,87 @@ const channels: Pick<
   },
 };
 
+const schedule = async (scene: Scene) => {
+  const supervisor = await scene.supervisor();
+  const scheduleId = scene.fresh("s");
+  const put = {
+    scheduleId,
+    supervisor,
+    cron: "0 3 * * *",
+    timezone: "UTC",
+    overlap: "allow",
+    enabled: true,
+    creates: "task",
+    contents: { value: { task: { taskType: "é ✓" } } },
+    dueAt: scene.store.now() - 1,
+  } as const;
+  const move = { scheduleId, version: 1, dueAt: undefined, enabled: true, refusals: 0, log: { recent: [] } };
+  return { put, move, supervisor };
+};
+const putFirst = async (scene: Scene) => {
+  const made = await schedule(scene);
+  await scene.store.putSchedule(made.put);
+  return made;
+};
+
+const schedules: Pick<
+  Record<Verb, VerbCase>,
+  | "putSchedule"
+  | "getSchedule"
+  | "listSchedules"
+  | "deleteSchedule"
+  | "findDueSchedules"
+  | "moveSchedule"
+  | "fireSchedule"
+> = {
+  putSchedule: {
+    async arrange(scene) {
+      const { put } = await schedule(scene);
+      return () => scene.store.putSchedule(put);
+    },
+  },
+  getSchedule: {
+    async arrange(scene) {
+      const { put } = await putFirst(scene);
+      return () => scene.store.getSchedule(put.scheduleId);
+    },
+  },
+  listSchedules: {
+    async arrange(scene) {
+      const { supervisor } = await putFirst(scene);
+      return () => scene.store.listSchedules({ ...page, supervisor });
+    },
+  },
+  deleteSchedule: {
+    async arrange(scene) {
+      const { put } = await putFirst(scene);
+      return () => scene.store.deleteSchedule(put.scheduleId);
+    },
+  },
+  findDueSchedules: {
+    async arrange(scene) {
+      await putFirst(scene);
+      return () => scene.store.findDueSchedules(0);
+    },
+  },
+  moveSchedule: {
+    async arrange(scene) {
+      const { move } = await putFirst(scene);
+      return () => scene.store.moveSchedule(move);
+    },
+  },
+  fireSchedule: {
+    async arrange(scene) {
+      const { move, supervisor } = await putFirst(scene);
+      await scene.worker();
+      const task = scene.task(supervisor);
+      return () => scene.store.fireSchedule(move, { task });
+    },
+    // Its own repeat, after a lost answer, finds the schedule moved on.
+    repeated: () => false,
+  },
+};
+
 /** Every verb, by its name: one that is added to the store and not here does not compile. */
 export const VERB_CASES: Readonly<Record<Verb | keyof typeof more, VerbCase>> = {
   ...agents,
@@ -868,6 +949,7 @@ export const VERB_CASES: Readonly<Record<Verb | keyof typeof more, VerbCase>> = 
   ...channels,
   ...taskReads,
   ...tasks,
+  ...schedules,
   ...audit,
   ...encryption,
   ...upkeep,

@@ -62,6 +62,12 @@ export const CALLS: Readonly<Record<OperationKey, (client: AgentClient) => Promi
   "GET /workflows": (client) => client.listWorkflows({ status: "running" }),
   "GET /workflows/{workflowId}": (client) => client.getWorkflow("w"),
   "POST /workflows/{workflowId}/cancel": (client) => client.cancelWorkflow("w", "enough"),
+  "PUT /schedules/{scheduleId}": (client) =>
+    client.putSchedule("s", { supervisor: "s", cron: "0 3 * * *", task: { taskType: "backup" } }),
+  "GET /schedules": (client) => client.listSchedules({ supervisor: "s" }),
+  "GET /schedules/{scheduleId}": (client) => client.getSchedule("s"),
+  "DELETE /schedules/{scheduleId}": (client) => client.deleteSchedule("s"),
+  "POST /schedules/{scheduleId}/trigger": (client) => client.triggerSchedule("s"),
   "POST /tasks/{taskId}/cancel": (client) => client.cancelTask("t"),
   "GET /stats/queue": (client) => client.queueStatistics(),
   "GET /stats/registry": (client) => client.registryStatistics(),

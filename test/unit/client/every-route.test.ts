@@ -30,6 +30,7 @@ describe("AgentClient", () => {
         name: "n",
         blockNo: "7",
         workflowId: "w",
+        scheduleId: "s",
       };
       const path = Object.entries(ids).reduce((text, [name, id]) => text.replace(`{${name}}`, id), route.key as string);
       expect(asked.map(({ line }) => line)).toEqual([path.replace(" ", " /api")]);

@@ -30,6 +30,7 @@ const KINDS = [
   "parameters",
   "result",
   "task_value",
+  "schedule",
   "archived_parameters",
   "archived_result",
   "archived_task_value",
@@ -181,6 +182,8 @@ function placeOf(kind: EncryptedKind, { belongsTo: id, name = "checkpoint" }: Ou
   switch (kind) {
     case "message":
       return { kind: "message", id, field: "payload" };
+    case "schedule":
+      return { kind: "schedule", id, field: "contents" };
     case "parameters":
     case "archived_parameters":
       return { kind: "task", id, field: "parameters" };

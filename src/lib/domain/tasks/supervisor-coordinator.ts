@@ -27,7 +27,7 @@ import {
 } from "../../model/task.ts";
 import { idSchema } from "../../model/values.ts";
 import type { ContentEncryption } from "../../security/content-encryption.ts";
-import type { Store } from "../../store/store.ts";
+import type { NewTask, Store } from "../../store/store.ts";
 import { currentTraceparent } from "../../trace/current-trace.ts";
 import { type PlainTask, TaskContents } from "./task-contents.ts";
 import type { TaskQuestions } from "./task-questions.ts";
@@ -76,6 +76,11 @@ export class SupervisorCoordinator {
     await this.#questions?.requireReachable(task.supervisor, task.question?.askedOf);
     const idempotencyKey = scopedKey("POST /tasks", task.supervisor, options, task.taskId);
     return this.#contents.assign({ ...this.#withDefaults(task), idempotencyKey }, task);
+  }
+
+  /** A task of a schedule as the store takes it. @throws KEY_UNAVAILABLE */
+  prepare(task: AssignTask): Promise<NewTask> {
+    return this.#contents.prepareSealed(this.#withDefaults(task), task);
   }
 
   /** What assign would weigh and choose now; writes nothing. */

@@ -35,11 +35,20 @@ export class TaskContents {
    */
   async assign(task: PlainTask, asked: AssignTask): Promise<AssignTaskReply & { duplicate: boolean }> {
     const sensitive = this.#encryption.covers(asked.sensitive);
-    const key = sensitive ? await this.#encryption.currentKey() : undefined;
+    const key = await this.#keyFor(asked);
     const reply = await this.#assignWith(this.prepare(task, asked, key), asked);
     // Of a duplicate, somebody else may have decided.
     if (!reply.duplicate) this.#remember(reply.taskId, sensitive);
     return reply;
+  }
+
+  /** The task as the store takes it, encrypted where it is sensitive. @throws KEY_UNAVAILABLE */
+  async prepareSealed(task: PlainTask, asked: AssignTask): Promise<NewTask> {
+    return this.prepare(task, asked, await this.#keyFor(asked));
+  }
+
+  async #keyFor({ sensitive }: AssignTask): Promise<Key | undefined> {
+    return this.#encryption.covers(sensitive) ? this.#encryption.currentKey() : undefined;
   }
 
   /** The task as the store takes it. */

@@ -79,6 +79,15 @@ export class Workflows {
     }
   }
 
+  /** A workflow of a schedule as the store takes it. @throws DEPENDENCY_INVALID, KEY_UNAVAILABLE */
+  prepare(workflow: CreateWorkflow): Promise<NewWorkflow> {
+    return this.#prepare(
+      workflow,
+      planWorkflow(workflow, () => newId(this.#store.now())),
+      undefined,
+    );
+  }
+
   async #prepare(
     workflow: CreateWorkflow,
     planned: readonly PlannedTask[],

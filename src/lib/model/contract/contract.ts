@@ -4,6 +4,7 @@ import { CHANNELS } from "./channels.ts";
 import { CREDENTIALS } from "./credentials.ts";
 import { MESSAGES } from "./messages.ts";
 import type { OperationShape } from "./operation-shape.ts";
+import { SCHEDULES } from "./schedules.ts";
 import { SERVICE } from "./service.ts";
 import { TASKS } from "./tasks.ts";
 import { WORKFLOWS } from "./workflows.ts";
@@ -16,6 +17,7 @@ export const CONTRACT = {
   ...CHANNELS,
   ...TASKS,
   ...WORKFLOWS,
+  ...SCHEDULES,
   ...SERVICE,
 } as const satisfies Readonly<Record<OperationKey, OperationShape>>;
 

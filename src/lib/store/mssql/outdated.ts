@@ -28,6 +28,7 @@ const HOMES: Readonly<Record<EncryptedKind, Home>> = {
   archived_parameters: IN_DOCUMENTS,
   archived_result: IN_DOCUMENTS,
   task_value: IN_ROWS,
+  schedule: IN_ROWS,
   archived_task_value: IN_ROWS,
 };
 
@@ -47,6 +48,7 @@ function perKind<Value>(make: (kind: EncryptedKind, home: Home) => Value): Reado
     archived_parameters: make("archived_parameters", HOMES.archived_parameters),
     archived_result: make("archived_result", HOMES.archived_result),
     task_value: make("task_value", HOMES.task_value),
+    schedule: make("schedule", HOMES.schedule),
     archived_task_value: make("archived_task_value", HOMES.archived_task_value),
   };
 }

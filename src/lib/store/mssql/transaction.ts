@@ -3,7 +3,7 @@
  * order, each write naming the state that it expects; when it finds another state it gives up (returns 1, a lost race), and
  * the connection calls it again. So nothing depends on a lock that a read would have to hold.
  *
- * The lock order: channels, their members and grants; agent_loads, agents, agent_heartbeats, agent_metadata; credentials; tasks
+ * The lock order: channels, their members and grants; agent_loads, agents, agent_heartbeats, agent_metadata; credentials; schedules; tasks
  * (each group by number), their outcomes, attempts, dependencies, events, suspensions, values, questions; workflows; ordering_keys, messages, message_payloads; counters.
  * Hand-outs are transactions of their own, after the commit of the call that made room.
  */
@@ -18,6 +18,7 @@ export const LOCK_ORDER: readonly (readonly string[])[] = [
   ["agent_heartbeats"],
   ["agent_metadata"],
   ["credentials"],
+  ["schedules"],
   ["tasks"],
   [
     "task_bodies",

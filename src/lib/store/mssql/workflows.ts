@@ -5,7 +5,7 @@ import { actorOf } from "../../trace/call-context.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { agentRefusal } from "../refusals.ts";
 import { takePage } from "../reply-bytes.ts";
-import type { ListWorkflows, NewWorkflow, Paged } from "../store.ts";
+import type { Fired, ListWorkflows, NewTask, NewWorkflow, NewWorkflowTask, Paged, ScheduleMove } from "../store.ts";
 import { mayNotAssign } from "../task-refusals.ts";
 import {
   createdReply,
@@ -53,6 +53,52 @@ function refusalOfWorkflow(row: CreatedRow, workflow: NewWorkflow) {
   return agentRefusal(code === "AGENT_DEREGISTERED" ? code : "AGENT_NOT_FOUND", workflow.supervisor);
 }
 
+/** What is created: the tasks of a workflow, or one without. */
+interface Creation {
+  supervisor: string;
+  tasks: readonly (NewTask | NewWorkflowTask)[];
+  workflow: NewWorkflow | undefined;
+  /** The schedule that has led to it, and moves on with it. */
+  move: ScheduleMove | undefined;
+}
+
+async function create(connection: Connection, { supervisor, tasks, workflow, move }: Creation): Promise<CreatedRow> {
+  const operationId = newId(connection.clock.now());
+  const items = tasks.map((task, item) => ({
+    item,
+    ...encodeNewTask({ task, operationId, plain: false }),
+    ...("ref" in task ? { ref: task.ref } : {}),
+    ...("stops" in task && task.stops ? { stops: true } : {}),
+  }));
+  const result = await connection.query(CREATE, {
+    items: text(JSON.stringify(items)),
+    workflowId: id(workflow?.workflowId ?? null),
+    supervisor: id(supervisor),
+    actor: id(actorOf(supervisor)),
+    stopOnFailure: bit(workflow?.onFailure === "stop"),
+    notify: word(workflow?.notify ?? null),
+    idempotencyKey: hash(workflow?.idempotencyKey ?? null),
+    requestHash: hash(workflow?.requestHash ?? null),
+    operation: operation(operationId),
+    ...encodeMove(move),
+  });
+  const [row] = result.rows<CreatedRow>(0);
+  if (row === undefined) throw new Error("the workflow has no outcome");
+  return row;
+}
+
+function encodeMove(move: ScheduleMove | undefined) {
+  return {
+    scheduleId: id(move?.scheduleId ?? null),
+    scheduleVersion: bigint(move?.version ?? null),
+    dueAt: bigint(move?.dueAt ?? null),
+    enabled: bit(move?.enabled ?? null),
+    refusals: int(move?.refusals ?? null),
+    firings: text(move === undefined ? null : JSON.stringify(move.log)),
+    triggered: id(move?.triggered ?? null),
+  };
+}
+
 /**
  * Creates all tasks or none, waiting, and hands out what can be handed out.
  *
@@ -62,33 +108,33 @@ export async function createWorkflow(
   connection: Connection,
   workflow: NewWorkflow,
 ): Promise<CreateWorkflowReply & { duplicate: boolean }> {
-  const operationId = newId(connection.clock.now());
-  const { supervisor, workflowId, onFailure, notify, idempotencyKey = null, requestHash } = workflow;
-  const items = workflow.tasks.map((task, item) => ({
-    item,
-    ...encodeNewTask({ task, operationId, plain: false }),
-    ref: task.ref,
-    ...(task.stops ? { stops: true } : {}),
-  }));
-  const result = await connection.query(CREATE, {
-    items: text(JSON.stringify(items)),
-    workflowId: id(workflowId),
-    supervisor: id(supervisor),
-    actor: id(actorOf(supervisor)),
-    stopOnFailure: bit(onFailure === "stop"),
-    notify: word(notify),
-    idempotencyKey: hash(idempotencyKey),
-    requestHash: hash(requestHash),
-    operation: operation(operationId),
-  });
-  const [row] = result.rows<CreatedRow>(0);
-  if (row === undefined) throw new Error("the workflow has no outcome");
+  const { supervisor, tasks, workflowId } = workflow;
+  const row = await create(connection, { supervisor, tasks, workflow, move: undefined });
   const refusal = refusalOfWorkflow(row, workflow);
   if (refusal !== undefined) throw refusal;
   if (row.wakes === 1) await wakeAgent(connection, supervisor);
   if (row.lost > 0) await tellDependents(connection);
   const made = await getWorkflow(connection, row.known_id ?? workflowId);
   return { ...createdReply(made), duplicate: row.known_id !== null && row.own === 0 };
+}
+
+/** Moves a schedule on and creates what it has led to. @returns whether it had that version @throws as assignTask; ID_TAKEN for a known id */
+export async function fireAndHandOut(connection: Connection, move: ScheduleMove, fired: Fired): Promise<boolean> {
+  const workflow = "workflow" in fired ? fired.workflow : undefined;
+  const tasks = "task" in fired ? [fired.task] : fired.workflow.tasks;
+  const { supervisor } = "task" in fired ? fired.task : fired.workflow;
+  const row = await create(connection, { supervisor, tasks, workflow, move });
+  if (row.code === "MOVED") return false;
+  const refusal = "task" in fired ? refusalOfTask(row, fired.task) : refusalOfWorkflow(row, fired.workflow);
+  if (refusal !== undefined) throw refusal;
+  if (workflow !== undefined && row.known_id !== null) throw workflowIdTaken(workflow);
+  if (row.lost > 0) await tellDependents(connection);
+  return true;
+}
+
+function refusalOfTask({ code, subject, place }: CreatedRow, task: NewTask) {
+  // The supervisor's own refusals come without the place of a task.
+  return refusalOf({ code, subject: place === null && code === "AGENT_NOT_FOUND" ? "supervisor" : subject }, task);
 }
 
 const GET = procedure("get_workflow");

@@ -68,6 +68,8 @@ function numbered(table: "task_values" | "task_archive_values", taskId: string, 
 
 const REPLACE_PAYLOAD = "UPDATE message_bodies SET payload = ?, key_version = ? WHERE arrival = ?";
 
+const REPLACE_CONTENTS = "UPDATE schedules SET contents = ?, key_version = ? WHERE schedule_no = ?";
+
 const HOMES: Readonly<Record<EncryptedKind, Home>> = {
   message: {
     table: "message_bodies",
@@ -82,6 +84,16 @@ const HOMES: Readonly<Record<EncryptedKind, Home>> = {
   parameters: ofTask("task_bodies", "parameters"),
   result: ofTask("task_outcomes", "result"),
   task_value: numbered("task_values", "t.task_id", "JOIN tasks t USING (task_no)"),
+  schedule: {
+    table: "schedules",
+    version: "key_version",
+    place: "schedule_no",
+    start: 0,
+    select: `SELECT CAST(x.schedule_no AS TEXT) AS id, x.schedule_id AS belongs_to, x.key_version, x.schedule_no AS place, 0 AS of_system,
+      x.contents AS text FROM schedules x`,
+    id: "x.schedule_no",
+    write: (transaction, { place }, text, keyVersion) => transaction.run(REPLACE_CONTENTS, text, keyVersion, place),
+  },
   archived_parameters: archived("parameters", "key_version"),
   archived_result: archived("result", "result_key_version"),
   archived_task_value: numbered("task_archive_values", "x.task_id", ""),

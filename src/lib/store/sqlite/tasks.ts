@@ -62,7 +62,7 @@ function settleNew(transaction: Transaction, task: TaskRow, input: NewTask, chec
 /** Where a task of a workflow, or a child, belongs. */
 type Membership = Partial<Pick<TaskRow, "workflow_no" | "stops" | "parent_no">>;
 
-/** Creates a task of a workflow or a child, which waits: the caller hands it out. */
+/** Creates a task of a workflow, of a schedule, or a child, which waits: the caller hands it out. */
 export function addTask(
   transaction: Transaction,
   input: NewTask,

@@ -6,7 +6,7 @@ import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { takePage } from "../reply-bytes.ts";
 import { CHILD_PLACES } from "../rules/children.ts";
 import { meets } from "../rules/dependencies.ts";
-import type { ListWorkflows, NewWorkflow, Paged } from "../store.ts";
+import type { Fired, ListWorkflows, NewTask, NewWorkflow, NewWorkflowTask, Paged } from "../store.ts";
 import { mayNotAssign } from "../task-refusals.ts";
 import {
   createdReply,
@@ -61,29 +61,60 @@ interface Created {
   waiting: TaskRow[];
 }
 
-function create(transaction: Transaction, workflow: NewWorkflow): Created {
+function requireSupervisor(transaction: Transaction, workflow: Pick<NewWorkflow, "supervisor">): AgentRow {
   const supervisor = requireRegistered(transaction, workflow.supervisor);
   if (supervisor.role !== "supervisor" && supervisor.role !== "admin") throw mayNotAssign(workflow, supervisor.role);
+  return supervisor;
+}
+
+function create(transaction: Transaction, workflow: NewWorkflow): Created {
+  const supervisor = requireSupervisor(transaction, workflow);
   const repeatOf = findRepeat(transaction, workflow);
   countAsHeartbeat(transaction, supervisor);
   if (repeatOf !== undefined) {
     return { reply: { ...createdReply(getWorkflow(transaction, repeatOf)), duplicate: true }, waiting: [] };
   }
   const workflowNo = insertRow(transaction, workflow, supervisor);
+  const waiting = addTasks(transaction, workflow.tasks, workflowNo);
+  return { reply: { ...createdReply(getWorkflow(transaction, workflow.workflowId)), duplicate: false }, waiting };
+}
+
+/** Creates tasks, each behind those that it waits for. @returns those that wait for an agent now */
+function addTasks(
+  transaction: Transaction,
+  tasks: readonly (NewTask | NewWorkflowTask)[],
+  workflowNo: number | null,
+): TaskRow[] {
   const waiting: TaskRow[] = [];
   const lost: EndedDependency[] = [];
-  for (const [position, task] of workflow.tasks.entries()) {
+  for (const [position, task] of tasks.entries()) {
     requireNewId(transaction, task);
     const checked = checkNewTask(transaction, task);
     for (const { taskId, when, end } of checked.dependencies) {
       if (end !== undefined && !meets(end, when)) lost.push({ taskId, end });
     }
-    const added = addTask(transaction, task, checked, { workflow_no: workflowNo, stops: Number(task.stops) });
-    transaction.run(INSERT_TASK, workflowNo, position, added.task_no, task.ref);
+    const stops = Number("stops" in task && task.stops);
+    const added = addTask(transaction, task, checked, { workflow_no: workflowNo, stops });
+    if (workflowNo !== null && "ref" in task) {
+      transaction.run(INSERT_TASK, workflowNo, position, added.task_no, task.ref);
+    }
     if (added.status === "pending") waiting.push(added);
   }
   waiting.push(...settleDependents(transaction, lost).unblocked);
-  return { reply: { ...createdReply(getWorkflow(transaction, workflow.workflowId)), duplicate: false }, waiting };
+  return waiting;
+}
+
+/**
+ * Creates what a schedule has led to: nobody has called, so it is no repeat, and no heartbeat.
+ *
+ * @returns the tasks that wait for an agent now @throws as assignTask; ID_TAKEN for a known id
+ */
+export function addFired(transaction: Transaction, fired: Fired): TaskRow[] {
+  if ("task" in fired) return addTasks(transaction, [fired.task], null);
+  const { workflow } = fired;
+  const supervisor = requireSupervisor(transaction, workflow);
+  if (findRepeat(transaction, workflow) !== undefined) throw workflowIdTaken(workflow);
+  return addTasks(transaction, workflow.tasks, insertRow(transaction, workflow, supervisor));
 }
 
 function insertRow(transaction: Transaction, workflow: NewWorkflow, supervisor: AgentRow): number {

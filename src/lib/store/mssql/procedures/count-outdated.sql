@@ -30,4 +30,8 @@ UNION ALL SELECT COUNT(*) AS found FROM (SELECT TOP (@max) x.key_version FROM db
 UNION ALL SELECT COUNT(*) AS found FROM (SELECT TOP (@max) x.key_version FROM dbo.task_archive_values AS x
   WHERE x.key_version IS NOT NULL AND x.key_version < @keyVersion) AS f
 UNION ALL SELECT COUNT(*) AS found FROM (SELECT TOP (@max) x.key_version FROM dbo.task_archive_values AS x
+  WHERE x.key_version IS NOT NULL AND x.key_version > @keyVersion) AS f
+UNION ALL SELECT COUNT(*) AS found FROM (SELECT TOP (@max) x.key_version FROM dbo.schedules AS x
+  WHERE x.key_version IS NOT NULL AND x.key_version < @keyVersion) AS f
+UNION ALL SELECT COUNT(*) AS found FROM (SELECT TOP (@max) x.key_version FROM dbo.schedules AS x
   WHERE x.key_version IS NOT NULL AND x.key_version > @keyVersion) AS f) AS n;

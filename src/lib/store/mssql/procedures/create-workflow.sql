@@ -1,6 +1,8 @@
 -- Creates the tasks of a workflow, all or none, waiting; then hands out what waits for nothing. What they depend on and has ended otherwise than
 -- it was to end is told to them by the next step (tell-dependents), which the caller runs.
--- Table order: demands (in a transaction of their own); tasks and their rows, workflows, workflow_tasks, counters.
+-- The firing of a schedule is the same: it moves the schedule on in the same transaction (@scheduleId), and creates a lone task where there is no
+-- @workflowId. Nobody has called then, so it is no heartbeat.
+-- Table order: demands (in a transaction of their own); schedules, tasks and their rows, workflows, workflow_tasks, counters.
 CREATE PROCEDURE release.create_workflow
   @items nvarchar(max),
   @workflowId varchar(128),
@@ -11,6 +13,13 @@ CREATE PROCEDURE release.create_workflow
   @idempotencyKey varchar(64),
   @requestHash varchar(64),
   @operation uniqueidentifier,
+  @scheduleId varchar(128),
+  @scheduleVersion bigint,
+  @dueAt bigint,
+  @enabled bit,
+  @refusals int,
+  @firings nvarchar(max),
+  @triggered varchar(128),
   @renewalMilliseconds int,
   @clockOffset bigint
 AS
@@ -19,6 +28,11 @@ AS
 -- include: parts/declare-hand-out.sql
 DECLARE @code varchar(24), @subject varchar(128), @knownId varchar(128), @knownHash varchar(64), @supervisorNo int, @place int, @lost int = 0, @created int = 0;
 DECLARE @questions int = 0, @questionArrival bigint, @accepted bigint = 0, @second varchar(48), @wakes int = 0;
+IF @scheduleId IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dbo.schedules AS s WHERE s.schedule_id = @scheduleId AND s.version = @scheduleVersion)
+BEGIN
+  SELECT 'MOVED' AS code, NULL AS subject, NULL AS place, NULL AS known_id, 0 AS own, 0 AS lost, 0 AS wakes;
+  RETURN;
+END;
 SELECT TOP (1) @knownId = k.workflow_id, @knownHash = k.request_hash, @place = CASE WHEN k.operation_id = @operation THEN 1 ELSE 0 END,
   @code = CASE WHEN k.supervisor_id <> @supervisor COLLATE Latin1_General_100_BIN2 THEN 'ID_TAKEN'
     WHEN k.request_hash <> @requestHash COLLATE Latin1_General_100_BIN2 THEN 'IDEMPOTENCY_MISMATCH' END
@@ -28,7 +42,7 @@ FROM (SELECT 1 AS n, w.workflow_id, w.request_hash, w.operation_id, a.agent_id A
     WHERE w.workflow_id = @workflowId COLLATE Latin1_General_100_BIN2) AS k ORDER BY k.n;
 SET @siblings = 1;
 SET @taskNumbers = NEXT VALUE FOR dbo.task_numbers;
-SET @workflowNo = @taskNumbers * 4096 /* TASKS_PER_NUMBER */;
+IF @workflowId IS NOT NULL SET @workflowNo = @taskNumbers * 4096 /* TASKS_PER_NUMBER */;
 -- include: parts/check-new-tasks.sql
 -- Who may create nothing is told so before what is known is looked at.
 SET @supervisorNo = (SELECT MAX(n.supervisor_no) FROM @plan AS n);
@@ -43,7 +57,7 @@ BEGIN
     CASE WHEN @knownId IS NULL THEN @lost END AS place, @knownId AS known_id, CASE WHEN @place = 1 THEN 1 ELSE 0 END AS own, 0 AS lost, 0 AS wakes;
   RETURN;
 END;
-SET @wakes = (SELECT MAX(n.wakes) FROM @plan AS n);
+IF @scheduleId IS NULL SET @wakes = (SELECT MAX(n.wakes) FROM @plan AS n);
 IF @missing > 0
 BEGIN
   -- Demands that no task had before.
@@ -59,6 +73,15 @@ BEGIN
 END;
 UPDATE @plan SET becomes = 'pending' WHERE becomes IS NULL;
 BEGIN TRANSACTION;
+IF @scheduleId IS NOT NULL
+BEGIN
+  UPDATE dbo.schedules SET due_at = @dueAt, planned_at = @now, enabled = @enabled, refusals = @refusals, firings = @firings, version = version + 1
+  WHERE schedule_id = @scheduleId AND version = @scheduleVersion;
+  IF @@ROWCOUNT <> 1 BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
+  INSERT INTO audit.entries (at, actor, action, subject_kind, subject_id, detail)
+  SELECT @now, COALESCE(@actor, 'system'), 'schedule.triggered', 'schedule', @scheduleId, CONCAT('{"id":"', t.id, '"}')
+  FROM (SELECT @triggered AS id) AS t WHERE t.id IS NOT NULL;
+END;
 -- include: parts/write-new-tasks.sql
 -- What gates ask is kept; asked it is below.
 IF @gates > 0
@@ -80,12 +103,15 @@ BEGIN
   --   tasks = @plan AS n JOIN dbo.tasks AS t ON t.task_no = n.task_no AND n.gate = 1
 END;
 SET @created = (SELECT COUNT(*) FROM @plan);
-INSERT INTO dbo.workflows (workflow_no, workflow_id, supervisor_no, stop_on_failure, notify, open_tasks, created_at, idempotency_key, request_hash, operation_id)
-VALUES (@workflowNo, @workflowId, @supervisorNo, @stopOnFailure, @notify, @created, @now, @idempotencyKey, @requestHash, @operation);
-INSERT INTO dbo.workflow_tasks (workflow_no, position, task_no, ref)
-SELECT @workflowNo, n.place, n.task_no, CAST(JSON_VALUE(i.value, '$.ref') AS varchar(128)) FROM OPENJSON(@items) AS i JOIN @plan AS n ON n.place = CAST(i.[key] AS int);
-INSERT INTO audit.entries (at, actor, action, subject_kind, subject_id, detail)
-VALUES (@now, COALESCE(@actor, 'system'), 'workflow.created', 'workflow', @workflowId, CONCAT('{"tasks":', @created, '}'));
+IF @workflowId IS NOT NULL
+BEGIN
+  INSERT INTO dbo.workflows (workflow_no, workflow_id, supervisor_no, stop_on_failure, notify, open_tasks, created_at, idempotency_key, request_hash, operation_id)
+  VALUES (@workflowNo, @workflowId, @supervisorNo, @stopOnFailure, @notify, @created, @now, @idempotencyKey, @requestHash, @operation);
+  INSERT INTO dbo.workflow_tasks (workflow_no, position, task_no, ref)
+  SELECT @workflowNo, n.place, n.task_no, CAST(JSON_VALUE(i.value, '$.ref') AS varchar(128)) FROM OPENJSON(@items) AS i JOIN @plan AS n ON n.place = CAST(i.[key] AS int);
+  INSERT INTO audit.entries (at, actor, action, subject_kind, subject_id, detail)
+  VALUES (@now, COALESCE(@actor, 'system'), 'workflow.created', 'workflow', @workflowId, CONCAT('{"tasks":', @created, '}'));
+END;
 IF @gates > 0
 BEGIN
   -- include: parts/send-questions.sql
@@ -102,7 +128,7 @@ END;
 --   lost = 1
 -- include: parts/count-accepted.sql
 COMMIT TRANSACTION;
-IF @stale > 0 UPDATE h SET last_heartbeat_at = @now
+IF @stale > 0 AND @scheduleId IS NULL UPDATE h SET last_heartbeat_at = @now
 FROM (SELECT DISTINCT supervisor_no FROM @plan WHERE stale = 1) AS n JOIN dbo.agent_heartbeats AS h ON h.agent_no = n.supervisor_no
 WHERE h.beating = 1 AND h.last_heartbeat_at < @now - COALESCE(h.renewal_milliseconds, @renewalMilliseconds)
 OPTION (LOOP JOIN, FORCE ORDER);
