@@ -18,7 +18,6 @@ import type {
   SettleReply,
   WithdrawReply,
 } from "../model/message.ts";
-import type { ListSchedulesQuery, ScheduleSummary } from "../model/schedule.ts";
 import type {
   CoordinationStatistics,
   Health,
@@ -48,8 +47,6 @@ import type {
   Claimed,
   CredentialLookup,
   DeadLetterSelection,
-  DueSchedules,
-  Fired,
   FoundCredential,
   Heartbeat,
   HeartbeatAnswer,
@@ -59,7 +56,6 @@ import type {
   NewChannel,
   NewCredential,
   NewMessage,
-  NewSchedule,
   NewSettlement,
   NewTask,
   NewWorkflow,
@@ -67,12 +63,12 @@ import type {
   Paged,
   RegistrationAuthority,
   Renewal,
-  ScheduleMove,
   SettleResult,
   Suspension,
   TaskVersion,
   TokenRenewal,
 } from "./calls.ts";
+import type { ScheduleStore } from "./schedule-store.ts";
 import type {
   EncryptedKind,
   GiveBack,
@@ -82,7 +78,6 @@ import type {
   Replacement,
   StoredDependency,
   StoredMessage,
-  StoredSchedule,
   StoredTask,
   TaskCompletion,
 } from "./stored-values.ts";
@@ -95,7 +90,7 @@ export type * from "./stored-values.ts";
  * with all that follows from it, or not at all. Inputs are parsed already; refusals are AgentCommunicationError.
  * Every verb is safe to repeat. The store tells the time.
  */
-export interface Store {
+export interface Store extends ScheduleStore {
   // agents ----------------------------------------------------------------------------------------------------------
   /**
    * Creates, or updates and reactivates. Hands waiting work to a worker that has room. Without an authority anything may be
@@ -286,29 +281,6 @@ export interface Store {
   cancelWorkflow(workflowId: string, reason: string | undefined): Promise<Workflow>;
   /** Whether the agent has made it. */
   ownsWorkflow(agentId: string, workflowId: string): Promise<boolean>;
-
-  // schedules -------------------------------------------------------------------------------------------------------
-  /**
-   * Creates, or replaces what there was of this supervisor. What is due stays due where cron and time zone stay; the firings stay. @throws AGENT_NOT_FOUND,
-   * AGENT_DEREGISTERED, FORBIDDEN (not a supervisor or admin), ID_TAKEN (of another supervisor), INVALID_REQUEST (SCHEDULES_MAX are there)
-   */
-  putSchedule(schedule: NewSchedule): Promise<{ schedule: StoredSchedule; created: boolean }>;
-  /** @throws NOT_FOUND */
-  getSchedule(scheduleId: string): Promise<StoredSchedule>;
-  /** By id. */
-  listSchedules(query: Page & Pick<ListSchedulesQuery, "supervisor">): Promise<Paged<ScheduleSummary>>;
-  /** @returns whether there was one */
-  deleteSchedule(scheduleId: string): Promise<boolean>;
-  /** Writes nothing. @param after a place; 0 at first */
-  findDueSchedules(after: number): Promise<DueSchedules>;
-  /** Moves it on without creating anything. @returns whether it had that version */
-  moveSchedule(move: ScheduleMove): Promise<boolean>;
-  /**
-   * Moves it on and creates what the firing leads to, in one transaction, then hands out. It is no heartbeat of the supervisor.
-   *
-   * @returns whether the schedule had that version @throws as assignTask and createWorkflow; a known id is ID_TAKEN
-   */
-  fireSchedule(move: ScheduleMove, fired: Fired): Promise<boolean>;
 
   // credentials -----------------------------------------------------------------------------------------------------
   /**

@@ -26,6 +26,7 @@ const agent = (agentId: string) => ({ "agent_communication.agent.id": agentId })
 const message = (messageId: string) => ({ "agent_communication.message.id": messageId });
 const task = (taskId: string) => ({ "agent_communication.task.id": taskId });
 const workflow = (workflowId: string) => ({ "agent_communication.workflow.id": workflowId });
+const schedule = (scheduleId: string) => ({ "agent_communication.schedule.id": scheduleId });
 const attempt = (taskId: string, call: { agentId: string; attempt: number }) => ({
   ...agent(call.agentId),
   ...task(taskId),
@@ -71,6 +72,11 @@ export const IDS = {
   }),
   getWorkflow: workflow,
   cancelWorkflow: workflow,
+  putSchedule: ({ supervisor, scheduleId }) => ({ ...agent(supervisor), ...schedule(scheduleId) }),
+  getSchedule: schedule,
+  deleteSchedule: schedule,
+  moveSchedule: ({ scheduleId }) => schedule(scheduleId),
+  fireSchedule: ({ scheduleId }) => schedule(scheduleId),
 } satisfies { [Name in Verb]?: (...args: Args<Name>) => Attributes };
 
 /** Verbs that mostly find nothing to do; their spans are kept when they did, or failed. */
@@ -81,6 +87,7 @@ export const IDLE: ReadonlySet<string> = new Set<Verb>([
   "queueStatistics",
   "registryStatistics",
   "coordinationStatistics",
+  "findDueSchedules",
 ]);
 
 const BUILT_IN: ReadonlySet<string> = new Set(BUILT_IN_MESSAGE_TYPES);
@@ -127,6 +134,9 @@ export const AFTER = {
   },
   createWorkflow({ telemetry }, { duplicate }) {
     if (!duplicate) telemetry.count("agent_communication.workflows.created");
+  },
+  fireSchedule({ telemetry }, fired) {
+    if (fired) telemetry.count("agent_communication.schedules.fired");
   },
   sweep({ telemetry, request }, report) {
     telemetry.swept();

@@ -20,6 +20,7 @@ export const COUNTERS = {
   "agent_communication.tasks.failed": "Tasks that failed permanently, as their worker reported.",
   "agent_communication.tasks.cancelled": "Tasks cancelled before a worker had started them.",
   "agent_communication.workflows.created": "Workflows created.",
+  "agent_communication.schedules.fired": "Tasks and workflows that schedules have created, triggers included.",
   "agent_communication.tasks.retried":
     "Attempts that ended without success and are tried again, by `by`: worker or sweep.",
   "agent_communication.tasks.timed_out": "Attempts that exceeded their deadline.",

@@ -12,6 +12,7 @@ import { names } from "./contract/names.ts";
 import { numbers } from "./contract/numbers.ts";
 import { pathsAndMethods } from "./contract/paths.ts";
 import { questionRoutes } from "./contract/questions.ts";
+import { scheduleRoutes } from "./contract/schedules.ts";
 import { statisticsRoutes } from "./contract/statistics.ts";
 import { Api, servedRoutes } from "./contract/support.ts";
 import { taskRoutes } from "./contract/tasks.ts";
@@ -48,6 +49,7 @@ describe("the HTTP contract", () => {
   taskRoutes(get);
   questionRoutes(get);
   workflowRoutes(get);
+  scheduleRoutes(get);
   traces(get);
   sensitiveContents(get);
   auditRoutes(get);
