@@ -20,6 +20,7 @@ import { SupervisorCoordinator } from "./domain/tasks/supervisor-coordinator.ts"
 import { TaskContents } from "./domain/tasks/task-contents.ts";
 import { TaskQuestions } from "./domain/tasks/task-questions.ts";
 import { TaskWatch } from "./domain/tasks/task-watch.ts";
+import { WaitNotices } from "./domain/tasks/wait-notices.ts";
 import { Workflows } from "./domain/tasks/workflows.ts";
 import { countingGate } from "./gates/counting-gate.ts";
 import type { Gate } from "./gates/gate.ts";
@@ -57,6 +58,8 @@ export interface Services {
   workflows: Workflows;
   schedules: Schedules;
   firing: ScheduleFiring;
+  /** What a host that runs all the time listens to, to hand out tasks when they are due. */
+  waitNotices: WaitNotices;
   keyRotation: KeyRotation;
   monitor: SystemMonitor;
   audit: AuditTrail;
@@ -93,9 +96,11 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
   /** A credential has so many long polls in all, whatever they wait for. */
   const polls = new Polls();
   const watch = new TaskWatch({ store, clock, polls });
+  const waitNotices = new WaitNotices();
+  const changes = { watch, notices: waitNotices };
   const { defaultTimeoutSeconds, maxRetries } = config;
   const children = new ChildTasks({ store, encryption, defaultTimeoutSeconds, maxRetries });
-  const questions = new TaskQuestions({ store, tasks, encryption, policy, watch, children });
+  const questions = new TaskQuestions({ store, tasks, encryption, policy, ...changes, children });
   const refusals = new RefusalCounter({ store, clock });
   const credentials = new CredentialRegistry({ store });
   const gate =
@@ -115,8 +120,8 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
   const monitor = new SystemMonitor({ store, clock, keyRotation, rightsChanged });
   telemetry?.watch(() => monitor.metrics());
   const ofTasks = { store, contents: tasks, questions, defaultTimeoutSeconds, maxRetries };
-  const coordinator = new SupervisorCoordinator({ ...ofTasks, watch });
-  const workflows = new Workflows({ ...ofTasks, encryption });
+  const coordinator = new SupervisorCoordinator({ ...ofTasks, ...changes });
+  const workflows = new Workflows({ ...ofTasks, encryption, notices: waitNotices });
   const scheduled = new ScheduleContents(encryption);
   const firing = new ScheduleFiring({ store, contents: scheduled, coordinator, workflows, questions });
   return {
@@ -138,6 +143,7 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
     workflows,
     schedules: new Schedules({ store, contents: scheduled, firing }),
     firing,
+    waitNotices,
     keyRotation,
     monitor,
     audit: new AuditTrail({ store, retentionDays: config.auditRetentionDays }),

@@ -11,6 +11,7 @@ import { openTelemetry } from "../lib/telemetry/open.ts";
 import { type Log, lineLog } from "../lib/trace/log.ts";
 import { faultListener } from "../lib/trace/store-faults.ts";
 import { ScheduleAlarm } from "./schedule-alarm.ts";
+import { DueTasks } from "./due-tasks.ts";
 import { type LocalServer, startServer } from "./server.ts";
 import { LocalTimers } from "./timers.ts";
 
@@ -39,10 +40,17 @@ async function step<Result>(what: string, run: () => Result | Promise<Result>): 
   }
 }
 
-function stopOnSignals(
-  services: Services,
-  parts: { server: LocalServer; timers: LocalTimers; alarm: ScheduleAlarm },
-): void {
+interface Periodic {
+  localTimers: LocalTimers;
+  dueTasks: DueTasks;
+  alarm: ScheduleAlarm;
+}
+
+async function stopPeriodic({ localTimers, dueTasks, alarm }: Periodic): Promise<void> {
+  await Promise.all([localTimers.stop(), dueTasks.stop(), alarm.stop()]);
+}
+
+function stopOnSignals(services: Services, server: LocalServer, periodic: Periodic): void {
   let stopping = false;
   const stop = async () => {
     // A second signal changes nothing: the first is already being obeyed.
@@ -50,7 +58,7 @@ function stopOnSignals(
     stopping = true;
     systemClock.after(STOP_MILLISECONDS, () => process.exit(1));
     try {
-      await Promise.all([parts.server.close(), parts.timers.stop(), parts.alarm.stop()]);
+      await Promise.all([server.close(), stopPeriodic(periodic)]);
       services.messages.close();
       await services.refusals.close();
       // Before the store is closed: the last gauges are read from it.
@@ -88,19 +96,23 @@ async function main(): Promise<void> {
   const onFault = faultListener(log, telemetry);
   const store = await step(`cannot open the database ${database}`, () => openStore(config, systemClock, onFault));
   const services = createServices({ config, clock: systemClock, store, telemetry, log });
-  const localTimers = new LocalTimers(services, log);
   const alarm = new ScheduleAlarm(services, log);
+  const dueTasks = new DueTasks(services, log);
+  const localTimers = new LocalTimers(services, log, (name, began) => {
+    if (name === "sweep") dueTasks.swept(began);
+  });
+  const periodic = { localTimers, dueTasks, alarm };
   try {
     await step("", () => localTimers.start(timers));
     const where = `${config.httpHost}:${config.httpPort}`;
     const server = await step(`cannot listen on ${where}`, () => startServer(services, routes, log));
     alarm.start();
-    stopOnSignals(services, { server, timers: localTimers, alarm });
+    stopOnSignals(services, server, periodic);
     const asked = config.security.authMode === "none" ? "no credentials required" : "credentials required";
     const facts = `mode ${config.mode}, database ${database}, ${asked}`;
     process.stdout.write(`agent-communication listens on ${server.url} (${facts})\n`);
   } catch (error) {
-    await Promise.all([localTimers.stop(), alarm.stop()]);
+    await stopPeriodic(periodic);
     await telemetry?.stop();
     await store.close();
     throw error;

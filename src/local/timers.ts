@@ -18,13 +18,16 @@ interface Planned {
 export class LocalTimers {
   readonly #services: Services;
   readonly #log: Log;
+  readonly #onRun: (name: Timer["name"], began: number) => void;
   readonly #planned = new Map<string, Planned>();
   readonly #running = new Set<Promise<void>>();
   #stopped = false;
 
-  constructor(services: Services, log: Log) {
+  /** @param onRun told after each run that did not fail, and when it began: milliseconds since the epoch */
+  constructor(services: Services, log: Log, onRun: (name: Timer["name"], began: number) => void = () => undefined) {
     this.#services = services;
     this.#log = log;
+    this.#onRun = onRun;
   }
 
   /** Runs that have begun and not ended. */
@@ -102,7 +105,9 @@ export class LocalTimers {
 
   async #run(timer: Timer): Promise<void> {
     try {
+      const began = this.#services.clock.now();
       await runTimer(this.#services, timer, this.#log);
+      this.#onRun(timer.name, began);
     } catch (error) {
       this.#log.error("timer failed", { ...errorFields(error), timer: timer.name });
     }

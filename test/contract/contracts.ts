@@ -47,6 +47,7 @@ import { tasksContract } from "./tasks/tasks.ts";
 import { versionsContract } from "./tasks/versions.ts";
 import { workflowsContract } from "./tasks/workflows.ts";
 import { clockStepsContract } from "./upkeep/clock-steps.ts";
+import { dueTasksContract } from "./upkeep/due-tasks.ts";
 import { jsonTextContract } from "./upkeep/json-text.ts";
 import { maintenanceContract } from "./upkeep/maintenance.ts";
 import { pagingContract } from "./upkeep/paging.ts";
@@ -103,6 +104,7 @@ export const contracts = [
   auditContract,
   auditBlocksContract,
   auditedChangesContract,
+  dueTasksContract,
   statisticsContract,
   clockStepsContract,
   maintenanceContract,

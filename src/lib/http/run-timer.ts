@@ -7,7 +7,7 @@ import type { Timer } from "./route.ts";
  *
  * @throws what the timer's handler throws
  */
-export async function runTimer(services: Services, timer: Timer, log: Log): Promise<void> {
+export async function runTimer(services: Services, timer: Pick<Timer, "name" | "handler">, log: Log): Promise<void> {
   const run = async () => {
     const counts = Object.entries(await timer.handler(services)).filter(([, count]) => count !== 0);
     if (counts.length > 0) log.info(timer.name, Object.fromEntries(counts));

@@ -25,6 +25,7 @@ import type {
   RegistryStatistics,
   StoreMaintenanceReport,
   SweepReport,
+  TaskSweepReport,
 } from "../model/statistics.ts";
 import type { AnswerReply, SuspendReply } from "../model/suspension.ts";
 import type {
@@ -338,6 +339,13 @@ export interface Store extends ScheduleStore {
   // upkeep ----------------------------------------------------------------------------------------------------------
   /** Heartbeats, ended leases, TTLs, deadlines, backoffs, waiting tasks. Bounded transactions; goes on until done. */
   sweep(): Promise<SweepReport>;
+  /** The part of the sweep that is about tasks: deadlines, times at which they end, questions, dependents, hand-outs. */
+  sweepDueTasks(): Promise<TaskSweepReport>;
+  /**
+   * The first time after `after` at which a sweep of tasks has something to do: the end of a backoff or of a suspension, a task's
+   * `expiresAt`, the time of a question. A time that has passed without a sweep is given as well. undefined: nothing waits for a time.
+   */
+  nextTaskDue(after: number): Promise<number | undefined>;
   /** The daily upkeep, within its budget, resumable, harmless when two run at once. */
   maintain(): Promise<StoreMaintenanceReport>;
 

@@ -1,7 +1,7 @@
 import type { NewAuditEntry } from "../model/audit.ts";
 import type { Clock } from "../model/clock.ts";
 import { MAINTENANCE_BUDGET_MILLISECONDS } from "../model/limits.ts";
-import type { StoreMaintenanceReport, SweepReport } from "../model/statistics.ts";
+import type { StoreMaintenanceReport, SweepReport, TaskSweepReport } from "../model/statistics.ts";
 import { type Correction, type CorrectionPosition, FIRST_CORRECTION } from "./clock-steps.ts";
 
 /**
@@ -33,20 +33,13 @@ export interface LeaseSweep {
   next: number | undefined;
 }
 
-export interface TaskSweep {
-  tasksTimedOut: number;
-  tasksNotStarted: number;
-  tasksRequeued: number;
-  tasksExpired: number;
-  questionsTimedOut: number;
-  tasksUnblocked: number;
-  tasksAssigned: number;
+export interface TaskSweep extends TaskSweepReport {
   /** Where the next call goes on; undefined at the end. */
   next: SweepPosition | undefined;
 }
 
 /** The counts of a step that did nothing. */
-export const NOTHING_SWEPT: Readonly<Omit<TaskSweep, "next">> = {
+export const NOTHING_SWEPT: Readonly<TaskSweepReport> = {
   tasksTimedOut: 0,
   tasksNotStarted: 0,
   tasksRequeued: 0,
@@ -141,7 +134,14 @@ async function correctAllTimes(steps: SweepSteps): Promise<number> {
   return corrected;
 }
 
-async function sweepAllTasks(steps: SweepSteps, report: SweepReport): Promise<void> {
+/** The part of the sweep that tasks wait for: times at which they end, backoffs, answers by default; and hand-outs. */
+export async function runTaskSweep(sweepTasks: SweepSteps["sweepTasks"]): Promise<TaskSweepReport> {
+  const report = { ...NOTHING_SWEPT };
+  await sweepAllTasks({ sweepTasks }, report);
+  return report;
+}
+
+async function sweepAllTasks(steps: Pick<SweepSteps, "sweepTasks">, report: TaskSweepReport): Promise<void> {
   let position: SweepPosition | undefined;
   do {
     const step: TaskSweep = await steps.sweepTasks(position);

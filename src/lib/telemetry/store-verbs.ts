@@ -1,4 +1,5 @@
 import { BUILT_IN_MESSAGE_TYPES, type LeasedMessage } from "../model/message.ts";
+import type { TaskSweepReport } from "../model/statistics.ts";
 import type { Store } from "../store/store.ts";
 import type { Attributes, Span, Telemetry } from "../trace/telemetry.ts";
 
@@ -146,17 +147,25 @@ export const AFTER = {
     telemetry.count("agent_communication.leases.ended", report.leasesEnded);
     telemetry.count("agent_communication.messages.expired", report.messagesExpired);
     telemetry.count("agent_communication.messages.dead_lettered", report.messagesDeadLettered, { by: "sweep" });
-    telemetry.count("agent_communication.tasks.timed_out", report.tasksTimedOut);
-    telemetry.count("agent_communication.tasks.abandoned", report.tasksAbandoned);
-    telemetry.count("agent_communication.tasks.not_started", report.tasksNotStarted);
-    telemetry.count("agent_communication.tasks.retried", report.tasksRequeued, { by: "sweep" });
-    telemetry.count("agent_communication.tasks.assigned", report.tasksAssigned, { how: "handed_out" });
+    countSweptTasks(telemetry, report);
+  },
+  sweepDueTasks({ telemetry, request }, report) {
+    request?.set(done("sweep", report));
+    countSweptTasks(telemetry, report);
   },
   maintain({ telemetry, request }, report) {
     request?.set(done("maintenance", report));
     telemetry.count("agent_communication.maintenance.runs", 1, { outcome: "ok" });
   },
 } satisfies { [Name in Verb]?: (observer: Observer, result: Result<Name>, args: Args<Name>) => void };
+
+function countSweptTasks(telemetry: Telemetry, report: TaskSweepReport): void {
+  telemetry.count("agent_communication.tasks.timed_out", report.tasksTimedOut);
+  telemetry.count("agent_communication.tasks.abandoned", report.tasksAbandoned);
+  telemetry.count("agent_communication.tasks.not_started", report.tasksNotStarted);
+  telemetry.count("agent_communication.tasks.retried", report.tasksRequeued, { by: "sweep" });
+  telemetry.count("agent_communication.tasks.assigned", report.tasksAssigned, { how: "handed_out" });
+}
 
 /** What an upkeep did; what it did not do is left out. */
 function done(upkeep: string, report: Readonly<Record<string, number | boolean>>): Attributes {

@@ -709,7 +709,14 @@ const encryption: Pick<
 
 const upkeep: Pick<
   Record<Verb, VerbCase>,
-  "queueStatistics" | "registryStatistics" | "coordinationStatistics" | "checkHealth" | "sweep" | "maintain"
+  | "queueStatistics"
+  | "registryStatistics"
+  | "coordinationStatistics"
+  | "checkHealth"
+  | "sweep"
+  | "sweepDueTasks"
+  | "nextTaskDue"
+  | "maintain"
 > = {
   queueStatistics: {
     alone: true,
@@ -751,6 +758,24 @@ const upkeep: Pick<
       // Leases, times to live and deadlines end; agents stay.
       scene.advance(HOUR);
       return () => scene.store.sweep();
+    },
+  },
+  sweepDueTasks: {
+    alone: true,
+    report: true,
+    async arrange(scene) {
+      const { supervisor, worker } = await crowded(scene);
+      await scene.submit(supervisor, { assignTo: worker, timeoutSeconds: 1 });
+      scene.advance(HOUR);
+      return () => scene.store.sweepDueTasks();
+    },
+  },
+  nextTaskDue: {
+    alone: true,
+    async arrange(scene) {
+      const { supervisor } = await crowded(scene);
+      await scene.submit(supervisor, { expiresAt: new Date(scene.store.now() + HOUR).toISOString() });
+      return () => scene.store.nextTaskDue(0);
     },
   },
   maintain: {

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "../../model/clock.ts";
 import { MAINTENANCE_BUDGET_MILLISECONDS } from "../../model/limits.ts";
-import type { Health, MaintenanceReport, Metrics, SweepReport } from "../../model/statistics.ts";
+import type { Health, MaintenanceReport, Metrics, SweepReport, TaskSweepReport } from "../../model/statistics.ts";
 import type { Store } from "../../store/store.ts";
 import type { KeyRotation } from "../credentials/key-rotation.ts";
 
@@ -96,5 +96,10 @@ export class SystemMonitor {
 
   sweep(): Promise<SweepReport> {
     return this.#store.sweep();
+  }
+
+  /** The part of the sweep that is about tasks, for those that are due now. */
+  sweepDueTasks(): Promise<TaskSweepReport> {
+    return this.#store.sweepDueTasks();
   }
 }

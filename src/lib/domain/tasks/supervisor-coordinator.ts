@@ -32,6 +32,7 @@ import { currentTraceparent } from "../../trace/current-trace.ts";
 import { type PlainTask, TaskContents } from "./task-contents.ts";
 import type { TaskQuestions } from "./task-questions.ts";
 import type { TaskWatch } from "./task-watch.ts";
+import type { WaitNotices } from "./wait-notices.ts";
 
 /** Hands work to the worker that has the capabilities and the most room, and sees it through. */
 export class SupervisorCoordinator {
@@ -39,6 +40,7 @@ export class SupervisorCoordinator {
   readonly #contents: TaskContents;
   readonly #questions: TaskQuestions | undefined;
   readonly #watch: TaskWatch | undefined;
+  readonly #notices: WaitNotices | undefined;
   readonly #defaultTimeoutSeconds: number;
   readonly #maxRetries: number;
 
@@ -52,6 +54,8 @@ export class SupervisorCoordinator {
     questions?: TaskQuestions;
     /** Left out: nobody waits for changes. */
     watch?: TaskWatch;
+    /** Left out: what waits for a time is found by the sweep alone. */
+    notices?: WaitNotices;
     defaultTimeoutSeconds: number;
     maxRetries: number;
   }) {
@@ -59,6 +63,7 @@ export class SupervisorCoordinator {
     this.#contents = options.contents ?? new TaskContents(options);
     this.#questions = options.questions;
     this.#watch = options.watch;
+    this.#notices = options.notices;
     this.#defaultTimeoutSeconds = options.defaultTimeoutSeconds;
     this.#maxRetries = options.maxRetries;
   }
@@ -75,7 +80,9 @@ export class SupervisorCoordinator {
     const task = parse(assignTaskSchema, input);
     await this.#questions?.requireReachable(task.supervisor, task.question?.askedOf);
     const idempotencyKey = scopedKey("POST /tasks", task.supervisor, options, task.taskId);
-    return this.#contents.assign({ ...this.#withDefaults(task), idempotencyKey }, task);
+    const reply = await this.#contents.assign({ ...this.#withDefaults(task), idempotencyKey }, task);
+    if (task.expiresAt !== undefined || task.question?.timeoutSeconds !== undefined) this.#notices?.give();
+    return reply;
   }
 
   /** A task of a schedule as the store takes it. @throws KEY_UNAVAILABLE */
@@ -198,7 +205,10 @@ export class SupervisorCoordinator {
   async #change(taskId: string, change: (id: string) => Promise<TaskReply>): Promise<TaskReply> {
     const id = parse(idSchema, taskId, "task id");
     try {
-      return await change(id);
+      const reply = await change(id);
+      // A failed attempt: the next one waits for its backoff.
+      if (reply.status === "pending") this.#notices?.give();
+      return reply;
     } finally {
       this.#watch?.changed(id);
     }

@@ -27,6 +27,7 @@ import type { ChildTasks } from "./child-tasks.ts";
 import { QuestionContents } from "./question-contents.ts";
 import type { TaskContents } from "./task-contents.ts";
 import type { TaskWatch } from "./task-watch.ts";
+import type { WaitNotices } from "./wait-notices.ts";
 
 /** Tasks that wait for an answer, a time or children: how they suspend, who may answer, and what is an answer. */
 export class TaskQuestions {
@@ -37,6 +38,7 @@ export class TaskQuestions {
   readonly #policy: ChannelPolicy;
   readonly #watch: TaskWatch | undefined;
   readonly #children: ChildTasks;
+  readonly #notices: WaitNotices | undefined;
 
   constructor(options: {
     store: Store;
@@ -47,6 +49,8 @@ export class TaskQuestions {
     /** Left out: nobody waits for changes. */
     watch?: TaskWatch;
     children: ChildTasks;
+    /** Left out: what waits for a time is found by the sweep alone. */
+    notices?: WaitNotices;
   }) {
     this.#store = options.store;
     this.#tasks = options.tasks;
@@ -55,6 +59,7 @@ export class TaskQuestions {
     this.#policy = options.policy;
     this.#watch = options.watch;
     this.#children = options.children;
+    this.#notices = options.notices;
   }
 
   /**
@@ -83,6 +88,7 @@ export class TaskQuestions {
       return await this.#store.suspendTask(id, { ...suspension, untilHash: stored });
     } finally {
       this.#watch?.changed(id);
+      this.#notices?.give();
     }
   }
 

@@ -19,6 +19,7 @@ import type { NewWorkflow, NewWorkflowTask, Store } from "../../store/store.ts";
 import { currentTraceparent } from "../../trace/current-trace.ts";
 import type { TaskContents } from "./task-contents.ts";
 import type { TaskQuestions } from "./task-questions.ts";
+import type { WaitNotices } from "./wait-notices.ts";
 import { type PlannedTask, planWorkflow } from "./workflow-plan.ts";
 
 /** Tasks that are created together, depend on each other, and end together. */
@@ -29,6 +30,7 @@ export class Workflows {
   readonly #encryption: ContentEncryption;
   readonly #defaultTimeoutSeconds: number;
   readonly #maxRetries: number;
+  readonly #notices: WaitNotices | undefined;
 
   constructor(options: {
     store: Store;
@@ -38,6 +40,8 @@ export class Workflows {
     encryption?: ContentEncryption;
     defaultTimeoutSeconds: number;
     maxRetries: number;
+    /** Left out: what waits for a time is found by the sweep alone. */
+    notices?: WaitNotices;
   }) {
     this.#store = options.store;
     this.#contents = options.contents;
@@ -45,6 +49,7 @@ export class Workflows {
     this.#encryption = options.encryption ?? withoutKeys;
     this.#defaultTimeoutSeconds = options.defaultTimeoutSeconds;
     this.#maxRetries = options.maxRetries;
+    this.#notices = options.notices;
   }
 
   /**
@@ -75,7 +80,9 @@ export class Workflows {
       const storedHash = error instanceof IdempotencyMismatch ? error.storedHash : undefined;
       if (storedHash === undefined) throw error;
       if ((await this.#encryption.hashLike(storedHash, hashed(workflow))) !== storedHash) throw error;
-      return this.#store.createWorkflow({ ...call, requestHash: storedHash });
+      return await this.#store.createWorkflow({ ...call, requestHash: storedHash });
+    } finally {
+      this.#notices?.give();
     }
   }
 

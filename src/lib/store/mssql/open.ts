@@ -32,6 +32,7 @@ import { sendMessages } from "./send-messages.ts";
 import { settleMessages } from "./settle-messages.ts";
 import { checkHealth, coordinationStatistics, queueStatistics, registryStatistics } from "./statistics.ts";
 import { suspendTask } from "./suspensions.ts";
+import { nextTaskDue } from "./sweep-tasks.ts";
 import {
   findTaskVersions,
   getAssignments,
@@ -41,9 +42,10 @@ import {
   listTasks,
   relationToTask,
 } from "./task-reading.ts";
+
 import { completeTask, failTask, progressTask, startTask } from "./task-transitions.ts";
 import { assignTask } from "./tasks.ts";
-import { maintain, sweep } from "./upkeep.ts";
+import { maintain, sweep, sweepDueTasks } from "./upkeep.ts";
 import { purgeMailbox, withdrawMessage } from "./withdraw-messages.ts";
 import { cancelWorkflow, createWorkflow, getWorkflow, listWorkflows, ownsWorkflow } from "./workflows.ts";
 
@@ -129,5 +131,7 @@ const VERBS = {
   coordinationStatistics,
   checkHealth,
   sweep,
+  sweepDueTasks,
+  nextTaskDue,
   maintain,
 };

@@ -1,5 +1,6 @@
 import { MAINTENANCE_BATCH_ROWS } from "../../model/limits.ts";
 import { NOTHING_SWEPT, type SweepPosition, type TaskSweep } from "../upkeep-runs.ts";
+import { bigint } from "./batch.ts";
 import { cancelOrphans } from "./cancel-task.ts";
 import type { Connection } from "./connection.ts";
 import { procedure } from "./procedures.ts";
@@ -68,6 +69,14 @@ async function releaseUnstarted(connection: Connection): Promise<TaskSweep> {
   const { found, released, requeued: tasksRequeued } = await connection.run(RELEASE_UNSTARTED, {});
   const more = found === TIMEOUTS_PER_TRANSACTION;
   return swept({ tasksNotStarted: released, tasksRequeued }, { step: more ? "starts" : "expiries" });
+}
+
+const NEXT_DUE = procedure("next_task_due");
+
+/** When the next sweep of tasks has something to do that time alone brings about. */
+export async function nextTaskDue(connection: Connection, after: number): Promise<number | undefined> {
+  const [row] = (await connection.query(NEXT_DUE, { after: bigint(after) })).rows<{ at: number | null }>(0);
+  return row?.at ?? undefined;
 }
 
 interface Ended {

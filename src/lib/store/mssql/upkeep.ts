@@ -1,6 +1,6 @@
 import type { NewAuditEntry } from "../../model/audit.ts";
-import type { StoreMaintenanceReport, SweepReport } from "../../model/statistics.ts";
-import { NOTHING_SWEPT, runMaintenance, runSweep, type TaskSweep } from "../upkeep-runs.ts";
+import type { StoreMaintenanceReport, SweepReport, TaskSweepReport } from "../../model/statistics.ts";
+import { NOTHING_SWEPT, runMaintenance, runSweep, runTaskSweep, type TaskSweep } from "../upkeep-runs.ts";
 import { archiveTasks, dropUnusedSets } from "./archive.ts";
 import { recordAudit } from "./audit.ts";
 import { dropOldestBlock, sealAudit } from "./audit-blocks.ts";
@@ -66,6 +66,11 @@ export async function sweep(connection: Connection): Promise<SweepReport> {
     sealAudit: async () => (due.audit === 1 ? sealAudit(connection) : NOTHING),
     dropOldRates: () => dropOldRates(connection),
   });
+}
+
+/** The part of the sweep that tasks wait for. */
+export function sweepDueTasks(connection: Connection): Promise<TaskSweepReport> {
+  return runTaskSweep((position) => sweepTasks(connection, position));
 }
 
 /** The daily upkeep, within its budget; what is left is done by the next run. */

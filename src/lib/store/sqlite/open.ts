@@ -32,6 +32,7 @@ import { sendMessages } from "./send-messages.ts";
 import { settleMessages } from "./settle-messages.ts";
 import { checkHealth, coordinationStatistics, queueStatistics, registryStatistics } from "./statistics.ts";
 import { suspendTask } from "./suspensions.ts";
+import { nextTaskDue } from "./sweep-tasks.ts";
 import {
   findTaskVersions,
   getAssignments,
@@ -41,10 +42,11 @@ import {
   listTasks,
   relationToTask,
 } from "./task-reading.ts";
+
 import { completeTask, failTask, progressTask, startTask } from "./task-transitions.ts";
 import { assignTask } from "./tasks.ts";
 import type { Transaction } from "./transaction.ts";
-import { maintain, sweep } from "./upkeep.ts";
+import { maintain, sweep, sweepDueTasks } from "./upkeep.ts";
 import { purgeMailbox, withdrawMessage } from "./withdraw-messages.ts";
 import { cancelWorkflow, createWorkflow, getWorkflow, listWorkflows, ownsWorkflow } from "./workflows.ts";
 
@@ -84,6 +86,7 @@ export function openSqliteStore({ file, settings, clock, onFault }: SqliteStoreO
       connection.lookAtFiles();
       return sweep(connection);
     },
+    sweepDueTasks: () => sweepDueTasks(connection),
     maintain: () => maintain(connection, clock),
     now: () => clock.now(),
     onDeliverable: (listener) => connection.onDeliverable(listener),
@@ -120,6 +123,7 @@ function readingVerbs(connection: Connection) {
     queueStatistics,
     registryStatistics,
     coordinationStatistics,
+    nextTaskDue,
   };
   return bindVerbs(verbs, (verb: Transition) => connection.read(verb)) satisfies Partial<Store>;
 }

@@ -90,6 +90,36 @@ function releaseUnstarted(transaction: Transaction): TaskSweep {
   return swept({ tasksNotStarted: late.length, tasksRequeued }, { step: more ? "starts" : "expiries" });
 }
 
+const firstOfPriority = (where: string) =>
+  [0, 1, 2, 3]
+    .map(
+      (priority) =>
+        `SELECT min(available_at) AS at FROM tasks INDEXED BY ${where} AND priority = ${priority} AND available_at > ?1`,
+    )
+    .join(" UNION ALL ");
+/** The first time after ?1 at which a task may be handed out: of those of a demand, and of those that name an agent. */
+const DUE_OF_DEMAND = firstOfPriority(
+  "tasks_waiting WHERE status = 'pending' AND assign_to_no IS NULL AND demand_no = d.demand_no",
+);
+const DUE_OF_NAMED = firstOfPriority("tasks_waiting_for_agent WHERE status = 'pending' AND assign_to_no = ?2");
+/** Seeks: one for what expires, one for questions, four for each demand with waiting tasks. */
+const NEXT_DUE = `SELECT min(at) AS at FROM (
+  SELECT min(expires_at) AS at FROM tasks INDEXED BY tasks_expiring WHERE expires_at IS NOT NULL AND ended_at IS NULL
+  UNION ALL SELECT min(expires_at) FROM task_questions INDEXED BY task_questions_due WHERE state = 'open' AND expires_at IS NOT NULL
+  UNION ALL SELECT min((SELECT min(at) FROM (${DUE_OF_DEMAND}))) FROM demands d INDEXED BY demands_waiting WHERE d.waiting > 0)`;
+/** Five for each named agent. */
+const NEXT_DUE_OF_NAMED = `SELECT min(at) AS at FROM (${DUE_OF_NAMED})`;
+
+/** When the next sweep of tasks has something to do that time alone brings about. */
+export function nextTaskDue(transaction: Transaction, after: number): number | undefined {
+  const first = (row: { at: number | null } | undefined) => row?.at ?? Number.POSITIVE_INFINITY;
+  let due = first(transaction.get<{ at: number | null }>(NEXT_DUE, after));
+  for (let agentNo = nextNamed(transaction, 0); agentNo !== undefined; agentNo = nextNamed(transaction, agentNo)) {
+    due = Math.min(due, first(transaction.get<{ at: number | null }>(NEXT_DUE_OF_NAMED, after, agentNo)));
+  }
+  return due === Number.POSITIVE_INFINITY ? undefined : due;
+}
+
 const EXPIRING = `SELECT ${TASK_COLUMNS} FROM tasks INDEXED BY tasks_expiring
   WHERE expires_at IS NOT NULL AND ended_at IS NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?`;
 const TIME_OVER: Loss = { outcome: "expired", error: EXPIRED, retryable: false };
@@ -159,11 +189,15 @@ function handOutDemands(transaction: Transaction, after: number): TaskSweep {
 const NEXT_NAMED = `SELECT min(assign_to_no) AS agent_no FROM tasks INDEXED BY tasks_waiting_for_agent
   WHERE status = 'pending' AND assign_to_no > ?`;
 
+function nextNamed(transaction: Transaction, after: number): number | undefined {
+  return transaction.get<{ agent_no: number | null }>(NEXT_NAMED, after)?.agent_no ?? undefined;
+}
+
 function handOutNamed(transaction: Transaction, after: number): TaskSweep {
   const namedNos: number[] = [];
   let last = after;
   while (namedNos.length < SOURCES_PER_TRANSACTION) {
-    const agentNo = transaction.get<{ agent_no: number | null }>(NEXT_NAMED, last)?.agent_no ?? undefined;
+    const agentNo = nextNamed(transaction, last);
     if (agentNo === undefined) break;
     namedNos.push(agentNo);
     last = agentNo;

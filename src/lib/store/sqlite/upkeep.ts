@@ -1,7 +1,7 @@
 import type { NewAuditEntry } from "../../model/audit.ts";
 import type { Clock } from "../../model/clock.ts";
-import type { StoreMaintenanceReport, SweepReport } from "../../model/statistics.ts";
-import { runMaintenance, runSweep } from "../upkeep-runs.ts";
+import type { StoreMaintenanceReport, SweepReport, TaskSweepReport } from "../../model/statistics.ts";
+import { runMaintenance, runSweep, runTaskSweep } from "../upkeep-runs.ts";
 import { archiveTasks, dropUnusedSets } from "./archive.ts";
 import { recordAudit } from "./audit.ts";
 import { dropOldestBlock, sealAudit } from "./audit-blocks.ts";
@@ -36,6 +36,11 @@ export function sweep(connection: Connection): Promise<SweepReport> {
     sealAudit: () => sealAudit(connection),
     dropOldRates: () => connection.write(dropOldRates),
   });
+}
+
+/** The part of the sweep that tasks wait for. */
+export function sweepDueTasks(connection: Connection): Promise<TaskSweepReport> {
+  return runTaskSweep((position) => connection.write((tx) => sweepTasks(tx, position)));
 }
 
 /** The daily upkeep, within its budget; what is left is done by the next run. */
