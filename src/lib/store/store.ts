@@ -18,15 +18,7 @@ import type {
   SettleReply,
   WithdrawReply,
 } from "../model/message.ts";
-import type {
-  CoordinationStatistics,
-  Health,
-  QueueStatistics,
-  RegistryStatistics,
-  StoreMaintenanceReport,
-  SweepReport,
-  TaskSweepReport,
-} from "../model/statistics.ts";
+import type * as statistics from "../model/statistics.ts";
 import type { AnswerReply, SuspendReply } from "../model/suspension.ts";
 import type {
   Assignment,
@@ -330,24 +322,21 @@ export interface Store extends ScheduleStore {
   replaceOutdated(kind: EncryptedKind, keyVersion: string, replacements: readonly Replacement[]): Promise<number>;
 
   // statistics ------------------------------------------------------------------------------------------------------
-  queueStatistics(): Promise<QueueStatistics>;
-  registryStatistics(): Promise<RegistryStatistics>;
-  coordinationStatistics(): Promise<CoordinationStatistics>;
+  queueStatistics(): Promise<statistics.QueueStatistics>;
+  registryStatistics(): Promise<statistics.RegistryStatistics>;
+  coordinationStatistics(): Promise<statistics.CoordinationStatistics>;
   /** Never throws: what does not answer reads false. */
-  checkHealth(): Promise<Health["checks"]>;
+  checkHealth(): Promise<statistics.Health["checks"]>;
 
   // upkeep ----------------------------------------------------------------------------------------------------------
   /** Heartbeats, ended leases, TTLs, deadlines, backoffs, waiting tasks. Bounded transactions; goes on until done. */
-  sweep(): Promise<SweepReport>;
+  sweep(): Promise<statistics.SweepReport>;
   /** The part of the sweep that is about tasks: deadlines, times at which they end, questions, dependents, hand-outs. */
-  sweepDueTasks(): Promise<TaskSweepReport>;
-  /**
-   * The first time after `after` at which a sweep of tasks has something to do: the end of a backoff or of a suspension, a task's
-   * `expiresAt`, the time of a question. A time that has passed without a sweep is given as well. undefined: nothing waits for a time.
-   */
+  sweepDueTasks(): Promise<statistics.TaskSweepReport>;
+  /** When the next backoff or suspension after `after` ends, or a task or question; undefined: nothing waits for a time. */
   nextTaskDue(after: number): Promise<number | undefined>;
   /** The daily upkeep, within its budget, resumable, harmless when two run at once. */
-  maintain(): Promise<StoreMaintenanceReport>;
+  maintain(): Promise<statistics.StoreMaintenanceReport>;
 
   // process ---------------------------------------------------------------------------------------------------------
   /** The time as the store tells it, in milliseconds since the epoch. */
