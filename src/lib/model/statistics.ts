@@ -103,7 +103,13 @@ export type SweepReport = z.infer<typeof sweepReportSchema>;
 /** What the part of a sweep that is about tasks did. */
 export type TaskSweepReport = Pick<
   SweepReport,
-  "tasksTimedOut" | "tasksNotStarted" | "tasksRequeued" | "tasksExpired" | "questionsTimedOut" | "tasksUnblocked" | "tasksAssigned"
+  | "tasksTimedOut"
+  | "tasksNotStarted"
+  | "tasksRequeued"
+  | "tasksExpired"
+  | "questionsTimedOut"
+  | "tasksUnblocked"
+  | "tasksAssigned"
 >;
 
 /** What `POST /maintenance` did. `finished` is false when the 60 s budget ended first; the next run goes on. */
