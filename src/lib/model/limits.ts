@@ -83,6 +83,8 @@ export const LABEL_MAX_CHARACTERS = 128;
 export const TERM_MAX_DAYS = 3_650;
 /** Tokens that one renewal after the other may have made of the same token before any is used; beyond, the oldest ends. */
 export const PENDING_RENEWALS_MAX = 5;
+/** Valid tokens of an agent from which on it gets no other by a renewal: a stolen one must not become a thousand. An admin may issue more. */
+export const LIVE_TOKENS_MAX = 100;
 /** Renewals that an agent may ask of a process at once, and after these in a minute: a stolen token must not breed faster than it is revoked. */
 export const RENEWALS_AT_ONCE_MAX = 20;
 export const RENEWALS_PER_MINUTE = 6;

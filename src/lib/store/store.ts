@@ -289,7 +289,8 @@ export interface Store extends ScheduleStore {
   revokeCredential(credentialId: string): Promise<Credential>;
   /**
    * Another token of the same agent, with what the old one has. The old one ends with the first use of the new one; of those that
-   * wait for their first use PENDING_RENEWALS_MAX live. @throws UNAUTHENTICATED (the old one is no token, revoked or expired)
+   * wait for their first use PENDING_RENEWALS_MAX live. @throws UNAUTHENTICATED (the old one is no token, revoked or expired);
+   * FORBIDDEN (the agent has LIVE_TOKENS_MAX valid ones)
    */
   renewToken(renewal: TokenRenewal): Promise<Credential>;
   /**

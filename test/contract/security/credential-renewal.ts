@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { newId } from "../../../src/lib/model/ids.ts";
-import { PENDING_RENEWALS_MAX } from "../../../src/lib/model/limits.ts";
+import { LIVE_TOKENS_MAX, PENDING_RENEWALS_MAX } from "../../../src/lib/model/limits.ts";
 import { actingAs } from "../../../src/lib/trace/call-context.ts";
 import { type StoreFactory, useStore, withStore } from "../store-under-test.ts";
 import { at, caught, DAY, everyPage, HOUR, type Scene } from "../support.ts";
@@ -152,6 +152,47 @@ function renewing(open: () => Scene): void {
       const made: string[] = [];
       for (let n = 0; n < PENDING_RENEWALS_MAX + 2; n += 1) made.push(await renew(scene, credentialId, agentId));
       expect(await alive(scene, [credentialId, ...made])).toEqual([credentialId, ...made.slice(2)]);
+    });
+
+    it("is refused to an agent with a hundred valid tokens, until one of them has ended", async () => {
+      const scene = open();
+      const agentId = await scene.worker();
+      const ended = await issueToken(scene.store, agentId);
+      await scene.store.revokeCredential(ended.credentialId);
+      const brief = await issueToken(scene.store, agentId, { expiresInMilliseconds: HOUR });
+      const { credentialId } = await issueToken(scene.store, agentId);
+      for (let n = 3; n < LIVE_TOKENS_MAX; n += 1) await issueToken(scene.store, agentId);
+      const hundredth = await renew(scene, credentialId, agentId);
+      expect(await caught(renew(scene, credentialId, agentId))).toBe("FORBIDDEN");
+      // An admin may issue more, and another agent has its own hundred.
+      const more = await issueToken(scene.store, agentId);
+      const other = await scene.worker();
+      await renew(scene, (await issueToken(scene.store, other)).credentialId, other);
+      await scene.store.revokeCredential(more.credentialId);
+      expect(await caught(renew(scene, credentialId, agentId))).toBe("FORBIDDEN");
+      scene.advance(HOUR);
+      const next = await renew(scene, credentialId, agentId);
+      expect(await caught(renew(scene, credentialId, agentId))).toBe("FORBIDDEN");
+      // The first use of a renewal ends the old one; what it leaves is room for the next.
+      await scene.store.recordCredentialUse([next]);
+      await renew(scene, next, agentId);
+      expect(await alive(scene, [brief.credentialId, credentialId, hundredth])).toEqual([
+        brief.credentialId,
+        hundredth,
+      ]);
+    });
+
+    it("that ends an older renewal is not refused for that one", async () => {
+      const scene = open();
+      const agentId = await scene.worker();
+      const { credentialId } = await issueToken(scene.store, agentId);
+      for (let n = 0; n < PENDING_RENEWALS_MAX; n += 1) await renew(scene, credentialId, agentId);
+      for (let n = PENDING_RENEWALS_MAX + 1; n < LIVE_TOKENS_MAX; n += 1) await issueToken(scene.store, agentId);
+      await renew(scene, credentialId, agentId);
+      const last = await issueToken(scene.store, agentId);
+      expect(await caught(renew(scene, credentialId, agentId))).toBe("FORBIDDEN");
+      await scene.store.revokeCredential(last.credentialId);
+      await renew(scene, credentialId, agentId);
     });
 
     it("under the same new id is done once", async () => {

@@ -101,10 +101,11 @@ interface RenewalRow extends Pick<StoredCredential, "credential_id" | "kind" | "
 function seeCredentials(result: BatchResult): SeenCredentials {
   const credentials = new Map(result.rows<CredentialRow>(1).map((row) => [row.credential_id, row]));
   const renewals = result.rows<RenewalRow>(2);
-  const [others] = result.rows<{ agent_no: number | null; bound: number }>(3);
+  const [others] = result.rows<{ agent_no: number | null; bound: number; live_tokens: number }>(3);
   return {
     credential: (credentialId) => credentials.get(credentialId),
     unusedRenewals: (credentialId) => renewals.filter(({ renews }) => renews === credentialId),
+    liveTokens: () => others?.live_tokens ?? 0,
     agentNo: others?.agent_no ?? undefined,
     isBound: others?.bound === 1,
   };

@@ -1,7 +1,7 @@
 import type { NewAuditEntry } from "../../model/audit.ts";
 import type { Credential } from "../../model/credential.ts";
 import { AgentCommunicationError } from "../../model/errors.ts";
-import { PENDING_RENEWALS_MAX } from "../../model/limits.ts";
+import { LIVE_TOKENS_MAX, PENDING_RENEWALS_MAX } from "../../model/limits.ts";
 import type { NewCredential, TokenRenewal } from "../calls.ts";
 import { readStoredCredential, type StoredCredential } from "../credential-reading.ts";
 import type { Deciding, Decision } from "../decision.ts";
@@ -27,6 +27,8 @@ export interface SeenCredentials {
   credential(credentialId: string): CredentialRow | undefined;
   /** Renewals of a token that nobody has used yet, newest first. */
   unusedRenewals(credentialId: string): readonly Ending[];
+  /** Tokens of the agent whose token it is that are neither revoked nor expired, counted up to a few more than LIVE_TOKENS_MAX. */
+  liveTokens(credentialId: string): number;
   /** The number of the agent that a new credential is for. */
   agentNo: number | undefined;
   /** Whether the principal or certificate of a new credential has a binding in force. */
@@ -88,7 +90,11 @@ function alreadyBound(kind: string): AgentCommunicationError {
   return new AgentCommunicationError("ID_TAKEN", `This ${kind} is already bound; revoke that binding first.`);
 }
 
-/** Another token of the same agent, with what the old one has. @throws UNAUTHENTICATED: the old one is no token, revoked or expired */
+/**
+ * Another token of the same agent, with what the old one has.
+ *
+ * @throws UNAUTHENTICATED: the old one is no token, revoked or expired; FORBIDDEN: the agent has LIVE_TOKENS_MAX already
+ */
 export function decideRenewal(
   { credentialId, token }: TokenRenewal,
   seen: SeenCredentials,
@@ -99,6 +105,8 @@ export function decideRenewal(
   const old = seen.credential(credentialId);
   if (old?.kind !== "token" || old.revoked_at !== null) throw notRenewable();
   if (old.expires_at !== null && old.expires_at <= now) throw notRenewable();
+  const ended = seen.unusedRenewals(credentialId).slice(PENDING_RENEWALS_MAX - 1);
+  if (seen.liveTokens(credentialId) - ended.length >= LIVE_TOKENS_MAX) throw tooManyTokens();
   const agentId = old.agent_id ?? "";
   const actor = actorOf(agentId);
   const issued = {
@@ -111,13 +119,17 @@ export function decideRenewal(
     last_used_at: null,
     renews: credentialId,
   };
-  const ended = seen.unusedRenewals(credentialId).slice(PENDING_RENEWALS_MAX - 1);
   const renewed = entry("credential.renewed", token.credentialId, { agentId, renews: credentialId });
   return {
     answer: readStoredCredential(issued),
     change: { issued, ended: idsOf(ended) },
     entries: [...ended.map((row) => endingEntry(row)), { ...renewed, actor }],
   };
+}
+
+function tooManyTokens(): AgentCommunicationError {
+  const detail = `The agent has ${LIVE_TOKENS_MAX} valid tokens, so none is renewed; an admin can revoke those that are not needed.`;
+  return new AgentCommunicationError("FORBIDDEN", detail);
 }
 
 function notRenewable(): AgentCommunicationError {

@@ -1,4 +1,5 @@
 import { CREDENTIAL_USE_MILLISECONDS, type Credential } from "../../model/credential.ts";
+import { LIVE_TOKENS_MAX, PENDING_RENEWALS_MAX } from "../../model/limits.ts";
 import { CREDENTIAL_COLUMNS, type StoredCredential } from "../credential-reading.ts";
 import { askToIssue, type Binding, type CredentialAsk, type CredentialEngine } from "../credential-verbs.ts";
 import {
@@ -78,10 +79,18 @@ const UNUSED = `SELECT c.credential_id, c.kind, a.agent_id
   FROM credentials c INDEXED BY credentials_renewals JOIN agents a ON a.agent_no = c.agent_no
   WHERE c.renews = ? AND c.last_used_at IS NULL AND c.revoked_at IS NULL ORDER BY c.credential_no DESC`;
 
+/** A few more than the limit: renewals that this one ends are subtracted. */
+const LIVE_TOKENS = `SELECT count(*) AS count FROM (SELECT 1 FROM credentials c INDEXED BY credentials_live_tokens
+  WHERE c.agent_no = (SELECT t.agent_no FROM credentials t WHERE t.credential_id = ?1)
+    AND c.kind = 'token' AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > ?2)
+  LIMIT ${LIVE_TOKENS_MAX + PENDING_RENEWALS_MAX})`;
+
 function seeCredentials(transaction: Transaction, { agentId, bound }: CredentialAsk): SeenCredentials {
   return {
     credential: (credentialId) => findById(transaction, credentialId),
     unusedRenewals: (credentialId) => transaction.all(UNUSED, credentialId),
+    liveTokens: (credentialId) =>
+      transaction.get<{ count: number }>(LIVE_TOKENS, credentialId, transaction.now)?.count ?? 0,
     agentNo: agentId === undefined ? undefined : findAgent(transaction, agentId)?.agent_no,
     isBound: bound !== undefined && findBound(transaction, bound) !== undefined,
   };

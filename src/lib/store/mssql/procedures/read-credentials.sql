@@ -1,5 +1,5 @@
 -- What the rules of credentials look at: credentials by their ids, renewals of them that nobody has used yet, an agent, and
--- whether a subject or thumbprint is bound.
+-- whether a subject or thumbprint is bound; of a token that is renewed, how many valid ones its agent has.
 CREATE PROCEDURE release.read_credentials
   @operation uniqueidentifier,
   @credentialId varchar(128),
@@ -23,4 +23,7 @@ SELECT (SELECT a.agent_no FROM dbo.agents AS a WHERE a.agent_id = @agentId) AS a
   CASE WHEN EXISTS (SELECT 1 FROM dbo.credentials AS c WHERE c.kind = @kind AND c.subject = @subject AND c.subject IS NOT NULL
       AND c.revoked_at IS NULL)
     OR EXISTS (SELECT 1 FROM dbo.credentials AS c WHERE c.thumbprint = @thumbprint AND c.thumbprint IS NOT NULL
-      AND c.revoked_at IS NULL) THEN 1 ELSE 0 END AS bound;
+      AND c.revoked_at IS NULL) THEN 1 ELSE 0 END AS bound,
+  CASE WHEN @renews IS NULL THEN 0 ELSE (SELECT COUNT(*) FROM (SELECT TOP (105 /* LIVE_TOKENS_MAX + PENDING_RENEWALS_MAX */) c.credential_no
+    FROM dbo.credentials AS c WHERE c.agent_no = (SELECT t.agent_no FROM dbo.credentials AS t WHERE t.credential_id = @renews)
+      AND c.kind = 'token' AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > @now)) AS live) END AS live_tokens;
