@@ -1,15 +1,8 @@
 import type { Command } from "commander";
 import type { DependencyInput } from "../lib/model/dependency.ts";
+import type { Candidate, Explanation } from "../lib/model/explanation.ts";
 import { askSchema } from "../lib/model/question.ts";
-import {
-  type Candidate,
-  type DependencyResult,
-  type Explanation,
-  TASK_STATUSES,
-  type Task,
-  type TaskEvent,
-  type TaskStatus,
-} from "../lib/model/task.ts";
+import { type DependencyResult, TASK_STATUSES, type Task, type TaskEvent, type TaskStatus } from "../lib/model/task.ts";
 import { PRIORITIES, type Priority } from "../lib/model/values.ts";
 import type { Runner } from "./context.ts";
 import { EXIT } from "./exit-codes.ts";

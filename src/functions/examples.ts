@@ -2,10 +2,11 @@ import type { Agent } from "../lib/model/agent.ts";
 import type { AuditBlock, AuditEntry } from "../lib/model/audit.ts";
 import type { Channel, ChannelDetails } from "../lib/model/channel.ts";
 import type { Credential } from "../lib/model/credential.ts";
+import type { Explanation } from "../lib/model/explanation.ts";
 import type { LeasedMessage, Message, MessageTypeDefinition, SendMessageInput } from "../lib/model/message.ts";
 import type { OpenQuestion } from "../lib/model/question.ts";
 import type { CoordinationStatistics, QueueStatistics, RegistryStatistics } from "../lib/model/statistics.ts";
-import type { AssignTaskInput, Explanation, Task } from "../lib/model/task.ts";
+import type { AssignTaskInput, Task } from "../lib/model/task.ts";
 import type { CreateWorkflowInput, Workflow, WorkflowSummary } from "../lib/model/workflow.ts";
 
 /** What the examples of the routes have in common: one supervisor, `lead`, one worker, `backend-1`, a question and a build. */

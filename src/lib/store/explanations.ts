@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Candidate, Explanation } from "../model/task.ts";
+import type { Candidate, Explanation } from "../model/explanation.ts";
 import { iso } from "./instants.ts";
 import { reliability } from "./rules/candidate-order.ts";
 

@@ -10,6 +10,7 @@ import type {
 } from "../model/audit.ts";
 import type { Channel, ChannelDetails, ChannelKind, ChannelMember, PutChannelGrant } from "../model/channel.ts";
 import type { Credential, ListCredentialsQuery } from "../model/credential.ts";
+import type { Explanation } from "../model/explanation.ts";
 import type {
   DeadLetterFilter,
   MessageRelation,
@@ -23,7 +24,6 @@ import type { AnswerReply, SuspendReply } from "../model/suspension.ts";
 import type {
   Assignment,
   AssignTaskReply,
-  Explanation,
   FailTask,
   ListTasksQuery,
   ProgressTask,

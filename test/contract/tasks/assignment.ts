@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Explanation } from "../../../src/lib/model/task.ts";
+import type { Explanation } from "../../../src/lib/model/explanation.ts";
 import { type StoreFactory, useStore } from "../store-under-test.ts";
 import { at, caught, HOUR, only, type Scene, SECOND } from "../support.ts";
 

@@ -1,7 +1,8 @@
 import { expect } from "@jest/globals";
 import type { Agent } from "../../../src/lib/model/agent.ts";
 import { readDependency } from "../../../src/lib/model/dependency.ts";
-import type { Assignment, Candidate, TaskStatus } from "../../../src/lib/model/task.ts";
+import type { Candidate } from "../../../src/lib/model/explanation.ts";
+import type { Assignment, TaskStatus } from "../../../src/lib/model/task.ts";
 import type { Priority } from "../../../src/lib/model/values.ts";
 import type { StoredTask } from "../../../src/lib/store/store.ts";
 import { at, everyPage, payloadField, type Scene } from "../support.ts";

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { type SendOptions, scopedKey } from "../../base/idempotency.ts";
 import { AgentCommunicationError } from "../../model/errors.ts";
+import type { Explanation } from "../../model/explanation.ts";
 import { newId } from "../../model/ids.ts";
 import { parse } from "../../model/parse.ts";
 import type { CoordinationStatistics } from "../../model/statistics.ts";
@@ -13,7 +14,6 @@ import {
   cancelTaskSchema,
   completeTaskSchema,
   type DependencyResult,
-  type Explanation,
   failTaskSchema,
   getTaskQuerySchema,
   listAssignmentsQuerySchema,

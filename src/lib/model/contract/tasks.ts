@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { explanationSchema } from "../explanation.ts";
 import { answerTaskSchema, listQuestionsQuerySchema, listQuestionsReplySchema } from "../question.ts";
 import { answerReplySchema, suspendReplySchema, suspendTaskSchema } from "../suspension.ts";
 import {
@@ -6,7 +7,6 @@ import {
   assignTaskSchema,
   cancelTaskSchema,
   completeTaskSchema,
-  explanationSchema,
   failTaskSchema,
   getTaskQuerySchema,
   listAssignmentsQuerySchema,

@@ -1,5 +1,5 @@
+import type { Explanation } from "../../model/explanation.ts";
 import { newId } from "../../model/ids.ts";
-import type { Explanation } from "../../model/task.ts";
 import { readExplanation } from "../explanations.ts";
 import type { NewTask } from "../store.ts";
 import { int, text } from "./batch.ts";

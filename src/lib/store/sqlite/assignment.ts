@@ -1,5 +1,5 @@
+import type { Explanation } from "../../model/explanation.ts";
 import type { JsonValue } from "../../model/json.ts";
-import type { Explanation } from "../../model/task.ts";
 import { PRIORITIES } from "../../model/values.ts";
 import { iso } from "../instants.ts";
 import type { NewTask } from "../store.ts";

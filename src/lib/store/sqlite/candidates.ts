@@ -1,5 +1,5 @@
+import type { Exclusions } from "../../model/explanation.ts";
 import { CANDIDATES_MAX } from "../../model/limits.ts";
-import type { Exclusions } from "../../model/task.ts";
 import { expandCapabilities } from "../capabilities.ts";
 import {
   CANDIDATE_ORDER,
