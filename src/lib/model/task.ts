@@ -259,33 +259,6 @@ export const listAssignmentsReplySchema = z.object({
   nextCursor: nextCursorSchema,
 });
 
-export const TASK_EVENTS = [
-  "created",
-  "unblocked",
-  "assigned",
-  "started",
-  "progress",
-  "requeued",
-  "suspended",
-  "asked",
-  "answered",
-  "question_timed_out",
-  "cancel_requested",
-  "completed",
-  "failed",
-  "cancelled",
-] as const;
-export const taskEventSchema = z.object({
-  event: z.enum(TASK_EVENTS),
-  at: instantSchema,
-  attempt: z.int(),
-  agentId: idSchema.optional(),
-  detail: z.string().optional(),
-});
-export type TaskEvent = z.infer<typeof taskEventSchema>;
-export const taskHistoryQuerySchema = z.strictObject({ ...pageQueryShape });
-export const taskHistoryReplySchema = z.object({ events: z.array(taskEventSchema), nextCursor: nextCursorSchema });
-
 /** How a task has ended that another one depends on, and with what. */
 export const dependencyResultSchema = z.object({
   /** Its name in the workflow that both are tasks of. */

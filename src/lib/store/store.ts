@@ -28,10 +28,10 @@ import type {
   ListTasksQuery,
   ProgressTask,
   StartTask,
-  TaskEvent,
   TaskRelation,
   TaskReply,
 } from "../model/task.ts";
+import type { TaskEvent } from "../model/task-history.ts";
 import type { CreateWorkflowReply, Workflow, WorkflowSummary } from "../model/workflow.ts";
 import type {
   ChannelAccess,

@@ -1,7 +1,8 @@
 import type { Dependency } from "../model/dependency.ts";
 import type { JsonValue } from "../model/json.ts";
 import type { ResumeReason } from "../model/resume.ts";
-import type { Assignment, AttemptOutcome, TaskEvent } from "../model/task.ts";
+import type { Assignment, AttemptOutcome } from "../model/task.ts";
+import type { TaskEvent } from "../model/task-history.ts";
 import { PRIORITIES } from "../model/values.ts";
 import { readAttempt, type StoredAttempt } from "./archived-attempts.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";

@@ -1,6 +1,7 @@
 import { AgentCommunicationError } from "../model/errors.ts";
 import type { SuspendReply } from "../model/suspension.ts";
-import type { AttemptOutcome, TASK_EVENTS, TaskStatus } from "../model/task.ts";
+import type { AttemptOutcome, TaskStatus } from "../model/task.ts";
+import type { TASK_EVENTS } from "../model/task-history.ts";
 
 /** What both engines keep of a task, and what follows from it alone. */
 

@@ -147,6 +147,7 @@ export const AFTER = {
     telemetry.count("agent_communication.leases.ended", report.leasesEnded);
     telemetry.count("agent_communication.messages.expired", report.messagesExpired);
     telemetry.count("agent_communication.messages.dead_lettered", report.messagesDeadLettered, { by: "sweep" });
+    telemetry.count("agent_communication.tasks.abandoned", report.tasksAbandoned);
     countSweptTasks(telemetry, report);
   },
   sweepDueTasks({ telemetry, request }, report) {
@@ -161,7 +162,6 @@ export const AFTER = {
 
 function countSweptTasks(telemetry: Telemetry, report: TaskSweepReport): void {
   telemetry.count("agent_communication.tasks.timed_out", report.tasksTimedOut);
-  telemetry.count("agent_communication.tasks.abandoned", report.tasksAbandoned);
   telemetry.count("agent_communication.tasks.not_started", report.tasksNotStarted);
   telemetry.count("agent_communication.tasks.retried", report.tasksRequeued, { by: "sweep" });
   telemetry.count("agent_communication.tasks.assigned", report.tasksAssigned, { how: "handed_out" });

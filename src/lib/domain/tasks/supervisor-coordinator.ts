@@ -21,10 +21,9 @@ import {
   progressTaskSchema,
   startTaskSchema,
   type Task,
-  type TaskEvent,
   type TaskReply,
-  taskHistoryQuerySchema,
 } from "../../model/task.ts";
+import { type TaskEvent, taskHistoryQuerySchema } from "../../model/task-history.ts";
 import { idSchema } from "../../model/values.ts";
 import type { ContentEncryption } from "../../security/content-encryption.ts";
 import type { NewTask, Store } from "../../store/store.ts";

@@ -16,11 +16,10 @@ import {
   progressTaskSchema,
   startTaskSchema,
   taskDependenciesReplySchema,
-  taskHistoryQuerySchema,
-  taskHistoryReplySchema,
   taskReplySchema,
   taskSchema,
 } from "../task.ts";
+import { taskHistoryQuerySchema, taskHistoryReplySchema } from "../task-history.ts";
 import { idSchema } from "../values.ts";
 import type { OperationShape } from "./operation-shape.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type TaskEvent, taskEventSchema } from "../../model/task.ts";
+import { type TaskEvent, taskEventSchema } from "../../model/task-history.ts";
 
 /**
  * Tasks in the archive: documents. Here the verbs read them in their own batch, where they did not find the task, and parse

@@ -1,4 +1,5 @@
-import type { Assignment, ListTasksQuery, TaskEvent, TaskRelation } from "../../model/task.ts";
+import type { Assignment, ListTasksQuery, TaskRelation } from "../../model/task.ts";
+import type { TaskEvent } from "../../model/task-history.ts";
 import { parseAttempts, type StoredAttempt } from "../archived-attempts.ts";
 import { type ArchivedDocument, readArchived } from "../archived-documents.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";

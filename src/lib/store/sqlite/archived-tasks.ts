@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type TaskEvent, taskEventSchema } from "../../model/task.ts";
+import { type TaskEvent, taskEventSchema } from "../../model/task-history.ts";
 import {
   type ArchivedAnswer,
   answerOfArchived as answerOf,

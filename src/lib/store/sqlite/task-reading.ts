@@ -1,5 +1,6 @@
 import { type TaskDependency, writeDependency } from "../../model/dependency.ts";
-import type { Assignment, ListTasksQuery, TaskEvent, TaskRelation } from "../../model/task.ts";
+import type { Assignment, ListTasksQuery, TaskRelation } from "../../model/task.ts";
+import type { TaskEvent } from "../../model/task-history.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { takePage } from "../reply-bytes.ts";
 import { CHILD_PLACES } from "../rules/children.ts";

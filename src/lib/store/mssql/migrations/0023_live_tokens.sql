@@ -5,5 +5,5 @@ GO
 CREATE INDEX credentials_live_tokens ON dbo.credentials (agent_no) INCLUDE (expires_at) WHERE kind = 'token' AND revoked_at IS NULL;
 GO
 INSERT INTO dbo.schema_migrations (version, name, applied_at)
-VALUES (21, '0021_live_tokens.sql', DATEDIFF_BIG(MILLISECOND, '19700101', SYSUTCDATETIME()));
+VALUES (23, '0023_live_tokens.sql', DATEDIFF_BIG(MILLISECOND, '19700101', SYSUTCDATETIME()));
 GO
