@@ -10,8 +10,8 @@ import { openStore } from "../lib/store/open-store.ts";
 import { openTelemetry } from "../lib/telemetry/open.ts";
 import { type Log, lineLog } from "../lib/trace/log.ts";
 import { faultListener } from "../lib/trace/store-faults.ts";
-import { ScheduleAlarm } from "./schedule-alarm.ts";
 import { DueTasks } from "./due-tasks.ts";
+import { ScheduleAlarm } from "./schedule-alarm.ts";
 import { type LocalServer, startServer } from "./server.ts";
 import { LocalTimers } from "./timers.ts";
 

@@ -25,7 +25,11 @@ function start(file: string, startedAt: number) {
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {
     said += text;
   });
-  const counts = () => said.split("\n").filter((line) => /^\d+ \d+$/.test(line)).map((line) => line.split(" ").map(Number));
+  const counts = () =>
+    said
+      .split("\n")
+      .filter((line) => /^\d+ \d+$/.test(line))
+      .map((line) => line.split(" ").map(Number));
   const sum = (column: 0 | 1) => counts().reduce((total, row) => total + (row[column] ?? 0), 0);
   return { child, fired: () => sum(0), refused: () => sum(1), closed: once(child, "close") };
 }
@@ -56,7 +60,10 @@ describe("two processes that fire the same schedules, one of them killed", () =>
     await Promise.all([steady.closed, killed.closed]);
     const database = new DatabaseSync(file, { readOnly: true });
     const [tasks, rows] = [
-      database.prepare("SELECT task_id FROM tasks").all().map((row) => String(row.task_id)),
+      database
+        .prepare("SELECT task_id FROM tasks")
+        .all()
+        .map((row) => String(row.task_id)),
       database.prepare("SELECT schedule_id, firings, refusals, version FROM schedules").all(),
     ];
     database.close();

@@ -13,7 +13,10 @@ export function scheduleRoutes(api: () => Api): void {
       const created = await api().call("PUT /schedules/{scheduleId}", { scheduleId }, { body });
       expect(created).toMatchObject({ status: 201, json: { scheduleId, enabled: true, firings: [] } });
       const again = await api().call("PUT /schedules/{scheduleId}", { scheduleId }, { body });
-      expect(again).toMatchObject({ status: 200, json: { scheduleId, nextDueAt: expect.stringMatching(/T0[12]:00:00/) } });
+      expect(again).toMatchObject({
+        status: 200,
+        json: { scheduleId, nextDueAt: expect.stringMatching(/T0[12]:00:00/) },
+      });
       const { schedules } = await api().ok<{ schedules: object[] }>(
         "GET /schedules",
         {},
