@@ -1,11 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
 import { readSource, sourcesIn, withoutComments } from "./sources.ts";
+import { storeVerbs } from "./store-verbs.ts";
 
 /** A verb without a contract test does not exist. */
 
-const body =
-  /export interface Store \{([\s\S]*?)\n\}/.exec(withoutComments(readSource("src/lib/store/store.ts").text))?.[1] ?? "";
-const verbs = [...body.matchAll(/^ {2}([a-z]\w*)\(/gm)].map(([, verb = ""]) => verb);
+const verbs = storeVerbs();
 
 const suites = sourcesIn("test/contract");
 const contract = suites.map(({ text }) => withoutComments(text)).join("\n");

@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "@jest/globals";
 import { ROOT, readSource, withoutComments } from "./sources.ts";
+import { storeVerbs } from "./store-verbs.ts";
 
 /** The engines are twins: the same files, the same verbs, in the same order; `diff -r` shows what differs between them. */
 
@@ -60,8 +61,7 @@ const sqlite = filesOf(SQLITE);
 const mssql = filesOf(MSSQL);
 const both = sqlite.filter((name) => mssql.includes(name));
 
-const body = /export interface Store \{([\s\S]*?)\n\}/.exec(withoutComments(readSource("src/lib/store/store.ts").text));
-const verbs = [...(body?.[1] ?? "").matchAll(/^ {2}([a-z]\w*)\(/gm)].map(([, verb = ""]) => verb);
+const verbs = storeVerbs();
 
 /** The functions that a file exports, in their order. */
 function exported(path: string): string[] {
