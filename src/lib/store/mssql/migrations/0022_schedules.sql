@@ -30,7 +30,6 @@ CREATE TABLE dbo.schedules (
 );
 CREATE INDEX schedules_of_supervisor ON dbo.schedules (supervisor_no, schedule_id);
 CREATE INDEX schedules_due ON dbo.schedules (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX schedules_planned ON dbo.schedules (planned_at) WHERE due_at IS NOT NULL;
 CREATE INDEX schedules_by_key ON dbo.schedules (key_version, schedule_no) WHERE key_version IS NOT NULL;
 GO
 INSERT INTO dbo.schema_migrations (version, name, applied_at)

@@ -25,5 +25,4 @@ CREATE TABLE schedules (
 ) STRICT;
 CREATE INDEX schedules_of_supervisor ON schedules (supervisor_no, schedule_id);
 CREATE INDEX schedules_due ON schedules (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX schedules_planned ON schedules (planned_at) WHERE due_at IS NOT NULL;
 CREATE INDEX schedules_by_key ON schedules (key_version, schedule_no) WHERE key_version IS NOT NULL;
