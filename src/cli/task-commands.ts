@@ -132,6 +132,14 @@ export function addTaskCommands(program: Command, runner: Runner): void {
     .action((taskId: string, { reason }: { reason?: string }, command: Command) =>
       runner.run(command, async ({ client, print }) => print(await client.cancelTask(taskId, reason), properties)),
     );
+
+  tasks
+    .command("retry <taskId>")
+    .description("re-open a task that failed or was cancelled, and what ended because of it")
+    .option("--reason <text>", "for its history")
+    .action((taskId: string, { reason }: { reason?: string }, command: Command) =>
+      runner.run(command, async ({ client, print }) => print(await client.retryTask(taskId, reason), properties)),
+    );
 }
 
 interface AssignOptions {

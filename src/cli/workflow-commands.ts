@@ -92,6 +92,16 @@ export function addWorkflowCommands(program: Command, runner: Runner): void {
         print(await client.cancelWorkflow(workflowId, reason), properties),
       ),
     );
+
+  workflows
+    .command("retry <workflowId>")
+    .description("re-open the tasks of a workflow that failed, and what ended because of them")
+    .option("--reason <text>", "for their histories")
+    .action((workflowId: string, { reason }: { reason?: string }, command: Command) =>
+      runner.run(command, async ({ client, print }) =>
+        print(await client.retryWorkflow(workflowId, reason), properties),
+      ),
+    );
 }
 
 async function waitForEnd(client: AgentClient, workflowId: string) {

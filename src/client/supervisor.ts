@@ -191,6 +191,11 @@ export class Supervisor {
     return this.#client.cancelTask(taskId, reason, options);
   }
 
+  /** Re-opens a task that failed or was cancelled, and what ended because of it; `waitFor` waits for its next end. */
+  retry(taskId: string, reason?: string, options?: CallOptions): Promise<ReplyOf<"POST /tasks/{taskId}/retry">> {
+    return this.#client.retryTask(taskId, reason, options);
+  }
+
   /** How many agents and tasks there are, and how they fare. */
   statistics(options?: CallOptions): Promise<ReplyOf<"GET /stats/coordination">> {
     return this.#client.coordinationStatistics(options);
@@ -238,6 +243,11 @@ export class Supervisor {
   /** As cancel, for the open tasks of a workflow. */
   cancelWorkflow(workflowId: string, reason?: string, options?: CallOptions) {
     return this.#client.cancelWorkflow(workflowId, reason, options);
+  }
+
+  /** As retry, for all tasks of a workflow that failed. */
+  retryWorkflow(workflowId: string, reason?: string, options?: CallOptions) {
+    return this.#client.retryWorkflow(workflowId, reason, options);
   }
 
   #report(error: unknown, during: string): void {

@@ -108,6 +108,15 @@ export class TaskClient extends ScheduleClient {
     return this.call("POST /tasks/{taskId}/cancel", { params: { taskId }, body: { reason } }, options);
   }
 
+  /**
+   * Re-opens a task that failed or was cancelled, and what ended because of it. An open one stays as it is.
+   *
+   * @throws AgentCommunicationError TASK_ENDED: it completed, is archived or expired, or something went on because it failed
+   */
+  retryTask(taskId: string, reason?: string, options?: CallOptions) {
+    return this.call("POST /tasks/{taskId}/retry", { params: { taskId }, body: { reason } }, options);
+  }
+
   // workflows -------------------------------------------------------------------------------------------------------
 
   /**
@@ -141,5 +150,14 @@ export class TaskClient extends ScheduleClient {
   /** Ends what no worker has begun; asks running workers to stop. */
   cancelWorkflow(workflowId: string, reason?: string, options?: CallOptions) {
     return this.call("POST /workflows/{workflowId}/cancel", { params: { workflowId }, body: { reason } }, options);
+  }
+
+  /**
+   * Re-opens the tasks of a workflow that failed or were cancelled by a call, and what ended because of them.
+   *
+   * @throws AgentCommunicationError TASK_ENDED: none failed, or as retryTask
+   */
+  retryWorkflow(workflowId: string, reason?: string, options?: CallOptions) {
+    return this.call("POST /workflows/{workflowId}/retry", { params: { workflowId }, body: { reason } }, options);
   }
 }

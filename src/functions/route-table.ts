@@ -45,8 +45,9 @@ import {
   getTaskHistory,
   listTasks,
   previewTask,
+  retryTask,
 } from "./tasks.ts";
-import { cancelWorkflow, createWorkflow, getWorkflow, listWorkflows } from "./workflows.ts";
+import { cancelWorkflow, createWorkflow, getWorkflow, listWorkflows, retryWorkflow } from "./workflows.ts";
 
 /** Every route, once. Both hosts and the OpenAPI document are made from it. */
 export const routes = [
@@ -104,11 +105,13 @@ export const routes = [
   suspendTask,
   answerTask,
   cancelTask,
+  retryTask,
   listQuestions,
   createWorkflow,
   listWorkflows,
   getWorkflow,
   cancelWorkflow,
+  retryWorkflow,
   putSchedule,
   listSchedules,
   getSchedule,

@@ -82,3 +82,21 @@ export const cancelWorkflow = defineRoute({
     return { status: 200, body: await services.workflows.cancel(params.workflowId, body) };
   },
 });
+
+export const retryWorkflow = defineRoute({
+  key: "POST /workflows/{workflowId}/retry",
+  name: "retryWorkflow",
+  summary: "Re-opens the tasks of a workflow that failed",
+  description:
+    "All that failed or were cancelled by a call, and what ended because of them; completed tasks stay as they are. The workflow is `running` again and tells of its end once more. `409 TASK_ENDED` when none failed, or names the cause as `POST /tasks/{taskId}/retry` does; then nothing is re-opened. While the workflow is running without failures it stays as it is.",
+  example: {
+    body: { reason: "The registry is back" },
+    reply: { workflowId: WORKFLOW.workflowId, status: "running", counts: WORKFLOW.counts },
+  },
+  idle: false,
+  allow: assigning(OWN_WORKFLOW),
+  statuses: [200],
+  async handler(services, { params, body }) {
+    return { status: 200, body: await services.workflows.retry(params.workflowId, body) };
+  },
+});

@@ -40,11 +40,13 @@ import { handoutsContract } from "./tasks/handouts.ts";
 import { questionsContract } from "./tasks/questions.ts";
 import { releasesContract } from "./tasks/releases.ts";
 import { requestsContract } from "./tasks/requests.ts";
+import { retriesContract } from "./tasks/retries.ts";
 import { schedulesContract } from "./tasks/schedules.ts";
 import { startTimeoutsContract } from "./tasks/start-timeouts.ts";
 import { suspensionsContract } from "./tasks/suspensions.ts";
 import { tasksContract } from "./tasks/tasks.ts";
 import { versionsContract } from "./tasks/versions.ts";
+import { workflowRetriesContract } from "./tasks/workflow-retries.ts";
 import { workflowsContract } from "./tasks/workflows.ts";
 import { clockStepsContract } from "./upkeep/clock-steps.ts";
 import { dueTasksContract } from "./upkeep/due-tasks.ts";
@@ -98,6 +100,8 @@ export const contracts = [
   schedulesContract,
   dependenciesContract,
   dependencyResultsContract,
+  retriesContract,
+  workflowRetriesContract,
   suspensionsContract,
   questionsContract,
   cancellationContract,

@@ -1,5 +1,6 @@
 import { messageProperties } from "./messages/message-properties.ts";
 import { openSqliteUnderTest } from "./sqlite-under-test.ts";
+import { retryProperties } from "./tasks/retry-properties.ts";
 import { taskProperties } from "./tasks/task-properties.ts";
 
 /** RUNS and SEED replay or deepen a search; fast-check prints the seed and the path of a failure. */
@@ -8,3 +9,4 @@ const seed = process.env.SEED === undefined ? undefined : Number(process.env.SEE
 
 messageProperties(openSqliteUnderTest, runs, seed);
 taskProperties(openSqliteUnderTest, runs, seed);
+retryProperties(openSqliteUnderTest, runs, seed);

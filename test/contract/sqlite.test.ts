@@ -9,7 +9,7 @@ for (const contract of contracts) contract(openSqliteUnderTest);
 /** Reads of a whole table or index that cost nothing that grows, each with its reason. */
 const SCANS: readonly { table: RegExp; statement: RegExp; reason: string }[] = [
   {
-    table: /^ended_(?:dependencies|parents)$/,
+    table: /^(?:ended_dependencies|ended_parents|reopened_tasks)$/,
     statement: /LIMIT \S+$/,
     reason: "a work list, empty but for what the sweep works off",
   },

@@ -27,6 +27,7 @@ export const AUDIT_ACTIONS = [
   "task.completed",
   "task.failed",
   "task.cancelled",
+  "task.reopened",
   "task.unblocked",
   "workflow.created",
   "workflow.cancelled",

@@ -89,11 +89,14 @@ export const REPEATS = {
   // The same answer to the same question.
   "POST /tasks/{taskId}/answer": "idempotent",
   "POST /tasks/{taskId}/cancel": "idempotent",
+  // What is open stays as it is.
+  "POST /tasks/{taskId}/retry": "idempotent",
   "GET /questions": "idempotent",
   "POST /workflows": "workflowId",
   "GET /workflows": "idempotent",
   "GET /workflows/{workflowId}": "idempotent",
   "POST /workflows/{workflowId}/cancel": "idempotent",
+  "POST /workflows/{workflowId}/retry": "idempotent",
   "PUT /schedules/{scheduleId}": "idempotent",
   "GET /schedules": "idempotent",
   "GET /schedules/{scheduleId}": "idempotent",

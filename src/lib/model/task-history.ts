@@ -18,6 +18,7 @@ export const TASK_EVENTS = [
   "completed",
   "failed",
   "cancelled",
+  "reopened",
 ] as const;
 export const taskEventSchema = z.object({
   event: z.enum(TASK_EVENTS),

@@ -219,6 +219,9 @@ export const failTaskSchema = z.strictObject({
 });
 export const cancelTaskSchema = z.strictObject({ reason: noteSchema.optional() });
 export type CancelTask = z.output<typeof cancelTaskSchema>;
+/** Of a task or a workflow; the reason stands in the history. */
+export const retryTaskSchema = z.strictObject({ reason: noteSchema.optional() });
+export type RetryTask = z.output<typeof retryTaskSchema>;
 export type StartTask = z.output<typeof startTaskSchema>;
 export type ProgressTask = z.output<typeof progressTaskSchema>;
 export type CompleteTask = z.output<typeof completeTaskSchema>;

@@ -143,7 +143,7 @@ export const listWorkflowsReplySchema = z.object({
   nextCursor: nextCursorSchema,
 });
 
-/** The reply to `POST /workflows/{workflowId}/cancel`. Running tasks are asked, so the workflow may go on for a while. */
+/** The reply to `POST /workflows/{workflowId}/cancel` (running tasks are asked, so the workflow may go on for a while) and `/retry`. */
 export const workflowReplySchema = workflowSummarySchema.pick({ workflowId: true, status: true, counts: true });
 export type WorkflowReply = z.output<typeof workflowReplySchema>;
 

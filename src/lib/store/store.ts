@@ -259,6 +259,11 @@ export interface Store extends ScheduleStore {
   listQuestions(query: Page & { agentId?: string | undefined }): Promise<Paged<QuestionOfTask>>;
   /** @throws TASK_NOT_FOUND, TASK_ENDED */
   cancelTask(taskId: string, reason: string | undefined): Promise<TaskReply>;
+  /**
+   * Re-opens a task that failed or was cancelled, and what ended because of it (100 in the call, the sweep goes on). An open one: as it
+   * is. @throws TASK_NOT_FOUND, TASK_ENDED (completed, archived, expired; what waited for its failure has begun; what it waits for failed)
+   */
+  retryTask(taskId: string, reason: string | undefined): Promise<TaskReply>;
 
   // workflows -------------------------------------------------------------------------------------------------------
   /**
@@ -272,6 +277,8 @@ export interface Store extends ScheduleStore {
   listWorkflows(query: ListWorkflows): Promise<Paged<WorkflowSummary>>;
   /** Cancels its open tasks together; running ones are asked. Again: the same. @throws NOT_FOUND, TASK_ENDED */
   cancelWorkflow(workflowId: string, reason: string | undefined): Promise<Workflow>;
+  /** Re-opens all of its tasks that failed or were cancelled by a call. None, but some are open: as it is. @throws NOT_FOUND, TASK_ENDED as retryTask */
+  retryWorkflow(workflowId: string, reason: string | undefined): Promise<Workflow>;
   /** Whether the agent has made it. */
   ownsWorkflow(agentId: string, workflowId: string): Promise<boolean>;
 

@@ -66,6 +66,7 @@ export const IDS = {
   suspendTask: attempt,
   answerQuestion: (taskId, { agentId }) => ({ ...agent(agentId), ...task(taskId) }),
   cancelTask: task,
+  retryTask: task,
   createWorkflow: ({ supervisor, workflowId, tasks }) => ({
     ...agent(supervisor),
     ...workflow(workflowId),
@@ -73,6 +74,7 @@ export const IDS = {
   }),
   getWorkflow: workflow,
   cancelWorkflow: workflow,
+  retryWorkflow: workflow,
   putSchedule: ({ supervisor, scheduleId }) => ({ ...agent(supervisor), ...schedule(scheduleId) }),
   getSchedule: schedule,
   deleteSchedule: schedule,

@@ -136,6 +136,7 @@ export const ASKS: Readonly<Record<string, AskFor>> = {
     return { params: { taskId }, body: { agentId: owner.agentId, questionId, answer: MARK } };
   },
   "POST /tasks/{taskId}/cancel": async (world, owner) => ({ ...(await ofTask(world, owner)), body: { reason: MARK } }),
+  "POST /tasks/{taskId}/retry": async (world, owner) => ({ ...(await ofTask(world, owner)), body: { reason: MARK } }),
   "GET /questions": async (world, owner) => {
     await world.questionTo(owner);
     return { query: { agentId: owner.agentId } };
@@ -152,6 +153,10 @@ export const ASKS: Readonly<Record<string, AskFor>> = {
   },
   "GET /workflows/{workflowId}": async (world, owner) => ({ params: { workflowId: await world.workflowOf(owner) } }),
   "POST /workflows/{workflowId}/cancel": async (world, owner) => ({
+    params: { workflowId: await world.workflowOf(owner) },
+    body: { reason: MARK },
+  }),
+  "POST /workflows/{workflowId}/retry": async (world, owner) => ({
     params: { workflowId: await world.workflowOf(owner) },
     body: { reason: MARK },
   }),

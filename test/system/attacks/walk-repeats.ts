@@ -185,6 +185,7 @@ export const REPEATS: Readonly<Record<string, string | Repeats>> = {
     return cases;
   },
   "POST /tasks/{taskId}/cancel": ONLY_STATE,
+  "POST /tasks/{taskId}/retry": ONLY_STATE,
   "POST /workflows": async (world) => {
     const lead = await world.agent("supervisor");
     const tasks = [{ ref: "one", taskType: "walk" }];
@@ -193,6 +194,7 @@ export const REPEATS: Readonly<Record<string, string | Repeats>> = {
     return [{ says: "a deregistered supervisor", by: lead, asked, meanwhile, code: "AGENT_DEREGISTERED" }];
   },
   "POST /workflows/{workflowId}/cancel": ONLY_STATE,
+  "POST /workflows/{workflowId}/retry": ONLY_STATE,
   "PUT /schedules/{scheduleId}": OWN_NAME,
   "DELETE /schedules/{scheduleId}": ONLY_STATE,
   "POST /schedules/{scheduleId}/trigger": ONLY_STATE,

@@ -499,8 +499,10 @@ const tasks: Pick<
   | "suspendTask"
   | "answerQuestion"
   | "cancelTask"
+  | "retryTask"
   | "createWorkflow"
   | "cancelWorkflow"
+  | "retryWorkflow"
 > = {
   assignTask: {
     async arrange(scene) {
@@ -568,6 +570,21 @@ const tasks: Pick<
     async arrange(scene) {
       const { workflowId } = await flow(scene);
       return () => scene.store.cancelWorkflow(workflowId, "no longer needed");
+    },
+  },
+  retryWorkflow: {
+    async arrange(scene) {
+      const { workflowId } = await flow(scene);
+      await scene.store.cancelWorkflow(workflowId, "no longer needed");
+      return () => scene.store.retryWorkflow(workflowId, "needed again é ✓");
+    },
+  },
+  retryTask: {
+    async arrange(scene) {
+      const { held, supervisor } = await assigned(scene);
+      await scene.submit(supervisor, { dependsOn: [held.taskId] });
+      await scene.fail(held, { retryable: false });
+      return () => scene.store.retryTask(held.taskId, 'again é ✓ "\\\n');
     },
   },
   cancelTask: {

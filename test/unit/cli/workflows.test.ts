@@ -66,6 +66,11 @@ describe("workflows on the command line", () => {
     expect((await run(["list", "--status", "running"])).out).toMatch(/^r-1 +lead +running +1 +0 +4 +/m);
     expect((await run(["cancel", "r-1", "--reason", "no"])).out).toMatch(/^status +cancelled$/m);
     expect(JSON.parse((await run(["show", "r-1", "--json"])).out)).toMatchObject({ counts: { cancelled: 4 } });
+    expect((await run(["retry", "r-1", "--reason", "after all"])).out).toMatch(/^status +running$/m);
+    expect(JSON.parse((await run(["show", "r-1", "--json"])).out)).toMatchObject({
+      counts: { completed: 1, cancelled: 0 },
+    });
+    expect((await run(["cancel", "r-1"])).out).toMatch(/^status +cancelled$/m);
   });
 
   it("wait for the end, which is the exit code", async () => {

@@ -119,6 +119,8 @@ describe("Supervisor", () => {
     await expect(supervisor.waitForWorkflow("no-such-workflow")).rejects.toMatchObject({ code: "NOT_FOUND" });
     const second = await supervisor.createWorkflow({ tasks: [{ ...work, ref: "one" }] });
     expect(await supervisor.cancelWorkflow(second.workflowId, "no")).toMatchObject({ status: "cancelled" });
+    expect(await supervisor.retryWorkflow(second.workflowId, "yes")).toMatchObject({ status: "running" });
+    expect(await supervisor.cancelWorkflow(second.workflowId, "no")).toMatchObject({ status: "cancelled" });
     const open = await supervisor.createWorkflow({ tasks: [{ ...work, ref: "one" }] });
     const waiting = expect(supervisor.waitForWorkflow(open.workflowId)).rejects.toMatchObject({ name: "AbortError" });
     await supervisor.stop();

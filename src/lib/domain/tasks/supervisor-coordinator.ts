@@ -19,6 +19,7 @@ import {
   listAssignmentsQuerySchema,
   listTasksQuerySchema,
   progressTaskSchema,
+  retryTaskSchema,
   startTaskSchema,
   type Task,
   type TaskReply,
@@ -198,6 +199,12 @@ export class SupervisorCoordinator {
   async cancel(taskId: string, input: z.input<typeof cancelTaskSchema> = {}): Promise<TaskReply> {
     const { reason } = parse(cancelTaskSchema, input);
     return this.#change(taskId, (id) => this.#store.cancelTask(id, reason));
+  }
+
+  /** Re-opens a task that failed or was cancelled, and what ended because of it. @throws TASK_NOT_FOUND, TASK_ENDED */
+  async retry(taskId: string, input: z.input<typeof retryTaskSchema> = {}): Promise<TaskReply> {
+    const { reason } = parse(retryTaskSchema, input);
+    return this.#change(taskId, (id) => this.#store.retryTask(id, reason));
   }
 
   /** Who waits for the task looks at once, also after a change whose answer was lost. */

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { IdempotencyMismatch, type SendOptions, scopedKey } from "../../base/idempotency.ts";
 import { newId } from "../../model/ids.ts";
 import { parse } from "../../model/parse.ts";
-import { type CancelTask, cancelTaskSchema } from "../../model/task.ts";
+import { type CancelTask, cancelTaskSchema, type RetryTask, retryTaskSchema } from "../../model/task.ts";
 import { idSchema } from "../../model/values.ts";
 import {
   type CreateWorkflow,
@@ -140,6 +140,13 @@ export class Workflows {
   async cancel(workflowId: string, input: z.input<typeof cancelTaskSchema> = {}): Promise<WorkflowReply> {
     const { reason }: CancelTask = parse(cancelTaskSchema, input);
     const { status, counts } = await this.#store.cancelWorkflow(parse(idSchema, workflowId, "workflow id"), reason);
+    return { workflowId, status, counts };
+  }
+
+  /** Re-opens what failed or was cancelled by a call, and what ended because of it. @throws NOT_FOUND, TASK_ENDED */
+  async retry(workflowId: string, input: z.input<typeof retryTaskSchema> = {}): Promise<WorkflowReply> {
+    const { reason }: RetryTask = parse(retryTaskSchema, input);
+    const { status, counts } = await this.#store.retryWorkflow(parse(idSchema, workflowId, "workflow id"), reason);
     return { workflowId, status, counts };
   }
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { cancelTaskSchema } from "../task.ts";
+import { cancelTaskSchema, retryTaskSchema } from "../task.ts";
 import { idSchema } from "../values.ts";
 import {
   createWorkflowReplySchema,
@@ -33,6 +33,12 @@ export const WORKFLOWS = {
     params: workflowParams,
     query: undefined,
     body: cancelTaskSchema,
+    reply: workflowReplySchema,
+  },
+  "POST /workflows/{workflowId}/retry": {
+    params: workflowParams,
+    query: undefined,
+    body: retryTaskSchema,
     reply: workflowReplySchema,
   },
 } as const satisfies Readonly<Record<string, OperationShape>>;

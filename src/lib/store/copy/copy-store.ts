@@ -152,7 +152,7 @@ function refuseWaiting(source: CopySource): void {
   const waiting = source.waitingTasks();
   if (waiting === 0) return;
   throw new CopyError(
-    `${source.name} has ${waiting} open tasks that are gates, belong to workflows, have suspended themselves or expire at a time, which a copy does not carry yet: let them end, or cancel them first`,
+    `${source.name} has ${waiting} open tasks that are gates, belong to workflows, have suspended themselves, expire at a time or were retried a moment ago, which a copy does not carry yet: let them end, or cancel them first`,
   );
 }
 

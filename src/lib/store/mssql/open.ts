@@ -5,6 +5,7 @@ import { channelVerbs } from "../channel-verbs.ts";
 import { credentialVerbs } from "../credential-verbs.ts";
 import { deadLetterVerbs } from "../dead-letter-verbs.ts";
 import { messageTypeVerbs } from "../message-type-verbs.ts";
+import { retryVerbs } from "../retry-verbs.ts";
 import { scheduleVerbs } from "../schedule-verbs.ts";
 import type { Store } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
@@ -27,6 +28,7 @@ import { countOutdated, findOutdated, replaceOutdated } from "./outdated.ts";
 import { poolOf } from "./pool-config.ts";
 import { getQuestion, listQuestions } from "./question-reading.ts";
 import { renewLease } from "./renew-lease.ts";
+import { retryEngine } from "./retries.ts";
 import { scheduleEngine } from "./schedules.ts";
 import { sendMessages } from "./send-messages.ts";
 import { settleMessages } from "./settle-messages.ts";
@@ -71,6 +73,7 @@ export function storeOver(connection: Connection): Store {
     ...bindVerbs(VERBS, (verb: (connection: Connection) => unknown) => verb(connection)),
     ...channelVerbs(channelEngine(connection)),
     ...deadLetterVerbs(deadLetterEngine(connection)),
+    ...retryVerbs({ ...retryEngine(connection), getWorkflow: (workflowId) => getWorkflow(connection, workflowId) }),
     ...messageTypeVerbs(messageTypeEngine(connection)),
     ...scheduleVerbs(scheduleEngine(connection)),
     ...auditVerbs({ ...entryEngine(connection), ...blockEngine(connection) }),

@@ -4,6 +4,7 @@ import { bigint } from "./batch.ts";
 import { cancelOrphans } from "./cancel-task.ts";
 import type { Connection } from "./connection.ts";
 import { procedure } from "./procedures.ts";
+import { reopenLeft } from "./retries.ts";
 import { upkeepStep } from "./upkeep-step.ts";
 
 /** What the sweep does to tasks, in transactions of bounded size. */
@@ -31,7 +32,7 @@ export async function sweepTasks(
     case "orphans":
       return swept({}, { step: (await cancelOrphans(connection)) ? "orphans" : "dependents" });
     case "dependents":
-      return tellDependents(connection);
+      return settleDependents(connection);
     case "demands":
       return handOutDemands(connection, position.after);
     case "named":
@@ -106,6 +107,12 @@ const TELL_DEPENDENTS = upkeepStep<object, { unblocked: number; more: boolean }>
 export async function tellDependents(connection: Connection): Promise<TaskSweep> {
   const { unblocked: tasksUnblocked, more } = await connection.run(TELL_DEPENDENTS, {});
   return swept({ tasksUnblocked }, more ? { step: "dependents" } : { step: "demands", after: 0 });
+}
+
+/** Goes on with tasks that were re-opened first: what ended because of them is open then. */
+async function settleDependents(connection: Connection): Promise<TaskSweep> {
+  if (await reopenLeft(connection)) return swept({}, { step: "dependents" });
+  return tellDependents(connection);
 }
 
 export const HANDOUTS_PER_BATCH = 100;

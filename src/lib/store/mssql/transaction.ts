@@ -27,6 +27,7 @@ export const LOCK_ORDER: readonly (readonly string[])[] = [
     "task_dependencies",
     "ended_dependencies",
     "ended_parents",
+    "reopened_tasks",
     "task_events",
     "task_suspensions",
     "task_values",

@@ -37,6 +37,7 @@ export const AUDIT_DETAILS: Readonly<Record<AuditAction, Members | null>> = {
   "task.completed": OF_TASK,
   "task.failed": OF_TASK,
   "task.cancelled": OF_TASK,
+  "task.reopened": OF_TASK,
   "task.unblocked": OF_TASK,
   "workflow.created": { tasks: "number" },
   "workflow.cancelled": { tasks: "number" },

@@ -72,8 +72,8 @@ function keyVersions(database: DatabaseSync): string[] {
 const LEASED = "SELECT count(*) AS live FROM messages WHERE status = 'leased' AND lease_expires_at > ?";
 const HELD = `SELECT count(*) AS live FROM tasks WHERE status IN (${sqlWords(LIVE_STATUSES)}) AND deadline_at > ?`;
 
-const WAITING = `SELECT count(*) AS waiting FROM tasks
-  WHERE ended_at IS NULL AND (gate = 1 OR suspensions > 0 OR expires_at IS NOT NULL OR workflow_no IS NOT NULL)`;
+const WAITING = `SELECT (SELECT count(*) FROM reopened_tasks) + (SELECT count(*) FROM tasks
+  WHERE ended_at IS NULL AND (gate = 1 OR suspensions > 0 OR expires_at IS NOT NULL OR workflow_no IS NOT NULL)) AS waiting`;
 
 /** A lease or deadline that has passed is nobody's: the sweep of the target takes it back as that of this one would have. */
 function liveLeases(database: DatabaseSync, now: number): { messages: number; tasks: number } {

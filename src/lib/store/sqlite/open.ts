@@ -6,6 +6,7 @@ import { channelVerbs } from "../channel-verbs.ts";
 import { credentialVerbs } from "../credential-verbs.ts";
 import { deadLetterVerbs } from "../dead-letter-verbs.ts";
 import { messageTypeVerbs } from "../message-type-verbs.ts";
+import { retryVerbs } from "../retry-verbs.ts";
 import { scheduleVerbs } from "../schedule-verbs.ts";
 import type { Store, StoreSettings } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
@@ -27,6 +28,7 @@ import { findDeliverable, getMessage, peekMessages, relationToMessage } from "./
 import { countOutdated, findOutdated, replaceOutdated } from "./outdated.ts";
 import { getQuestion, listQuestions } from "./question-reading.ts";
 import { renewLease } from "./renew-lease.ts";
+import { retryEngine } from "./retries.ts";
 import { scheduleEngine } from "./schedules.ts";
 import { sendMessages } from "./send-messages.ts";
 import { settleMessages } from "./settle-messages.ts";
@@ -74,6 +76,7 @@ export function openSqliteStore({ file, settings, clock, onFault }: SqliteStoreO
     ...writingVerbs(connection),
     ...channelVerbs(channelEngine(connection)),
     ...deadLetterVerbs(deadLetterEngine(connection)),
+    ...retryVerbs(retryEngine(connection)),
     ...messageTypeVerbs(messageTypeEngine(connection)),
     ...scheduleVerbs(scheduleEngine(connection)),
     ...auditVerbs({ ...entryEngine(connection), ...blockEngine(connection) }),

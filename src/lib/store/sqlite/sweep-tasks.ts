@@ -8,6 +8,7 @@ import { cancelOrphans, leaveChildren } from "./cancel-task.ts";
 import { settleDependents, settleLeft } from "./dependencies.ts";
 import { handOut } from "./hand-out.ts";
 import { releaseOf } from "./release-tasks.ts";
+import { reopenLeft } from "./retries.ts";
 import { afterAttempt, endAttempt, endTask, fateOf, type Loss, meetFate } from "./task-endings.ts";
 import { isLive, TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
@@ -150,11 +151,12 @@ function endQuestions(transaction: Transaction): TaskSweep {
   return swept({ questionsTimedOut: done }, { step: more ? "questions" : "orphans" });
 }
 
-/** Works off the dependents that calls have left; handing out what that unblocks is the next step. */
+/** Works off the dependents that calls have left, of tasks that were re-opened first; handing out what that unblocks is the next step. */
 function tellDependents(transaction: Transaction): TaskSweep {
+  const reopened = reopenLeft(transaction);
   const { unblocked, more } = settleLeft(transaction);
-  const next: SweepPosition = more ? { step: "dependents" } : { step: "demands", after: 0 };
-  return swept({ tasksUnblocked: unblocked.length }, next);
+  const next: SweepPosition = more || reopened.more ? { step: "dependents" } : { step: "demands", after: 0 };
+  return swept({ tasksUnblocked: unblocked.length + reopened.waiting }, next);
 }
 
 /** Demands, or named agents, looked at in one transaction; and tasks handed out in one. */

@@ -150,6 +150,28 @@ export function workflowRoutes(api: () => Api): void {
       expect(await cancel()).toMatchObject({ status: "cancelled", counts: { cancelled: 2 } });
     });
 
+    it("are retried as a whole, and their tasks alone", async () => {
+      const { work, create, end } = await scene(api());
+      const { workflowId, taskIds } = await create([
+        { ...work, ref: "a" },
+        { ...work, ref: "b", dependsOn: ["a"] },
+      ]);
+      const [a = "", b = ""] = [taskIds.a, taskIds.b];
+      const retry = () => api().ok("POST /workflows/{workflowId}/retry", { workflowId }, { body: { reason: "again" } });
+      await end(a, "fail", { error: "broken", retryable: false });
+      expectProblem(await api().call("POST /tasks/{taskId}/retry", { taskId: b }, { body: {} }), "TASK_ENDED");
+      expect(await retry()).toMatchObject({ workflowId, status: "running", counts: { failed: 0, blocked: 1 } });
+      expect(await retry()).toMatchObject({ status: "running" });
+      const task = await api().ok("GET /tasks/{taskId}", { taskId: a });
+      expect(task).toMatchObject({ status: "assigned", attempt: 2 });
+      const open = await api().ok("POST /tasks/{taskId}/retry", { taskId: a }, { body: {} });
+      expect(open).toMatchObject({ taskId: a, status: "assigned", cancelRequested: false });
+      expectProblem(
+        await api().call("POST /workflows/{workflowId}/retry", { workflowId: api().id("none") }, { body: {} }),
+        "NOT_FOUND",
+      );
+    });
+
     it("name the cycle that they refuse, unknown and double refs, and create nothing", async () => {
       const { supervisor, work, refuse } = await scene(api());
       const cycle = await refuse(

@@ -28,6 +28,7 @@ SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.expires_at IS NOT NULL AND
 SELECT TOP (1) @tasks = 1 FROM dbo.task_questions AS q WHERE q.state = 'open' AND q.expires_at IS NOT NULL AND q.expires_at <= @now;
 SELECT TOP (1) @tasks = 1 FROM dbo.ended_dependencies;
 SELECT TOP (1) @tasks = 1 FROM dbo.ended_parents;
+SELECT TOP (1) @tasks = 1 FROM dbo.reopened_tasks;
 SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status = 'pending' AND t.assign_to_no IS NULL;
 SELECT TOP (1) @tasks = 1 FROM dbo.tasks AS t WHERE t.status = 'pending' AND t.assign_to_no IS NOT NULL;
 SELECT TOP (1) @audit = 1 FROM audit.entries AS e
