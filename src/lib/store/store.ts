@@ -251,25 +251,17 @@ export interface Store extends ScheduleStore {
    * question), ALREADY_ANSWERED, TASK_ENDED, AGENT_NOT_FOUND, AGENT_DEREGISTERED
    */
   answerQuestion(taskId: string, answer: NewAnswer): Promise<AnswerReply>;
-  /**
-   * A question of a task, open or not, with the contents of the newest alone. @throws TASK_NOT_FOUND, NOT_FOUND (also of an archived task)
-   */
+  /** A question of a task, open or not, with the contents of the newest alone. @throws TASK_NOT_FOUND, NOT_FOUND (also of an archived task) */
   getQuestion(taskId: string, questionId: string): Promise<QuestionOfTask>;
   /** Open questions that an agent may answer, the oldest first; without an agent all. */
   listQuestions(query: Page & { agentId?: string | undefined }): Promise<Paged<QuestionOfTask>>;
   /** @throws TASK_NOT_FOUND, TASK_ENDED */
   cancelTask(taskId: string, reason: string | undefined): Promise<TaskReply>;
-  /**
-   * Re-opens a task that failed or was cancelled, and what ended because of it (100 in the call, the sweep goes on). An open one: as it
-   * is. @throws TASK_NOT_FOUND, TASK_ENDED (completed, archived, expired; what waited for its failure has begun; what it waits for failed)
-   */
+  /** Re-opens a failed or cancelled task and what ended because of it; an open one stays as it is. @throws TASK_NOT_FOUND, TASK_ENDED */
   retryTask(taskId: string, reason: string | undefined): Promise<TaskReply>;
 
   // workflows -------------------------------------------------------------------------------------------------------
-  /**
-   * Creates all of its tasks or none, waiting, then hands out. The same again: the first reply. @throws as assignTask, ID_TAKEN and
-   * IDEMPOTENCY_MISMATCH of the workflow, too
-   */
+  /** All of its tasks or none, waiting, then hands out. Again: the first reply. @throws as assignTask, of the workflow, too */
   createWorkflow(workflow: NewWorkflow): Promise<CreateWorkflowReply & { duplicate: boolean }>;
   /** @throws NOT_FOUND (also once its last task is archived) */
   getWorkflow(workflowId: string): Promise<Workflow>;
@@ -277,7 +269,7 @@ export interface Store extends ScheduleStore {
   listWorkflows(query: ListWorkflows): Promise<Paged<WorkflowSummary>>;
   /** Cancels its open tasks together; running ones are asked. Again: the same. @throws NOT_FOUND, TASK_ENDED */
   cancelWorkflow(workflowId: string, reason: string | undefined): Promise<Workflow>;
-  /** Re-opens all of its tasks that failed or were cancelled by a call. None, but some are open: as it is. @throws NOT_FOUND, TASK_ENDED as retryTask */
+  /** The same of all its tasks that failed or were cancelled by a call. @throws NOT_FOUND, TASK_ENDED */
   retryWorkflow(workflowId: string, reason: string | undefined): Promise<Workflow>;
   /** Whether the agent has made it. */
   ownsWorkflow(agentId: string, workflowId: string): Promise<boolean>;

@@ -26,6 +26,36 @@ export function childrenContract(open: StoreFactory): void {
       else await scene.fail(held, { retryable: false });
     }
 
+    it("are retried as long as their parent waits for them", async () => {
+      const { scene, held } = await begin();
+      const { taskIds = [] } = await divide(scene, held, parts(2));
+      const [one = "", two = ""] = taskIds;
+      await finish(scene, one, "fail");
+      await scene.store.retryTask(one, undefined);
+      await finish(scene, two);
+      expect((await scene.look(held.taskId)).status).toBe("blocked");
+      await finish(scene, one, "fail");
+      expect(await scene.look(held.taskId)).toMatchObject({ status: "assigned", attempt: 2 });
+      expect(await caught(scene.store.retryTask(one, undefined))).toBe("TASK_ENDED");
+    });
+
+    it("stay as they are when their parent, cancelled while it waited, is retried", async () => {
+      const { scene, worker, held } = await begin();
+      const { taskIds = [] } = await divide(scene, held, parts(1), 7);
+      const [child = ""] = taskIds;
+      await scene.store.cancelTask(held.taskId, undefined);
+      await scene.store.sweep();
+      expect(await scene.look(child)).toMatchObject({ status: "cancelled", error: "PARENT_ENDED" });
+      expect(await caught(scene.store.retryTask(child, undefined))).toBe("TASK_ENDED");
+      await scene.receive(worker, { types: ["task_assignment"] });
+      await scene.store.retryTask(held.taskId, undefined);
+      const message = only(await scene.receive(worker, { types: ["task_assignment"] }));
+      expect(message.payload).toMatchObject({
+        attempt: 2,
+        resume: { reason: "children_ended", checkpoint: 7 },
+      });
+    });
+
     it("are created with the suspension, and their last end wakes it", async () => {
       const { scene, supervisor, worker, held } = await begin();
       const reply = await divide(scene, held, parts(3), 7);

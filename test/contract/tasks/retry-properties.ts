@@ -39,7 +39,7 @@ export function retryProperties(open: StoreFactory, numRuns: number, seed?: numb
         ),
         seed === undefined ? { numRuns } : { numRuns, seed },
       );
-    });
+    }, 600_000);
   });
 }
 

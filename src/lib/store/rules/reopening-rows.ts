@@ -17,6 +17,8 @@ export interface RetriedTask {
   deadline_at: number | null;
   expires_at: number | null;
   workflow_no: number | null;
+  /** 1: its parent does not wait for it any more. */
+  left_behind: number;
   error: string | null;
   /** The task whose end has ended this one; its own id: nothing opens it again but a retry of itself. */
   because_of: string | null;

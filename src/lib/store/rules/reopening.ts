@@ -53,7 +53,8 @@ export class Reopening {
   }
 
   /** Why the task cannot go on if it were open; undefined: it can. */
-  obstacle({ task_id: taskId, expires_at: expiresAt }: RetriedTask): string | undefined {
+  obstacle({ task_id: taskId, expires_at: expiresAt, left_behind: leftBehind }: RetriedTask): string | undefined {
+    if (leftBehind === 1) return "its parent has gone on without it";
     if (expiresAt !== null && expiresAt <= this.#now) return "its expiresAt has passed";
     const begun = this.#seen.told(taskId).find(wentOn);
     return begun && `task ${begun.task_id}, which waited for the failure of ${taskId}, has begun`;
@@ -113,7 +114,8 @@ export class Reopening {
     if (lost !== undefined) return lost.depends_on === cause ? task.task_id : lost.depends_on;
     const why = this.obstacle(task);
     if (why === undefined) return undefined;
-    if (task.expires_at === null || task.expires_at > this.#now) refuse?.(task, why);
+    const own = task.left_behind === 1 || (task.expires_at !== null && task.expires_at <= this.#now);
+    if (!own) refuse?.(task, why);
     return task.task_id;
   }
 

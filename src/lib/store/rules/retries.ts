@@ -93,7 +93,6 @@ function reopened({ roots, reason, seen, now, actor, budget }: Roots): Reopened 
     throw taskNotRetried(taskId, why);
   };
   for (const task of roots) {
-    // (A task whose parent has resumed without it is refused here, too, once there are children.)
     const why = reopening.obstacle(task);
     if (why !== undefined) refuse(task, why);
     const lost = reopening.lost(task);

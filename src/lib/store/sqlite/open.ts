@@ -76,7 +76,10 @@ export function openSqliteStore({ file, settings, clock, onFault }: SqliteStoreO
     ...writingVerbs(connection),
     ...channelVerbs(channelEngine(connection)),
     ...deadLetterVerbs(deadLetterEngine(connection)),
-    ...retryVerbs(retryEngine(connection)),
+    ...retryVerbs({
+      ...retryEngine(connection),
+      getWorkflow: async (workflowId) => connection.read((transaction) => getWorkflow(transaction, workflowId)),
+    }),
     ...messageTypeVerbs(messageTypeEngine(connection)),
     ...scheduleVerbs(scheduleEngine(connection)),
     ...auditVerbs({ ...entryEngine(connection), ...blockEngine(connection) }),

@@ -2,6 +2,7 @@ import { DEPENDENTS_PER_CALL } from "../../model/limits.ts";
 import type { TaskStatus } from "../../model/task.ts";
 import type { WorkflowStatus } from "../../model/workflow.ts";
 import type { RetryAsk, RetryEngine } from "../retry-verbs.ts";
+import { CHILD_PLACES } from "../rules/children.ts";
 import type { Reopened, ReopenedRow, RetriedDependency, RetriedTask, ToldDependent } from "../rules/reopening-rows.ts";
 import { decideLeft, type SeenRetry } from "../rules/retries.ts";
 import { statusOfArchived } from "./archived-tasks.ts";
@@ -38,7 +39,9 @@ const ANY_LEFT = "SELECT 1 FROM reopened_tasks LIMIT 1";
 const LEFT = `SELECT task_id FROM reopened_tasks ORDER BY task_id LIMIT ${DEPENDENTS_PER_CALL}`;
 
 const COLUMNS = `t.task_no, t.task_id, t.status, t.attempt, t.version, t.gate, t.cancel_requested, t.expires_at, t.workflow_no,
-  o.error, o.because_of, CASE WHEN t.status = 'assigned' OR t.status = 'running' THEN t.deadline_at END AS deadline_at`;
+  o.error, o.because_of, CASE WHEN t.parent_no IS NULL THEN 0 WHEN EXISTS (SELECT 1 FROM tasks p JOIN task_dependencies d ON d.task_no = p.task_no
+    WHERE p.task_no = t.parent_no AND p.status = 'blocked' AND d.depends_on = t.task_id AND d.position >= p.suspensions * ${CHILD_PLACES})
+    THEN 0 ELSE 1 END AS left_behind, CASE WHEN t.status = 'assigned' OR t.status = 'running' THEN t.deadline_at END AS deadline_at`;
 const TASKS = "FROM tasks t LEFT JOIN task_outcomes o ON o.task_no = t.task_no";
 const BY_ID = `SELECT ${COLUMNS} ${TASKS} WHERE t.task_id = ?`;
 const OF_WORKFLOW = `SELECT ${COLUMNS} ${TASKS} WHERE t.workflow_no = ? AND t.status IN ('failed', 'cancelled') ORDER BY t.task_no`;
@@ -134,8 +137,10 @@ function write(transaction: Transaction, change: Reopened, waiting: TaskRow[]): 
 }
 
 const CLEAR = "DELETE FROM task_outcomes WHERE task_no = ?";
-/** One that was cancelled while it waited goes on from its checkpoint. */
-const WAKE = "UPDATE task_suspensions SET resumed_by = 'time' WHERE task_no = ? AND resumed_by IS NULL";
+/** One that was cancelled while it waited goes on from its checkpoint, and with the children that it waited for. */
+const WAKE = `UPDATE task_suspensions SET resumed_by = iif(EXISTS (SELECT 1 FROM task_dependencies d
+    WHERE d.task_no = ?1 AND d.position >= ?2), 'children_ended', 'time') WHERE task_no = ?1 AND resumed_by IS NULL`;
+const NO_ORPHANS = "DELETE FROM ended_parents WHERE task_no = ?";
 const ASK_ANEW = `UPDATE task_questions SET state = 'waiting', asked_version = 0, asked_at = NULL, expires_at = NULL, answer_hash = NULL,
   answered_by = NULL, answered_at = NULL WHERE task_no = ? AND attempt = 0`;
 
@@ -154,7 +159,8 @@ function reopen(transaction: Transaction, task: TaskRow, { becomes, unmet, actor
     ended_at: null,
   });
   transaction.run(CLEAR, task.task_no);
-  if (task.suspensions > 0) transaction.run(WAKE, task.task_no);
+  if (task.suspensions > 0) transaction.run(WAKE, task.task_no, task.suspensions * CHILD_PLACES);
+  if (task.suspensions > 0) transaction.run(NO_ORPHANS, task.task_no);
   addEvent(transaction, task, "reopened", { actor, detail });
   if (task.gate === 0) return;
   transaction.run(ASK_ANEW, task.task_no);

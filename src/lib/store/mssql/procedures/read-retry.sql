@@ -32,6 +32,9 @@ BEGIN
   SET @generation = @generation + 1;
 END;
 SELECT t.task_no, t.task_id, t.status, t.attempt, t.version, CAST(t.gate AS int) AS gate, CAST(t.cancel_requested AS int) AS cancel_requested, t.expires_at, t.workflow_no, o.error, o.because_of,
+  CASE WHEN t.parent_no IS NULL THEN 0 WHEN EXISTS (SELECT 1 FROM dbo.tasks AS p JOIN dbo.task_dependencies AS d ON d.task_no = p.task_no
+    WHERE p.task_no = t.parent_no AND p.status = 'blocked' AND d.depends_on = t.task_id AND d.position >= p.suspensions * 1000 /* CHILD_PLACES */)
+    THEN 0 ELSE 1 END AS left_behind,
   CASE WHEN t.status IN ('assigned', 'running') THEN t.deadline_at END AS deadline_at, s.generation
 FROM @seen AS s JOIN dbo.tasks AS t ON t.task_no = s.task_no LEFT JOIN dbo.task_outcomes AS o ON o.task_no = t.task_no
 ORDER BY s.generation, t.task_no;

@@ -71,9 +71,13 @@ FROM @retried AS r JOIN dbo.tasks AS t ON t.task_no = r.task_no WHERE r.step = '
 INSERT INTO audit.entries (at, actor, action, subject_kind, subject_id, detail)
 SELECT @now, COALESCE(r.actor, 'system'), 'task.reopened', 'task', t.task_id, CONCAT('{"attempt":', t.attempt, '}')
 FROM @retried AS r JOIN dbo.tasks AS t ON t.task_no = r.task_no WHERE r.step = 'reopen' ORDER BY t.task_no;
--- One that was cancelled while it waited goes on from its checkpoint.
-UPDATE u SET resumed_by = 'time'
-FROM @retried AS r JOIN dbo.task_suspensions AS u ON u.task_no = r.task_no WHERE r.step = 'reopen' AND u.resumed_by IS NULL
+-- One that was cancelled while it waited goes on from its checkpoint, and with the children that it waited for.
+UPDATE u SET resumed_by = CASE WHEN EXISTS (SELECT 1 FROM dbo.task_dependencies AS d
+  WHERE d.task_no = r.task_no AND d.position >= t.suspensions * 1000 /* CHILD_PLACES */) THEN 'children_ended' ELSE 'time' END
+FROM @retried AS r JOIN dbo.tasks AS t ON t.task_no = r.task_no JOIN dbo.task_suspensions AS u ON u.task_no = r.task_no
+WHERE r.step = 'reopen' AND u.resumed_by IS NULL
+OPTION (LOOP JOIN, FORCE ORDER);
+DELETE e FROM @retried AS r JOIN dbo.ended_parents AS e ON e.task_no = r.task_no WHERE r.step = 'reopen'
 OPTION (LOOP JOIN, FORCE ORDER);
 -- Gates ask anew.
 UPDATE q SET state = 'waiting', asked_version = 0, asked_at = NULL, expires_at = NULL, answer_hash = NULL, answered_by = NULL, answered_at = NULL
