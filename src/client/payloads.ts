@@ -12,13 +12,18 @@ import type {
 /** Reads the payloads that the switchboard itself writes, by hand: the client carries no schema library. */
 
 /** One attempt at a task, as the worker gets it. */
-export type AssignedTask = Omit<TaskAssignmentPayload, "parameters" | "dependencies"> & {
+export type AssignedTask = Omit<TaskAssignmentPayload, "parameters" | "dependencies" | "resume"> & {
   parameters: JsonValue;
+  /** Of a task that was suspended: what woke it, and what it left for itself. */
+  resume?: AssignedResume;
   /** How the tasks have ended that it depends on, in the order of `dependsOn`; empty where there are none. */
   dependencies: AssignedDependency[];
   /** W3C Trace Context of the assignment. */
   traceparent?: string | undefined;
 };
+
+/** What woke a suspended task; `children` as `dependencies`. */
+export type AssignedResume = Omit<Resume, "children"> & { children?: AssignedDependency[] };
 
 /** How a task has ended that another one depends on. With `truncated`, `client.getTask(taskId)` has its result or error. */
 export type AssignedDependency = Omit<DependencyResult, "result"> & { result?: JsonValue | undefined };
@@ -93,10 +98,11 @@ function isTaskStatus(value: JsonValue | undefined): value is TaskStatus {
   return typeof value === "string" && Object.hasOwn(STATUSES, value);
 }
 
-function readResume(payload: JsonValue): Resume | undefined {
-  const { reason, checkpoint, questionId, answer, answeredBy } = members(payload);
+function readResume(payload: JsonValue): AssignedResume | undefined {
+  const { reason, checkpoint, questionId, answer, answeredBy, children } = members(payload);
   if (reason !== "answered" && reason !== "time" && reason !== "children_ended") return undefined;
-  const resume: Resume = { reason };
+  const resume: AssignedResume = { reason };
+  if (children !== undefined) resume.children = readDependencies(children);
   if (checkpoint !== undefined) resume.checkpoint = checkpoint;
   if (typeof questionId === "string") resume.questionId = questionId;
   if (answer !== undefined) resume.answer = answer;
@@ -109,9 +115,9 @@ export function resumeOf({
   resumedBy,
   checkpoint,
   question,
-}: Pick<Task, "resumedBy" | "checkpoint" | "question">): Resume | undefined {
+}: Pick<Task, "resumedBy" | "checkpoint" | "question">): AssignedResume | undefined {
   if (resumedBy === undefined) return undefined;
-  const resume: Resume = { reason: resumedBy };
+  const resume: AssignedResume = { reason: resumedBy };
   if (checkpoint !== undefined) resume.checkpoint = checkpoint;
   if (resumedBy !== "answered" || question === undefined) return resume;
   const { questionId, answer, answeredBy } = question;

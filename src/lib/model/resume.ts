@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { dependencyResultSchema } from "./dependency-result.ts";
 import { questionIdSchema } from "./question.ts";
 import { idSchema } from "./values.ts";
 
@@ -17,5 +18,7 @@ export const resumeSchema = z.object({
   answer: z.json().optional(),
   /** `system`: nobody answered in time, and the default was taken. */
   answeredBy: idSchema.optional(),
+  /** Of children that have ended, in the order of the call that made them. They share the room of `dependencies`, and come behind them. */
+  children: z.array(dependencyResultSchema).optional(),
 });
 export type Resume = z.output<typeof resumeSchema>;

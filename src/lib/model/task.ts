@@ -1,10 +1,12 @@
 import { z } from "zod";
 import { dependencySchema, dependsOnSchema } from "./dependency.ts";
+import { dependencyResultSchema } from "./dependency-result.ts";
 import { explanationSchema } from "./explanation.ts";
 import { CAPABILITIES_MAX, CHILD_TYPES_MAX, DESCRIPTION_MAX_BYTES, RETRIES_MAX, WAIT_MAX_SECONDS } from "./limits.ts";
 import { PREFIX_MARK } from "./patterns.ts";
 import { askSchema, taskQuestionSchema } from "./question.ts";
 import { resumeReasonSchema, resumeSchema } from "./resume.ts";
+import { taskStatusSchema } from "./task-status.ts";
 import {
   attemptSchema,
   capabilitySchema,
@@ -22,21 +24,10 @@ import {
 } from "./values.ts";
 import { writtenDecimal, writtenWhole } from "./written-number.ts";
 
-/** The vocabulary of tasks: assignment, progress, results, explanations. */
+export { type DependencyResult, dependencyResultSchema } from "./dependency-result.ts";
+export { TASK_STATUSES, type TaskStatus, taskStatusSchema } from "./task-status.ts";
 
-/** blocked → pending → assigned → running → completed | failed | cancelled; running ⇄ input_required, while a question is open */
-export const TASK_STATUSES = [
-  "blocked",
-  "pending",
-  "assigned",
-  "running",
-  "input_required",
-  "completed",
-  "failed",
-  "cancelled",
-] as const;
-export const taskStatusSchema = z.enum(TASK_STATUSES);
-export type TaskStatus = z.infer<typeof taskStatusSchema>;
+/** The vocabulary of tasks: assignment, progress, results, explanations. */
 
 /** What a task is to an agent: assigned by it, assigned to it, or what a task in its hands, assigned or running, depends on. */
 export type TaskRelation = "assigned_by" | "assigned_to" | "needed_by";
@@ -262,19 +253,6 @@ export const listAssignmentsReplySchema = z.object({
   nextCursor: nextCursorSchema,
 });
 
-/** How a task has ended that another one depends on, and with what. */
-export const dependencyResultSchema = z.object({
-  /** Its name in the workflow that both are tasks of. */
-  ref: idSchema.optional(),
-  taskId: idSchema,
-  /** That of a task which has ended, unless it has been retried since. */
-  status: taskStatusSchema,
-  result: z.json().optional(),
-  error: z.string().optional(),
-  /** True: it has a result or an error that is not told here, mostly for want of room. `GET /tasks/{taskId}` has it. */
-  truncated: z.boolean().optional(),
-});
-export type DependencyResult = z.infer<typeof dependencyResultSchema>;
 /** `GET /tasks/{taskId}/dependencies`, in the order of `dependsOn`. */
 export const taskDependenciesReplySchema = z.object({ dependencies: z.array(dependencyResultSchema) });
 

@@ -1,16 +1,17 @@
 import type { JsonValue } from "../model/json.ts";
 import { BROUGHT_RESULTS_MAX_BYTES } from "../model/limits.ts";
 import type { DependencyResult, TaskStatus } from "../model/task.ts";
+import { CHILD_PLACES } from "./rules/children.ts";
 import type { StoredDependency } from "./stored-values.ts";
 
 /** What is told of the tasks that a task depends on: the same whichever engine keeps the rows. */
 
 /** A dependency as an engine reads it. `result` and `error`: of a task that has ended. */
 export interface DependencyRow {
-  /** In `dependsOn`. */
+  /** In `dependsOn`; of children from CHILD_PLACES on. */
   position: number;
   task_id: string;
-  /** In the workflow of both. */
+  /** In the workflow of both, or among the children. */
   ref: string | null;
   status: TaskStatus;
   /** JSON text. */
@@ -61,6 +62,7 @@ export function buildDependencies(rows: readonly DependencyRow[], room: ResultRo
 function buildDependency(row: DependencyRow, room: ResultRoom): StoredDependency {
   const dependency: StoredDependency = { taskId: row.task_id, status: row.status };
   if (row.ref !== null) dependency.ref = row.ref;
+  if (row.position >= CHILD_PLACES) dependency.child = true;
   if (row.left_out === 1) room.close();
   const bytes = Buffer.byteLength(row.result ?? "") + Buffer.byteLength(row.error ?? "");
   if (row.left_out === 1 || !room.take(bytes)) return { ...dependency, truncated: true };
@@ -71,6 +73,6 @@ function buildDependency(row: DependencyRow, room: ResultRoom): StoredDependency
 }
 
 /** As its reader sees it, but for a result that is encrypted. */
-export function shownDependency({ keyVersion: _, ...dependency }: StoredDependency): DependencyResult {
+export function shownDependency({ keyVersion: _, child: __, ...dependency }: StoredDependency): DependencyResult {
   return dependency;
 }

@@ -117,14 +117,18 @@ export function tellsOfDependencies(payload: string): boolean {
   return payload.includes('"dependencies":[');
 }
 
-/** The payload with the dependencies; without them, where they are not to be told. */
+/** The payload with the dependencies, and with the children in `resume`; without them, where they are not to be told. */
 export function joinDependencies(
   payload: { [key: string]: JsonValue },
   dependencies: readonly StoredDependency[] | undefined,
 ): { payload: { [key: string]: JsonValue }; dependencyKeys?: ReadonlyMap<string, string> } {
   const { dependencies: _, ...rest } = payload;
   if (dependencies === undefined) return { payload: rest };
-  const joined = { payload: { ...rest, dependencies: dependencies.map(shownDependency) } };
+  const told = (child: boolean) => dependencies.filter((one) => (one.child === true) === child).map(shownDependency);
+  const [others, children] = [told(false), told(true)];
+  const more: { [key: string]: JsonValue } = others.length === 0 ? {} : { dependencies: others };
+  if (children.length > 0) more.resume = { ...(rest.resume as { [key: string]: JsonValue }), children };
+  const joined = { payload: { ...rest, ...more } };
   const keys = new Map<string, string>();
   for (const { taskId, keyVersion } of dependencies) if (keyVersion !== undefined) keys.set(taskId, keyVersion);
   return keys.size === 0 ? joined : { ...joined, dependencyKeys: keys };

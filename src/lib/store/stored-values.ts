@@ -79,8 +79,8 @@ export type StoredTask = Omit<Task, "question" | "checkpoint"> &
     checkpoint?: Sealed;
   };
 
-/** `keyVersion` is of the result. */
-export type StoredDependency = DependencyResult & Encrypted;
+/** `keyVersion` is of the result. `child`: the task has made it by its last suspension. */
+export type StoredDependency = DependencyResult & Encrypted & { child?: true };
 
 /** Times in milliseconds since 1970. */
 export type StoredSchedule = Omit<ScheduleSummary, "nextDueAt"> & {

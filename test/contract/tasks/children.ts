@@ -99,6 +99,69 @@ export function childrenContract(open: StoreFactory): void {
       expect((await scene.peek(supervisor)).filter(({ type }) => type === "task_result")).toHaveLength(1);
     });
 
+    async function resumed(scene: Scene, worker: string, taskId: string): Promise<unknown> {
+      const messages = await scene.receive(worker, {
+        types: ["task_assignment"],
+        maxMessages: 50,
+        maxBytes: 4_000_000,
+      });
+      return messages.map(({ payload }) => payload).find((payload) => Object(payload).taskId === taskId);
+    }
+
+    it("tell their parent how they ended, in the order of the call, behind what it depends on", async () => {
+      const scene = stage.scene();
+      const supervisor = await scene.supervisor();
+      const worker = await scene.worker(20);
+      const before = await scene.assign(supervisor);
+      await scene.complete(before, "before");
+      const options = { children: { taskTypes: ["part"] }, dependsOn: [before.taskId] };
+      const held = await scene.assign(supervisor, options);
+      const { taskIds = [] } = await divide(scene, held, [
+        { ref: "good", taskType: "part" },
+        { taskType: "part" },
+        { ref: "mute", taskType: "part", dependsOn: [{ ref: "good", when: "failed" }] },
+      ]);
+      const [good = "", bad = "", mute = ""] = taskIds;
+      await scene.complete(await scene.held(good), { pages: [1, "é"] });
+      await scene.fail(await scene.held(bad), { error: "no paper", retryable: false });
+      const children = [
+        { ref: "good", taskId: good, status: "completed", result: { pages: [1, "é"] } },
+        { taskId: bad, status: "failed", error: "no paper" },
+        { ref: "mute", taskId: mute, status: "cancelled", error: "NOT_NEEDED" },
+      ];
+      const dependencies = [{ taskId: before.taskId, status: "completed", result: "before" }];
+      expect(await resumed(scene, worker, held.taskId)).toMatchObject({
+        attempt: 2,
+        dependencies,
+        resume: { reason: "children_ended", children },
+      });
+      // The next attempt gets the same; after another suspension they are told no more.
+      await scene.fail(await scene.held(held.taskId));
+      await scene.pass(HOUR);
+      expect(await resumed(scene, worker, held.taskId)).toMatchObject({
+        attempt: 3,
+        dependencies,
+        resume: { children },
+      });
+      await scene.suspend(await scene.held(held.taskId), { at: scene.store.now() + 20 * SECOND });
+      await scene.pass(30 * SECOND);
+      const last = Object(await resumed(scene, worker, held.taskId));
+      expect([last.attempt, last.dependencies, last.resume]).toEqual([4, dependencies, { reason: "time" }]);
+    });
+
+    it("tell as much as there is room for, in 256 KiB", async () => {
+      const { scene, worker, held } = await begin();
+      const { taskIds = [] } = await divide(scene, held, parts(3));
+      for (const taskId of taskIds) await scene.complete(await scene.held(taskId), "x".repeat(120_000));
+      const { resume, dependencies } = Object(await resumed(scene, worker, held.taskId));
+      expect(dependencies).toBeUndefined();
+      expect(
+        resume.children.map(
+          ({ truncated, result }: { truncated?: true; result?: string }) => truncated ?? result?.length,
+        ),
+      ).toEqual([120_000, 120_000, true]);
+    });
+
     it("their parent goes back to the agent that suspended it, in its old rank", async () => {
       const { scene, supervisor, worker, held } = await begin({}, 1);
       const { taskIds = [] } = await divide(scene, held, parts(1));

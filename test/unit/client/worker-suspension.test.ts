@@ -77,7 +77,11 @@ describe("a worker whose handler suspends", () => {
       (task, context) => {
         if (task.taskType === "part") return { of: task.parameters };
         seen.push(task.resume?.reason);
-        if (task.resume !== undefined) return { joined: task.resume.checkpoint ?? null };
+        if (task.resume !== undefined)
+          return {
+            ...Object(task.resume.checkpoint),
+            of: task.resume.children?.map(({ ref, result }) => [ref ?? "", result ?? null]),
+          };
         const requiredCapabilities = [`skill-${round}`];
         return context.spawn(
           [1, 2, 3].map((n) => ({ ref: `p${n}`, taskType: "part", parameters: n, requiredCapabilities })),
@@ -86,7 +90,10 @@ describe("a worker whose handler suspends", () => {
       },
       { children: { taskTypes: ["part"] } },
     );
-    expect((await reached(taskId, "completed")).result).toEqual({ joined: { parts: 3 } });
+    expect((await reached(taskId, "completed")).result).toEqual({
+      parts: 3,
+      of: [1, 2, 3].map((n) => [`p${n}`, { of: n }]),
+    });
     expect(seen).toEqual([undefined, "children_ended"]);
     const { tasks } = await client.listTasks({ parentTaskId: taskId });
     expect(tasks.map(({ status, assignedTo, supervisor: of }) => [status, assignedTo, of])).toEqual(

@@ -196,13 +196,29 @@ export class MessageContents {
     return resumeKeys === undefined ? { state: "read", value } : this.#decryptResume(id, value, resumeKeys);
   }
 
-  /** Puts the results of dependencies into the payload. @returns what stands against it, if anything does */
+  /** Puts the results of dependencies and children into the payload. @returns what stands against it, if anything does */
   async #decryptDependencies(
     payload: { [key: string]: JsonValue },
     keys: ReadonlyMap<string, string>,
   ): Promise<Decrypted | undefined> {
+    const resume = objectOf(payload.resume ?? null);
+    const told = [
+      { at: payload, name: "dependencies" },
+      { at: { ...resume }, name: "children" },
+    ];
+    for (const { at, name } of told) {
+      if (at[name] === undefined) continue;
+      const list = await this.#decryptResults(at[name], keys);
+      if (!Array.isArray(list)) return list;
+      at[name] = list;
+      if (at !== payload) payload.resume = at;
+    }
+    return undefined;
+  }
+
+  async #decryptResults(results: JsonValue, keys: ReadonlyMap<string, string>): Promise<JsonValue[] | Decrypted> {
     const dependencies: JsonValue[] = [];
-    for (const stored of Array.isArray(payload.dependencies) ? payload.dependencies : []) {
+    for (const stored of Array.isArray(results) ? results : []) {
       const dependency = { ...objectOf(stored) };
       const { taskId: id, result } = dependency;
       const keyVersion = typeof id === "string" ? keys.get(id) : undefined;
@@ -213,8 +229,7 @@ export class MessageContents {
       }
       dependencies.push(dependency);
     }
-    payload.dependencies = dependencies;
-    return undefined;
+    return dependencies;
   }
 
   async #decryptResume(id: string, payload: { [key: string]: JsonValue }, keys: ResumeKeys): Promise<Decrypted> {

@@ -92,8 +92,9 @@ export function recordAssignment(
   };
   const startBy = startDeadlineOf(task);
   if (startBy !== undefined) payload.startDeadline = iso(startBy);
-  if (hasDependencies(transaction, task.task_no)) payload.dependencies = [];
-  if (task.suspensions > 0) payload.resume = { reason: resumedBy(transaction, task.task_no) };
+  const reason = task.suspensions > 0 ? resumedBy(transaction, task.task_no) : undefined;
+  if (reason === "children_ended" || hasDependencies(transaction, task.task_no)) payload.dependencies = [];
+  if (reason !== undefined) payload.resume = { reason };
   writeSystemMessage(transaction, agent, {
     type: "task_assignment",
     priority: PRIORITIES[task.priority] ?? "normal",

@@ -1,13 +1,14 @@
 import { BROUGHT_RESULTS_MAX_BYTES, DEPENDENCIES_MAX, DEPENDENCY_FIELDS_BYTES } from "../../model/limits.ts";
 import { buildDependencies, type DependencyRow, ResultRoom } from "../dependency-results.ts";
+import { CHILD_PLACES } from "../rules/children.ts";
 import type { StoredDependency } from "../store.ts";
 import { findTask, isLive, taskNotFound } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** What has become of the tasks that a task depends on. */
 
-/** ?1: the number of a task. Its dependencies, in the archive, too, and what their ends take in bytes. */
-const ENDS = `SELECT d.position, d.depends_on AS task_id, w.ref, coalesce(t.status, z.status) AS status, o.task_no AS ended_no,
+/** ?1: the number of a task. Its dependencies, and the children of its last suspension, in the archive, too, and what their ends take in bytes. */
+const ENDS = `SELECT d.position, d.depends_on AS task_id, coalesce(d.ref, w.ref) AS ref, coalesce(t.status, z.status) AS status, o.task_no AS ended_no,
     z.task_id AS archived_id, coalesce(o.key_version, z.result_key_version) AS result_key,
     coalesce(octet_length(o.result), 0) + coalesce(octet_length(o.error), 0)
       + coalesce(octet_length(z.task -> '$.result'), 0) + coalesce(octet_length(z.task ->> '$.error'), 0) AS bytes
@@ -16,7 +17,8 @@ const ENDS = `SELECT d.position, d.depends_on AS task_id, w.ref, coalesce(t.stat
   LEFT JOIN task_archive z ON z.task_id = d.depends_on AND t.task_no IS NULL
   LEFT JOIN workflow_tasks w ON w.task_no = t.task_no
     AND w.workflow_no = (SELECT m.workflow_no FROM tasks m WHERE m.task_no = d.task_no)
-  WHERE d.task_no = ?1 AND d.position < ${DEPENDENCIES_MAX}`;
+  WHERE d.task_no = ?1 AND (d.position < ${DEPENDENCIES_MAX} OR d.position >= (SELECT iif(m.suspensions > 0, m.suspensions, 2000)
+    FROM tasks m WHERE m.task_no = ?1) * ${CHILD_PLACES})`;
 
 /** Read last, so that no text is looked at that there is no room for. */
 function textOf(column: string, archived: string): string {
@@ -51,5 +53,6 @@ export function readDependencies(transaction: Transaction, taskNo: number, room:
 export function getDependencies(transaction: Transaction, taskId: string): StoredDependency[] {
   const task = findTask(transaction, taskId);
   if (task === undefined) throw taskNotFound(taskId);
-  return readDependencies(transaction, task.task_no, isLive(task) ? new ResultRoom() : new ResultRoom(0));
+  const room = isLive(task) ? new ResultRoom() : new ResultRoom(0);
+  return readDependencies(transaction, task.task_no, room).filter(({ child }) => child !== true);
 }

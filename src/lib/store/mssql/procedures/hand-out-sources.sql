@@ -30,7 +30,8 @@ BEGIN
   INSERT INTO @plan (place, task_no, task_id, task_type, priority, demand_no, named_no, depends, attempt, timeout_milliseconds, start_timeout_milliseconds,
     preferred, ended_by_no, ended_as, resumed_by)
   SELECT h.place, t.task_no, t.task_id, t.task_type, t.priority, t.demand_no, t.assign_to_no,
-    CASE WHEN EXISTS (SELECT 1 FROM dbo.task_dependencies AS d WHERE d.task_no = t.task_no AND d.position < 200 /* DEPENDENCIES_MAX */) THEN 1 ELSE 0 END,
+    CASE WHEN EXISTS (SELECT 1 FROM dbo.task_dependencies AS d WHERE d.task_no = t.task_no
+      AND (d.position < 200 /* DEPENDENCIES_MAX */ OR (t.suspensions > 0 AND d.position >= t.suspensions * 1000 /* CHILD_PLACES */))) THEN 1 ELSE 0 END,
     t.attempt + 1, t.timeout_milliseconds, t.start_timeout_milliseconds,
     NULLIF(b.preferred_capabilities, N'[]'), CASE WHEN t.attempt > 0 THEN t.agent_no END,
     CASE WHEN t.last_outcome = 'suspended' THEN 2 ELSE 1 END,

@@ -5,4 +5,4 @@
     FROM dbo.task_dependencies AS d LEFT JOIN dbo.tasks AS y ON y.task_id = d.depends_on
     LEFT JOIN dbo.task_outcomes AS e ON e.task_no = y.task_no
     LEFT JOIN dbo.task_archive AS z ON z.task_id = d.depends_on AND y.task_no IS NULL
-    WHERE d.task_no = p.task_no AND d.position < 200 /* DEPENDENCIES_MAX */) AS k)
+    WHERE d.task_no = p.task_no AND (d.position < 200 /* DEPENDENCIES_MAX */ OR d.position >= 1000 /* CHILD_PLACES */ * (SELECT CASE WHEN x.suspensions > 0 THEN x.suspensions ELSE 2000 END FROM dbo.tasks AS x WHERE x.task_no = d.task_no))) AS k)
