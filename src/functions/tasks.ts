@@ -147,7 +147,7 @@ export const cancelTask = defineRoute({
 export const retryTask = defineRoute({
   key: "POST /tasks/{taskId}/retry",
   name: "retryTask",
-  summary: "Re-opens a task that failed or was cancelled",
+  summary: "Reopens a task that failed or was cancelled",
   description:
     "Its retries are whole again, its attempts go on counting, and it ends once more with a `task_result`. What ended because of it (`DEPENDENCY_FAILED`, `NOT_NEEDED`, `STOPPED`) waits for it again. `409 TASK_ENDED` names the cause where it cannot be: it completed, it is archived, its `expiresAt` has passed, what it waits for has failed, or a task that waited for its failure has begun. A task that is open stays as it is.",
   example: {

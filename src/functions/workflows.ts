@@ -86,7 +86,7 @@ export const cancelWorkflow = defineRoute({
 export const retryWorkflow = defineRoute({
   key: "POST /workflows/{workflowId}/retry",
   name: "retryWorkflow",
-  summary: "Re-opens the tasks of a workflow that failed",
+  summary: "Reopens the tasks of a workflow that failed",
   description:
     "All that failed or were cancelled by a call, and what ended because of them; completed tasks stay as they are. The workflow is `running` again and tells of its end once more. `409 TASK_ENDED` when none failed, or names the cause as `POST /tasks/{taskId}/retry` does; then nothing is re-opened. While the workflow is running without failures it stays as it is.",
   example: {
