@@ -46,6 +46,7 @@ import { startTimeoutsContract } from "./tasks/start-timeouts.ts";
 import { suspensionsContract } from "./tasks/suspensions.ts";
 import { tasksContract } from "./tasks/tasks.ts";
 import { versionsContract } from "./tasks/versions.ts";
+import { workflowGraphsContract } from "./tasks/workflow-properties.ts";
 import { workflowRetriesContract } from "./tasks/workflow-retries.ts";
 import { workflowsContract } from "./tasks/workflows.ts";
 import { clockStepsContract } from "./upkeep/clock-steps.ts";
@@ -98,6 +99,7 @@ export const contracts = [
   workflowsContract,
   childrenContract,
   schedulesContract,
+  workflowGraphsContract,
   dependenciesContract,
   dependencyResultsContract,
   retriesContract,

@@ -2,6 +2,7 @@ import { messageProperties } from "./messages/message-properties.ts";
 import { openSqliteUnderTest } from "./sqlite-under-test.ts";
 import { retryProperties } from "./tasks/retry-properties.ts";
 import { taskProperties } from "./tasks/task-properties.ts";
+import { workflowProperties } from "./tasks/workflow-properties.ts";
 
 /** RUNS and SEED replay or deepen a search; fast-check prints the seed and the path of a failure. */
 const runs = Number(process.env.RUNS ?? 150);
@@ -10,3 +11,5 @@ const seed = process.env.SEED === undefined ? undefined : Number(process.env.SEE
 messageProperties(openSqliteUnderTest, runs, seed);
 taskProperties(openSqliteUnderTest, runs, seed);
 retryProperties(openSqliteUnderTest, runs, seed);
+// A graph is one of some 30 tasks and 20 steps: 200 take some 20 s.
+workflowProperties(openSqliteUnderTest, Number(process.env.GRAPHS ?? 200), seed);

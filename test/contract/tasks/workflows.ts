@@ -208,6 +208,23 @@ export function workflowsContract(open: StoreFactory): void {
       expect(await flow.results()).toHaveLength(1);
     });
 
+    it("of two reasons at once, what stops the workflow goes before what is waited for outside", async () => {
+      const { create } = await begin();
+      const gate = { taskType: "x", question: { text: "Go?" } };
+      const outer = await create([
+        { ref: "head", taskType: "x" },
+        { ref: "stopped", ...gate },
+      ]);
+      const [head, stopped] = [await outer.idOf("head"), await outer.idOf("stopped")];
+      // The failure of `head` ends `stopped` and `lost` together: both are to end `either`, one by stopping its workflow.
+      const inner = await create([
+        { ref: "either", dependsOn: [stopped], ...gate },
+        { ref: "lost", dependsOn: [head], ...gate },
+      ]);
+      await outer.fail("head");
+      expect(await inner.states()).toEqual({ either: "STOPPED", lost: "DEPENDENCY_FAILED" });
+    });
+
     it("what was lost before it was made ends it at once", async () => {
       const { scene, supervisor, create } = await begin();
       const outside = await scene.assign(supervisor);

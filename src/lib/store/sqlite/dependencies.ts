@@ -39,9 +39,9 @@ export function settleDependents(
   budget: number = DEPENDENTS_PER_CALL,
 ): Settled {
   const settled: Settled = { told: 0, unblocked: [] };
-  // Generation by generation, failures first: which of several reasons ends a task does not depend on their order.
+  // Generation by generation; what stops a workflow first, then failures: which of several reasons ends a task does not depend on their order.
   for (let level = [...ended]; level.length > 0; ) {
-    const next: EndedDependency[] = [];
+    const next = level.flatMap(({ taskId, end }) => (end === "failed" ? stopWorkflow(transaction, taskId) : []));
     for (const dependency of level.filter(({ end }) => end !== "not_needed")) {
       tellAll(transaction, dependency, { settled, budget, next });
     }
@@ -61,7 +61,6 @@ interface Telling {
 }
 
 function tellAll(transaction: Transaction, dependency: EndedDependency, { settled, budget, next }: Telling): void {
-  if (dependency.end === "failed") next.push(...stopWorkflow(transaction, dependency.taskId));
   const left = budget - settled.told;
   const rows = transaction.all<{ task_no: number; position: number; condition: DependencyCondition }>(
     NEXT,
