@@ -15,7 +15,7 @@ interface Size {
   waiting: number;
 }
 
-const SMALL: Size = { messages: 1_000, tasks: 100, agents: 10, delayed: 0, blocked: 0, waiting: 0 };
+export const SMALL: Size = { messages: 1_000, tasks: 100, agents: 10, delayed: 0, blocked: 0, waiting: 0 };
 const LARGE: Size = {
   messages: 1_000_000,
   tasks: 100_000,
@@ -113,7 +113,11 @@ async function fillTasks({ coordinator }: Services, size: Size): Promise<void> {
 }
 
 async function fill(file: string, size: Size): Promise<Services> {
-  const services = await openServices(file);
+  return await fillServices(await openServices(file), size);
+}
+
+/** Fills an empty store to that size. @returns the services */
+export async function fillServices(services: Services, size: Size): Promise<Services> {
   const startedAt = performance.now();
   await fillAgents(services, size);
   await fillMessages(services, size);
@@ -126,12 +130,12 @@ async function fill(file: string, size: Size): Promise<Services> {
   return services;
 }
 
-const VERBS = ["send", "receive", "complete", "assign", "heartbeat"] as const;
+export const VERBS = ["send", "receive", "complete", "assign", "heartbeat"] as const;
 type Verb = (typeof VERBS)[number];
-type Costs = Record<Verb, number>;
+export type Costs = Record<Verb, number>;
 
 /** Microseconds per operation; `width` operations at a time share a commit. */
-async function measure(services: Services, count: number, width: number): Promise<Costs> {
+export async function measure(services: Services, count: number, width: number): Promise<Costs> {
   const { messages, coordinator, registry } = services;
   const costs = {} as Costs;
   const timed = async (verb: Verb, action: (index: number) => Promise<unknown>) => {
