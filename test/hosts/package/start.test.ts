@@ -21,6 +21,7 @@ const LEAST = [
   "@azure/functions",
   "@azure/functions-extensions-base",
   "cookie",
+  "croner",
   "safe-stable-stringify",
   "uuid",
   "zod",
