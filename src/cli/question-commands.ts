@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { AgentClient } from "../client/agent-client.ts";
 import type { OpenQuestion } from "../lib/model/question.ts";
 import type { Runner } from "./context.ts";
 import { type PageOptions, page, withPage } from "./list.ts";
@@ -33,6 +34,13 @@ interface AnswerOptions {
   agent: string;
   question?: string;
   value?: string;
+  workflow?: string;
+}
+
+/** The id of a task that is named by its ref in a workflow. */
+async function taskOfRef(client: AgentClient, workflowId: string, ref: string): Promise<string | undefined> {
+  const { tasks } = await client.getWorkflow(workflowId);
+  return tasks.find((task) => task.ref === ref)?.taskId;
 }
 
 /** tasks answer: a text as it is, or with --value any JSON. */
@@ -41,12 +49,16 @@ export function addAnswer(tasks: Command, runner: Runner): void {
     .command("answer <taskId> [answer]")
     .description("answer the question of a task with a text, or with --value")
     .requiredOption("--agent <agentId>", "the agent that answers")
+    .option("--workflow <workflowId>", "the task is named by its ref in this workflow")
     .option("--question <questionId>", "the question (default: the open one)")
     .option("--value <json>", "an answer that is not a text: JSON, @file or - for standard input")
-    .action((taskId: string, text: string | undefined, options: AnswerOptions, command: Command) =>
+    .action((named: string, text: string | undefined, options: AnswerOptions, command: Command) =>
       runner.run(command, async ({ client, print, terminal }) => {
         if ((text === undefined) === (options.value === undefined)) command.error("give either an answer or --value");
         const answer = options.value === undefined ? (text ?? "") : await readJson(terminal, options.value, "--value");
+        const { workflow } = options;
+        const taskId = workflow === undefined ? named : await taskOfRef(client, workflow, named);
+        if (taskId === undefined) command.error(`workflow ${workflow} has no task ${named}`);
         const questionId = options.question ?? (await client.getTask(taskId)).question?.questionId;
         if (questionId === undefined) command.error(`task ${taskId} asks nothing`);
         print(await client.answerTask(taskId, { agentId: options.agent, questionId, answer }), properties);

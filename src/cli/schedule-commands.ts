@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { parse } from "../lib/model/parse.ts";
-import { printableJson } from "../lib/model/printable.ts";
-import { putScheduleSchema, type ScheduleSummary } from "../lib/model/schedule.ts";
+import { type Firing, putScheduleSchema, type Schedule, type ScheduleSummary } from "../lib/model/schedule.ts";
 import type { Runner } from "./context.ts";
 import { type PageOptions, page, withPage } from "./list.ts";
 import { readSource } from "./options.ts";
-import { type Column, properties } from "./table.ts";
+import { type Column, properties, table } from "./table.ts";
+import type { View } from "./view.ts";
 import { readYaml } from "./yaml.ts";
 
 const COLUMNS: readonly Column<ScheduleSummary>[] = [
@@ -18,6 +18,21 @@ const COLUMNS: readonly Column<ScheduleSummary>[] = [
   { title: "enabled", value: ({ enabled }) => (enabled ? "yes" : "no") },
   { title: "next due", value: ({ nextDueAt }) => nextDueAt, time: true },
 ];
+
+const FIRING_COLUMNS: readonly Column<Firing>[] = [
+  { title: "due", value: ({ dueAt }) => dueAt ?? "triggered" },
+  { title: "fired", value: ({ firedAt }) => firedAt, time: true },
+  { title: "outcome", value: ({ outcome }) => outcome },
+  { title: "task or workflow", value: ({ taskId, workflowId }) => taskId ?? workflowId },
+  { title: "status", value: ({ status }) => status },
+  { title: "error", value: ({ error }) => error, text: true },
+];
+
+/** A schedule and its last firings. What it creates is left to --json: a workflow may have 200 tasks. */
+function described({ task: _task, workflow: _workflow, firings, ...facts }: Schedule, view: View): string {
+  const fired = firings.length === 0 ? "not fired yet" : table(FIRING_COLUMNS, firings, view);
+  return [properties(facts, view), "", fired].join("\n");
+}
 
 /** schedules: put, list, show, trigger, delete. */
 export function addScheduleCommands(program: Command, runner: Runner): void {
@@ -33,9 +48,7 @@ export function addScheduleCommands(program: Command, runner: Runner): void {
         const written = readYaml(await readSource(terminal, file === "-" ? file : `@${file}`, "schedule"), file);
         const isObject = typeof written === "object" && written !== null && !Array.isArray(written);
         const given = isObject ? { ...written, ...(supervisor && { supervisor }) } : written;
-        print(await client.putSchedule(scheduleId, parse(putScheduleSchema, given, "schedule")), (reply) =>
-          printableJson(reply, 2),
-        );
+        print(await client.putSchedule(scheduleId, parse(putScheduleSchema, given, "schedule")), described);
       }),
     );
 
@@ -50,11 +63,9 @@ export function addScheduleCommands(program: Command, runner: Runner): void {
 
   schedules
     .command("show <scheduleId>")
-    .description("show a schedule with its next due time and last firings")
+    .description("show a schedule with its next due time and last firings; --json shows what it creates, too")
     .action((scheduleId: string, _options: object, command: Command) =>
-      runner.run(command, async ({ client, print }) =>
-        print(await client.getSchedule(scheduleId), (schedule) => printableJson(schedule, 2)),
-      ),
+      runner.run(command, async ({ client, print }) => print(await client.getSchedule(scheduleId), described)),
     );
 
   schedules
