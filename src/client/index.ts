@@ -14,7 +14,8 @@ export { AgentClient } from "./agent-client.ts";
 export type { Fetch, FetchAnswer, FetchRequest } from "./fetch-types.ts";
 export { type AbortCause, HandlerAborted, PermanentError } from "./handler-errors.ts";
 export type { MessageContext, MessageHandler } from "./message-runner.ts";
-export type { AssignedDependency, AssignedResume, AssignedTask, TaskOutcome } from "./payloads.ts";
+export type { AskedQuestion, AssignedDependency, AssignedResume, AssignedTask, TaskOutcome } from "./payloads.ts";
+export type { QuestionHandler } from "./question-answering.ts";
 export type { AgentClientOptions, CallOptions } from "./route-caller.ts";
 export type { BodyOf, InputOf, ParamsOf, QueryOf, ReplyOf, RouteKey } from "./route-types.ts";
 export {

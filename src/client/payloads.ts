@@ -31,6 +31,25 @@ export type AssignedDependency = Omit<DependencyResult, "result"> & { result?: J
 /** How a task ended. */
 export type TaskOutcome = Omit<TaskResultPayload, "result"> & { result?: JsonValue | undefined };
 
+/** An open question of a task. */
+export interface AskedQuestion {
+  taskId: string;
+  taskType: string;
+  /** Of this question: the task may ask another one later. */
+  questionId: string;
+  text: string;
+  /** The answer is one of these texts. */
+  options?: string[];
+  /** The answer is an object of this shape, a JSON Schema. Without it and `options` any JSON is an answer. */
+  schema?: JsonValue;
+  /** The agent whose words these are: the one that asked, or of a gate its supervisor. */
+  authoredBy: string;
+  /** When the default is taken, or the task fails: ISO 8601. */
+  expiresAt?: string;
+  /** True when the question is encrypted where it is stored. */
+  sensitive?: true;
+}
+
 /** The sender of what the switchboard itself writes: no agent can have this id. */
 const SYSTEM_SENDER = "system";
 
@@ -131,6 +150,20 @@ export function resumeOf({
 export function readCancel(payload: JsonValue): string | undefined {
   const { taskId } = members(payload);
   return typeof taskId === "string" ? taskId : undefined;
+}
+
+/** The question in a `task_question`, or undefined when the payload is not one. */
+export function readQuestion(payload: JsonValue): AskedQuestion | undefined {
+  const { taskId, taskType, questionId, question, authoredBy, expiresAt, sensitive } = members(payload);
+  if (typeof taskId !== "string" || typeof taskType !== "string" || typeof questionId !== "string") return undefined;
+  const { text, options, schema } = members(question ?? null);
+  if (typeof text !== "string" || typeof authoredBy !== "string") return undefined;
+  const asked: AskedQuestion = { taskId, taskType, questionId, text, authoredBy };
+  if (Array.isArray(options)) asked.options = options.filter((option) => typeof option === "string");
+  if (schema !== undefined) asked.schema = schema;
+  if (typeof expiresAt === "string") asked.expiresAt = expiresAt;
+  if (sensitive === true) asked.sensitive = true;
+  return asked;
 }
 
 /** The outcome in a `task_result`, or undefined when the payload is not one. */

@@ -3,6 +3,7 @@ import type { AgentClient } from "./agent-client.ts";
 import { AgentSession } from "./agent-session.ts";
 import { type MessageHandler, MessageRunner } from "./message-runner.ts";
 import { forgeryReason, isForged, readResult, readWorkflowResult, type TaskOutcome } from "./payloads.ts";
+import { answering, type QuestionHandler } from "./question-answering.ts";
 import type { CallOptions } from "./route-caller.ts";
 import type { BodyOf, ReplyOf } from "./route-types.ts";
 import { tell } from "./tell.ts";
@@ -22,8 +23,17 @@ export interface SupervisorOptions {
    */
   heartbeatTimeoutSeconds?: number | undefined;
   metadata?: Record<string, string | number | boolean | null> | undefined;
-  /** Handles every message but task results; without it they stay in the mailbox. */
+  /** Handles every message but results, and questions where `onQuestion` has them; without it they stay in the mailbox. */
   onMessage?: MessageHandler | undefined;
+  /**
+   * Answers questions of tasks: what it returns is the answer, undefined leaves the question open for people. What it throws, and an answer
+   * that does not fit, goes to `onError`, and the question comes again, five times in all; it stays open. Called now and then twice
+   * with the same question, which is answered once.
+   *
+   * @example
+   * onQuestion: ({ text, options }) => (options?.includes("retry") ? "retry" : undefined)
+   */
+  onQuestion?: QuestionHandler | undefined;
   /** Told of every result as it arrives, waited for or not, now and then twice. What it throws goes to `onError`. */
   onResult?: ((outcome: TaskOutcome) => unknown) | undefined;
   /** Told what failed and is being tried again. What it throws is dropped. */
@@ -63,6 +73,15 @@ function outcomeOf(task: TaskReply): TaskOutcome | undefined {
     ...(result === undefined ? {} : { result }),
     ...(error === undefined ? {} : { error }),
   };
+}
+
+/** What handles other messages than results; undefined where they are left in the mailbox. */
+function messageHandler(options: SupervisorOptions, onError: (error: unknown) => void): MessageHandler | undefined {
+  const { client, agentId, onMessage, onQuestion } = options;
+  if (onQuestion === undefined) return onMessage;
+  const answer = answering({ client, agentId, handle: onQuestion, onError });
+  // Without onMessage nothing else is received.
+  return (message, context) => (message.type === "task_question" ? answer : onMessage)?.(message, context);
 }
 
 /**
@@ -106,12 +125,13 @@ export class Supervisor {
         return workflow.status === "running" ? undefined : workflow;
       },
     });
+    const handle = messageHandler(options, (error) => this.#report(error, "question"));
     this.#messages =
-      options.onMessage &&
+      handle &&
       new MessageRunner({
         client: options.client,
         agentId: options.agentId,
-        handle: options.onMessage,
+        handle,
         lostHandlerMilliseconds: LOST_HANDLER_MILLISECONDS,
         onError: (error, during) => this.#report(error, during),
       });
@@ -257,7 +277,8 @@ export class Supervisor {
   #wanted(): { maxMessages: number; types?: string[] } {
     const room = RECEIVE_MESSAGES - (this.#messages?.size ?? 0);
     if (this.#messages === undefined || room <= 0) return { maxMessages: RECEIVE_MESSAGES, types: RESULT_TYPES };
-    return { maxMessages: room };
+    if (this.#options.onMessage !== undefined) return { maxMessages: room };
+    return { maxMessages: room, types: [...RESULT_TYPES, "task_question"] };
   }
 
   #take(message: LeasedMessage): void {
