@@ -2,8 +2,8 @@ import { type ErrorCode, isAgentCommunicationError } from "../../../src/lib/mode
 import type { LeasedMessage } from "../../../src/lib/model/message.ts";
 import { PRIORITIES } from "../../../src/lib/model/values.ts";
 import { at, type Held, payloadField, type Scene, SECOND } from "../../contract/support.ts";
-import type { TaskWatch } from "../../contract/tasks/task-watch.ts";
 import type { Random } from "../../support/random.ts";
+import type { FleetWatch } from "./fleet-watch.ts";
 import type { Ledger } from "./ledger.ts";
 import { Lost, type Network } from "./network.ts";
 
@@ -13,7 +13,7 @@ export interface World {
   random: Random;
   network: Network;
   ledger: Ledger;
-  watch: TaskWatch;
+  watch: FleetWatch;
   workers: string[];
   /** A work queue and a broadcast channel, which every worker joins. */
   queue: string;
@@ -47,8 +47,13 @@ abstract class Actor {
     return this.world.scene.store.now();
   }
 
-  get idle(): boolean {
-    return this.todo.length === 0;
+  /** Whether it has anything to do, even if no message comes. */
+  get hasWork(): boolean {
+    return this.todo.length > 0 || this.#isSilent;
+  }
+
+  get #isSilent(): boolean {
+    return this.now - this.lastBeat > 25 * SECOND && this.lastBeat > 0;
   }
 
   crash(milliseconds: number): void {
@@ -61,7 +66,7 @@ abstract class Actor {
   /** Does one thing, or finds one to do. */
   async act(): Promise<void> {
     if (this.now < this.deadUntil) return;
-    if (this.now - this.lastBeat > 25 * SECOND && this.lastBeat > 0) this.todo.unshift(() => this.beat());
+    if (this.#isSilent) this.todo.unshift(() => this.beat());
     const job = this.todo[0];
     if (job === undefined) return this.find();
     try {
@@ -144,8 +149,8 @@ export class WorkerActor extends Actor {
     this.capacity = capacity;
   }
 
-  override get idle(): boolean {
-    return super.idle && this.#work.size === 0;
+  override get hasWork(): boolean {
+    return super.hasWork || [...this.#work.values()].some(({ until }) => until <= this.now);
   }
 
   protected async register(): Promise<void> {
@@ -293,14 +298,13 @@ export class SupervisorActor extends Actor {
       priority: random.pick(PRIORITIES),
       timeoutSeconds: random.pick([20, 60, 300]),
       maxRetries: random.between(0, 4),
-      dependsOn: watch.taskIds.length > 0 && random.chance(0.3) ? [random.pick(watch.taskIds)] : [],
+      dependsOn: watch.acknowledged.size > 0 && random.chance(0.3) ? [random.pick([...watch.acknowledged])] : [],
       ...(random.chance(0.1) ? { assignTo: this.world.workers[0] } : {}),
     });
     return async () => {
-      watch.attempted.add(taskId);
       const reply = await this.ask(() => scene.store.assignTask(task), "AGENT_NOT_FOUND");
       if (reply === undefined) return;
-      if (!watch.taskIds.includes(taskId)) watch.taskIds.push(taskId);
+      watch.acknowledged.add(taskId);
       this.#tasks.push(taskId);
     };
   }

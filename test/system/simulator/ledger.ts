@@ -1,4 +1,4 @@
-import type { LeasedMessage } from "../../../src/lib/model/message.ts";
+import type { LeasedMessage, Message } from "../../../src/lib/model/message.ts";
 import { at, payloadField } from "../../contract/support.ts";
 
 interface Delivery {
@@ -20,8 +20,9 @@ export class Ledger {
   /** Per post: the copy of each member that has got it. */
   readonly #copies = new Map<string, Map<string, string>>();
   readonly #settlements = new Map<string, string>();
-  /** Per task: the ids of its task_result messages and what they said. */
-  readonly results = new Map<string, Map<string, string>>();
+  /** Per task: what its task_result messages said, by its version at that end. */
+  readonly results = new Map<string, Map<number, string>>();
+  readonly #resultIds = new Map<string, string>();
 
   /** A delivery: never while it is leased to somebody else, always under a higher attempt. */
   delivered(message: LeasedMessage, by: { agentId: string; claimId: string; now: number; firstTryAt: number }): void {
@@ -51,7 +52,7 @@ export class Ledger {
       leaseUntil,
       released: before?.attempt === attempt && before.released,
     });
-    if (message.type === "task_result") this.#result(message);
+    if (message.type === "task_result") this.told(message);
   }
 
   /** No member has two copies of one post. */
@@ -62,12 +63,15 @@ export class Ledger {
     this.#copies.set(postId, copies.set(receiver, messageId));
   }
 
-  #result(message: LeasedMessage): void {
+  /** A task_result: of each end of a task, which its version tells, there is one. */
+  told(message: Message): void {
     const taskId = String(payloadField(message, "taskId"));
-    const results = this.results.get(taskId) ?? new Map<string, string>();
-    results.set(message.messageId, String(payloadField(message, "status")));
-    this.results.set(taskId, results);
-    if (results.size > 1) throw new Error(`${taskId} has ended more than once`);
+    const version = Number(payloadField(message, "version"));
+    const results = this.results.get(taskId) ?? new Map<number, string>();
+    const known = this.#resultIds.get(`${taskId} ${version}`) ?? message.messageId;
+    if (known !== message.messageId) throw new Error(`the end of ${taskId} at ${version} was told twice`);
+    this.#resultIds.set(`${taskId} ${version}`, message.messageId);
+    this.results.set(taskId, results.set(version, String(payloadField(message, "status"))));
   }
 
   releasing(messageId: string, attempt: number): void {

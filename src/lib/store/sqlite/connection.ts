@@ -41,6 +41,21 @@ interface Operation {
   outcome?: { value: unknown } | { refusal: AgentCommunicationError };
 }
 
+/** How to open the embedded store. */
+export interface SqliteStoreOptions {
+  /** Path of the database file, made with its folder when missing. */
+  file: string;
+  settings: StoreSettings;
+  clock: Clock;
+  /** Told once when the file was deleted or replaced while it is open; must not throw. */
+  onFault?: FaultListener | undefined;
+  /**
+   * False: commits do not wait for the disk, and an end of the machine (not of the process) can lose or break them. For simulations that
+   * make thousands of files and keep none; no setting leads here.
+   */
+  syncs?: boolean | undefined;
+}
+
 /** The connection of a process to its database file. */
 export class Connection {
   readonly #database: DatabaseSync;
@@ -62,13 +77,13 @@ export class Connection {
   #sinceCommit: (() => number) | undefined;
 
   /** Opens or creates the file and brings its schema up to date. @throws whatever SQLite says of a file it cannot use */
-  constructor(file: string, settings: StoreSettings, clock: Clock, onFault?: FaultListener) {
+  constructor({ file, settings, clock, onFault, syncs = true }: SqliteStoreOptions) {
     if (file !== ":memory:") makeFile(file);
     this.#clock = clock;
     this.#database = new DatabaseSync(file, { timeout: BUSY_BUDGET_MILLISECONDS });
     try {
       switchToWal(this.#database);
-      this.#database.exec("PRAGMA synchronous = FULL");
+      this.#database.exec(`PRAGMA synchronous = ${syncs ? "FULL" : "OFF"}`);
       this.#database.exec(`PRAGMA cache_size = -${CACHE_KIBIBYTES}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
       this.#database.exec(`PRAGMA journal_size_limit = ${LOG_MAX_BYTES}`);
       applyMigrations(this.#database, clock);

@@ -1,5 +1,3 @@
-import type { Clock } from "../../model/clock.ts";
-import type { FaultListener } from "../../trace/store-faults.ts";
 import { auditVerbs } from "../audit-verbs.ts";
 import { bindVerbs } from "../bound-verbs.ts";
 import { channelVerbs } from "../channel-verbs.ts";
@@ -8,7 +6,7 @@ import { deadLetterVerbs } from "../dead-letter-verbs.ts";
 import { messageTypeVerbs } from "../message-type-verbs.ts";
 import { retryVerbs } from "../retry-verbs.ts";
 import { scheduleVerbs } from "../schedule-verbs.ts";
-import type { Store, StoreSettings } from "../store.ts";
+import type { Store } from "../store.ts";
 import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
 import { answerQuestion } from "./answers.ts";
 import { previewAssignment } from "./assignment.ts";
@@ -18,7 +16,7 @@ import { broadcastMessage } from "./broadcast-message.ts";
 import { cancelTask } from "./cancel-task.ts";
 import { channelEngine } from "./channels.ts";
 import { claimMessages } from "./claim-messages.ts";
-import { Connection } from "./connection.ts";
+import { Connection, type SqliteStoreOptions } from "./connection.ts";
 import { credentialEngine } from "./credentials.ts";
 import { deadLetterEngine } from "./dead-letters.ts";
 import { getDependencies } from "./dependency-results.ts";
@@ -52,15 +50,7 @@ import { maintain, sweep, sweepDueTasks } from "./upkeep.ts";
 import { purgeMailbox, withdrawMessage } from "./withdraw-messages.ts";
 import { cancelWorkflow, createWorkflow, getWorkflow, listWorkflows, ownsWorkflow } from "./workflows.ts";
 
-/** How to open the embedded store. */
-export interface SqliteStoreOptions {
-  /** Path of the database file, made with its folder when missing. */
-  file: string;
-  settings: StoreSettings;
-  clock: Clock;
-  /** Told once when the file was deleted or replaced while it is open; must not throw. */
-  onFault?: FaultListener | undefined;
-}
+export type { SqliteStoreOptions } from "./connection.ts";
 
 /**
  * The embedded store on Node's own SQLite.
@@ -69,8 +59,9 @@ export interface SqliteStoreOptions {
  * @example
  * const store = openSqliteStore({ file: ".data/agents.db", settings, clock: systemClock });
  */
-export function openSqliteStore({ file, settings, clock, onFault }: SqliteStoreOptions): Store {
-  const connection = new Connection(file, settings, clock, onFault);
+export function openSqliteStore(options: SqliteStoreOptions): Store {
+  const connection = new Connection(options);
+  const { clock } = options;
   return {
     ...readingVerbs(connection),
     ...writingVerbs(connection),
