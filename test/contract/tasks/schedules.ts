@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
+import { SCHEDULES_MAX } from "../../../src/lib/model/limits.ts";
 import type { NewSchedule, ScheduleMove } from "../../../src/lib/store/store.ts";
 import { actingAs } from "../../../src/lib/trace/call-context.ts";
 import { newWorkflow } from "../new-workflow.ts";
@@ -78,6 +79,26 @@ export function schedulesContract(open: StoreFactory): void {
       const gone = await scene.supervisor();
       await scene.store.deregisterAgent(gone);
       expect(await put(gone)).toBe("AGENT_DEREGISTERED");
+    });
+
+    it("are at most 1,000 of a supervisor", async () => {
+      const scene = stage.scene();
+      const supervisor = await scene.supervisor();
+      const put = (scheduleId: string, of = supervisor) =>
+        caught(scene.store.putSchedule(scheduleOf(scene, of, { scheduleId })));
+      const ids = Array.from({ length: SCHEDULES_MAX }, () => scene.fresh("s"));
+      // In rounds: on Azure SQL each is two round trips on a connection of its own.
+      for (let from = 0; from < ids.length; from += 100) {
+        const answers = await Promise.all(ids.slice(from, from + 100).map((scheduleId) => put(scheduleId)));
+        expect(new Set(answers)).toEqual(new Set(["accepted"]));
+      }
+      const more = scene.fresh("s");
+      expect(await put(more)).toBe("INVALID_REQUEST");
+      expect(await put(String(ids[0]))).toBe("accepted");
+      expect(await put(scene.fresh("s"), await scene.supervisor())).toBe("accepted");
+      await scene.store.deleteSchedule(String(ids[1]));
+      expect(await put(more)).toBe("accepted");
+      expect(await put(scene.fresh("s"))).toBe("INVALID_REQUEST");
     });
 
     it("that are due are found, and the time of the next", async () => {

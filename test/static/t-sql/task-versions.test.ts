@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { readRelease } from "../../../src/lib/store/mssql/procedure-files.ts";
+import { taskUpdates } from "./task-updates.ts";
 
 /** Updates of tasks that are no transition, each with its reason. */
 const NO_TRANSITION: Readonly<Record<string, string>> = {
@@ -9,12 +9,7 @@ const NO_TRANSITION: Readonly<Record<string, string>> = {
   "correct_tasks: available_at": "it corrects times that a clock left in the future",
 };
 
-/** UPDATE statements of dbo.tasks in all procedures: the procedure, and what stands between SET and the end. */
-const updates = readRelease().procedures.flatMap(({ name, sql }) =>
-  [...sql.replaceAll(/--.*$/gm, "").matchAll(/\bUPDATE (\w+) SET ([^;]*);/g)]
-    .filter(([, alias, rest = ""]) => new RegExp(`\\bdbo\\.tasks AS ${alias}\\b`).test(rest))
-    .map(([, , rest = ""]) => ({ name, rest })),
-);
+const updates = taskUpdates();
 
 describe("every update of tasks on Azure SQL", () => {
   it("raises the version, but for what is no transition", () => {

@@ -203,6 +203,8 @@ describe("the command line", () => {
       '{"depth":2}',
       "--priority",
       "high",
+      "--start-timeout-seconds",
+      "120",
     ];
     const preview = await run(["tasks", "preview", ...words]);
     expect(preview.out).toMatch(/^chosen: hand$/m);
@@ -211,7 +213,13 @@ describe("the command line", () => {
     expect(task).toEqual({ taskId: "hole-1", status: "assigned", assignedTo: "hand", attempt: 1 });
     expect(await json(["tasks", "assign", ...words, "--task-id", "hole-1"])).toEqual(task);
     expect((await run(["tasks", "list", "--type", "dig-hole"])).out).toMatch(/^hole-1 +dig-hole +assigned +high/m);
-    expect(await json(["tasks", "show", "hole-1"])).toMatchObject({ parameters: { depth: 2 }, priority: "high" });
+    expect(await json(["tasks", "show", "hole-1"])).toMatchObject({
+      parameters: { depth: 2 },
+      priority: "high",
+      startTimeoutSeconds: 120,
+    });
+    const soon = ["tasks", "assign", "dig-hole", "--supervisor", "lead", "--start-timeout-seconds", "soon"];
+    expect(await run(soon)).toMatchObject({ code: 2, error: expect.stringContaining("--start-timeout-seconds") });
     expect((await run(["tasks", "explain", "hole-1"])).out).toMatch(/^attempt 1: .* → under way$/m);
     const waiting = run(["tasks", "show", "hole-1", "--wait", "--json"]);
     expect((await run(["tasks", "cancel", "hole-1", "--reason", "rain"])).code).toBe(0);

@@ -60,6 +60,20 @@ describe("Worker", () => {
       return task.status === status ? task : undefined;
     });
 
+  it("registers with a heartbeat timeout of its own, and beats three times in it", async () => {
+    await start({ heartbeatTimeoutSeconds: 10 });
+    const { heartbeatTimeoutSeconds, lastHeartbeatAt } = await client.getAgent(agentId);
+    expect(heartbeatTimeoutSeconds).toBe(10);
+    const beaten = await until("a heartbeat", async () => {
+      const agent = await client.getAgent(agentId);
+      return agent.lastHeartbeatAt === lastHeartbeatAt ? undefined : agent;
+    });
+    const apart = Date.parse(beaten.lastHeartbeatAt) - Date.parse(lastHeartbeatAt);
+    // A third of ten seconds, where the service's own interval is half a second.
+    expect(apart).toBeGreaterThan(1_500);
+    expect(beaten.status).toBe("active");
+  });
+
   it("does as many tasks at once as it may, and never more", async () => {
     let now = 0;
     let most = 0;
