@@ -16,7 +16,7 @@ async function prepared(scene: Scene, children: Children): Promise<NewChild[]> {
   const skilled = childTasksSchema.parse(children).map(
     (child): ChildTask => ({
       ...child,
-      requiredCapabilities: [scene.skill],
+      requiredCapabilities: child.requiredCapabilities?.length ? child.requiredCapabilities : [scene.skill],
       taskId: child.taskId ?? scene.fresh("c"),
     }),
   );

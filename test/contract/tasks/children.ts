@@ -56,6 +56,18 @@ export function childrenContract(open: StoreFactory): void {
       });
     });
 
+    it("are handed out together, whichever come first in the call", async () => {
+      const { scene, held } = await begin({}, 1);
+      const other = scene.fresh("other");
+      await scene.worker(40, [other]);
+      const late: Children = Array.from({ length: 10 }, () => ({ taskType: "part", priority: "low" as const }));
+      const early: Children = Array.from({ length: 10 }, () => ({ taskType: "part", requiredCapabilities: [other] }));
+      const { taskIds = [] } = await divide(scene, held, [...late, ...early]);
+      const agents = await Promise.all(taskIds.map(async (taskId) => (await scene.look(taskId)).assignedTo));
+      expect(agents).toHaveLength(20);
+      expect(agents).not.toContain(undefined);
+    });
+
     it("are created with the suspension, and their last end wakes it", async () => {
       const { scene, supervisor, worker, held } = await begin();
       const reply = await divide(scene, held, parts(3), 7);

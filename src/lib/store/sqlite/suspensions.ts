@@ -101,9 +101,10 @@ function suspend(transaction: Transaction, taskId: string, suspension: Suspensio
   changeAgent(transaction, agent, changes);
   wait(transaction, task, suspension, { retriesUsed: fate.retriesUsed, unanswered: unanswered + 1, askedOf });
   const waiting = "tasks" in until ? makeChildren(transaction, task, until.tasks) : [];
-  handOutAfter(transaction, agent, waiting);
-  // Ten have been handed out, if there was room.
-  return { reply: replyTo(transaction, taskId, task, answer), waiting: waiting.slice(HANDOUTS_PER_CALL) };
+  const handedOut = handOutAfter(transaction, agent, waiting);
+  // Those of the first ten may stand anywhere in the call, so the next rounds look at the demands of all.
+  const more = handedOut === HANDOUTS_PER_CALL && waiting.length > HANDOUTS_PER_CALL;
+  return { reply: replyTo(transaction, taskId, task, answer), waiting: more ? waiting : [] };
 }
 
 /** The next version is the one at which the question is asked. */
