@@ -43,6 +43,7 @@ export const getAuditBlock = defineRoute({
       strays: [],
     },
   },
+  longReply: true,
   idle: false,
   allow: ADMIN_ONLY,
   statuses: [200],

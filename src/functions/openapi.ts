@@ -34,6 +34,7 @@ export const openApi = defineRoute({
   example: { reply: { openapi: "3.1.0", paths: {} } },
   idle: false,
   allow: "anyone",
+  longReply: true,
   statuses: [200],
   async handler(_services, { header }): Promise<Reply<z.output<typeof openApiSchema>>> {
     prepared ??= prepare();

@@ -118,6 +118,7 @@ export const getTaskDependencies = defineRoute({
       ],
     },
   },
+  longReply: true,
   idle: false,
   allow: reading(OWN_TASK),
   statuses: [200],

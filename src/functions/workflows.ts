@@ -57,6 +57,7 @@ export const getWorkflow = defineRoute({
   description:
     "A task stands behind those that it waits for. The workflow is `running` while a task is open; then `failed` when a task failed, `cancelled` when a call cancelled one, else `completed`.",
   example: { reply: WORKFLOW },
+  longReply: true,
   idle: false,
   allow: made(OWN_WORKFLOW),
   statuses: [200],

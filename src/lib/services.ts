@@ -45,6 +45,8 @@ export interface Services {
   gate: Gate;
   /** In which order long bodies are read. */
   turns: Turns;
+  /** Of replies that may be long, whoever asks. */
+  replyTurns: Turns;
   /** How often each agent may renew its tokens. */
   renewals: RateLimiter;
   registry: AgentRegistry;
@@ -131,6 +133,7 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
     telemetry,
     gate,
     turns: new Turns(),
+    replyTurns: new Turns(),
     renewals: new RateLimiter({ clock, perSecond: RENEWALS_PER_MINUTE / 60, burst: RENEWALS_AT_ONCE_MAX }),
     registry: new AgentRegistry({ store, heartbeatIntervalSeconds: config.heartbeatIntervalSeconds, agentChanged }),
     credentials,

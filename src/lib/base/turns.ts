@@ -4,7 +4,7 @@ import { LONG_REQUEST_BYTES, nextRound } from "./event-loop.ts";
 /**
  * Long work is done one by one, with some rounds of the event loop between: everything else that has arrived is served meanwhile, and
  * of 64 callers with 4 MB each, a heartbeat waits for one and not for all. Long bodies take turns, and so do all requests of callers
- * whose last ones were dear (request-cost.ts). On an idle process the rounds pass at once.
+ * whose last ones were dear (request-cost.ts); apart from them, routes whose replies may be long (route.ts). The first goes at once.
  */
 
 /** A request needs as many: four to be read in steps, and then to be carried out, committed and answered. */
@@ -23,7 +23,7 @@ export class Turns {
   }
 
   /**
-   * Resolves when it is the turn of a request; undefined when it needs none.
+   * Resolves when it is the turn of a request; undefined when it need not wait.
    *
    * @param bytes of its body
    * @param dear whether its caller has to take turns in any case
@@ -31,6 +31,10 @@ export class Turns {
    */
   next(bytes: number, dear = false): Promise<void> | undefined {
     if (bytes < LONG_REQUEST_BYTES && !dear) return undefined;
+    if (!this.#running) {
+      void this.#run();
+      return undefined;
+    }
     if (this.#bytes + bytes > this.#maxBytes) {
       throw new AgentCommunicationError(
         "RATE_LIMITED",
@@ -41,16 +45,15 @@ export class Turns {
       );
     }
     this.#bytes += bytes;
-    return new Promise((resolve) => {
-      this.#waiting.push({ bytes, go: resolve });
-      if (!this.#running) void this.#run();
-    });
+    return new Promise((resolve) => this.#waiting.push({ bytes, go: resolve }));
   }
 
   async #run(): Promise<void> {
     this.#running = true;
-    for (let first = this.#waiting.shift(); first !== undefined; first = this.#waiting.shift()) {
+    for (;;) {
       for (let round = 0; round < ROUNDS_BETWEEN; round += 1) await nextRound();
+      const first = this.#waiting.shift();
+      if (first === undefined) break;
       this.#bytes -= first.bytes;
       first.go();
     }

@@ -90,6 +90,8 @@ async function serve(services: Services, route: Route, raw: RawRequest, shown: C
   const { bytes } = raw;
   const turn = services.turns.next(bytes, services.gate.isDear?.(shown));
   if (turn !== undefined) await turn;
+  const replyTurn = route.longReply && services.replyTurns.next(0, true);
+  if (replyTurn) await replyTurn;
   const cost = { milliseconds: 0, bytes };
   try {
     const steps = parseInput(route, raw);

@@ -11,7 +11,8 @@ describe("long bodies", () => {
     const turns = new Turns();
     expect(turns.next(LONG_REQUEST_BYTES - 1)).toBeUndefined();
     const seen: (number | string)[] = [];
-    const bodies = [1, 2, 3].map((n) => turns.next(LONG_REQUEST_BYTES)?.then(() => seen.push(n)));
+    // The first goes at once.
+    const bodies = [1, 2, 3].map((n) => (turns.next(LONG_REQUEST_BYTES) ?? Promise.resolve()).then(() => seen.push(n)));
     const others = (async () => {
       for (let round = 0; round < 24; round += 1) {
         await new Promise((resolve) => setImmediate(resolve));
@@ -28,11 +29,17 @@ describe("long bodies", () => {
   it("are joined by every request of a caller that has to take turns", async () => {
     const turns = new Turns();
     expect(turns.next(0, false)).toBeUndefined();
-    await turns.next(0, true);
+    expect(turns.next(0, true)).toBeUndefined();
+    const seen: string[] = [];
+    const waits = turns.next(0, true)?.then(() => seen.push("the second"));
+    await new Promise((resolve) => setImmediate(resolve)).then(() => seen.push("another"));
+    await waits;
+    expect(seen).toEqual(["another", "the second"]);
   });
 
   it("are refused when too much waits, and taken again afterwards", async () => {
     const turns = new Turns(2 * MEBIBYTE);
+    expect(turns.next(2 * MEBIBYTE)).toBeUndefined();
     const waiting = [turns.next(MEBIBYTE), turns.next(MEBIBYTE)];
     expect(() => turns.next(LONG_REQUEST_BYTES)).toThrow(/waiting to be read/);
     await Promise.all(waiting);
