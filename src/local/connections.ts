@@ -2,8 +2,10 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from "n
 import type { Socket } from "node:net";
 import { sourceOfAddress } from "../lib/gates/source.ts";
 import { problemReply } from "../lib/http/problem.ts";
+import type { Clock } from "../lib/model/clock.ts";
 import { AgentCommunicationError } from "../lib/model/errors.ts";
 import type { Log } from "../lib/trace/log.ts";
+import { Arrivals } from "./arrivals.ts";
 import { UnreadAnswers } from "./unread-answers.ts";
 
 /**
@@ -84,9 +86,10 @@ export class Connections {
   readonly #unread: UnreadAnswers;
   #aheadBytes = 0;
   #loggedAt = Number.NEGATIVE_INFINITY;
-  readonly #monotonic: () => number;
+  readonly #clock: Clock;
+  readonly #arrivals: Arrivals;
 
-  constructor(limits: ConnectionLimits, log: Log, monotonic: () => number) {
+  constructor(limits: ConnectionLimits, log: Log, clock: Clock) {
     this.#limits = {
       unreadBytes: UNREAD_MAX_BYTES,
       pipelined: PIPELINED_MAX,
@@ -96,13 +99,18 @@ export class Connections {
     };
     this.#unread = new UnreadAnswers(this.#limits.unreadBytes);
     this.#log = log;
-    this.#monotonic = monotonic;
+    this.#clock = clock;
+    this.#arrivals = new Arrivals(clock);
   }
 
-  /** Counts connections by address, and closes those past the limit as they come. */
+  /**
+   * Counts connections by address, and closes those past the limit as they come. Behind a proxy neither these nor what is sent ahead
+   * tells callers apart.
+   */
   watch(server: Server): void {
     const { perAddress } = this.#limits;
     if (perAddress === undefined) return;
+    this.#arrivals.watch(server);
     server.on("connection", (socket: Socket) => {
       const address = sourceOfAddress(socket.remoteAddress);
       const open = this.#byAddress.get(address) ?? 0;
@@ -197,6 +205,7 @@ export class Connections {
     this.#changeAhead(state, bytesOf(request));
     const { aheadBytes, aheadInAllBytes } = this.#limits;
     if (state.aheadBytes <= aheadBytes && this.#aheadBytes <= aheadInAllBytes) return true;
+    if (this.#limits.perAddress !== undefined) this.#arrivals.slow(sourceOfAddress(socket.remoteAddress));
     destroyWithoutTraces(socket);
     return false;
   }
@@ -230,7 +239,7 @@ export class Connections {
   }
 
   #logFull(address: string): void {
-    const now = this.#monotonic();
+    const now = this.#clock.monotonic();
     if (now - this.#loggedAt < LOG_MILLISECONDS) return;
     this.#loggedAt = now;
     this.#log.info("an address has reached its limit of connections", { address, limit: this.#limits.perAddress });

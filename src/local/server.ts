@@ -207,7 +207,7 @@ export async function startServer(services: Services, routes: readonly Route[], 
   const files = tls && new TlsFiles(tls, config.security, clock, log);
   const silent = new SilentConnections();
   const perAddress = config.security.trustedProxies === 0 ? MAX_CONNECTIONS_PER_ADDRESS : undefined;
-  const connections = new Connections({ perAddress }, log, () => clock.monotonic());
+  const connections = new Connections({ perAddress }, log, clock);
   const app = createApp((listener) => createNodeServer(listener, files, silent, connections, log), connections);
   if (tls !== undefined) app.addHook("onSend", async (_request, reply) => void reply.headers(TLS_HEADERS));
   const signals = new CallerSignals();

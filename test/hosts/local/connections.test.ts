@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "@jest/globals";
+import { systemClock } from "../../../src/lib/model/clock.ts";
 import { answerBrokenHttp, refuseConnect } from "../../../src/local/broken-http.ts";
 import { type ConnectionLimits, Connections } from "../../../src/local/connections.ts";
 
@@ -24,7 +25,7 @@ async function serve(limits: ConnectionLimits): Promise<Under> {
   const log: unknown[] = [];
   const begun: Under["begun"] = [];
   const record = (...event: unknown[]) => void log.push(event);
-  const connections = new Connections(limits, { info: record, error: record }, () => performance.now());
+  const connections = new Connections(limits, { info: record, error: record }, systemClock);
   const server = createServer(
     connections.inTurn((request, response) => {
       request.resume();
@@ -122,6 +123,30 @@ describe("requests that are sent ahead on one connection", () => {
     expect(begun).toHaveLength(2);
     begun.find(({ request }) => request.url === "/other")?.response.end("served");
     await until(() => other.received.includes("served"));
+  });
+
+  it("make further connections of that address wait for their turn, and nobody else's", async () => {
+    const { port, begun } = await serve({ perAddress: 100, aheadBytes: 8 * 1_024 });
+    const greedy = new Caller(port, true, "127.0.0.2");
+    greedy.socket.write(get("/waits").repeat(20));
+    await until(() => greedy.closed);
+    const began = performance.now();
+    const served: string[] = [];
+    const callers = ["127.0.0.2", "127.0.0.2", "127.0.0.2", "127.0.0.1"].map((from, n) => {
+      const caller = new Caller(port, true, from);
+      caller.socket.write(get(`/${n}`));
+      return caller;
+    });
+    await until(() => {
+      for (const { request, response } of begun.splice(0)) {
+        if (request.url !== "/waits") served.push(request.url ?? "");
+        response.end();
+      }
+      return served.length === callers.length;
+    });
+    expect(served).toEqual(["/3", "/0", "/1", "/2"]);
+    expect(performance.now() - began).toBeGreaterThan(100);
+    await until(() => callers.every((caller) => answers(caller.received).join() === "HTTP/1.1 200"));
   });
 
   it("are bounded in all, and make room again when their connection closes", async () => {
