@@ -168,6 +168,14 @@ export const COORDINATION_STATISTICS = {
     tasksNotNeeded: 0,
     attemptsFailed: 3,
     attemptsLost: 1,
+    usage: {
+      inputTokens: 1_250_000,
+      outputTokens: 98_000,
+      cacheReadInputTokens: 700_000,
+      cacheWriteInputTokens: 40_000,
+      reasoningOutputTokens: 31_000,
+      costMicros: 4_310_000,
+    },
   },
   byStatus: {
     blocked: 0,

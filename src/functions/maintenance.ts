@@ -16,6 +16,7 @@ export const runMaintenance = defineRoute({
       tasksArchived: 14,
       credentialsDeleted: 0,
       agentsRefreshed: 6,
+      usageHoursDropped: 0,
       auditEntriesDropped: 0,
       valuesReencrypted: 0,
       finished: true,

@@ -45,6 +45,7 @@ import { schedulesContract } from "./tasks/schedules.ts";
 import { startTimeoutsContract } from "./tasks/start-timeouts.ts";
 import { suspensionsContract } from "./tasks/suspensions.ts";
 import { tasksContract } from "./tasks/tasks.ts";
+import { usageContract } from "./tasks/usage.ts";
 import { versionsContract } from "./tasks/versions.ts";
 import { workflowGraphsContract } from "./tasks/workflow-properties.ts";
 import { workflowRetriesContract } from "./tasks/workflow-retries.ts";
@@ -105,6 +106,7 @@ export const contracts = [
   retriesContract,
   workflowRetriesContract,
   suspensionsContract,
+  usageContract,
   questionsContract,
   cancellationContract,
   auditContract,

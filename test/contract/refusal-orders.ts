@@ -163,6 +163,7 @@ async function attempts(scene: Scene): Promise<void> {
     const verbs = {
       start: () => scene.store.startTask(taskId, call),
       progress: () => scene.store.progressTask(taskId, { ...call, percent: 1 }),
+      usage: () => scene.store.reportUsage(taskId, { ...call, usage: [{ inputTokens: 1, outputTokens: 1 }] }),
       fail: () => scene.store.failTask(taskId, { ...call, error: "e", retryable: false }),
     };
     for (const [verb, act] of Object.entries(verbs)) {

@@ -54,6 +54,8 @@ const SORTS: readonly { statement: RegExp; reason: string }[] = [
     reason: "once, when a mailbox gets more than half full: it is at most AGENT_MAX_MAILBOX",
   },
   { statement: /^WITH sample AS/, reason: "a sample of at most 1,000 attempts" },
+  { statement: /FROM task_usage WHERE task_no = \? GROUP BY/, reason: "at most 32 models of each attempt of one task" },
+  { statement: /FROM usage_hours WHERE hour >= /, reason: "sums that people ask for" },
   {
     statement: /^SELECT agent_no.*FROM agents WHERE agent_id > \? AND set_no IN/,
     reason: "a list that people ask for",

@@ -52,6 +52,16 @@ const ROWS: Tampering = [
     "UPDATE dbo.channels SET members = members + 1",
     "UPDATE dbo.channels SET members = members - 1",
   ],
+  [
+    "usage_hours.input_tokens",
+    "UPDATE dbo.task_usage SET input_tokens = input_tokens + 1",
+    "UPDATE dbo.task_usage SET input_tokens = input_tokens - 1",
+  ],
+  [
+    "usage_totals.output_tokens",
+    "UPDATE dbo.usage_totals SET output_tokens = output_tokens + 1",
+    "UPDATE dbo.usage_totals SET output_tokens = output_tokens - 1",
+  ],
   ["channels.grants", "UPDATE dbo.channels SET grants = grants + 1", "UPDATE dbo.channels SET grants = grants - 1"],
   [
     "channels and their mailboxes",
@@ -121,6 +131,9 @@ describe("recount on Azure SQL", () => {
     const supervisor = await scene.supervisor();
     const worker = await scene.worker(1);
     const first = await scene.submit(supervisor);
+    const { taskId, agentId, attempt } = await scene.held(first);
+    const usage = [{ model: "m", inputTokens: 5, outputTokens: 6, costMicros: 7 }];
+    await store.reportUsage(taskId, { agentId, attempt, usage });
     await scene.submit(supervisor);
     await scene.submit(supervisor, { dependsOn: [first] });
     await scene.channel("work_queue", { members: [worker], grants: [{ agentId: worker, post: true }] });

@@ -223,6 +223,39 @@ const AUDIT: readonly Law[] = [
   },
 ];
 
+/** What is counted of usage. */
+const USAGE_COLUMNS = [
+  "input_tokens",
+  "output_tokens",
+  "cache_read_tokens",
+  "cache_write_tokens",
+  "reasoning_tokens",
+  "cost_micros",
+] as const;
+
+/** Of what tasks have that are there; the hours, and what was ever used, stay when a task goes. */
+const USAGE: readonly Law[] = USAGE_COLUMNS.flatMap((column) => [
+  {
+    name: `usage_hours.${column}`,
+    sql: `SELECT x.what, x.counted, x.kept FROM (SELECT COALESCE(c.what, k.what) AS what, COALESCE(c.counted, 0) AS counted, COALESCE(k.kept, 0) AS kept
+      FROM (SELECT CONCAT(a.agent_id, ' ', t.task_type, ' ', s.agent_id, ' ', u.provider, ' ', u.model) AS what,
+          SUM(CAST(u.${column} AS float)) AS counted
+        FROM dbo.task_usage AS u JOIN dbo.tasks AS t ON t.task_no = u.task_no
+        JOIN dbo.task_attempts AS p ON p.task_no = u.task_no AND p.attempt = u.attempt
+        JOIN dbo.agents AS a ON a.agent_no = p.agent_no JOIN dbo.agents AS s ON s.agent_no = t.supervisor_no
+        GROUP BY a.agent_id, t.task_type, s.agent_id, u.provider, u.model) AS c
+      FULL JOIN (SELECT CONCAT(h.agent_id, ' ', h.task_type, ' ', h.supervisor_id, ' ', h.provider, ' ', h.model) AS what, SUM(h.${column}) AS kept
+        FROM dbo.usage_hours AS h GROUP BY h.agent_id, h.task_type, h.supervisor_id, h.provider, h.model) AS k ON k.what = c.what) AS x
+      WHERE x.counted > x.kept OR (x.counted < x.kept AND NOT EXISTS (SELECT 1 FROM dbo.task_archive))`,
+  },
+  {
+    name: `usage_totals.${column}`,
+    sql: `SELECT x.what, x.counted, x.kept FROM (SELECT 'all' AS what, COALESCE((SELECT SUM(h.${column}) FROM dbo.usage_hours AS h), 0) AS counted,
+        (SELECT SUM(e.${column}) FROM dbo.usage_totals AS e) AS kept) AS x
+      WHERE x.counted > x.kept OR (x.counted < x.kept AND NOT EXISTS (SELECT 1 FROM dbo.task_archive))`,
+  },
+]);
+
 /**
  * What does not add up in the database, one line each; empty when every counter equals its rows.
  *
@@ -237,7 +270,7 @@ export async function recountMssql(
 ): Promise<string[]> {
   const problems: string[] = [];
   const audit = copied ? [] : AUDIT;
-  for (const { name, sql } of [...audit, ...COUNTERS, ...AGENTS, ...CHANNELS, ...TASKS, ...MESSAGES]) {
+  for (const { name, sql } of [...audit, ...COUNTERS, ...AGENTS, ...CHANNELS, ...TASKS, ...USAGE, ...MESSAGES]) {
     const { recordset } = await pool.request().query<{ what: unknown; counted: unknown; kept: unknown }>(sql);
     for (const { what, counted, kept } of recordset.slice(0, 5)) {
       problems.push(`${name}: ${String(what)} has ${String(counted)} rows, kept ${String(kept)}`);

@@ -17,6 +17,9 @@ async function busyFile(file: string): Promise<void> {
   const supervisor = await scene.supervisor();
   const worker = await scene.worker(1);
   const first = await scene.submit(supervisor);
+  const { taskId, agentId, attempt } = await scene.held(first);
+  const usage = [{ model: "m", inputTokens: 5, outputTokens: 6, costMicros: 7 }];
+  await store.reportUsage(taskId, { agentId, attempt, usage });
   await scene.submit(supervisor);
   await scene.submit(supervisor, { dependsOn: [first] });
   await scene.channel("work_queue", { members: [worker], grants: [{ agentId: worker, post: true }] });
@@ -49,6 +52,9 @@ const TAMPERING: readonly (readonly [string, string])[] = [
   ["agents.active_tasks", "UPDATE agents SET active_tasks = 0"],
   ["live tasks and their open attempt", "UPDATE tasks SET attempt = attempt + 1 WHERE status = 'assigned'"],
   ["open attempts of tasks that are not live", "UPDATE tasks SET status = 'pending' WHERE status = 'assigned'"],
+  ["usage_hours.input_tokens", "UPDATE task_usage SET input_tokens = 6"],
+  ["usage_hours.cost_micros", "UPDATE usage_hours SET cost_micros = 8"],
+  ["usage_totals.output_tokens", "UPDATE usage_totals SET output_tokens = 7"],
   ["demands.waiting", "UPDATE demands SET waiting = 5"],
   ["tasks.unmet_dependencies", "UPDATE tasks SET unmet_dependencies = 2 WHERE status = 'blocked'"],
   ["capability_sets.workers", "UPDATE capability_sets SET workers = workers + 1"],

@@ -68,6 +68,16 @@ const AUDIT: readonly Law[] = [
   },
 ];
 
+/** What is counted of usage. */
+const USAGE = [
+  "input_tokens",
+  "output_tokens",
+  "cache_read_tokens",
+  "cache_write_tokens",
+  "reasoning_tokens",
+  "cost_micros",
+] as const;
+
 const LAWS: readonly Law[] = [
   ...AUDIT,
   counterLaw("messages:", "SELECT status AS what, count(*) AS counted FROM messages GROUP BY status"),
@@ -220,6 +230,24 @@ const LAWS: readonly Law[] = [
             SELECT capabilities AS what, ${column} AS kept, (SELECT count(*) FROM agents a
               WHERE a.set_no = s.set_no AND a.role = 'worker' AND ${condition}) AS counted
             FROM capability_sets s) WHERE counted <> kept`,
+  })),
+  ...USAGE.map((column) => ({
+    name: `usage_hours.${column}`,
+    // Of what tasks have that are there; the hours stay when a task goes.
+    sql: `SELECT coalesce(c.what, k.what) AS what, coalesce(counted, 0) AS counted, coalesce(kept, 0) AS kept FROM (
+            SELECT a.agent_id || ' ' || t.task_type || ' ' || s.agent_id || ' ' || u.provider || ' ' || u.model AS what,
+              total(u.${column}) AS counted
+            FROM task_usage u JOIN tasks t USING (task_no) JOIN task_attempts p ON p.task_no = u.task_no AND p.attempt = u.attempt
+            JOIN agents a ON a.agent_no = p.agent_no JOIN agents s ON s.agent_no = t.supervisor_no GROUP BY 1) c
+          FULL JOIN (SELECT agent_id || ' ' || task_type || ' ' || supervisor_id || ' ' || provider || ' ' || model AS what,
+              total(${column}) AS kept FROM usage_hours GROUP BY 1) k ON k.what = c.what
+          WHERE coalesce(counted, 0) > coalesce(kept, 0)
+            OR (coalesce(counted, 0) < coalesce(kept, 0) AND NOT EXISTS (SELECT 1 FROM task_archive))`,
+  })),
+  ...USAGE.map((column) => ({
+    name: `usage_totals.${column}`,
+    sql: `SELECT 'all' AS what, (SELECT total(${column}) FROM usage_hours) AS counted, ${column} AS kept FROM usage_totals
+          WHERE counted > kept OR (counted < kept AND NOT EXISTS (SELECT 1 FROM task_archive))`,
   })),
   {
     name: "messages held behind their ordering key",

@@ -29,6 +29,7 @@ export const AUDIT_ACTIONS = [
   "task.cancelled",
   "task.reopened",
   "task.unblocked",
+  "task.usage_reported",
   "workflow.created",
   "workflow.cancelled",
   "workflow.retried",

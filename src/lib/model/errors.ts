@@ -26,6 +26,7 @@ export const ERRORS = {
   SCHEMA_MISMATCH: { status: 422, title: "The payload or answer does not satisfy its schema" },
   SUSPENSION_LIMIT: { status: 422, title: "The task has been suspended too often" },
   TASK_TREE_LIMIT: { status: 422, title: "The task may not make these children" },
+  USAGE_LIMIT: { status: 422, title: "The attempt has named too many models" },
   MAILBOX_FULL: { status: 429, title: "The receiver's mailbox is full" },
   RATE_LIMITED: { status: 429, title: "Too many requests" },
   INTERNAL: { status: 500, title: "Internal error" },

@@ -121,3 +121,11 @@ export const FIRINGS_KEPT = 10;
 export const REFUSED_FIRINGS_MAX = 3;
 /** Due times that were missed by more than this fire as one, the newest of them. */
 export const MISSED_MILLISECONDS = 60_000;
+
+/** Pairs of provider and model in one report of usage, and those that one attempt may name in all. */
+export const USAGE_ENTRIES_MAX = 8;
+export const USAGE_PAIRS_MAX = 32;
+/** The largest total of an attempt: tokens, or millionths of a US dollar. Ten of these are still exact as a number of JavaScript. */
+export const USAGE_MAX = 1_000_000_000_000_000;
+/** How long the hours of usage are kept. */
+export const USAGE_RETENTION_DAYS = 400;

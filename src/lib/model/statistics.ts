@@ -2,6 +2,7 @@ import { z } from "zod";
 import { agentRoleSchema } from "./agent.ts";
 import { messageStatusSchema } from "./message.ts";
 import { taskStatusSchema } from "./task.ts";
+import { usageSumsSchema } from "./usage.ts";
 
 /** Statistics keep the names that users of the original know. Counts come from counters, never from scans. */
 
@@ -42,6 +43,8 @@ export const coordinationStatisticsSchema = z.object({
     attemptsFailed: z.int(),
     /** Attempts that were lost: by silence, past their deadline, or released. */
     attemptsLost: z.int(),
+    /** All usage of models that was ever reported, in tokens and millionths of a US dollar. */
+    usage: usageSumsSchema,
   }),
   byStatus: z.record(taskStatusSchema, z.int()),
 });
@@ -121,6 +124,8 @@ export const maintenanceReportSchema = z.object({
   tasksArchived: z.int(),
   credentialsDeleted: z.int(),
   agentsRefreshed: z.int(),
+  /** Rows of usage by the hour that were older than 400 days. */
+  usageHoursDropped: z.int(),
   auditEntriesDropped: z.int(),
   /** Values that were encrypted under another version of the key than the current one. */
   valuesReencrypted: z.int(),

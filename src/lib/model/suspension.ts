@@ -2,6 +2,7 @@ import { z } from "zod";
 import { childTasksSchema } from "./child.ts";
 import { askSchema, questionContentSchema, questionIdSchema } from "./question.ts";
 import { taskReplySchema } from "./task.ts";
+import { usageSchema } from "./usage.ts";
 import { attemptSchema, idSchema, instantSchema, jsonSchema } from "./values.ts";
 
 /**
@@ -31,6 +32,8 @@ export const suspendTaskSchema = z.strictObject({
   /** What the next attempt needs to go on; any JSON. It replaces the one before, and without it there is none. */
   checkpoint: jsonSchema().optional(),
   until: untilSchema,
+  /** What the attempt has used; its totals. */
+  usage: usageSchema.optional(),
 });
 export type SuspendTaskInput = z.input<typeof suspendTaskSchema>;
 export type SuspendTask = z.output<typeof suspendTaskSchema>;

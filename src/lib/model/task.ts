@@ -7,6 +7,7 @@ import { PREFIX_MARK } from "./patterns.ts";
 import { askSchema, taskQuestionSchema } from "./question.ts";
 import { resumeReasonSchema, resumeSchema } from "./resume.ts";
 import { taskStatusSchema } from "./task-status.ts";
+import { pairUsageSchema, usageSchema } from "./usage.ts";
 import {
   attemptSchema,
   capabilitySchema,
@@ -139,7 +140,7 @@ export const taskSchema = z.object({
   /** When it ends wherever it is, as `failed` with EXPIRED. */
   expiresAt: instantSchema.optional(),
   status: taskStatusSchema,
-  /** Raised by every change of the task but a note. */
+  /** Raised by every change of the task but a note or usage. */
   version: z.int(),
   assignedTo: idSchema.optional(),
   /** The fencing number: how often the task was assigned. It is not the retry count. */
@@ -164,6 +165,8 @@ export const taskSchema = z.object({
   startDeadline: instantSchema.optional(),
   deadline: instantSchema.optional(),
   endedAt: instantSchema.optional(),
+  /** What all its attempts have used, by provider and model; only where one task is read, not in a list. */
+  usage: z.array(pairUsageSchema).optional(),
   /** True when the task has been moved to the archive. */
   archived: z.boolean().optional(),
   /** W3C Trace Context of the call that assigned it: its messages, and what its worker does, continue that trace. */
@@ -194,6 +197,8 @@ export type ListTasksQuery = z.output<typeof listTasksQuerySchema>;
 export const listTasksReplySchema = z.object({ tasks: z.array(taskSchema), nextCursor: nextCursorSchema });
 
 const attemptShape = { agentId: idSchema, attempt: attemptSchema };
+/** What the attempt has used so far; its totals, not what was added. */
+const usageShape = { usage: usageSchema.optional() };
 export const startTaskSchema = z.strictObject(attemptShape);
 export const progressTaskSchema = z.strictObject({
   ...attemptShape,
@@ -201,12 +206,14 @@ export const progressTaskSchema = z.strictObject({
   note: noteSchema.optional(),
   /** Moves the deadline to now + this, if later. */
   extendSeconds: durationSecondsSchema.optional(),
+  ...usageShape,
 });
-export const completeTaskSchema = z.strictObject({ ...attemptShape, result: jsonSchema().optional() });
+export const completeTaskSchema = z.strictObject({ ...attemptShape, result: jsonSchema().optional(), ...usageShape });
 export const failTaskSchema = z.strictObject({
   ...attemptShape,
   error: noteSchema,
   retryable: z.boolean().default(true),
+  ...usageShape,
 });
 export const cancelTaskSchema = z.strictObject({ reason: noteSchema.optional() });
 export type CancelTask = z.output<typeof cancelTaskSchema>;

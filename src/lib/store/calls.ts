@@ -4,6 +4,7 @@ import type { Credential, IssueCredential } from "../model/credential.ts";
 import type { DeadLetterFilter, MailboxFilter, SendMessage, SettlementOutcome } from "../model/message.ts";
 import type { FiringLog, PutSchedule, ScheduleSummary } from "../model/schedule.ts";
 import type { AssignTask } from "../model/task.ts";
+import type { Usage, UsageGroup } from "../model/usage.ts";
 import type { Priority } from "../model/values.ts";
 import type { CreateWorkflow, ListWorkflowsQuery } from "../model/workflow.ts";
 import type { Encrypted, Sealed, StoredLeasedMessage } from "./stored-values.ts";
@@ -169,7 +170,19 @@ export interface Suspension {
   until: { question: NewQuestion } | { at: number } | { tasks: readonly NewChild[] };
   /** A repeat of the same attempt is recognised by it. */
   untilHash: string;
+  usage?: Usage | undefined;
 }
+
+/** Which hours of usage are summed, and how. Times are milliseconds since 1970, whole hours. */
+export type UsageQuery = Page & {
+  from: number;
+  /** Behind the last hour. */
+  to: number;
+  by: readonly UsageGroup[];
+  supervisor?: string | undefined;
+  agentId?: string | undefined;
+  taskType?: string | undefined;
+};
 
 export interface NewAnswer {
   /** Who answers. */

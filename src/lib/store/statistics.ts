@@ -2,6 +2,7 @@ import { AGENT_ROLES } from "../model/agent.ts";
 import { MESSAGE_STATUSES } from "../model/message.ts";
 import type { CoordinationStatistics, QueueStatistics, RegistryStatistics } from "../model/statistics.ts";
 import { TASK_STATUSES } from "../model/task.ts";
+import { sumsOf, USAGE_COLUMNS, type UsageColumns } from "./rules/usage.ts";
 
 /** What counters say, whichever engine keeps them. */
 
@@ -42,8 +43,15 @@ export function registryStatisticsOf(
   return { totalAgents: sumOf(byRole), activeAgents, averageLoad: meanLoad(loads), byRole };
 }
 
-/** @param tasks by status, and what was assigned, completed and failed in all */
-export function coordinationStatisticsOf(tasks: Counts, activeAgents: number): CoordinationStatistics {
+/**
+ * @param tasks by status, and what was assigned, completed and failed in all
+ * @param usage all that was ever reported
+ */
+export function coordinationStatisticsOf(
+  tasks: Counts,
+  activeAgents: number,
+  usage: UsageColumns | undefined,
+): CoordinationStatistics {
   return {
     activeAgents,
     metrics: {
@@ -53,6 +61,7 @@ export function coordinationStatisticsOf(tasks: Counts, activeAgents: number): C
       tasksNotNeeded: tasks.get("not_needed_total") ?? 0,
       attemptsFailed: tasks.get("attempts_failed_total") ?? 0,
       attemptsLost: tasks.get("attempts_lost_total") ?? 0,
+      usage: sumsOf((count) => usage?.[USAGE_COLUMNS[count]] ?? 0),
     },
     byStatus: countsOf(TASK_STATUSES, tasks),
   };

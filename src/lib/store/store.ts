@@ -74,6 +74,7 @@ import type {
   StoredTask,
   TaskCompletion,
 } from "./stored-values.ts";
+import type { UsageStore } from "./usage-store.ts";
 
 export type * from "./calls.ts";
 export type * from "./stored-values.ts";
@@ -83,7 +84,7 @@ export type * from "./stored-values.ts";
  * with all that follows from it, or not at all. Inputs are parsed already; refusals are AgentCommunicationError.
  * Every verb is safe to repeat. The store tells the time.
  */
-export interface Store extends ScheduleStore {
+export interface Store extends ScheduleStore, UsageStore {
   // agents ----------------------------------------------------------------------------------------------------------
   /**
    * Creates, or updates and reactivates. Hands waiting work to a worker that has room. Without an authority anything may be
@@ -232,7 +233,7 @@ export interface Store extends ScheduleStore {
   getAssignments(taskId: string, page: Page): Promise<Paged<Assignment>>;
   /** Newest first. @throws TASK_NOT_FOUND */
   getTaskHistory(taskId: string, page: Page): Promise<Paged<TaskEvent>>;
-  /** assigned → running. @throws TASK_NOT_FOUND, LEASE_LOST, AGENT_NOT_FOUND, AGENT_DEREGISTERED */
+  /** assigned → running. @throws TASK_NOT_FOUND, LEASE_LOST, AGENT_NOT_FOUND, AGENT_DEREGISTERED; with usage USAGE_LIMIT */
   startTask(taskId: string, start: StartTask): Promise<TaskReply>;
   /** As startTask; records percent and note, and may move the deadline. */
   progressTask(taskId: string, progress: ProgressTask): Promise<TaskReply>;

@@ -3,6 +3,7 @@ import type { JsonValue } from "../model/json.ts";
 import type { ResumeReason } from "../model/resume.ts";
 import type { Assignment, AttemptOutcome } from "../model/task.ts";
 import type { TaskEvent } from "../model/task-history.ts";
+import type { PairUsage } from "../model/usage.ts";
 import { PRIORITIES } from "../model/values.ts";
 import { readAttempt, type StoredAttempt } from "./archived-attempts.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
@@ -37,6 +38,8 @@ export interface TaskExtras {
   question?: StoredQuestion | undefined;
   checkpoint?: Sealed | undefined;
   resumedBy?: ResumeReason | undefined;
+  /** Only where it is asked for. */
+  usage?: PairUsage[] | undefined;
 }
 
 /** The task as it is stored. While it waits, it is assigned to nobody. */
@@ -75,6 +78,7 @@ export function buildTask(
   if (extras.question !== undefined) task.question = extras.question;
   if (extras.checkpoint !== undefined) task.checkpoint = extras.checkpoint;
   if (extras.resumedBy !== undefined) task.resumedBy = extras.resumedBy;
+  if (extras.usage !== undefined) task.usage = extras.usage;
   addTimes(task, row);
   addOutcome(task, row, parts);
   if (parts.key_version !== null) task.keyVersion = parts.key_version;

@@ -197,6 +197,8 @@ export interface MaintenanceSteps {
   deleteGone(after: number): Promise<Walked>;
   dropUnusedSets(after: number): Promise<Walked>;
   refreshPerformance(after: number): Promise<Walked>;
+  /** Hours of usage past their retention. */
+  dropOldUsage(): Promise<Step>;
   /** Entries of one block of the audit. */
   dropOldestBlock(): Promise<Step>;
   /** Adds what was done to the audit. */
@@ -216,6 +218,7 @@ export async function runMaintenance(steps: MaintenanceSteps, clock: Clock): Pro
     tasksArchived: 0,
     credentialsDeleted: 0,
     agentsRefreshed: 0,
+    usageHoursDropped: 0,
     auditEntriesDropped: 0,
     finished: true,
     durationSeconds: 0,
@@ -309,6 +312,12 @@ const refresh = walk(
     report.agentsRefreshed += done;
   },
 );
+const dropUsage = untilDone(
+  (steps) => steps.dropOldUsage(),
+  (report, done) => {
+    report.usageHoursDropped += done;
+  },
+);
 const dropAudit = untilDone(
   (steps) => steps.dropOldestBlock(),
   (report, done) => {
@@ -324,6 +333,7 @@ const DUTIES: readonly Duty[] = [
   deleteCredentials,
   deleteAgents,
   dropSets,
+  dropUsage,
   dropAudit,
   refresh,
 ];

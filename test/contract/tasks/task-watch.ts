@@ -199,6 +199,14 @@ export class TaskWatch {
       tasksNotNeeded: 0,
       attemptsFailed: this.attemptsOf((outcome) => outcome === "failed"),
       attemptsLost: this.attemptsOf(isLost),
+      usage: {
+        inputTokens: 0,
+        outputTokens: 0,
+        cacheReadInputTokens: 0,
+        cacheWriteInputTokens: 0,
+        reasoningOutputTokens: 0,
+        costMicros: 0,
+      },
     });
     for (const [status, counted] of Object.entries(byStatus)) {
       expect([status, counted]).toEqual([status, count((task) => task.status === status)]);

@@ -16,6 +16,7 @@ export function maintenanceContract(open: StoreFactory): void {
           tasksArchived: 0,
           credentialsDeleted: 0,
           agentsRefreshed: 0,
+          usageHoursDropped: 0,
           auditEntriesDropped: 0,
           finished: true,
         });

@@ -32,6 +32,14 @@ export function statisticsContract(open: StoreFactory): void {
             tasksNotNeeded: 0,
             attemptsFailed: 0,
             attemptsLost: 0,
+            usage: {
+              inputTokens: 0,
+              outputTokens: 0,
+              cacheReadInputTokens: 0,
+              cacheWriteInputTokens: 0,
+              reasoningOutputTokens: 0,
+              costMicros: 0,
+            },
           },
           byStatus: Object.fromEntries(TASK_STATUSES.map((status) => [status, 0])),
         });
@@ -218,6 +226,14 @@ export function statisticsContract(open: StoreFactory): void {
             tasksNotNeeded: 0,
             attemptsFailed: 2,
             attemptsLost: 0,
+            usage: {
+              inputTokens: 0,
+              outputTokens: 0,
+              cacheReadInputTokens: 0,
+              cacheWriteInputTokens: 0,
+              reasoningOutputTokens: 0,
+              costMicros: 0,
+            },
           },
           byStatus: { blocked: 1, pending: 1, assigned: 1, running: 1, completed: 1, failed: 1, cancelled: 1 },
         });

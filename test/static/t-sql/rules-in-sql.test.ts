@@ -25,6 +25,7 @@ import {
   RELEASED_OUTCOMES,
   sqlWords,
 } from "../../../src/lib/store/rules/task-outcomes.ts";
+import { USAGE_COLUMNS } from "../../../src/lib/store/rules/usage.ts";
 import { sourcesIn } from "../style/sources.ts";
 
 /** Rules that both engines obey stand in store/rules/; here they are found, word for word, in the procedures. */
@@ -96,6 +97,16 @@ describe("a rule", () => {
     }
   });
 
+  it("of usage: what is more than before is booked, of each number", () => {
+    const text = textOf("book-usage.sql");
+    for (const column of Object.values(USAGE_COLUMNS)) {
+      const added = `CASE WHEN u.task_no IS NULL THEN r.${column} WHEN r.${column} > u.${column} THEN r.${column} - u.${column} ELSE 0 END`;
+      expect(count(text, added)).toBe(1);
+      // To the attempt, to the hour and to all.
+      for (const table of ["u", "h", "e"]) expect(count(text, `${column} = ${table}.${column} + d.${column}`)).toBe(1);
+    }
+  });
+
   it("of which tasks are live: every list of the two states is in that order, and none has others", () => {
     const lists = readRelease().procedures.flatMap(({ sql }) =>
       [...plain(sql).matchAll(/status IN \(('[a-z_]+'(?:, '[a-z_]+')*)\)/g)].map(([, list = ""]) => list),
@@ -155,6 +166,11 @@ describe("the order of refusals", () => {
 
   it.each(["start", "progress", "complete", "fail"])("of what an agent does with an attempt: %s", (verb) => {
     const text = textOf(`${verb}-tasks.sql`);
+    expect(codesIn(between(text, "WHEN a.agent_no IS NULL", "FROM (SELECT"))).toEqual(ATTEMPT_REFUSALS);
+  });
+
+  it("of what an agent does with an attempt: usage", () => {
+    const text = textOf("report-usage.sql");
     expect(codesIn(between(text, "WHEN a.agent_no IS NULL", "FROM (SELECT"))).toEqual(ATTEMPT_REFUSALS);
   });
 

@@ -981,6 +981,27 @@ const schedules: Pick<
   },
 };
 
+const usage: Pick<Record<Verb, VerbCase>, "reportUsage" | "readUsage"> = {
+  reportUsage: {
+    async arrange(scene) {
+      const { held } = await assigned(scene);
+      const { taskId, agentId, attempt } = held;
+      const report = [{ provider: "openai", model: "gpt-5", inputTokens: 10, outputTokens: 5 }];
+      return () => scene.store.reportUsage(taskId, { agentId, attempt, usage: report });
+    },
+  },
+  readUsage: {
+    async arrange(scene) {
+      const { held, supervisor } = await assigned(scene);
+      const { taskId, agentId, attempt } = held;
+      const report = [{ model: "gpt-5", inputTokens: 10, outputTokens: 5 }];
+      await scene.store.completeTask(taskId, { agentId, attempt, usage: report });
+      const to = scene.store.now() + 3_600_000;
+      return () => scene.store.readUsage({ ...page, from: 0, to, by: ["hour", "model"], supervisor });
+    },
+  },
+};
+
 /** Every verb, by its name: one that is added to the store and not here does not compile. */
 export const VERB_CASES: Readonly<Record<Verb | keyof typeof more, VerbCase>> = {
   ...agents,
@@ -992,6 +1013,7 @@ export const VERB_CASES: Readonly<Record<Verb | keyof typeof more, VerbCase>> = 
   ...taskReads,
   ...tasks,
   ...schedules,
+  ...usage,
   ...audit,
   ...encryption,
   ...upkeep,

@@ -31,6 +31,14 @@ const METRICS: Metrics = {
       tasksNotNeeded: 23,
       attemptsFailed: 32,
       attemptsLost: 33,
+      usage: {
+        inputTokens: 34,
+        outputTokens: 35,
+        cacheReadInputTokens: 36,
+        cacheWriteInputTokens: 37,
+        reasoningOutputTokens: 38,
+        costMicros: 39,
+      },
     },
     byStatus: {
       blocked: 20,

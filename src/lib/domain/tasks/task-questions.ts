@@ -99,12 +99,13 @@ export class TaskQuestions {
 
   async #prepare(
     taskId: string,
-    { agentId, attempt, checkpoint, until }: SuspendTask,
+    { agentId, attempt, checkpoint, until, usage }: SuspendTask,
     key: Key | undefined,
   ): Promise<Suspension> {
     return {
       agentId,
       attempt,
+      usage,
       checkpoint: checkpoint === undefined ? undefined : this.#contents.seal(key, taskId, "checkpoint", checkpoint),
       until: await this.#prepareUntil(taskId, until, key),
       untilHash: this.#encryption.hash(key, until),

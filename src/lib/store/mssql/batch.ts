@@ -23,6 +23,8 @@ export const id = (value: string | null): Input => ({ type: mssql.VarChar(128), 
 export const word = (value: string | null): Input => ({ type: mssql.VarChar(64), value });
 /** What an entry of the audit is about. */
 export const subject = (value: string | null): Input => ({ type: mssql.VarChar(160), value });
+/** Where a line of a list stands that has several names. */
+export const place = (value: string): Input => ({ type: mssql.VarChar(900), value });
 /** A hash or hashed key. */
 export const hash = (value: string | null): Input => ({ type: mssql.VarChar(64), value });
 /** The id of an operation. */

@@ -11,6 +11,7 @@ import type { Connection } from "./connection.ts";
 import { encodeNewTask, refusalOf } from "./new-tasks.ts";
 import { procedure } from "./procedures.ts";
 import { decodeSuspension, encodeValues, type SuspendedRow } from "./suspension-calls.ts";
+import { usageInput } from "./usage.ts";
 
 /** How a task makes children. */
 
@@ -75,6 +76,7 @@ export async function suspendForChildren(
   });
   const result = await connection.query(SUSPEND, {
     items: text(JSON.stringify(items)),
+    ...usageInput([suspension.usage]),
     taskId: id(taskId),
     agentId: id(agentId),
     actor: id(actorOf(agentId)),

@@ -48,6 +48,7 @@ import {
 import { completeTask, failTask, progressTask, startTask } from "./task-transitions.ts";
 import { assignTask } from "./tasks.ts";
 import { maintain, sweep, sweepDueTasks } from "./upkeep.ts";
+import { readUsage, reportUsage } from "./usage.ts";
 import { purgeMailbox, withdrawMessage } from "./withdraw-messages.ts";
 import { cancelWorkflow, createWorkflow, getWorkflow, listWorkflows, ownsWorkflow } from "./workflows.ts";
 
@@ -117,6 +118,7 @@ const VERBS = {
   completeTask,
   failTask,
   suspendTask,
+  reportUsage,
   answerQuestion,
   getQuestion,
   listQuestions,
@@ -136,5 +138,6 @@ const VERBS = {
   sweep,
   sweepDueTasks,
   nextTaskDue,
+  readUsage,
   maintain,
 };

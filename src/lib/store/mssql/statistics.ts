@@ -2,6 +2,7 @@ import { stopwatch } from "../../model/clock.ts";
 import { AgentCommunicationError } from "../../model/errors.ts";
 import type { CoordinationStatistics, Health, QueueStatistics, RegistryStatistics } from "../../model/statistics.ts";
 import { NOTHING_ANSWERS, PROVEN_WRITE_MILLISECONDS } from "../health-checks.ts";
+import type { UsageColumns } from "../rules/usage.ts";
 import {
   type Counts,
   coordinationStatisticsOf,
@@ -53,7 +54,7 @@ const COORDINATION = procedure("coordination_statistics");
 export async function coordinationStatistics(connection: Connection): Promise<CoordinationStatistics> {
   const result = await connection.query(COORDINATION);
   const active = result.rows<{ active: number }>(1)[0]?.active ?? 0;
-  return coordinationStatisticsOf(counts(result.rows<Counter>(0)), active);
+  return coordinationStatisticsOf(counts(result.rows<Counter>(0)), active, result.rows<UsageColumns>(2)[0]);
 }
 
 const HEALTH = procedure("health");

@@ -9,6 +9,7 @@ import type { Connection } from "./connection.ts";
 import { procedure } from "./procedures.ts";
 import { decodeSuspension, encodeValues, type Suspended, type SuspendedRow } from "./suspension-calls.ts";
 import { type Call, encodeCaller } from "./task-calls.ts";
+import { usageInput } from "./usage.ts";
 
 /** How a task suspends itself. */
 
@@ -35,6 +36,7 @@ const SUSPENDS: Batch<Call<Suspension>, Suspended> = {
   name: "suspend-tasks",
   sql: procedure("suspend_tasks"),
   encode: encodeSuspension,
+  inputs: (calls) => usageInput(calls.map(({ body }) => body.usage)),
   decode: (result, calls) =>
     outcomeRows<SuspendedRow>(result, calls).map((row) => decodeSuspension(row, calls[row.item] as Call<Suspension>)),
   maxItems: CALLS_PER_BATCH,

@@ -1,5 +1,6 @@
 import { actorOf } from "../../trace/call-context.ts";
 import { agentDeregistered, agentNotFound } from "../refusals.ts";
+import { usageLimit } from "../rules/usage.ts";
 import { leaseLost, type TaskCaller, taskNotFound } from "../task-records.ts";
 import type { Outcome } from "./batch.ts";
 
@@ -19,6 +20,7 @@ export function refusal(code: string, { taskId, body }: Call<TaskCaller>): Outco
   if (code === "TASK_NOT_FOUND") return { refusal: taskNotFound(taskId) };
   if (code === "AGENT_NOT_FOUND") return { refusal: agentNotFound(body.agentId) };
   if (code === "AGENT_DEREGISTERED") return { refusal: agentDeregistered(body.agentId) };
+  if (code === "USAGE_LIMIT") return { refusal: usageLimit(taskId, body.attempt) };
   return { refusal: leaseLost(taskId, body) };
 }
 

@@ -23,6 +23,7 @@ import type { Connection } from "./connection.ts";
 import { procedure } from "./procedures.ts";
 import { ExtrasOfTasks } from "./question-reading.ts";
 import { type ReadableTaskRow, readTask } from "./task-rows.ts";
+import { usageByTask } from "./usage.ts";
 
 /** Tasks, their attempts and their history as callers see them. */
 
@@ -33,7 +34,10 @@ const TASK = procedure("get_task");
 export async function getTask(connection: Connection, taskId: string): Promise<StoredTask> {
   const result = await connection.query(TASK, { taskId: id(taskId) });
   const row = result.rows<ReadableTaskRow>(0)[0];
-  if (row !== undefined) return readTask(row, new ExtrasOfTasks(result, 3).of(row.task_no));
+  if (row !== undefined) {
+    const usage = usageByTask(result.rows(3)).get(row.task_no);
+    return readTask(row, { ...new ExtrasOfTasks(result, 4).of(row.task_no), usage });
+  }
   const archived = result.rows<ArchivedDocument>(1)[0];
   if (archived === undefined) throw taskNotFound(taskId);
   return readArchived(archived, result.rows<TaskValueRow>(2));
@@ -163,11 +167,12 @@ export async function readTasksByNo(
   taskNos: readonly number[],
 ): Promise<Map<number, { task: StoredTask; values: readonly TaskValueRow[] }>> {
   const result = await connection.query(TASKS_BY_NO, { taskNos: text(JSON.stringify(taskNos)) });
-  const extras = new ExtrasOfTasks(result, 1);
+  const usages = usageByTask(result.rows(1));
+  const extras = new ExtrasOfTasks(result, 2);
   return new Map(
     result.rows<ReadableTaskRow>(0).map((row) => {
       const no = row.task_no;
-      return [no, { task: readTask(row, extras.of(no)), values: extras.values(no) }];
+      return [no, { task: readTask(row, { ...extras.of(no), usage: usages.get(no) }), values: extras.values(no) }];
     }),
   );
 }

@@ -1,15 +1,17 @@
 import { randomUUID } from "node:crypto";
 import type { FailTask, ProgressTask, StartTask, TaskReply, TaskStatus } from "../../model/task.ts";
+import type { Usage } from "../../model/usage.ts";
 import { answerOfArchived } from "../archived-attempts.ts";
 import { iso } from "../instants.ts";
 import type { TaskCompletion } from "../store.ts";
 import type { StoredAnswer, TaskCaller } from "../task-records.ts";
 import { wakeAgent } from "./activity.ts";
-import { type Batch, type BatchResult, type Outcome, type OutcomeRow, outcomeRows } from "./batch.ts";
+import { type Batch, type BatchResult, type Inputs, type Outcome, type OutcomeRow, outcomeRows } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { itemJson, itemText } from "./item-text.ts";
 import { procedure } from "./procedures.ts";
 import { type Call, encodeCaller, refusal } from "./task-calls.ts";
+import { usageInput } from "./usage.ts";
 
 /** What the agent that holds a task does with it. The attempt is the fencing number: any other is LEASE_LOST. */
 
@@ -82,6 +84,10 @@ function storedAnswer(row: EndedRow, caller: TaskCaller, outcomes: readonly stri
   return outcomes.includes(archived.outcome ?? "") ? archived.answer : undefined;
 }
 
+function usageOfCalls(calls: readonly Call<{ usage?: Usage | undefined } & TaskCaller>[]): Inputs {
+  return usageInput(calls.map(({ body }) => body.usage));
+}
+
 const STARTS: Batch<Call<StartTask>, Accepted> = {
   name: "start-tasks",
   sql: START,
@@ -95,6 +101,7 @@ const PROGRESSES: Batch<Call<ProgressTask>, Accepted> = {
   ...STARTS,
   name: "progress-tasks",
   sql: PROGRESS,
+  inputs: usageOfCalls,
   encode: ({ taskId, body }) => {
     const { percent, note, extendSeconds } = body;
     return {
@@ -112,6 +119,7 @@ const COMPLETES: Batch<Call<TaskCompletion>, Accepted> = {
   ...STARTS,
   name: "complete-tasks",
   sql: COMPLETE,
+  inputs: usageOfCalls,
   encode: ({ taskId, body }) => ({
     ...encodeCaller({ taskId, body }),
     result: body.result === undefined ? null : itemJson(body.result),
@@ -124,6 +132,7 @@ const FAILS: Batch<Call<FailTask>, Accepted> = {
   ...STARTS,
   name: "fail-tasks",
   sql: FAIL,
+  inputs: usageOfCalls,
   encode: ({ taskId, body }) => ({
     ...encodeCaller({ taskId, body }),
     error: itemText(body.error),

@@ -4,7 +4,7 @@
  * the connection calls it again. So nothing depends on a lock that a read would have to hold.
  *
  * The lock order: channels, their members and grants; agent_loads, agents, agent_heartbeats, agent_metadata; credentials; schedules; tasks
- * (each group by number), their outcomes, attempts, dependencies, events, suspensions, values, questions; workflows; ordering_keys, messages, message_payloads; counters.
+ * (each group by number), their outcomes, attempts, dependencies, events, suspensions, values, questions, usage; usage_hours; workflows; ordering_keys, messages, message_payloads; counters.
  * Hand-outs are transactions of their own, after the commit of the call that made room.
  */
 
@@ -33,7 +33,10 @@ export const LOCK_ORDER: readonly (readonly string[])[] = [
     "task_values",
     "task_questions",
     "question_answerers",
+    "task_usage",
   ],
+  ["usage_hours"],
+  ["usage_totals"],
   ["workflows"],
   ["workflow_tasks"],
   ["task_archive"],

@@ -19,6 +19,7 @@ import {
   takeBackLeases,
 } from "./sweep.ts";
 import { sweepTasks } from "./sweep-tasks.ts";
+import { dropOldUsage } from "./usage.ts";
 
 /** What a sweep that has nothing to do asks: one round trip, where the embedded store just tries each step. */
 const DUE = procedure("find_due_upkeep");
@@ -83,6 +84,7 @@ export function maintain(connection: Connection): Promise<StoreMaintenanceReport
     deleteGone: (after: number) => deleteGone(connection, after),
     dropUnusedSets: (after: number) => dropUnusedSets(connection, after),
     refreshPerformance: (after: number) => refreshPerformance(connection, after),
+    dropOldUsage: () => dropOldUsage(connection),
     dropOldestBlock: () => dropOldestBlock(connection),
     recordAudit: (entries: readonly NewAuditEntry[]) => recordAudit(connection, entries),
     sealWholeAudit: () => sealAudit(connection, true),

@@ -39,6 +39,7 @@ export const AUDIT_DETAILS: Readonly<Record<AuditAction, Members | null>> = {
   "task.cancelled": OF_TASK,
   "task.reopened": OF_TASK,
   "task.unblocked": OF_TASK,
+  "task.usage_reported": OF_TASK,
   "workflow.created": { tasks: "number" },
   "workflow.cancelled": { tasks: "number" },
   "workflow.retried": { tasks: "number" },

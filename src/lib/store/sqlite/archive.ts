@@ -3,7 +3,7 @@ import { writeArchived } from "../archived-documents.ts";
 import { DAY_MILLISECONDS } from "../instants.ts";
 import type { Step, Walked } from "../upkeep-runs.ts";
 import { readTaskValues } from "./question-reading.ts";
-import { hasExtras, newestEvents, readTask, storedAttempts } from "./task-reading.ts";
+import { hasExtras, newestEvents, readWholeTask, storedAttempts } from "./task-reading.ts";
 import { TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -41,7 +41,7 @@ export function archiveTasks(transaction: Transaction): Step {
 }
 
 function archiveTask(transaction: Transaction, row: OldTask): void {
-  const stored = readTask(transaction, row);
+  const stored = readWholeTask(transaction, row);
   const archived = writeArchived(stored, hasExtras(row) ? readTaskValues(transaction, row.task_no) : []);
   transaction.run(
     INSERT,

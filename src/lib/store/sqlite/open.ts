@@ -47,6 +47,7 @@ import { completeTask, failTask, progressTask, startTask } from "./task-transiti
 import { assignTask } from "./tasks.ts";
 import type { Transaction } from "./transaction.ts";
 import { maintain, sweep, sweepDueTasks } from "./upkeep.ts";
+import { readUsage, reportUsage } from "./usage.ts";
 import { purgeMailbox, withdrawMessage } from "./withdraw-messages.ts";
 import { cancelWorkflow, createWorkflow, getWorkflow, listWorkflows, ownsWorkflow } from "./workflows.ts";
 
@@ -121,6 +122,7 @@ function readingVerbs(connection: Connection) {
     registryStatistics,
     coordinationStatistics,
     nextTaskDue,
+    readUsage,
   };
   return bindVerbs(verbs, (verb: Transition) => connection.read(verb)) satisfies Partial<Store>;
 }
@@ -143,6 +145,7 @@ function writingVerbs(connection: Connection) {
     completeTask,
     failTask,
     answerQuestion,
+    reportUsage,
     cancelTask,
     cancelWorkflow,
     replaceOutdated,

@@ -1,6 +1,7 @@
 import type { CoordinationStatistics, Health, QueueStatistics, RegistryStatistics } from "../../model/statistics.ts";
 import { BEFORE_AGENTS } from "../agent-reading.ts";
 import { NOTHING_ANSWERS, PROVEN_WRITE_MILLISECONDS } from "../health-checks.ts";
+import { USAGE_COLUMNS, type UsageColumns } from "../rules/usage.ts";
 import { coordinationStatisticsOf, queueStatisticsOf, registryStatisticsOf } from "../statistics.ts";
 import type { Connection } from "./connection.ts";
 import type { Transaction } from "./transaction.ts";
@@ -47,8 +48,11 @@ function activeAgents(transaction: Transaction): number {
   return counters(transaction, "agents:status:").get("active") ?? 0;
 }
 
+const USAGE = `SELECT ${Object.values(USAGE_COLUMNS).join(", ")} FROM usage_totals WHERE slot = 0`;
+
 export function coordinationStatistics(transaction: Transaction): CoordinationStatistics {
-  return coordinationStatisticsOf(counters(transaction, "tasks:"), activeAgents(transaction));
+  const usage = transaction.get<UsageColumns>(USAGE);
+  return coordinationStatisticsOf(counters(transaction, "tasks:"), activeAgents(transaction), usage);
 }
 
 function answers(probe: () => unknown): boolean {

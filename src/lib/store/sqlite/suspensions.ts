@@ -17,6 +17,7 @@ import { afterAttempt, cancelReason, endAttempt, endTask, type StoredAnswer } fr
 import { requireHeld } from "./task-holders.ts";
 import { addEvent, changeTask, findTask, type LiveTask, type TaskChanges, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
+import { bookUsageOf } from "./usage.ts";
 
 /** How a task suspends itself. */
 
@@ -84,6 +85,7 @@ function suspend(transaction: Transaction, taskId: string, suspension: Suspensio
   const { until } = suspension;
   const askedOf = "question" in until ? findAskedOf(transaction, until.question) : [];
   if ("at" in until) requireWakeTime(until.at, transaction.now);
+  bookUsageOf(transaction, task, suspension);
   countAsHeartbeat(transaction, agent);
   const unanswered = transaction.get<Counted>(UNANSWERED, task.task_no)?.unanswered ?? 0;
   const fate = fateOfSuspension({

@@ -27,13 +27,14 @@ import { newestQuestion, readTaskValues } from "./question-reading.ts";
 import { wokenBy } from "./resumption.ts";
 import { findTask, TASK_COLUMNS, type TaskRow, taskNotFound } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
+import { usageOfTask } from "./usage.ts";
 
 /** Tasks, their attempts and their history as callers see them. */
 
 /** Reads the archive as well. @throws TASK_NOT_FOUND */
 export function getTask(transaction: Transaction, taskId: string): StoredTask {
   const row = findTask(transaction, taskId);
-  const task = row === undefined ? getArchivedTask(transaction, taskId) : readTask(transaction, row);
+  const task = row === undefined ? getArchivedTask(transaction, taskId) : readWholeTask(transaction, row);
   if (task === undefined) throw taskNotFound(taskId);
   return task;
 }
@@ -69,6 +70,13 @@ export function readTask(transaction: Transaction, row: TaskRow): StoredTask {
     dependencies.map(writeDependency),
     hasExtras(row) ? readExtras(transaction, row.task_no) : {},
   );
+}
+
+/** The same with what its attempts have used. */
+export function readWholeTask(transaction: Transaction, row: TaskRow): StoredTask {
+  const task = readTask(transaction, row);
+  const usage = usageOfTask(transaction, row.task_no);
+  return usage === undefined ? task : { ...task, usage };
 }
 
 /** Whether a task keeps anything in rows of their own. */

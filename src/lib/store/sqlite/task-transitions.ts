@@ -13,6 +13,7 @@ import { afterAttempt, endAttempt, endTask, fateOf, type Loss, meetFate, type St
 import { requireHeld } from "./task-holders.ts";
 import { addEvent, changeTask, findTask, isLive, type LiveTask, type TaskChanges, type TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
+import { bookUsageOf } from "./usage.ts";
 
 /** What the agent that holds a task does with it. The attempt is the fencing number: any other is LEASE_LOST. */
 
@@ -81,6 +82,7 @@ const NOTE = "INSERT INTO task_outcomes (task_no, note) VALUES (?, ?) ON CONFLIC
 export function progressTask(transaction: Transaction, taskId: string, progress: ProgressTask): TaskReply {
   const { task, agent } = requireHeld(transaction, taskId, progress);
   const { percent, note, extendSeconds } = progress;
+  bookUsageOf(transaction, task, progress);
   const actor = actorOf(progress.agentId, transaction.call);
   countAsHeartbeat(transaction, agent);
   begin(transaction, task, actor);
@@ -100,6 +102,7 @@ export function completeTask(transaction: Transaction, taskId: string, completio
   const repeated = findAnswer(transaction, taskId, completion, "completed");
   if (repeated !== undefined) return repeated;
   const { task, agent } = requireHeld(transaction, taskId, completion);
+  bookUsageOf(transaction, task, completion);
   countAsHeartbeat(transaction, agent);
   const changes = afterAttempt(agent, task, "completed", transaction.now);
   endAttempt(transaction, task, "completed", { status: "completed", cancelRequested: task.cancel_requested === 1 });
@@ -116,6 +119,7 @@ export function failTask(transaction: Transaction, taskId: string, failure: Fail
   const repeated = findAnswer(transaction, taskId, failure, "failed");
   if (repeated !== undefined) return repeated;
   const { task, agent } = requireHeld(transaction, taskId, failure);
+  bookUsageOf(transaction, task, failure);
   countAsHeartbeat(transaction, agent);
   const actor = actorOf(failure.agentId, transaction.call);
   const loss: Loss = { outcome: "failed", error: failure.error, retryable: failure.retryable, actor };

@@ -19,6 +19,7 @@ import {
   takeBackLeases,
 } from "./sweep.ts";
 import { sweepTasks } from "./sweep-tasks.ts";
+import { dropOldUsage } from "./usage.ts";
 
 /** Everything that time alone brings about: silence, ended leases, times to live, deadlines, backoffs, waiting tasks. */
 export function sweep(connection: Connection): Promise<SweepReport> {
@@ -53,6 +54,7 @@ export function maintain(connection: Connection, clock: Clock): Promise<StoreMai
     deleteGone: (after: number) => connection.write((tx) => deleteGone(tx, after)),
     dropUnusedSets: (after: number) => connection.write((tx) => dropUnusedSets(tx, after)),
     refreshPerformance: (after: number) => connection.write((tx) => refreshPerformance(tx, after)),
+    dropOldUsage: () => connection.write(dropOldUsage),
     dropOldestBlock: () => connection.write(dropOldestBlock),
     recordAudit: (entries: readonly NewAuditEntry[]) => connection.write((tx) => recordAudit(tx, entries)),
     sealWholeAudit: () => sealAudit(connection, true),

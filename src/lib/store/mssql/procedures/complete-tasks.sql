@@ -4,6 +4,7 @@
 -- Table order: agent_loads, tasks and their rows, ordering_keys, messages, counters; then agent_heartbeats.
 CREATE PROCEDURE release.complete_tasks
   @items nvarchar(max),
+  @usage nvarchar(max),
   @renewalMilliseconds int,
   @clockOffset bigint
 AS
@@ -36,6 +37,7 @@ LEFT JOIN dbo.task_attempts AS p ON p.task_no = t.task_no AND p.attempt = i.atte
   AND p.outcome IN ('completed')
   AND t.attempt = i.attempt AND t.status NOT IN ('assigned', 'running') AND a.status <> 'deregistered'
 OPTION (LOOP JOIN, FORCE ORDER);
+-- include: parts/check-usage.sql
 INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, agent_no, assigned_at, outcome, becomes, answered, result,
   key_version, actor)
 SELECT c.task_no, c.task_id, c.attempt, c.status, c.cancel_requested, c.agent_no, c.assigned_at, 'completed', 'completed', 1, c.result,
@@ -47,6 +49,7 @@ BEGIN
   -- end-tasks for verbs after which nothing is tried again: a shorter text.
   -- include: parts/leave-agents.sql
   -- include: parts/finish-task-rows.sql
+  -- include: parts/book-usage-of-calls.sql
   -- include: parts/record-endings.sql
   -- include: parts/apply-counts.sql
   COMMIT TRANSACTION;

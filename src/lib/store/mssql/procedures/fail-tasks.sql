@@ -3,6 +3,7 @@
 -- Table order: agent_loads, tasks and their rows, ordering_keys, messages, counters; then agent_heartbeats.
 CREATE PROCEDURE release.fail_tasks
   @items nvarchar(max),
+  @usage nvarchar(max),
   @renewalMilliseconds int,
   @clockOffset bigint
 AS
@@ -37,6 +38,7 @@ LEFT JOIN dbo.task_attempts AS p ON p.task_no = t.task_no AND p.attempt = i.atte
   -- That of a call to suspend is not of this verb.
   AND p.answer NOT LIKE N'%"untilHash"%'
 OPTION (LOOP JOIN, FORCE ORDER);
+-- include: parts/check-usage.sql
 -- include: parts/lose-attempts.sql
 --   answered = 1
 --   outcome = 'failed'
@@ -48,7 +50,11 @@ OPTION (LOOP JOIN, FORCE ORDER);
 IF EXISTS (SELECT 1 FROM @endings)
 BEGIN
   BEGIN TRANSACTION;
-  -- include: parts/end-tasks.sql
+  -- As end-tasks, with what the calls report in between.
+  -- include: parts/leave-agents.sql
+  -- include: parts/finish-task-rows.sql
+  -- include: parts/book-usage-of-calls.sql
+  -- include: parts/record-endings.sql
   -- include: parts/apply-counts.sql
   COMMIT TRANSACTION;
   -- include: parts/renew-heartbeats-of-calls.sql

@@ -16,5 +16,7 @@ JOIN dbo.task_bodies AS b ON b.task_no = t.task_no
 LEFT JOIN dbo.task_outcomes AS o ON o.task_no = t.task_no WHERE t.task_id = @taskId;
 SELECT z.task, z.key_version, z.result_key_version FROM dbo.task_archive AS z WHERE z.task_id = @taskId;
 SELECT v.name, v.value, v.key_version FROM dbo.task_archive_values AS v WHERE v.task_id = @taskId;
+-- include: parts/usage-of-tasks.sql
+--   tasks = (SELECT t.task_no FROM dbo.tasks AS t WHERE t.task_id = @taskId)
 -- include: parts/read-task-extras.sql
 --   tasks = (SELECT t.task_no FROM dbo.tasks AS t WHERE t.task_id = @taskId)

@@ -2,6 +2,7 @@
 -- of the call, too: the repeat of a call whose answer was lost adds no second event.
 CREATE PROCEDURE release.progress_tasks
   @items nvarchar(max),
+  @usage nvarchar(max),
   @renewalMilliseconds int,
   @clockOffset bigint
 AS
@@ -39,6 +40,7 @@ FROM (SELECT j.item, j.task_id COLLATE Latin1_General_100_BIN2 AS task_id, j.age
 LEFT JOIN dbo.tasks AS t ON t.task_id = i.task_id
 LEFT JOIN dbo.agents AS a ON a.agent_id = i.agent_id
 OPTION (LOOP JOIN, FORCE ORDER);
+-- include: parts/check-usage.sql
 SET @progressed = (SELECT COUNT(*) FROM @calls AS c WHERE c.code IS NULL AND c.answer IS NULL);
 IF @progressed > 0
 BEGIN
@@ -64,6 +66,7 @@ BEGIN
   SELECT c.task_no, c.note FROM @calls AS c WHERE c.code IS NULL AND c.answer IS NULL AND c.note IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM dbo.task_outcomes AS o WHERE o.task_no = c.task_no);
   -- include: parts/add-events.sql
+  -- include: parts/book-usage-of-calls.sql
   -- include: parts/complete-assignment-messages.sql
   -- include: parts/apply-counts.sql
   COMMIT TRANSACTION;

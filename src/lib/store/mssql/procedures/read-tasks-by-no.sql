@@ -15,5 +15,7 @@ LEFT JOIN dbo.agents AS a ON a.agent_no = t.agent_no
 JOIN dbo.demands AS d ON d.demand_no = t.demand_no
 JOIN dbo.task_bodies AS b ON b.task_no = t.task_no
 LEFT JOIN dbo.task_outcomes AS o ON o.task_no = t.task_no;
+-- include: parts/usage-of-tasks.sql
+--   tasks = (SELECT CAST(j.value AS bigint) AS task_no FROM OPENJSON(@taskNos) AS j)
 -- include: parts/read-task-extras.sql
 --   tasks = (SELECT CAST(j.value AS bigint) AS task_no FROM OPENJSON(@taskNos) AS j)

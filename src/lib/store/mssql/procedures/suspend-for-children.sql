@@ -5,6 +5,7 @@
 -- agent_heartbeats.
 CREATE PROCEDURE release.suspend_for_children
   @items nvarchar(max),
+  @usage nvarchar(max),
   @taskId varchar(128),
   @agentId varchar(128),
   @actor varchar(128),
@@ -23,7 +24,8 @@ AS
 -- include: parts/declare-hand-out.sql
 DECLARE @code varchar(24), @subject varchar(160), @answer nvarchar(400), @place int, @becomes varchar(24), @inactive bit = 0, @suspension int;
 -- The call, for what the calls of an agent have in common.
-DECLARE @calls TABLE (agent_no int NULL, code varchar(24) COLLATE Latin1_General_100_BIN2 NULL, answer nvarchar(400) NULL);
+DECLARE @calls TABLE (item int NOT NULL, task_no bigint NOT NULL, attempt int NOT NULL, agent_no int NULL, code varchar(24) COLLATE Latin1_General_100_BIN2 NULL,
+  answer nvarchar(400) NULL);
 SELECT @code = c.code, @subject = CASE WHEN c.code = 'IDEMPOTENCY_MISMATCH' THEN h.until_hash END, @answer = CASE WHEN c.code IS NULL THEN p.answer END,
   @inactive = CASE WHEN a.status = 'inactive' THEN 1 ELSE 0 END, @suspension = t.suspensions + 1, @parentNo = t.task_no,
   @becomes = CASE WHEN t.cancel_requested = 1 THEN 'cancelled'
@@ -78,10 +80,16 @@ BEGIN
   FROM dbo.tasks AS t LEFT JOIN dbo.task_suspensions AS u ON u.task_no = t.task_no LEFT JOIN dbo.task_outcomes AS o ON o.task_no = t.task_no
   WHERE t.task_no = @parentNo AND t.status IN ('assigned', 'running') AND t.attempt = @attempt;
   IF @@ROWCOUNT = 0 RETURN 1;
-  INSERT INTO @calls (agent_no) SELECT e.agent_no FROM @endings AS e;
+  INSERT INTO @calls (item, task_no, attempt, agent_no) SELECT 0, e.task_no, e.attempt, e.agent_no FROM @endings AS e;
+  -- include: parts/check-usage.sql
+  SET @code = (SELECT c.code FROM @calls AS c);
+END;
+IF @code IS NULL AND @answer IS NULL
+BEGIN
   BEGIN TRANSACTION;
   -- include: parts/leave-agents.sql
   -- include: parts/finish-task-rows.sql
+  -- include: parts/book-usage-of-calls.sql
   IF @becomes = 'blocked'
   BEGIN
     -- include: parts/write-new-tasks.sql

@@ -3,6 +3,7 @@
 -- Table order: agent_loads, tasks and their rows, ordering_keys, messages, counters; then agent_heartbeats.
 CREATE PROCEDURE release.suspend_tasks
   @items nvarchar(max),
+  @usage nvarchar(max),
   @renewalMilliseconds int,
   @clockOffset bigint
 AS
@@ -44,6 +45,7 @@ CROSS APPLY (SELECT CASE WHEN h.until_hash = i.until_hash THEN NULL WHEN p.answe
   WHEN i.wake_at < @now + 10 /* SUSPEND_MIN_SECONDS */ * 1000 OR i.wake_at > @now + 31536000 /* DURATION_MAX_SECONDS */ * CAST(1000 AS bigint)
     THEN 'INVALID_REQUEST' END AS code) AS c
 OPTION (LOOP JOIN, FORCE ORDER);
+-- include: parts/check-usage.sql
 -- Past 100 suspensions without an answer each uses a retry; before, the task has got on, and its retries begin anew.
 INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, agent_no, assigned_at, outcome, becomes, retries_used, available_at,
   answered, answer_more, error, detail, actor)
@@ -66,6 +68,7 @@ BEGIN
   BEGIN TRANSACTION;
   -- include: parts/leave-agents.sql
   -- include: parts/finish-task-rows.sql
+  -- include: parts/book-usage-of-calls.sql
   -- include: parts/keep-suspensions.sql
   INSERT INTO @unblocked (task_no) SELECT e.task_no FROM @endings AS e WHERE e.becomes = 'input_required';
   IF @@ROWCOUNT > 0 SET @asking = 1;
