@@ -27,5 +27,6 @@ export function isRefused(error: unknown): boolean {
     "UNSUPPORTED_MEDIA_TYPE",
     "CHANNEL_FORBIDDEN",
     "SUSPENSION_LIMIT",
+    "USAGE_LIMIT",
   ]);
 }

@@ -10,6 +10,7 @@ export {
 } from "../lib/model/errors.ts";
 export type { JsonValue } from "../lib/model/json.ts";
 export { printable, printableJson } from "../lib/model/printable.ts";
+export type { ModelUsage, PairUsage, UsageLine } from "../lib/model/usage.ts";
 export { AgentClient } from "./agent-client.ts";
 export type { Fetch, FetchAnswer, FetchRequest } from "./fetch-types.ts";
 export { type AbortCause, HandlerAborted, PermanentError } from "./handler-errors.ts";
@@ -28,5 +29,7 @@ export {
 export type { TaskContext, TaskHandler } from "./task-context.ts";
 export type { Child, SuspendOptions, TaskSuspension } from "./task-suspension.ts";
 export { isUnreachable } from "./transport-errors.ts";
+export type { UsageFilter } from "./usage-client.ts";
+export { type UsageDetails, usageOf } from "./usage-of.ts";
 export { Worker } from "./worker.ts";
 export type { StopOptions, WorkerEvent, WorkerOptions } from "./worker-options.ts";

@@ -1,10 +1,10 @@
 import type { CallOptions } from "./route-caller.ts";
 import type { BodyOf, QueryOf, ReplyOf } from "./route-types.ts";
-import { ScheduleClient } from "./schedule-client.ts";
 import { untilEnded } from "./until-ended.ts";
+import { UsageClient } from "./usage-client.ts";
 
 /** The routes of tasks, of their questions and of workflows; the rest of them is in AgentClient. */
-export class TaskClient extends ScheduleClient {
+export class TaskClient extends UsageClient {
   // tasks -----------------------------------------------------------------------------------------------------------
 
   /** Gives the task to the best worker, or lets it wait for one. */

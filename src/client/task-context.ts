@@ -1,4 +1,5 @@
 import type { AskInput } from "../lib/model/question.ts";
+import type { ModelUsage } from "../lib/model/usage.ts";
 import type { AgentClient } from "./agent-client.ts";
 import type { AssignedTask } from "./payloads.ts";
 import type { Child, SuspendOptions, TaskSuspension } from "./task-suspension.ts";
@@ -42,6 +43,18 @@ export interface TaskContext {
    * if (task.resume === undefined) return context.spawn(files.map((file) => ({ taskType: "resize", parameters: { file } })));
    */
   spawn(tasks: Child[], checkpoint?: SuspendOptions["checkpoint"]): TaskSuspension;
+  /**
+   * Adds what one call of a model has used, as `usageOf` reads it from the reply of the provider; undefined adds nothing. The sums of the
+   * attempt are told to the service at once, one report at a time, and with the end of the attempt. Best effort: what cannot be
+   * delivered, or is no usage, goes to the log and does not fail the task.
+   *
+   * @example
+   * const reply = await anthropic.messages.create({ model: "claude-sonnet-4-5", max_tokens: 900, messages });
+   * void context.addUsage(usageOf(reply));
+   */
+  addUsage(usage: ModelUsage | ModelUsage[] | undefined): Promise<void>;
+  /** The same with the totals of the attempt so far, for handlers that sum themselves; a smaller number counts as the one before. */
+  reportUsage(usage: ModelUsage | ModelUsage[]): Promise<void>;
   /** W3C Trace Context of the work on this attempt, for calls of others. `client` needs none where an SDK is registered. */
   traceparent: string | undefined;
   /** Passes a line to the worker's `onEvent`; it is not sent anywhere. */

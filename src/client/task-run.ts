@@ -2,6 +2,7 @@ import { isAgentCommunicationError } from "../lib/model/errors.ts";
 import { onAbort } from "../lib/model/on-abort.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { isLost, isRefused } from "./attempt-errors.ts";
+import { AttemptUsage } from "./attempt-usage.ts";
 import { guardSignal } from "./guarded-signal.ts";
 import { type AbortCause, errorText, HandlerAborted, isPermanent } from "./handler-errors.ts";
 import { jsonResult } from "./json-result.ts";
@@ -63,6 +64,7 @@ export class TaskRun {
   readonly #stopped = new AbortController();
   readonly #attempt: { agentId: string; attempt: number };
   readonly #taskId: string;
+  readonly #usage: AttemptUsage;
   #lost = false;
   #abandoned: string | undefined;
   /** The `elapsed` at which the server had confirmed the start; a heartbeat sent later must list this attempt. */
@@ -77,6 +79,14 @@ export class TaskRun {
     this.#attempt = { agentId: options.agentId, attempt: options.task.attempt };
     this.#traceparent = options.task.traceparent;
     guardSignal(this.#controller.signal, options.onListenerFault);
+    this.#usage = new AttemptUsage({
+      client: options.client,
+      taskId: this.#taskId,
+      attempt: this.#attempt,
+      signal: this.#stopped.signal,
+      traceparent: () => this.#traceparent,
+      onLog: options.onLog,
+    });
   }
 
   /** Why the handler was asked to end, if it was. */
@@ -116,9 +126,12 @@ export class TaskRun {
       "agent_communication.task.id": this.#taskId,
       "agent_communication.attempt": this.#attempt.attempt,
     };
-    const work = (own: string | undefined) => {
+    const work = async (own: string | undefined) => {
       this.#traceparent = own;
-      return this.#run();
+      const end = await this.#run();
+      // Money that was spent stays spent: of a lost attempt it is told alone.
+      if (end.end === "lost") void this.#usage.tellRest();
+      return end;
     };
     return inSpan({ name: `task ${taskType}`, kind: "consumer", traceparent, attributes }, work, ({ end }) => ({
       outcome: end,
@@ -203,6 +216,8 @@ export class TaskRun {
         extending.catch(() => undefined);
         return extending;
       },
+      addUsage: (usage) => this.#usage.add(usage),
+      reportUsage: (usage) => this.#usage.report(usage),
       log: onLog,
     };
   }
@@ -222,7 +237,7 @@ export class TaskRun {
   async #suspend(suspension: SuspendOptions): Promise<RunEnd> {
     const { client } = this.#options;
     try {
-      const body = { ...this.#attempt, ...suspension };
+      const body = { ...this.#attempt, ...suspension, ...(await this.#usage.rest()) };
       await this.#persist((options) => client.suspendTask(this.#taskId, body, options));
       return { end: "suspended" };
     } catch (error) {
@@ -239,7 +254,7 @@ export class TaskRun {
     try {
       // Anything else about it is checked by the service, which names what is wrong.
       const result = jsonResult(returned);
-      const body = { ...this.#attempt, ...(result === undefined ? {} : { result }) };
+      const body = { ...this.#attempt, ...(result === undefined ? {} : { result }), ...(await this.#usage.rest()) };
       await this.#persist((options) => client.completeTask(this.#taskId, body, options));
       return { end: "completed" };
     } catch (error) {
@@ -252,7 +267,7 @@ export class TaskRun {
   async #fail(error: string, retryable: boolean): Promise<RunEnd> {
     const { client } = this.#options;
     try {
-      const body = { ...this.#attempt, error, retryable };
+      const body = { ...this.#attempt, error, retryable, ...(await this.#usage.rest()) };
       await this.#persist((options) => client.failTask(this.#taskId, body, options));
       return { end: "failed", error, retryable };
     } catch (failure) {

@@ -7,6 +7,7 @@ import type { LeasedMessage, Message, MessageTypeDefinition, SendMessageInput } 
 import type { OpenQuestion } from "../lib/model/question.ts";
 import type { CoordinationStatistics, QueueStatistics, RegistryStatistics } from "../lib/model/statistics.ts";
 import type { AssignTaskInput, Task } from "../lib/model/task.ts";
+import type { PairUsage } from "../lib/model/usage.ts";
 import type { CreateWorkflowInput, Workflow, WorkflowSummary } from "../lib/model/workflow.ts";
 
 /** What the examples of the routes have in common: one supervisor, `lead`, one worker, `backend-1`, a question and a build. */
@@ -158,6 +159,18 @@ export const REGISTRY_STATISTICS = {
   averageLoad: 0.25,
   byRole: { supervisor: 1, worker: 3, observer: 0, admin: 0 },
 } satisfies RegistryStatistics;
+
+/** What was used of one model. */
+export const PAIR_USAGE = {
+  provider: "openai",
+  model: "gpt-5",
+  inputTokens: 12_033,
+  outputTokens: 440,
+  cacheReadInputTokens: 11_904,
+  cacheWriteInputTokens: 0,
+  reasoningOutputTokens: 0,
+  costMicros: 0,
+} satisfies PairUsage;
 
 export const COORDINATION_STATISTICS = {
   activeAgents: 4,

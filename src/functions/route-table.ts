@@ -47,6 +47,7 @@ import {
   previewTask,
   retryTask,
 } from "./tasks.ts";
+import { getUsage, reportUsage } from "./usage.ts";
 import { cancelWorkflow, createWorkflow, getWorkflow, listWorkflows, retryWorkflow } from "./workflows.ts";
 
 /** Every route, once. Both hosts and the OpenAPI document are made from it. */
@@ -117,6 +118,8 @@ export const routes = [
   getSchedule,
   deleteSchedule,
   triggerSchedule,
+  reportUsage,
+  getUsage,
   queueStatistics,
   registryStatistics,
   coordinationStatistics,

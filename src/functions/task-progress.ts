@@ -29,7 +29,7 @@ export const progressTask = defineRoute({
   name: "progressTask",
   summary: "Reports the progress of a task",
   description:
-    "Starts the task if it was not started. `extendSeconds` moves the deadline to that many seconds from now, if that is later. The reply says whether a cancellation was requested.",
+    "Starts the task if it was not started. `extendSeconds` moves the deadline to that many seconds from now, if that is later. `usage` is what the attempt has used of models so far, as in `POST /tasks/{taskId}/usage`. The reply says whether a cancellation was requested.",
   example: {
     body: { agentId: "backend-1", attempt: 1, percent: 40, note: "Tests run" },
     reply: { taskId: "build-1", status: "running", cancelRequested: false, deadline: "2026-03-01T10:00:00.000Z" },

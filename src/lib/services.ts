@@ -19,6 +19,7 @@ import { ChildTasks } from "./domain/tasks/child-tasks.ts";
 import { SupervisorCoordinator } from "./domain/tasks/supervisor-coordinator.ts";
 import { TaskContents } from "./domain/tasks/task-contents.ts";
 import { TaskQuestions } from "./domain/tasks/task-questions.ts";
+import { TaskUsage } from "./domain/tasks/task-usage.ts";
 import { TaskWatch } from "./domain/tasks/task-watch.ts";
 import { WaitNotices } from "./domain/tasks/wait-notices.ts";
 import { Workflows } from "./domain/tasks/workflows.ts";
@@ -60,6 +61,7 @@ export interface Services {
   workflows: Workflows;
   schedules: Schedules;
   firing: ScheduleFiring;
+  usage: TaskUsage;
   /** What a host that runs all the time listens to, to hand out tasks when they are due. */
   waitNotices: WaitNotices;
   keyRotation: KeyRotation;
@@ -146,6 +148,7 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
     workflows,
     schedules: new Schedules({ store, contents: scheduled, firing }),
     firing,
+    usage: new TaskUsage({ store }),
     waitNotices,
     keyRotation,
     monitor,

@@ -199,6 +199,9 @@ export const OWN_TASKS: Rule = {
   },
 };
 
+/** `GET /usage`: narrowed to the tasks that the caller assigned. */
+export const OWN_USAGE: Rule = { says: "narrowed to the tasks that the caller assigned", check: OWN_WORKFLOWS.check };
+
 /** `GET /questions`: narrowed to what the caller may answer. */
 export const OWN_QUESTIONS: Rule = {
   says: "narrowed to the questions that the caller may answer",

@@ -102,6 +102,8 @@ export const REPEATS = {
   "GET /schedules/{scheduleId}": "idempotent",
   "DELETE /schedules/{scheduleId}": "idempotent",
   "POST /schedules/{scheduleId}/trigger": "idempotencyKey",
+  "POST /tasks/{taskId}/usage": "attempt",
+  "GET /usage": "idempotent",
   "GET /stats/queue": "idempotent",
   "GET /stats/registry": "idempotent",
   "GET /stats/coordination": "idempotent",

@@ -107,9 +107,9 @@ function isGroups(text: string): boolean {
 /** `GET /usage` */
 export const getUsageQuerySchema = z.strictObject({
   ...pageQueryShape,
-  /** Of the hours from this one on; left out: 30 days before `to`. At most 400 days ago there is something. */
+  /** From the beginning of its hour on; left out: 30 days before `to`. Hours are kept for 400 days. */
   from: instantSchema.optional(),
-  /** Up to the end of the hour of this time; left out: now. */
+  /** Before this time, its hour included when it lies within one; left out: now. */
   to: instantSchema.optional(),
   /** What the sums tell apart, joined by commas; left out: one sum of all. */
   by: z.string().refine(isGroups, GROUPS_RULE).optional(),

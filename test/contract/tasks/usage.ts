@@ -464,7 +464,8 @@ export function usageContract(open: StoreFactory): void {
           expect(await caught(scene.store.getAgent(agentId))).toBe("AGENT_NOT_FOUND");
           const sums = async () => {
             const to = scene.under.clock.now();
-            return (await scene.store.readUsage({ from: 0, to, by: ["agent", "supervisor"], supervisor, limit: 10 })).items;
+            return (await scene.store.readUsage({ from: 0, to, by: ["agent", "supervisor"], supervisor, limit: 10 }))
+              .items;
           };
           expect(await sums()).toEqual([expect.objectContaining({ agentId, supervisor, inputTokens: 5 })]);
           scene.advance(393 * DAY);

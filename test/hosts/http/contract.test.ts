@@ -17,6 +17,7 @@ import { statisticsRoutes } from "./contract/statistics.ts";
 import { Api, servedRoutes } from "./contract/support.ts";
 import { taskRoutes } from "./contract/tasks.ts";
 import { traces } from "./contract/traces.ts";
+import { usageRoutes } from "./contract/usage.ts";
 import { workflowRoutes } from "./contract/workflows.ts";
 import { type LocalHost, startLocalHost } from "./local-host.ts";
 
@@ -50,6 +51,7 @@ describe("the HTTP contract", () => {
   questionRoutes(get);
   workflowRoutes(get);
   scheduleRoutes(get);
+  usageRoutes(get);
   traces(get);
   sensitiveContents(get);
   auditRoutes(get);

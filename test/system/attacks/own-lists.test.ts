@@ -96,3 +96,36 @@ describe("a settlement of what the caller does not hold", () => {
     expect([missing.code, missing.detail]).toEqual([held.code, held.detail]);
   });
 });
+
+describe("GET /usage", () => {
+  const read = async ({ headers }: { headers: Record<string, string> }, query: string) =>
+    host.ask("GET", `/usage${query}`, { headers });
+  const inputs = ({ json }: { json: { usage: { inputTokens: number }[] } }) =>
+    json.usage.map(({ inputTokens }) => inputTokens);
+
+  beforeAll(async () => {
+    const usage = [{ model: "m", inputTokens: 11, outputTokens: 0 }];
+    const body = { agentId: worker.agentId, attempt: 1, usage };
+    const report = (by: Party) =>
+      host.ask("POST", `/tasks/${ids.held}/usage`, { headers: by.headers, body: { ...body, agentId: by.agentId } });
+    expect((await report(worker)).code).toBe("accepted");
+    expect((await report({ ...worker, agentId: lead.agentId })).code).toBe("FORBIDDEN");
+    expect((await report(lead)).code).toBe("FORBIDDEN");
+    expect((await report(await party("worker"))).code).toBe("LEASE_LOST");
+  });
+
+  it("gives a supervisor what its tasks have used", async () => {
+    expect(inputs(await read(lead, ""))).toEqual([11]);
+    expect(inputs(await read(lead, `?supervisor=${lead.agentId}&by=agent,model`))).toEqual([11]);
+    expect(inputs(await read(other, ""))).toEqual([]);
+    expect((await read(lead, `?supervisor=${other.agentId}`)).code).toBe("FORBIDDEN");
+  });
+
+  it("gives observers and admins all, and workers nothing", async () => {
+    for (const role of ["observer", "admin"] as const) {
+      const { token } = await host.agent(role);
+      expect(inputs(await read({ headers: bearer(token) }, `?supervisor=${lead.agentId}`))).toEqual([11]);
+    }
+    expect((await read(worker, "")).code).toBe("FORBIDDEN");
+  });
+});

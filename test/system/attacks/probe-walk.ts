@@ -49,10 +49,15 @@ const FILTERS: Readonly<Record<string, string>> = {
   taskType: "walk",
   parentTaskId: "walk",
 };
-const OF_ROUTE: Readonly<Record<string, string>> = { "GET /agents status": "active" };
+const OF_ROUTE: Readonly<Record<string, string>> = {
+  "GET /agents status": "active",
+  "GET /usage from": "2026-01-01T00:00:00Z",
+  "GET /usage to": "2026-01-01T00:00:00Z",
+  "GET /usage by": "model",
+};
 
 /** Filters that are not called as the field that they look at. */
-const LOOKS_AT: Readonly<Record<string, string>> = { capability: "capabilities" };
+const LOOKS_AT: Readonly<Record<string, string>> = { capability: "capabilities", by: "model" };
 
 /** Whether observers are shown a field of this name. */
 function isShown(name: string): boolean {

@@ -131,6 +131,16 @@ export const ASKS: Readonly<Record<string, AskFor>> = {
   "POST /tasks/{taskId}/complete": working({ result: { MARK } }),
   "POST /tasks/{taskId}/fail": working({ error: MARK }),
   "POST /tasks/{taskId}/suspend": working({ checkpoint: { MARK }, until: { question: { text: MARK } } }),
+  "POST /tasks/{taskId}/usage": working({ usage: [{ model: "walk", inputTokens: 5, outputTokens: 5 }] }),
+  "GET /usage": async (world, owner) => {
+    const taskId = await world.taskOf(owner);
+    const task = owner.exists ? await world.services.coordinator.get(taskId) : undefined;
+    if (task?.assignedTo !== undefined) {
+      const usage = [{ model: "walk", inputTokens: 5, outputTokens: 5 }];
+      await world.services.usage.report(taskId, { agentId: task.assignedTo, attempt: 1, usage });
+    }
+    return { query: { supervisor: owner.agentId } };
+  },
   "POST /tasks/{taskId}/answer": async (world, owner) => {
     const { taskId, questionId } = await world.questionTo(owner);
     return { params: { taskId }, body: { agentId: owner.agentId, questionId, answer: MARK } };

@@ -162,6 +162,7 @@ export const REPEATS: Readonly<Record<string, string | Repeats>> = {
   "POST /tasks/{taskId}/complete": ended({ result: { MARK } }),
   "POST /tasks/{taskId}/fail": ended({ error: MARK, retryable: false }),
   "POST /tasks/{taskId}/suspend": ended({ until: { question: { text: MARK } } }),
+  "POST /tasks/{taskId}/usage": ended({ usage: [{ inputTokens: 5, outputTokens: 5 }] }),
   "POST /tasks/{taskId}/answer": async (world) => {
     const cases: Repeat[] = [];
     for (const another of [true, false]) {

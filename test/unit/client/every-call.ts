@@ -57,6 +57,9 @@ export const CALLS: Readonly<Record<OperationKey, (client: AgentClient) => Promi
   "POST /tasks/{taskId}/suspend": (client) =>
     client.suspendTask("t", { ...settlement, until: { question: { text: "Which?" } } }),
   "POST /tasks/{taskId}/answer": (client) => client.answerTask("t", { agentId: "a", questionId: "1", answer: "x" }),
+  "POST /tasks/{taskId}/usage": (client) =>
+    client.reportUsage("t", { ...settlement, usage: [{ inputTokens: 1, outputTokens: 1 }] }),
+  "GET /usage": (client) => client.usage({ by: ["day", "model"] }),
   "GET /questions": (client) => client.listQuestions({ agentId: "a" }),
   "POST /workflows": (client) => client.createWorkflow({ supervisor: "s", tasks: [{ ref: "a", taskType: "build" }] }),
   "GET /workflows": (client) => client.listWorkflows({ status: "running" }),

@@ -7,6 +7,7 @@ import type { OperationShape } from "./operation-shape.ts";
 import { SCHEDULES } from "./schedules.ts";
 import { SERVICE } from "./service.ts";
 import { TASKS } from "./tasks.ts";
+import { USAGE } from "./usage.ts";
 import { WORKFLOWS } from "./workflows.ts";
 
 /** The shape of every operation. The route table parses and documents by it; the client takes its types from it, and nothing at run time. */
@@ -18,6 +19,7 @@ export const CONTRACT = {
   ...TASKS,
   ...WORKFLOWS,
   ...SCHEDULES,
+  ...USAGE,
   ...SERVICE,
 } as const satisfies Readonly<Record<OperationKey, OperationShape>>;
 
