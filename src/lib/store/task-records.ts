@@ -128,8 +128,8 @@ export function isUnassigned(status: TaskStatus): boolean {
   return unassigned.has(status);
 }
 
-/** Whether it has suspended itself until its children have ended. */
-export function waitsForChildren({ status, suspensions }: Pick<TaskRow, "status" | "suspensions">): boolean {
+/** Whether it is blocked behind a suspension: it waits for its children or, since it was retried, for other tasks again. */
+export function mayWaitForChildren({ status, suspensions }: Pick<TaskRow, "status" | "suspensions">): boolean {
   return status === "blocked" && suspensions > 0;
 }
 

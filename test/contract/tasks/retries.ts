@@ -237,6 +237,22 @@ export function retriesContract(open: StoreFactory): void {
       expect(message.payload).toMatchObject({ attempt: 2, resume: { reason: "time", checkpoint: { step: 3 } } });
     });
 
+    it("of a task that asked, and waits anew for a task that is retried as well, go on as they would have: children never were", async () => {
+      const { scene, worker, dependent, failed } = await begin();
+      const head = await failed();
+      const taskId = await dependent(head, "ended");
+      await scene.ask(await scene.held(taskId), { text: "Which?" }, { step: 3 });
+      await scene.store.cancelTask(taskId, undefined);
+      await scene.store.retryTask(head, undefined);
+      await scene.store.retryTask(taskId, undefined);
+      expect(await states(scene, taskId)).toEqual(["blocked"]);
+      await scene.complete(await scene.held(head));
+      const messages = await scene.receive(worker, { types: ["task_assignment"] });
+      const message = only(messages.filter(({ payload }) => Object(payload).taskId === taskId).slice(-1));
+      expect(message.payload).toMatchObject({ attempt: 2, resume: { reason: "time", checkpoint: { step: 3 } } });
+      expect(Object(message.payload).resume).not.toHaveProperty("children");
+    });
+
     it("of a task with more dependents than one call looks at are finished by the sweep", async () => {
       const { scene, supervisor, dependent } = await begin(1);
       const head = await scene.submit(supervisor);

@@ -3,7 +3,7 @@ import type { TaskReply } from "../../model/task.ts";
 import { PRIORITIES } from "../../model/values.ts";
 import { actorOf } from "../../trace/call-context.ts";
 import { PARENT_ENDED } from "../rules/children.ts";
-import { taskEnded, waitsForChildren } from "../task-records.ts";
+import { mayWaitForChildren, taskEnded } from "../task-records.ts";
 import { type AgentRow, agentByNo, changeAgent } from "./agent-rows.ts";
 import { statusOfArchived } from "./archived-tasks.ts";
 import { settleDependents } from "./dependencies.ts";
@@ -86,7 +86,7 @@ export function cancelTasks(transaction: Transaction, tasks: readonly TaskRow[],
 }
 
 function endNow(transaction: Transaction, task: TaskRow, reason: string | undefined): void {
-  const hasChildren = waitsForChildren(task);
+  const hasChildren = mayWaitForChildren(task);
   const agent = endAlone(transaction, task, reason);
   const { unblocked } = settleDependents(transaction, [{ taskId: task.task_id, end: "failed" }]);
   if (agent !== undefined || unblocked.length > 0) handOutAfter(transaction, agent, unblocked);
@@ -109,7 +109,7 @@ const LEAVE = "INSERT INTO ended_parents (task_no) VALUES (?)";
 
 /** Notes a task that ends while it waits for children: they are cancelled after it. */
 export function leaveChildren(transaction: Transaction, task: TaskRow): void {
-  if (waitsForChildren(task)) transaction.run(LEAVE, task.task_no);
+  if (mayWaitForChildren(task)) transaction.run(LEAVE, task.task_no);
 }
 
 /** Takes an assignment back that has not been started: its message ends, so the worker never sees it or loses the lease. */

@@ -2,7 +2,7 @@ import type { DependencyCondition } from "../../model/dependency.ts";
 import { DEPENDENTS_PER_CALL } from "../../model/limits.ts";
 import { type DependencyEnd, fateOfDependent, meets } from "../rules/dependencies.ts";
 import { STOPPED } from "../rules/workflows.ts";
-import { waitsForChildren } from "../task-records.ts";
+import { mayWaitForChildren } from "../task-records.ts";
 import { askQuestion } from "./questions.ts";
 import { wakeByChildren } from "./resumption.ts";
 import { endTask } from "./task-endings.ts";
@@ -104,7 +104,7 @@ function meet(transaction: Transaction, task: TaskRow, dependency: EndedDependen
     changeTask(transaction, task, { unmet_dependencies: unmet });
     return;
   }
-  if (waitsForChildren(task)) {
+  if (mayWaitForChildren(task)) {
     wakeByChildren(transaction, task);
     addEvent(transaction, task, "unblocked", { detail: dependency.taskId });
     settled.unblocked.push(task);

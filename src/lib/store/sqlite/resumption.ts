@@ -31,9 +31,11 @@ export function wake(transaction: Transaction, task: TaskRow, byDefault: boolean
   changeTask(transaction, task, { status: "pending" });
 }
 
-const CHILDREN_ENDED = "UPDATE task_suspensions SET resumed_by = 'children_ended', unanswered = 0 WHERE task_no = ?";
+/** One that was retried keeps what has woken it: it may have waited for another task than a child. */
+const CHILDREN_ENDED = `UPDATE task_suspensions SET resumed_by = 'children_ended', unanswered = 0
+  WHERE task_no = ? AND (resumed_by IS NULL OR resumed_by = 'children_ended')`;
 
-/** blocked → pending, in its old rank: its last child has ended. */
+/** blocked → pending, in its old rank: its last child has ended, or what it waited for again since it was retried. */
 export function wakeByChildren(transaction: Transaction, task: TaskRow): void {
   transaction.run(CHILDREN_ENDED, task.task_no);
   changeTask(transaction, task, { unmet_dependencies: 0, status: "pending" });

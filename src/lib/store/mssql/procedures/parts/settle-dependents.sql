@@ -80,10 +80,11 @@ BEGIN
   WHERE p.settled = 0
   OPTION (LOOP JOIN, FORCE ORDER);
   IF @@ROWCOUNT <> (SELECT COUNT(*) FROM @told) BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
-  -- One that has waited for its children goes on with them, in its old rank.
+  -- One that has waited for its children goes on with them, in its old rank. One that was retried keeps what has woken it: it may have waited
+  -- for another task than a child.
   UPDATE u SET resumed_by = 'children_ended', unanswered = 0
   FROM @dependents AS d JOIN dbo.tasks AS t ON t.task_no = d.task_no JOIN dbo.task_suspensions AS u ON u.task_no = d.task_no
-  WHERE t.status = 'pending' AND t.suspensions > 0
+  WHERE t.status = 'pending' AND t.suspensions > 0 AND (u.resumed_by IS NULL OR u.resumed_by = 'children_ended')
   OPTION (LOOP JOIN, FORCE ORDER);
   INSERT INTO @endings (task_no, task_id, attempt, was, cancel_requested, becomes, error, because_of, detail)
   SELECT t.task_no, t.task_id, t.attempt, 'blocked', t.cancel_requested, t.status, CASE t.status WHEN 'failed' THEN N'DEPENDENCY_FAILED' ELSE N'NOT_NEEDED' END,
