@@ -43,6 +43,7 @@ const SORTS: readonly { statement: RegExp; reason: string }[] = [
   },
   { statement: /^SELECT \* FROM \(SELECT \w+ AS key_version/, reason: "a merge of walks, each cut at 200" },
   { statement: /message_id IN \(SELECT value FROM json_each/, reason: "at most 1,000 ids" },
+  { statement: /FROM schedules INDEXED BY schedules_due .* ORDER BY place LIMIT/, reason: "what is due now" },
   { statement: /FROM channel_members m JOIN agents a/, reason: "at most 1,000 members" },
   {
     statement: /^SELECT channel_no.*FROM channels WHERE name > \?.*channel_no IN/,

@@ -24,9 +24,11 @@ const LIST = `SELECT ${LIST_COLUMNS} ${FROM} WHERE s.schedule_id > ? ORDER BY s.
 const LIST_OF = `SELECT ${LIST_COLUMNS} ${FROM} WHERE a.agent_id = ? AND s.schedule_id > ? ORDER BY s.schedule_id LIMIT ?`;
 const HELD = "SELECT count(*) AS held FROM schedules WHERE supervisor_no = ?";
 
-/** ?1 now, ?2 later than that is ahead, ?3 behind which place, ?4 how many */
-const DUE = `SELECT schedule_no AS place, schedule_id AS scheduleId FROM schedules
-  WHERE due_at IS NOT NULL AND (due_at <= ?1 OR planned_at > ?2) AND schedule_no > ?3 ORDER BY schedule_no LIMIT ?4`;
+const DUE_COLUMNS = "schedule_no AS place, schedule_id AS scheduleId";
+/** ?1 now, ?2 later than that is ahead, ?3 behind which place, ?4 how many. What is due is read, and nothing of the others. */
+const DUE = `SELECT ${DUE_COLUMNS} FROM schedules INDEXED BY schedules_due WHERE due_at IS NOT NULL AND due_at <= ?1 AND schedule_no > ?3
+  UNION SELECT ${DUE_COLUMNS} FROM schedules INDEXED BY schedules_planned WHERE due_at IS NOT NULL AND planned_at > ?2 AND schedule_no > ?3
+  ORDER BY place LIMIT ?4`;
 const NEXT = "SELECT min(due_at) AS next FROM schedules WHERE due_at IS NOT NULL";
 
 const DELETE = "DELETE FROM schedules WHERE schedule_id = ?";
