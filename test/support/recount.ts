@@ -161,7 +161,9 @@ const LAWS: readonly Law[] = [
   {
     name: "agents that events name",
     sql: `SELECT e.task_no AS what, 0 AS counted, e.agent_no AS kept FROM task_events e WHERE e.agent_no IS NOT NULL
-          AND NOT EXISTS (SELECT 1 FROM task_attempts a WHERE a.task_no = e.task_no AND a.agent_no = e.agent_no)`,
+          AND NOT EXISTS (SELECT 1 FROM task_attempts a WHERE a.task_no = e.task_no AND a.agent_no = e.agent_no)
+          AND NOT EXISTS (SELECT 1 FROM question_answerers r JOIN task_questions q USING (question_no)
+            WHERE q.task_no = e.task_no AND r.agent_no = e.agent_no AND e.event = 'answered')`,
   },
   {
     name: "channels.members",

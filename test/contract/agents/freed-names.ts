@@ -50,6 +50,24 @@ export function freedNamesContract(open: StoreFactory): void {
       });
     });
 
+    it("is not free while the history of a task says that it has answered", async () => {
+      await withStore(open, { ...SHORT, taskRetentionDays: 30 }, async (scene) => {
+        const supervisor = await scene.supervisor();
+        await scene.worker(1);
+        const admin = await scene.agent("admin");
+        const held = await scene.assign(supervisor);
+        await scene.answer(held.taskId, await scene.ask(held, { text: "Which?" }), admin, "this");
+        await scene.store.deregisterAgent(admin);
+        for (let day = 0; day < 3; day++) {
+          scene.advance(DAY + HOUR);
+          await scene.store.maintain();
+        }
+        const { items } = await scene.store.getTaskHistory(held.taskId, { limit: 20 });
+        expect(items.filter(({ event }) => event === "answered").map(({ agentId }) => agentId)).toEqual([admin]);
+        expect((await scene.store.getAgent(admin)).status).toBe("deregistered");
+      });
+    });
+
     it("keeps what a deregistered agent had when that one comes back before it is deleted", async () => {
       await withStore(open, { taskRetentionDays: 1 }, async (scene) => {
         const supervisor = await scene.supervisor();

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import type { DependencyInput } from "../../../src/lib/model/dependency.ts";
 import { DEPENDENTS_PER_CALL } from "../../../src/lib/model/limits.ts";
+import { divide } from "../new-children.ts";
 import { type StoreFactory, useStore } from "../store-under-test.ts";
 import { at, caught, DAY, MINUTE, only, payloadField, type Scene, SECOND } from "../support.ts";
 
@@ -251,6 +252,19 @@ export function retriesContract(open: StoreFactory): void {
       const message = only(messages.filter(({ payload }) => Object(payload).taskId === taskId).slice(-1));
       expect(message.payload).toMatchObject({ attempt: 2, resume: { reason: "time", checkpoint: { step: 3 } } });
       expect(Object(message.payload).resume).not.toHaveProperty("children");
+    });
+
+    it("leave what has gone on after its end, and waits for its own children", async () => {
+      const { scene, supervisor, failed } = await begin();
+      const first = await failed();
+      const options = { dependsOn: [{ taskId: first, when: "ended" as const }], children: { taskTypes: ["part"] } };
+      const second = await scene.submit(supervisor, options);
+      const { taskIds = [] } = await divide(scene, await scene.held(second), [{ taskType: "part" }]);
+      await scene.store.retryTask(first, undefined);
+      await scene.complete(await scene.held(only(taskIds)));
+      expect(await states(scene, first, second)).toEqual(["assigned", "assigned"]);
+      await scene.store.sweep();
+      await scene.complete(await scene.held(second));
     });
 
     it("of a task with more dependents than one call looks at are finished by the sweep", async () => {

@@ -13,7 +13,7 @@ import { requireRegistered } from "./agent-rows.ts";
 import { statusOfArchived } from "./archived-tasks.ts";
 import { settleDependents } from "./dependencies.ts";
 import { handOutAfter } from "./hand-out.ts";
-import { closeQuestion, putTaskValue } from "./questions.ts";
+import { closeQuestion, keepAnswerer, putTaskValue } from "./questions.ts";
 import { wake } from "./resumption.ts";
 import { endTask } from "./task-endings.ts";
 import { addEvent, findTask, TASK_COLUMNS, type TaskRow, taskNotFound } from "./task-rows.ts";
@@ -22,6 +22,7 @@ import type { Transaction } from "./transaction.ts";
 /** How questions get their answers: from an agent, or from their default when their time is over. */
 
 interface Asked {
+  question_no: number;
   attempt: number;
   state: QuestionState;
   answer_hash: string | null;
@@ -29,7 +30,7 @@ interface Asked {
   answered_at: number | null;
 }
 
-const ASKED = `SELECT attempt, state, answer_hash, answered_by, answered_at FROM task_questions
+const ASKED = `SELECT question_no, attempt, state, answer_hash, answered_by, answered_at FROM task_questions
   WHERE task_no = ? AND asked_version = ? AND state <> 'waiting'`;
 
 /** Wakes the task, or ends its gate. Refusals are those of the contract (store.ts). */
@@ -42,6 +43,7 @@ export function answerQuestion(transaction: Transaction, taskId: string, answer:
   countAsHeartbeat(transaction, agent);
   const actor = actorOf(answer.agentId, transaction.call);
   closeQuestion(transaction, task, { state: "answered", by: actor, hash: answer.answerHash });
+  keepAnswerer(transaction, asked.question_no, agent.agent_no);
   addEvent(transaction, task, "answered", { actor, agentNo: agent.agent_no, detail: answer.questionId });
   take(transaction, task, answer.answer, { rejects: answer.rejects, byDefault: false, actor });
   return replyOf(task, answer.questionId, actor, transaction.now);

@@ -87,8 +87,9 @@ const LONG_GONE = `SELECT agent_no, agent_id FROM agents INDEXED BY agents_gone
   WHERE status = 'deregistered' AND status_changed_at <= ? AND agent_no > ? ORDER BY agent_no LIMIT ?`;
 
 /**
- * Every reference to an agent has an index or is counted, so each probe is a seek. Events name agents of attempts alone. Holders of messages of work queues are named by their ids: a name
- * that were free while a message names it would make its next bearer the holder.
+ * Every reference to an agent has an index or is counted, so each probe is a seek. Events name agents of attempts, and of questions those
+ * that have answered. Holders of messages of work queues are named by their ids: a name that were free while a message names it would make
+ * its next bearer the holder.
  */
 const NAMED = `SELECT 1 WHERE EXISTS (SELECT 1 FROM mailboxes WHERE agent_no = ?1 AND named > 0)
   OR EXISTS (SELECT 1 FROM messages WHERE holder = ?2)
@@ -96,6 +97,7 @@ const NAMED = `SELECT 1 WHERE EXISTS (SELECT 1 FROM mailboxes WHERE agent_no = ?
   OR EXISTS (SELECT 1 FROM tasks WHERE agent_no = ?1)
   OR EXISTS (SELECT 1 FROM tasks WHERE assign_to_no = ?1)
   OR EXISTS (SELECT 1 FROM task_attempts WHERE agent_no = ?1)
+  OR EXISTS (SELECT 1 FROM question_answerers WHERE agent_no = ?1)
   OR EXISTS (SELECT 1 FROM credentials WHERE agent_no = ?1)`;
 
 /**

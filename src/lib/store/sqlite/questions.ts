@@ -68,6 +68,11 @@ export function keepQuestion(
   putTaskValue(transaction, task.task_no, "answer", undefined);
 }
 
+/** The history names who has answered, an admin for example: the row of that agent stays for as long as the question does. */
+export function keepAnswerer(transaction: Transaction, questionNo: number, agentNo: number): void {
+  transaction.run(ANSWERER, questionNo, agentNo, 0);
+}
+
 interface KeptQuestion {
   question_no: number;
   timeout_milliseconds: number | null;

@@ -58,10 +58,13 @@ const TOLD = `SELECT d.depends_on, d.position, d.condition, t.task_no, t.task_id
   FROM task_dependencies d INDEXED BY task_dependents_told JOIN tasks t ON t.task_no = d.task_no
   LEFT JOIN task_outcomes o ON o.task_no = t.task_no
   WHERE d.depends_on = ? AND d.condition <> 'completed' AND d.settled = 1`;
+/** It has not gone on yet: one that waits for its own children has, unless this is one of them. */
+const STILL_WAITS = `t.status = 'blocked' AND NOT (d.position < t.suspensions * ${CHILD_PLACES} AND EXISTS (SELECT 1 FROM task_dependencies c
+    WHERE c.task_no = t.task_no AND c.position >= t.suspensions * ${CHILD_PLACES} AND c.settled = 0))`;
 /** One that waited for the failure and has gone on forbids the retry. */
 const BEGUN = `${TOLD} AND d.condition = 'failed' AND (t.attempt > 0 OR (t.gate = 1 AND (t.status = 'input_required'
     OR t.status = 'completed' OR (t.status = 'failed' AND o.because_of IS NULL)))) LIMIT 1`;
-const WAITING = `${TOLD} AND (t.status = 'blocked' OR (d.condition = 'failed' AND t.status = 'pending' AND t.attempt = 0))
+const WAITING = `${TOLD} AND ((${STILL_WAITS}) OR (d.condition = 'failed' AND t.status = 'pending' AND t.attempt = 0))
   ORDER BY d.condition DESC, d.task_no DESC LIMIT ${DEPENDENTS_PER_CALL + 1}`;
 const WORKFLOW = "SELECT workflow_no, status FROM workflows WHERE workflow_id = ?";
 
@@ -108,7 +111,7 @@ const LEAVE = `INSERT INTO reopened_tasks (task_id) SELECT ?1
       WHERE o.because_of = ?1 AND t.task_id <> ?1)
     OR EXISTS (SELECT 1 FROM task_dependencies d INDEXED BY task_dependents_told JOIN tasks t ON t.task_no = d.task_no
       JOIN tasks b ON b.task_id = d.depends_on WHERE d.depends_on = ?1 AND d.condition <> 'completed' AND d.settled = 1
-        AND b.ended_at IS NULL AND (t.status = 'blocked' OR (d.condition = 'failed' AND t.status = 'pending' AND t.attempt = 0)))`;
+        AND b.ended_at IS NULL AND ((${STILL_WAITS}) OR (d.condition = 'failed' AND t.status = 'pending' AND t.attempt = 0)))`;
 
 function write(transaction: Transaction, change: Reopened, waiting: TaskRow[]): void {
   for (const { task_no, position, settled } of change.settlements) {

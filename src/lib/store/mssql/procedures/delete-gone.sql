@@ -22,6 +22,7 @@ DELETE a FROM @gone AS a WHERE EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.s
   OR EXISTS (SELECT 1 FROM dbo.tasks AS t WHERE t.assign_to_no = a.agent_no)
   OR EXISTS (SELECT 1 FROM dbo.task_attempts AS x WHERE x.agent_no = a.agent_no)
   OR EXISTS (SELECT 1 FROM dbo.task_events AS e WHERE e.agent_no = a.agent_no)
+  OR EXISTS (SELECT 1 FROM dbo.question_answerers AS r WHERE r.agent_no = a.agent_no)
   OR EXISTS (SELECT 1 FROM dbo.credentials AS c WHERE c.agent_no = a.agent_no);
 SET @done = @found - @@ROWCOUNT;
 IF @done = 0

@@ -45,11 +45,13 @@ FROM @seen AS s JOIN dbo.task_dependencies AS d ON d.task_no = s.task_no LEFT JO
 LEFT JOIN dbo.task_outcomes AS o ON o.task_no = b.task_no
 LEFT JOIN dbo.task_archive AS z ON z.task_id = d.depends_on AND b.task_no IS NULL
 ORDER BY d.task_no, d.position;
--- Those that waited for a failure and have gone on first: they may forbid the retry.
+-- Those that waited for a failure and have gone on first: they may forbid the retry. One that waits for its own children has gone on, unless this is one of them.
 SELECT TOP (1000) d.depends_on, d.position, d.condition, t.task_no, t.task_id, t.status, t.attempt, t.version, CAST(t.gate AS int) AS gate, t.unmet_dependencies, o.because_of
 FROM @seen AS s JOIN dbo.task_dependencies AS d ON d.depends_on = s.task_id JOIN dbo.tasks AS t ON t.task_no = d.task_no
 LEFT JOIN dbo.task_outcomes AS o ON o.task_no = t.task_no
-WHERE d.condition <> 'completed' AND d.settled = 1 AND (t.status = 'blocked' OR (d.condition = 'failed' AND (t.status = 'pending' OR t.attempt > 0 OR t.gate = 1)))
+WHERE d.condition <> 'completed' AND d.settled = 1 AND ((t.status = 'blocked' AND NOT (d.position < t.suspensions * 1000 /* CHILD_PLACES */ AND EXISTS (SELECT 1 FROM dbo.task_dependencies AS c
+    WHERE c.task_no = t.task_no AND c.position >= t.suspensions * 1000 /* CHILD_PLACES */ AND c.settled = 0)))
+  OR (d.condition = 'failed' AND (t.status = 'pending' OR t.attempt > 0 OR t.gate = 1)))
 ORDER BY d.condition DESC, CASE WHEN t.attempt > 0 THEN 0 ELSE 1 END, CAST(t.gate AS int) DESC, t.task_no;
 SELECT (SELECT z.status FROM dbo.task_archive AS z WHERE z.task_id = @taskId) AS archived_as,
   (SELECT w.status FROM dbo.workflows AS w WHERE w.workflow_id = @workflowId) AS workflow;

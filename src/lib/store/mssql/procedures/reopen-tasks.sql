@@ -94,7 +94,10 @@ SELECT s.task_id FROM @seen AS s WHERE s.visited = 1 AND (
   EXISTS (SELECT 1 FROM dbo.task_outcomes AS o JOIN dbo.tasks AS t ON t.task_no = o.task_no WHERE o.because_of = s.task_id AND t.task_id <> s.task_id)
   OR EXISTS (SELECT 1 FROM dbo.task_dependencies AS d JOIN dbo.tasks AS t ON t.task_no = d.task_no JOIN dbo.tasks AS b ON b.task_id = d.depends_on
     WHERE d.depends_on = s.task_id AND d.condition <> 'completed' AND d.settled = 1 AND b.ended_at IS NULL
-      AND (t.status = 'blocked' OR (d.condition = 'failed' AND t.status = 'pending' AND t.attempt = 0))));
+      -- One that waits for its own children has gone on, unless this is one of them.
+      AND ((t.status = 'blocked' AND NOT (d.position < t.suspensions * 1000 /* CHILD_PLACES */ AND EXISTS (SELECT 1 FROM dbo.task_dependencies AS c
+        WHERE c.task_no = t.task_no AND c.position >= t.suspensions * 1000 /* CHILD_PLACES */ AND c.settled = 0)))
+      OR (d.condition = 'failed' AND t.status = 'pending' AND t.attempt = 0))));
 -- Their workflows are running again.
 UPDATE w SET version = w.version + j.reopened, open_tasks = w.open_tasks + j.reopened, failed = w.failed - j.failed, cancelled = w.cancelled - j.cancelled,
   not_needed = w.not_needed - j.not_needed, stopped = w.stopped - j.stopped, status = 'running', ended_at = NULL
