@@ -74,6 +74,7 @@ const auditRows = z.array(auditRowSchema);
 const waitingRows = z.array(waitingRowSchema);
 const scheduleRows = z.array(scheduleRowSchema);
 const problemRows = z.array(problemSchema);
+const idRows = z.array(z.object({ id: z.string() }));
 const countRow = z.object({ n: z.number() });
 
 const TASK = `SELECT t.task_no, t.task_id, s.agent_id AS supervisor_id, a.agent_id, t.task_type, t.status, t.version, t.attempt, t.retries_used,
@@ -138,6 +139,13 @@ export class FleetRows {
   schedules(): ScheduleRow[] {
     const sql = "SELECT schedule_id, cron, enabled, due_at, firings FROM schedules";
     return scheduleRows.parse(this.#all(sql));
+  }
+
+  /** Ids of tasks and workflows that schedules have created. */
+  scheduled(): string[] {
+    const sql = `SELECT task_id AS id FROM tasks WHERE task_id LIKE 'schedule:%'
+      UNION ALL SELECT workflow_id FROM workflows WHERE workflow_id LIKE 'schedule:%'`;
+    return idRows.parse(this.#all(sql)).map((row) => row.id);
   }
 
   /** Columns `problem` of a law: what breaks it. */

@@ -19,7 +19,8 @@ export const REST_LAWS: readonly string[] = [
    JOIN tasks b ON b.task_id = d.depends_on WHERE t.status = 'blocked' AND d.settled = 0 AND b.ended_at IS NOT NULL`,
   `SELECT t.task_id || ' waits for the end of ' || b.task_id || ', which is open, no more' AS problem FROM tasks t
    JOIN task_dependencies d USING (task_no) JOIN tasks b ON b.task_id = d.depends_on
-   WHERE t.status = 'blocked' AND d.settled = 1 AND b.ended_at IS NULL`,
+   WHERE t.status = 'blocked' AND d.settled = 1 AND b.ended_at IS NULL AND NOT EXISTS (SELECT 1 FROM task_dependencies c
+     WHERE c.task_no = t.task_no AND c.position >= t.suspensions * 1000 AND c.settled = 0 AND d.position < t.suspensions * 1000)`,
   `SELECT t.task_id || ' waits for an answer, and asks nothing' AS problem FROM tasks t WHERE t.status = 'input_required'
      AND NOT EXISTS (SELECT 1 FROM task_questions q WHERE q.task_no = t.task_no AND q.attempt = t.attempt AND q.state = 'open')`,
   `SELECT t.task_id || ' is ' || t.status || ', and has an open question' AS problem FROM tasks t JOIN task_questions q USING (task_no)

@@ -7,7 +7,7 @@ import { CALM_SETTINGS, type StoreUnderTest } from "../../contract/store-under-t
 import { VirtualClock } from "./virtual-clock.ts";
 
 /** A store, and where its rows are. */
-export type SimulatedStore = StoreUnderTest & { file: string };
+export type SimulatedStore = StoreUnderTest & { clock: VirtualClock; file: string };
 
 /** Stores for simulations: 24 migrations run once, not for each seed, and no commit waits for the disk. */
 export class SimulatedStores {

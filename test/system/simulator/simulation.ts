@@ -1,12 +1,18 @@
+import { readConfig } from "../../../src/lib/config/config.ts";
+import { createServices } from "../../../src/lib/services.ts";
 import { everyPage, Scene, SECOND } from "../../contract/support.ts";
 import { Random } from "../../support/random.ts";
-import { SKILLS, SupervisorActor, WorkerActor, type World } from "./actors.ts";
+import { SKILLS, type World } from "./actor.ts";
 import { checkAudit } from "./audited.ts";
 import { FleetRows } from "./fleet-rows.ts";
 import { FleetWatch } from "./fleet-watch.ts";
 import { Ledger } from "./ledger.ts";
-import { Network } from "./network.ts";
+import { Lost, Network } from "./network.ts";
+import { ScheduleWatch } from "./schedule-watch.ts";
 import type { SimulatedStore } from "./simulated-stores.ts";
+import { SupervisorActor } from "./supervisor-actor.ts";
+import { WaitingPromises } from "./waiting-promises.ts";
+import { WorkerActor } from "./worker-actor.ts";
 
 const SWEEP_EVERY = 15 * SECOND;
 /** Steps between two looks at everything. */
@@ -20,6 +26,12 @@ const SUPERVISORS = 2;
 export interface Summary {
   tasks: number;
   messages: number;
+  workflows: number;
+  suspended: number;
+  resumed: number;
+  answered: number;
+  reopened: number;
+  firings: number;
   crashes: number;
   lostRequests: number;
   lostReplies: number;
@@ -31,21 +43,30 @@ export class Simulation {
   readonly #random: Random;
   readonly #world: World;
   readonly #rows: FleetRows;
+  readonly #schedules: ScheduleWatch;
   readonly #actors: (WorkerActor | SupervisorActor)[] = [];
   #nextSweep = 0;
   #crashes = 0;
+  #workflows = 0;
 
   constructor(under: SimulatedStore, seed: number) {
     const random = new Random(seed);
     const scene = new Scene(under);
     this.#random = random;
-    this.#rows = new FleetRows(under.file);
+    const rows = new FleetRows(under.file);
+    this.#rows = rows;
+    this.#schedules = new ScheduleWatch(rows);
+    const watch = new FleetWatch(scene, rows, under.file);
+    const config = readConfig({ AGENT_MOCK_DATABASE: under.file });
     this.#world = {
       scene,
+      rows,
+      watch,
+      services: createServices({ config, clock: under.clock, store: under.store }),
       random,
       network: new Network(random),
       ledger: new Ledger(),
-      watch: new FleetWatch(scene, this.#rows, under.file),
+      promises: new WaitingPromises(rows, watch),
       workers: [],
       queue: scene.id("queue"),
       news: scene.id("news"),
@@ -75,26 +96,35 @@ export class Simulation {
       }
       await this.#drain();
       watch.checkAll();
+      this.#schedules.checkAll();
       await this.#checkEnds();
       await checkAudit(scene);
+      this.#workflows = this.#rows.number("SELECT count(*) AS n FROM workflows");
     } finally {
       Math.random = unseeded;
       this.#rows.close();
     }
-    const { lostRequests, lostReplies, repeated } = this.#world.network.counts;
+    return this.#summary();
+  }
+
+  #summary(): Summary {
+    const { watch, ledger, promises, network } = this.#world;
+    const { lostRequests, lostReplies, repeated } = network.counts;
     return {
       tasks: watch.stories.size,
-      messages: this.#world.ledger.acknowledged.size,
+      messages: ledger.acknowledged.size,
+      ...promises.counts,
+      workflows: this.#workflows,
+      reopened: [...watch.stories.values()].filter(({ reopenedAt }) => reopenedAt !== undefined).length,
+      firings: this.#schedules.firings,
       crashes: this.#crashes,
-      lostRequests,
-      lostReplies,
-      repeated,
+      ...{ lostRequests, lostReplies, repeated },
     };
   }
 
   async #step(): Promise<void> {
     const random = this.#random;
-    const { scene, watch } = this.#world;
+    const { scene } = this.#world;
     scene.advance(random.chance(0.02) ? random.between(20, 120) * SECOND : random.between(0, 2_500));
     await this.#sweepWhenDue();
     const actor = random.pick(this.#actors);
@@ -103,9 +133,9 @@ export class Simulation {
       actor.crash(random.between(10, 200) * SECOND);
     }
     // Several at once now and then: their calls meet in the store.
-    const others = random.chance(0.15) ? this.#actors.filter((other) => other !== actor && random.chance(0.5)) : [];
+    const others = random.chance(0.35) ? this.#actors.filter((other) => other !== actor && random.chance(0.5)) : [];
     await Promise.all([actor, ...others].map((one) => one.act()));
-    watch.look();
+    this.#look();
   }
 
   async #sweepWhenDue(): Promise<void> {
@@ -116,6 +146,24 @@ export class Simulation {
     await Promise.all(this.#random.chance(0.2) ? [store.sweep(), store.sweep()] : [store.sweep()]);
     watch.look();
     watch.checkRest();
+    if (await this.#fire()) this.#schedules.checkRest(store.now());
+    this.#look();
+  }
+
+  /** As several processes do, each of which may die on the way. @returns whether one got through */
+  async #fire(): Promise<boolean> {
+    const { network, services } = this.#world;
+    const once = () => network.call(() => services.firing.fireDue());
+    const fired = await Promise.allSettled(this.#random.chance(0.3) ? [once(), once()] : [once()]);
+    for (const outcome of fired) {
+      if (outcome.status === "rejected" && !(outcome.reason instanceof Lost)) throw outcome.reason;
+    }
+    return fired.some((outcome) => outcome.status === "fulfilled");
+  }
+
+  #look(): void {
+    this.#world.watch.look();
+    this.#schedules.look();
   }
 
   /** No more faults and nothing new: what has been accepted must come to an end. */
@@ -124,11 +172,12 @@ export class Simulation {
     network.faulty = false;
     this.#world.busy = false;
     for (const actor of this.#actors) actor.deadUntil = 0;
+    for (const { schedule_id: scheduleId } of this.#rows.schedules()) await scene.store.deleteSchedule(scheduleId);
     for (let round = 0; round < DRAIN_ROUNDS; round++) {
       scene.advance(2 * SECOND);
       await this.#sweepWhenDue();
       await this.#actInDrain();
-      watch.look();
+      this.#look();
       if (watch.unfinished().length === 0 && (await this.#openMessages()) === 0) return;
     }
     throw new Error(`never ended: ${watch.unfinished().join(", ")}; ${await this.#openMessages()} messages`);

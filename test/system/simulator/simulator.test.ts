@@ -29,13 +29,12 @@ async function simulate(seed: number, { syncs } = { syncs: false }): Promise<Sum
 }
 
 /** Simulates them all, and says how fast. @returns what they were made of, together */
-async function simulateAll(some: readonly number[], syncing: { syncs: boolean }): Promise<Summary> {
+async function simulateAll(some: readonly number[], syncing: { syncs: boolean }) {
   const startedAt = performance.now();
-  const sum: Summary = { tasks: 0, messages: 0, crashes: 0, lostRequests: 0, lostReplies: 0, repeated: 0 };
+  const sum: Record<string, number> = {};
   for (const seed of some) {
     const summary = await simulate(seed, syncing);
-    for (const [name, count] of Object.entries(summary))
-      Object.assign(sum, { [name]: sum[name as keyof Summary] + count });
+    for (const [name, count] of Object.entries(summary)) sum[name] = (sum[name] ?? 0) + count;
   }
   const seconds = (performance.now() - startedAt) / 1_000;
   const rate = `${some.length} seeds of ${STEPS} steps in ${seconds.toFixed(1)} s`;
@@ -46,8 +45,9 @@ async function simulateAll(some: readonly number[], syncing: { syncs: boolean })
 describe("a simulated fleet with crashes, lost and repeated calls", () => {
   it(`keeps every guarantee and ends all its work, over ${seeds.length} seeds`, async () => {
     const sum = await simulateAll(seeds, { syncs: false });
-    expect(sum.tasks).toBeGreaterThan(0);
-    expect(sum.messages).toBeGreaterThan(0);
+    // Of one seed alone some plays may not come.
+    const played = Object.entries(sum).filter(([, count]) => count > 0 || seeds.length < 10);
+    expect(played.map(([name]) => name)).toEqual(Object.keys(sum));
   }, 86_400_000);
 
   it("does so where each commit waits for the disk", async () => {
