@@ -18,6 +18,7 @@ import { addQuestionCommands } from "./question-commands.ts";
 import { addScheduleCommands } from "./schedule-commands.ts";
 import { addStatusCommands } from "./status-commands.ts";
 import { addTaskCommands } from "./task-commands.ts";
+import { addUsageCommand } from "./usage-commands.ts";
 import { addWorkflowCommands } from "./workflow-commands.ts";
 
 const EXIT_CODES = `
@@ -44,6 +45,7 @@ function buildProgram(runner: Runner, terminal: Terminal): Command {
   addQuestionCommands(program, runner);
   addWorkflowCommands(program, runner);
   addScheduleCommands(program, runner);
+  addUsageCommand(program, runner);
   addDeadLetterCommands(program, runner);
   addMessageTypeCommands(program, runner);
   addKeyCommands(program, runner);

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { DependencyInput } from "../lib/model/dependency.ts";
 import type { Candidate, Explanation } from "../lib/model/explanation.ts";
+import { parse } from "../lib/model/parse.ts";
 import { askSchema } from "../lib/model/question.ts";
 import { type DependencyResult, TASK_STATUSES, type Task, type TaskStatus } from "../lib/model/task.ts";
 import type { TaskEvent } from "../lib/model/task-history.ts";
@@ -11,6 +12,7 @@ import { type PageOptions, page, withNext, withPage } from "./list.ts";
 import { given, oneOf, readJson, toList, toNumber } from "./options.ts";
 import { addAnswer } from "./question-commands.ts";
 import { type Column, properties, table } from "./table.ts";
+import { addTaskUsage } from "./usage-commands.ts";
 import type { View } from "./view.ts";
 
 const COLUMNS: readonly Column<Task>[] = [
@@ -69,12 +71,13 @@ export function explain({ policy, chosen, considered, excluded }: Explanation, v
   ].join("\n");
 }
 
-/** tasks: assign, preview, list, show, explain, history, dependencies, answer, cancel. */
+/** tasks: assign, preview, list, show, explain, history, dependencies, answer, usage, cancel. */
 export function addTaskCommands(program: Command, runner: Runner): void {
   const tasks = program.command("tasks").description("assign and inspect tasks");
   addAssign(tasks, runner);
   addList(tasks, runner);
   addAnswer(tasks, runner);
+  addTaskUsage(tasks, runner);
 
   tasks
     .command("show <taskId>")
@@ -220,7 +223,7 @@ function addAssign(tasks: Command, runner: Runner): void {
     ...given({ dependsOn: dependenciesOf(options), parentTaskId: options.parent, assignTo: options.to }),
     ...given({ expiresAt: options.expiresAt }),
     ...(options.children === undefined ? {} : { children: { taskTypes: options.children } }),
-    ...(options.question === undefined ? {} : { question: askSchema.parse(await read(options.question)) }),
+    ...(options.question === undefined ? {} : { question: parse(askSchema, await read(options.question), "question") }),
   });
   assign.action((taskType: string, options: AssignOptions, command: Command) =>
     runner.run(command, async ({ client, print, terminal }) => {

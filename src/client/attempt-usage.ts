@@ -3,6 +3,7 @@ import type { ModelUsage } from "../lib/model/usage.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { isLost, isRefused } from "./attempt-errors.ts";
 import { errorText } from "./handler-errors.ts";
+import { countTokens } from "./usage-metrics.ts";
 
 /** What an attempt has used of models: summed here, told to the service while it goes on, and with its end. */
 
@@ -67,6 +68,11 @@ export class AttemptUsage {
     return usage.length === 0 || this.#isRefused ? {} : { usage };
   }
 
+  /** What the attempt has used so far. */
+  get totals(): ModelUsage[] {
+    return [...this.#totals.values()];
+  }
+
   /** Tells what is left after the attempt was lost. Never rejects. */
   tellRest(): Promise<void> {
     return this.#untold.size === 0 ? Promise.resolve() : this.#tell();
@@ -97,6 +103,8 @@ export class AttemptUsage {
       const number = usage[count];
       if (number !== undefined) total[count] = join(before?.[count] ?? 0, number);
     }
+    const more = (count: "inputTokens" | "outputTokens") => total[count] - (before?.[count] ?? 0);
+    countTokens(total, { inputTokens: more("inputTokens"), outputTokens: more("outputTokens") });
     this.#totals.set(key, total);
     this.#untold.add(key);
   }

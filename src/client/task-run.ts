@@ -1,5 +1,6 @@
 import { isAgentCommunicationError } from "../lib/model/errors.ts";
 import { onAbort } from "../lib/model/on-abort.ts";
+import { usageAttributes } from "../lib/model/usage-attributes.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { isLost, isRefused } from "./attempt-errors.ts";
 import { AttemptUsage } from "./attempt-usage.ts";
@@ -136,6 +137,7 @@ export class TaskRun {
     return inSpan({ name: `task ${taskType}`, kind: "consumer", traceparent, attributes }, work, ({ end }) => ({
       outcome: end,
       failed: end === "failed" || end === "unreported",
+      attributes: usageAttributes(this.#usage.totals),
     }));
   }
 

@@ -50,6 +50,8 @@ export interface TracedWork {
 export interface WorkOutcome {
   outcome: string;
   failed: boolean;
+  /** What else the span is to say. */
+  attributes?: Readonly<Record<string, string | number>> | undefined;
 }
 
 /**
@@ -84,8 +86,8 @@ async function traced<Result>(
 ): Promise<Result> {
   try {
     const result = await work();
-    const { outcome, failed } = outcomeOf(result);
-    quietly(() => span.setAttribute("agent_communication.outcome", outcome));
+    const { outcome, failed, attributes = {} } = outcomeOf(result);
+    quietly(() => span.setAttributes({ ...attributes, "agent_communication.outcome": outcome }));
     if (failed) quietly(() => span.setStatus({ code: SpanStatusCode.ERROR }));
     return result;
   } catch (error) {

@@ -93,7 +93,7 @@ export const reportUsageReplySchema = z.object({
 export type ReportUsageReply = z.output<typeof reportUsageReplySchema>;
 
 /** What `GET /usage` can tell apart. */
-export const USAGE_GROUPS = ["agent", "taskType", "supervisor", "provider", "model", "hour", "day"] as const;
+export const USAGE_GROUPS = ["hour", "day", "agent", "taskType", "supervisor", "provider", "model"] as const;
 export const usageGroupSchema = z.enum(USAGE_GROUPS);
 export type UsageGroup = z.output<typeof usageGroupSchema>;
 

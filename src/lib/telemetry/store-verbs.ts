@@ -1,5 +1,7 @@
 import { BUILT_IN_MESSAGE_TYPES, type LeasedMessage } from "../model/message.ts";
 import type { TaskSweepReport } from "../model/statistics.ts";
+import type { ModelUsage } from "../model/usage.ts";
+import { usageAttributes } from "../model/usage-attributes.ts";
 import type { Store } from "../store/store.ts";
 import type { Attributes, Span, Telemetry } from "../trace/telemetry.ts";
 
@@ -28,10 +30,14 @@ const message = (messageId: string) => ({ "agent_communication.message.id": mess
 const task = (taskId: string) => ({ "agent_communication.task.id": taskId });
 const workflow = (workflowId: string) => ({ "agent_communication.workflow.id": workflowId });
 const schedule = (scheduleId: string) => ({ "agent_communication.schedule.id": scheduleId });
-const attempt = (taskId: string, call: { agentId: string; attempt: number }) => ({
+const attempt = (
+  taskId: string,
+  call: { agentId: string; attempt: number; usage?: readonly ModelUsage[] | undefined },
+) => ({
   ...agent(call.agentId),
   ...task(taskId),
   "agent_communication.attempt": call.attempt,
+  ...usageAttributes(call.usage),
 });
 
 /** Whom a call is about: set on the span of the request. */
@@ -64,6 +70,7 @@ export const IDS = {
   completeTask: attempt,
   failTask: attempt,
   suspendTask: attempt,
+  reportUsage: attempt,
   answerQuestion: (taskId, { agentId }) => ({ ...agent(agentId), ...task(taskId) }),
   cancelTask: task,
   retryTask: task,

@@ -55,6 +55,15 @@ export const GAUGES = {
     description:
       "Attempts that ended without success so far, by `outcome`: failed, as their agents said, or lost (silence, timeout, release).",
   },
+  "agent_communication.usage.tokens": {
+    unit: "{token}",
+    description:
+      "Tokens of models that attempts have reported so far, by `type`: input (cached ones included) or output (reasoning included).",
+  },
+  "agent_communication.usage.cost_micros": {
+    unit: "{micro_usd}",
+    description: "What these have cost so far, as reported, in millionths of a US dollar.",
+  },
 } as const;
 
 /** How long something took; milliseconds, but for the one whose name and unit are OpenTelemetry's. */

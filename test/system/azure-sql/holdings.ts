@@ -10,6 +10,9 @@ export async function holdingsOfDatabase(rows: Rows): Promise<Holdings> {
   const alone =
     await rows(`SELECT t.task_id FROM dbo.tasks AS t WHERE t.attempt > 0 AND NOT EXISTS (SELECT 1 FROM dbo.messages AS m
     WHERE m.task_no = t.task_no AND m.task_attempt = t.attempt AND m.type = 'task_assignment')`);
+  const usage = await rows(
+    `SELECT t.task_id, u.attempt, u.input_tokens FROM dbo.task_usage AS u JOIN dbo.tasks AS t ON t.task_no = u.task_no`,
+  );
   const count = async (sql: string) => Number((await rows(sql))[0]?.n);
   return {
     messages: new Map(
@@ -27,6 +30,7 @@ export async function holdingsOfDatabase(rows: Rows): Promise<Holdings> {
       tasks.map((row) => [String(row.task_id), { status: String(row.status), attempt: Number(row.attempt) }]),
     ),
     assignedAlone: alone.map((row) => String(row.task_id)),
+    usage: new Map(usage.map((row) => [`${row.task_id}#${row.attempt}`, Number(row.input_tokens)])),
     endedTasks: await count("SELECT COUNT(*) AS n FROM dbo.tasks WHERE ended_at IS NOT NULL"),
     results: await count("SELECT COUNT(*) AS n FROM dbo.messages WHERE type = 'task_result'"),
   };

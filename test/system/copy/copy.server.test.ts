@@ -211,6 +211,7 @@ describe("a copy that loses the answer to everything it writes", () => {
       taskEvents,
       endedDependencies,
       archivedTasks,
+      usageHours,
       messages,
     } = tables;
     const all = {
@@ -227,6 +228,7 @@ describe("a copy that loses the answer to everything it writes", () => {
         taskEvents: losing(taskEvents),
         endedDependencies: losing(endedDependencies),
         archivedTasks: losing(archivedTasks),
+        usageHours: losing(usageHours),
       },
     };
     try {

@@ -36,6 +36,12 @@ const SHARED = {
   endedDependencies: "SELECT e.task_id, e.completed FROM @ended_dependencies AS e ORDER BY e.task_id",
   archive: `SELECT x.task_id, x.status, x.supervisor_id, x.ended_at, x.attempt, x.idempotency_key, x.request_hash, x.task,
       x.key_version, x.result_key_version, x.assignments, x.events FROM @task_archive AS x ORDER BY x.task_id`,
+  usage: `SELECT t.task_id, u.attempt, u.provider, u.model, u.input_tokens, u.output_tokens, u.cache_read_tokens, u.cache_write_tokens, u.reasoning_tokens, u.cost_micros FROM @task_usage AS u
+    JOIN @tasks AS t ON t.task_no = u.task_no ORDER BY t.task_no, u.attempt, u.provider, u.model`,
+  usageHours: `SELECT h.hour, h.agent_id, h.task_type, h.supervisor_id, h.provider, h.model, h.input_tokens, h.output_tokens, h.cache_read_tokens, h.cache_write_tokens, h.reasoning_tokens, h.cost_micros FROM @usage_hours AS h
+    ORDER BY h.hour, h.agent_id, h.task_type, h.supervisor_id, h.provider, h.model`,
+  usageTotals:
+    "SELECT SUM(e.input_tokens) AS input_tokens, SUM(e.output_tokens) AS output_tokens, SUM(e.cache_read_tokens) AS cache_read_tokens, SUM(e.cache_write_tokens) AS cache_write_tokens, SUM(e.reasoning_tokens) AS reasoning_tokens, SUM(e.cost_micros) AS cost_micros FROM @usage_totals AS e",
   met: `SELECT d.capabilities AS demand, s.capabilities AS capability_set FROM @demand_sets AS x
     JOIN @demands AS d ON d.demand_no = x.demand_no JOIN @capability_sets AS s ON s.set_no = x.set_no
     WHERE EXISTS (SELECT 1 FROM @agents AS a WHERE a.set_no = x.set_no AND a.role = 'worker' AND a.status <> 'deregistered')`,

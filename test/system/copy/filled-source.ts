@@ -65,6 +65,11 @@ export async function fillSource(
   await store.close();
 }
 
+const USED = [
+  { provider: "openai", model: "gpt-5", inputTokens: 12_033, outputTokens: 440, cacheReadInputTokens: 11_904 },
+  { inputTokens: 1, outputTokens: 2, cacheWriteInputTokens: 3, reasoningOutputTokens: 4, costMicros: 1e15 },
+];
+
 /** What is in the archive by now, and agents of which nothing was heard since. */
 async function longAgo(scene: Scene): Promise<void> {
   const { store } = scene;
@@ -73,6 +78,7 @@ async function longAgo(scene: Scene): Promise<void> {
   await scene.register({ role: "worker", agentId: "gone", capabilities: ["leave"] });
   const bury = { requiredCapabilities: ["bury"], assignTo: "old-hand" };
   await scene.complete(await scene.assign("lead", { ...bury, taskId: "archived-1" }), { depth: 2 });
+  await scene.store.reportUsage("archived-1", { agentId: "old-hand", attempt: 1, usage: USED });
   await scene.fail(await scene.assign("lead", { ...bury, taskId: "archived-2" }), { retryable: false });
   await scene.submit("lead", { ...bury, taskId: "archived-3", requiredCapabilities: ["nobody"] });
   await store.cancelTask("archived-3", "not needed");
@@ -208,6 +214,7 @@ async function endMore(store: Store, clock: OffsetClock): Promise<void> {
   const scene = new Scene({ store, clock, close: () => store.close() });
   const held = await scene.assign("lead", { taskId: "retried", requiredCapabilities: ["c++"], maxRetries: 5 });
   await scene.progress(held, { percent: 12.5, note: "hit a stone" });
+  await store.reportUsage(held.taskId, { agentId: held.agentId, attempt: held.attempt, usage: USED });
   await scene.fail(held, { error: "stone" });
 }
 

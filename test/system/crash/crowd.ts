@@ -17,6 +17,8 @@ const SMALL_CAST: Cast = { supervisors: [SUPERVISOR], workers: WORKERS };
 /** Longer than a restart takes, so that many leases outlive one; short, so that the end of the test can wait for them. */
 const LONG_LEASE_SECONDS = 5;
 const SHORT_LEASE_SECONDS = 1;
+/** Input tokens that every completion reports at least, and reports before it do not reach. */
+const FINAL_TOKENS = 50;
 /** A call is tried over so many servers at most. */
 const MAX_TRIES = 60;
 const CALL_MILLISECONDS = 15_000;
@@ -256,9 +258,29 @@ export class Client {
     }
   }
 
+  /** Reports usage alone, which an attempt may at any time. */
+  async #use(taskId: string, agentId: string, attempt: number, inputTokens: number): Promise<void> {
+    if (!this.#random.chance(0.5)) return;
+    this.#ledger.noteUsage(`${taskId}#${attempt}`, inputTokens, false);
+    const usage = [{ model: "m", inputTokens, outputTokens: 1 }];
+    const answer = await this.#call("POST", `/tasks/${taskId}/usage`, { agentId, attempt, usage });
+    if (answer.status === 200) this.#ledger.noteUsage(`${taskId}#${attempt}`, inputTokens, true);
+    else this.#wrong("a report of usage", answer);
+  }
+
   async #complete(taskId: string, agentId: string, attempt: number): Promise<void> {
-    const answer = await this.#call("POST", `/tasks/${taskId}/complete`, { agentId, attempt, result: { ok: true } });
-    if (answer.status === 200) this.#ledger.finishedTasks.set(taskId, attempt);
+    const of = `${taskId}#${attempt}`;
+    await this.#use(taskId, agentId, attempt, this.#random.between(1, FINAL_TOKENS - 1));
+    const used = this.#random.between(FINAL_TOKENS, 2 * FINAL_TOKENS);
+    this.#ledger.noteUsage(of, used, false);
+    const usage = [{ model: "m", inputTokens: used, outputTokens: 1 }];
+    const body = { agentId, attempt, result: { ok: true }, usage };
+    const answer = await this.#call("POST", `/tasks/${taskId}/complete`, body);
+    if (answer.status === 200) {
+      this.#ledger.finishedTasks.set(taskId, attempt);
+      // Its usage was booked with it, or that of another client that has completed the same attempt.
+      this.#ledger.noteUsage(of, FINAL_TOKENS, true);
+    }
     // Another client may have failed the very attempt for the same agent.
     else if (answer.status !== 409) this.#wrong("a completion", answer);
   }

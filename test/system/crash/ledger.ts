@@ -20,6 +20,8 @@ export interface Holdings {
   tasks: Map<string, { status: string; attempt: number }>;
   /** Tasks whose current attempt has no assignment message. */
   assignedAlone: string[];
+  /** Input tokens of each attempt, by `id#attempt`. */
+  usage: Map<string, number>;
   endedTasks: number;
   results: number;
 }
@@ -50,6 +52,11 @@ export function holdingsOf(file: string): Holdings {
       tasks.map((row) => [String(row.task_id), { status: String(row.status), attempt: asNumber(row.attempt) }]),
     ),
     assignedAlone: rowsOf(file, alone).map((row) => String(row.task_id)),
+    usage: new Map(
+      rowsOf(file, "SELECT task_id, u.attempt, input_tokens FROM task_usage u JOIN tasks USING (task_no)").map(
+        (row) => [`${row.task_id}#${row.attempt}`, asNumber(row.input_tokens)],
+      ),
+    ),
     endedTasks: count("SELECT count(*) AS n FROM tasks WHERE ended_at IS NOT NULL"),
     results: count("SELECT count(*) AS n FROM message_bodies WHERE type = 'task_result'"),
   };
@@ -68,6 +75,8 @@ export class Ledger {
   readonly completed = new Map<string, number>();
   readonly tasks = new Set<string>();
   readonly finishedTasks = new Map<string, number>();
+  /** Input tokens of attempts, by `id#attempt`: the most that was asked for, and the most that was answered. */
+  readonly usage = new Map<string, { asked: number; answered: number }>();
   /** What was wrong with an answer when it came. */
   readonly wrong: string[] = [];
   #attempts = new Map<string, number>();
@@ -104,6 +113,7 @@ export class Ledger {
       ...this.#auditMessages(holdings, killedAt),
       ...this.#auditTasks(holdings),
       ...this.#auditBatches(holdings),
+      ...this.#auditUsage(holdings),
       ...this.wrong.splice(0),
     ];
   }
@@ -161,6 +171,25 @@ export class Ledger {
     // What follows from a transition was written with it: the assignment message, the result message.
     for (const taskId of assignedAlone) problems.push(`task ${taskId} was assigned without a message`);
     if (endedTasks !== results) problems.push(`${endedTasks} tasks have ended, ${results} results were sent`);
+    return problems;
+  }
+
+  /** @param answered whether the service has said that it is booked */
+  noteUsage(attempt: string, inputTokens: number, answered: boolean): void {
+    const before = this.usage.get(attempt) ?? { asked: 0, answered: 0 };
+    const asked = Math.max(before.asked, inputTokens);
+    this.usage.set(attempt, { asked, answered: answered ? Math.max(before.answered, inputTokens) : before.answered });
+  }
+
+  /** A report that was answered is there, and nothing is there that was not asked for. */
+  #auditUsage({ usage: rows }: Holdings): string[] {
+    const problems: string[] = [];
+    for (const [attempt, { asked, answered }] of this.usage) {
+      const booked = rows.get(attempt) ?? 0;
+      if (booked < answered || booked > asked) {
+        problems.push(`${attempt} was asked to book ${asked}, answered ${answered}, and has ${booked}`);
+      }
+    }
     return problems;
   }
 

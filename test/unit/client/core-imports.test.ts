@@ -41,6 +41,7 @@ describe("the client's core", () => {
       "src/lib/model/operations.ts",
       "src/lib/model/printable.ts",
       "src/lib/model/traceparent.ts",
+      "src/lib/model/usage-attributes.ts",
     ]);
     expect(files).not.toContain(join(ROOT, "src/client/worker-signals.ts"));
   });

@@ -107,6 +107,16 @@ agent_communication_task_attempts_failed 32
 # HELP agent_communication_task_attempts_lost Attempts lost by silence or timeout, or released.
 # TYPE agent_communication_task_attempts_lost gauge
 agent_communication_task_attempts_lost 33
+# HELP agent_communication_usage_tokens Tokens of models that attempts have reported so far, by type.
+# TYPE agent_communication_usage_tokens gauge
+agent_communication_usage_tokens{type="input"} 34
+agent_communication_usage_tokens{type="output"} 35
+agent_communication_usage_tokens{type="cache_read_input"} 36
+agent_communication_usage_tokens{type="cache_write_input"} 37
+agent_communication_usage_tokens{type="reasoning_output"} 38
+# HELP agent_communication_usage_cost_micros What these have cost, as reported, in millionths of a US dollar.
+# TYPE agent_communication_usage_cost_micros gauge
+agent_communication_usage_cost_micros 39
 # HELP agent_communication_task_completion_ratio Completed per assigned task.
 # TYPE agent_communication_task_completion_ratio gauge
 agent_communication_task_completion_ratio 0.29

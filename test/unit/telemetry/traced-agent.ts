@@ -15,8 +15,9 @@ if (role === "worker") {
   const worker = new Worker({
     client,
     agentId,
-    handle: async (task, { client, progress, traceparent }) => {
+    handle: async (task, { client, progress, addUsage, traceparent }) => {
       await progress(50, JSON.stringify(task.parameters));
+      await addUsage({ provider: "openai", model: "gpt-5", inputTokens: 70, outputTokens: 7, cacheReadInputTokens: 5 });
       const report = { sender: agentId, receiver: "lead", type: "notification", payload: task.parameters } as const;
       await client.sendMessage(report, { traceparent });
       return task.parameters;

@@ -119,6 +119,7 @@ describe.each([
     at("task echo", 2);
     at("POST /tasks/{taskId}/start", 3);
     at("POST /tasks/{taskId}/progress", 3);
+    at("POST /tasks/{taskId}/usage", 3);
     at("POST /tasks/{taskId}/complete", 3);
     // What the worker tells while it works belongs to it, and so does what its receiver does with that.
     at("POST /messages", 3);
@@ -126,6 +127,32 @@ describe.each([
     at("POST /messages/{messageId}/complete", 5);
     // The result is settled by the supervisor.
     at("POST /messages/settle", 2);
+  });
+
+  it("tells what the handler has used of models, in its own span and in that of the report", () => {
+    const { spans, metrics } = destination.received;
+    const usage = {
+      "gen_ai.provider.name": "openai",
+      "gen_ai.request.model": "gpt-5",
+      "gen_ai.usage.input_tokens": 70,
+      "gen_ai.usage.output_tokens": 7,
+      "gen_ai.usage.cache_read.input_tokens": 5,
+    };
+    const numbers = (attributes: Readonly<Record<string, unknown>>) =>
+      Object.fromEntries(
+        Object.keys(usage).map((name) => {
+          const value = attributes[name];
+          return [name, name.startsWith("gen_ai.usage") ? Number(value) : value];
+        }),
+      );
+    const told = spans.filter(({ name }) => name === "task echo" || name.endsWith("/tasks/{taskId}/usage"));
+    expect(told).toHaveLength(2);
+    for (const { attributes } of told) expect(numbers(attributes)).toEqual(usage);
+    const counted = metrics.find(({ name }) => name === "gen_ai.client.inference.usage.input_tokens");
+    expect(counted).toMatchObject({
+      value: 70,
+      attributes: { "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-5" },
+    });
   });
 
   it("is linked to by the receives that have brought its messages", () => {

@@ -91,6 +91,7 @@ function byLabel(label: string, counts: Readonly<Record<string, number>>): Sampl
 /** `metrics` in the text format of `contentType`, which prometheusContentType gave. */
 export function prometheusText(metrics: Metrics, contentType: string): string {
   const { queue, registry, coordination, performance } = metrics;
+  const { usage } = coordination.metrics;
   const families = [
     family("messages", "Messages kept, by status.", byLabel("status", queue.byStatus)),
     family("messages_per_minute", "Messages accepted in the last 60 s.", [{ value: queue.messagesPerMinute }]),
@@ -110,6 +111,16 @@ export function prometheusText(metrics: Metrics, contentType: string): string {
     ]),
     family("task_attempts_lost", "Attempts lost by silence or timeout, or released.", [
       { value: coordination.metrics.attemptsLost },
+    ]),
+    family("usage_tokens", "Tokens of models that attempts have reported so far, by type.", [
+      { labels: { type: "input" }, value: usage.inputTokens },
+      { labels: { type: "output" }, value: usage.outputTokens },
+      { labels: { type: "cache_read_input" }, value: usage.cacheReadInputTokens },
+      { labels: { type: "cache_write_input" }, value: usage.cacheWriteInputTokens },
+      { labels: { type: "reasoning_output" }, value: usage.reasoningOutputTokens },
+    ]),
+    family("usage_cost_micros", "What these have cost, as reported, in millionths of a US dollar.", [
+      { value: usage.costMicros },
     ]),
     family("task_completion_ratio", "Completed per assigned task.", [{ value: performance.taskCompletionRate }]),
     family("task_error_ratio", "Failed per assigned task.", [{ value: performance.errorRate }]),

@@ -76,6 +76,25 @@ export type CopiedAttempt = {
   explanation: string;
 };
 
+/** What an attempt, or an hour, has used of one model; an empty name where none was reported. */
+export type CopiedUsage = {
+  provider: string;
+  model: string;
+  input_tokens: number;
+  output_tokens: number;
+  cache_read_tokens: number;
+  cache_write_tokens: number;
+  reasoning_tokens: number;
+  cost_micros: number;
+};
+
+export type CopiedUsageHour = CopiedUsage & {
+  hour: number;
+  agent_id: string;
+  task_type: string;
+  supervisor_id: string;
+};
+
 export type CopiedDependency = {
   position: number;
   depends_on: string;
@@ -133,6 +152,7 @@ export type CopiedTask = {
   because_of: string | null;
   attempts: CopiedAttempt[];
   dependencies: CopiedDependency[];
+  usage: (CopiedUsage & { attempt: number })[];
 };
 
 export type CopiedEvent = {
@@ -219,6 +239,7 @@ export interface CopiedRows {
   taskEvents: CopiedEvent;
   endedDependencies: CopiedEndedDependency;
   archivedTasks: CopiedArchivedTask;
+  usageHours: CopiedUsageHour;
   messages: CopiedMessage;
 }
 

@@ -91,6 +91,12 @@ const KINDS: Kinds = {
     idOf: (row) => row.task_id,
     compared: ["archived", "task_id", "supervisor_id", "request_hash", "status", "attempt", "ended_at"],
   },
+  usageHours: {
+    title: "hours of usage",
+    noun: "the hour of usage",
+    idOf: (row) => [row.hour, row.agent_id, row.task_type, row.supervisor_id, row.provider, row.model].join(" "),
+    compared: [],
+  },
   messages: {
     title: "open messages",
     noun: "the message",

@@ -9,7 +9,7 @@ import { copyChannels } from "./copy-channels.ts";
 import { copyCredentials } from "./copy-credentials.ts";
 import { copyMessages } from "./copy-messages.ts";
 import { copyAgents, copyMessageTypes } from "./copy-registry.ts";
-import { copyArchivedTasks, copyEndedDependencies, copyTaskEvents } from "./copy-task-history.ts";
+import { copyArchivedTasks, copyEndedDependencies, copyTaskEvents, copyUsageHours } from "./copy-task-history.ts";
 import { copyTasks } from "./copy-tasks.ts";
 import { poolOf } from "./pool-config.ts";
 import { sqlText } from "./texts.ts";
@@ -45,6 +45,7 @@ export function openCopyTarget({ sql, settings, clock }: CopyTargetOptions): Cop
       taskEvents: copyTaskEvents(connection),
       endedDependencies: copyEndedDependencies(connection),
       archivedTasks: copyArchivedTasks(connection),
+      usageHours: copyUsageHours(connection),
       messages: copyMessages(connection),
     },
     holdings: async (agentIds) => {

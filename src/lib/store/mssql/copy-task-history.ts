@@ -1,4 +1,5 @@
-import type { CopiedArchivedTask, CopiedEndedDependency, CopiedEvent } from "../copy/copied-rows.ts";
+import type { CopiedArchivedTask, CopiedEndedDependency, CopiedEvent, CopiedUsageHour } from "../copy/copied-rows.ts";
+import { USAGE_COLUMNS } from "../rules/usage.ts";
 import { copiedTable, JSON_TEXT, readPage, TEXT, writePage } from "./copied-table.ts";
 import { APPLY_COUNTS, DECLARE_COUNTS } from "./copy-parts.ts";
 import { FIND_TASKS } from "./copy-tasks.ts";
@@ -86,5 +87,29 @@ CROSS APPLY (VALUES ('tasks:assigned_once', CASE WHEN r.attempt > 0 THEN 1 ELSE 
   (CONCAT('tasks:', r.status, '_total'), CASE WHEN r.status IN ('completed', 'failed') THEN 1 ELSE 0 END)) AS c (name, counts)
 WHERE c.counts = 1;
 ${APPLY_COUNTS}COMMIT TRANSACTION;
+`,
+});
+
+const USAGE_KEY = ["hour", "agent_id", "task_type", "supervisor_id", "provider", "model"] as const;
+const USAGE_HOUR = {
+  ...Object.fromEntries(USAGE_KEY.map((column) => [column, column === "hour" ? "bigint" : `${ID} NOT NULL`])),
+  ...Object.fromEntries(Object.values(USAGE_COLUMNS).map((column) => [column, "float"])),
+};
+const COUNTED = Object.values(USAGE_COLUMNS);
+
+/** Hours come with what they add to all that was ever used. */
+export const copyUsageHours = copiedTable<CopiedUsageHour>({
+  name: "copy-usage-hours",
+  idOf: (row) => USAGE_KEY.map((column) => row[column]).join(" "),
+  encode: (rows) => writePage("rows", rows, USAGE_HOUR),
+  add: `${readPage("@rows", "rows", USAGE_HOUR)}DELETE r FROM @rows AS r JOIN dbo.usage_hours AS h ON ${USAGE_KEY.map((column) => `h.${column} = r.${column}`).join(" AND ")};
+BEGIN TRANSACTION;
+INSERT INTO dbo.usage_hours (${[...USAGE_KEY, ...COUNTED].join(", ")})
+SELECT ${[...USAGE_KEY, ...COUNTED].map((column) => `r.${column}`).join(", ")} FROM @rows AS r;
+SET @added = @@ROWCOUNT;
+UPDATE e SET ${COUNTED.map((column) => `${column} = e.${column} + d.${column}`).join(", ")}
+FROM (SELECT ${COUNTED.map((column) => `SUM(x.${column}) AS ${column}`).join(", ")} FROM @rows AS x HAVING COUNT(*) > 0) AS d
+JOIN dbo.usage_totals AS e ON e.slot = 0;
+COMMIT TRANSACTION;
 `,
 });

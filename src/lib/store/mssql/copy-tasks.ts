@@ -1,4 +1,5 @@
 import type { CopiedTask } from "../copy/copied-rows.ts";
+import { USAGE_COLUMNS } from "../rules/usage.ts";
 import { copiedTable, JSON_TEXT, readPage, TEXT, writePage } from "./copied-table.ts";
 import {
   APPLY_COUNTS,
@@ -69,6 +70,14 @@ const ATTEMPT = {
 
 const DEPENDENCY = { task_id: `${ID} NOT NULL`, place: "int", depends_on: ID, condition: WORD, settled: "bit" };
 
+const USAGE = {
+  task_id: `${ID} NOT NULL`,
+  attempt: "int",
+  provider: ID,
+  model: ID,
+  ...Object.fromEntries(Object.values(USAGE_COLUMNS).map((column) => [column, "bigint"])),
+};
+
 /** Columns by which a task is known, from whichever table it is in. */
 const FOUND = `0 AS archived, t.task_id, s.agent_id AS supervisor_id, t.request_hash, t.status, t.version, t.attempt, a.agent_id,
   t.retries_used, t.cancel_requested, t.created_at, t.available_at, t.assigned_at, t.deadline_at, t.ended_at,
@@ -123,6 +132,10 @@ SELECT n.task_no, x.attempt, a.agent_no, x.assigned_at, x.ended_at, x.outcome, x
 FROM @attempts AS x JOIN @numbered AS n ON n.task_id = x.task_id LEFT JOIN dbo.agents AS a ON a.agent_id = x.agent_id;
 INSERT INTO dbo.task_dependencies (task_no, position, depends_on, condition, settled)
 SELECT n.task_no, x.place, x.depends_on, x.condition, x.settled FROM @dependencies AS x JOIN @numbered AS n ON n.task_id = x.task_id;
+INSERT INTO dbo.task_usage (task_no, attempt, provider, model, ${Object.values(USAGE_COLUMNS).join(", ")})
+SELECT n.task_no, x.attempt, x.provider, x.model, ${Object.values(USAGE_COLUMNS)
+  .map((column) => `x.${column}`)
+  .join(", ")} FROM @usage AS x JOIN @numbered AS n ON n.task_id = x.task_id;
 `;
 
 /** A task that was ever assigned, completed or failed counts for good, as it did where it comes from. */
@@ -145,7 +158,7 @@ export const copyTasks = copiedTable<CopiedTask>({
   encode: (rows) => ({
     ...writePage(
       "rows",
-      rows.map(({ attempts: _attempts, dependencies: _dependencies, ...task }) => hashed(task)),
+      rows.map(({ attempts: _attempts, dependencies: _dependencies, usage: _usage, ...task }) => hashed(task)),
       TASK,
     ),
     ...writePage(
@@ -160,13 +173,18 @@ export const copyTasks = copiedTable<CopiedTask>({
       ),
       DEPENDENCY,
     ),
+    ...writePage(
+      "usage",
+      rows.flatMap(({ task_id, usage }) => usage.map((used) => ({ task_id, ...used }))),
+      USAGE,
+    ),
     ...writePage("demands", distinctSets(rows), SET),
   }),
   add: `${DECLARE_COUNTS}${DECLARE_LOADS}${DECLARE_DEMANDS}${readPage("@demands_read", "demands", SET)}INSERT INTO @demands (capabilities_hash, capabilities)
 SELECT d.capabilities_hash, d.capabilities FROM @demands_read AS d;
 ${INTERN_DEMANDS}${readPage("@rows", "rows", TASK)}
 DELETE r FROM @rows AS r JOIN dbo.tasks AS t ON t.task_id = r.task_id;
-${readPage("@attempts", "attempts", ATTEMPT)}${readPage("@dependencies", "dependencies", DEPENDENCY)}${NUMBER_TASKS}
+${readPage("@attempts", "attempts", ATTEMPT)}${readPage("@dependencies", "dependencies", DEPENDENCY)}${readPage("@usage", "usage", USAGE)}${NUMBER_TASKS}
 INSERT INTO @loads (agent_no, tasks, completed, failed, milliseconds)
 SELECT a.agent_no, COUNT(*), 0, 0, 0 FROM @rows AS r JOIN dbo.agents AS a ON a.agent_id = r.agent_id
 WHERE r.status IN ('assigned', 'running') GROUP BY a.agent_no;

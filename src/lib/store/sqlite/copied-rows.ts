@@ -12,6 +12,7 @@ import type {
   CopySource,
   Holdings,
 } from "../copy/copied-rows.ts";
+import { USAGE_COLUMNS } from "../rules/usage.ts";
 
 /** How the rows of the embedded database read in a copy: by id, in the order in which they were made. */
 
@@ -55,6 +56,10 @@ const ATTEMPTS = `SELECT x.attempt, a.agent_id, x.assigned_at, x.ended_at, x.out
   FROM task_attempts x JOIN agents a USING (agent_no) JOIN task_explanations e USING (task_no, attempt) WHERE x.task_no = ? ORDER BY x.attempt`;
 const DEPENDENCIES =
   "SELECT position, depends_on, condition, settled FROM task_dependencies WHERE task_no = ? ORDER BY position";
+const USAGE = `SELECT attempt, provider, model, ${Object.values(USAGE_COLUMNS).join(", ")} FROM task_usage WHERE task_no = ?
+  ORDER BY attempt, provider, model`;
+const USAGE_HOURS = `SELECT hour, agent_id, task_type, supervisor_id, provider, model, ${Object.values(USAGE_COLUMNS).join(", ")} FROM usage_hours
+  ORDER BY hour, agent_id, task_type, supervisor_id, provider, model`;
 const EVENTS = `SELECT t.task_id, e.event, e.at, e.attempt, a.agent_id, e.detail
   FROM task_events e JOIN tasks t ON t.task_no = e.task_no LEFT JOIN agents a ON a.agent_no = e.agent_no
   ORDER BY e.task_no, e.event_no`;
@@ -97,6 +102,7 @@ export function copiedRows(database: DatabaseSync): CopySource["rows"] {
     taskEvents: () => numberedEvents(database),
     endedDependencies: () => rows<"endedDependencies">(ENDED_DEPENDENCIES),
     archivedTasks: () => rows<"archivedTasks">(ARCHIVED),
+    usageHours: () => rows<"usageHours">(USAGE_HOURS),
     messages: () => rows<"messages">(MESSAGES),
   };
 }
@@ -116,17 +122,19 @@ function* channelsWithParts(database: DatabaseSync): Iterable<CopiedChannel> {
   }
 }
 
-type TaskAlone = Omit<CopiedTask, "attempts" | "dependencies"> & { task_no: number };
+type TaskAlone = Omit<CopiedTask, "attempts" | "dependencies" | "usage"> & { task_no: number };
 
 function* tasksWithParts(database: DatabaseSync): Iterable<CopiedTask> {
   const attempts = database.prepare(ATTEMPTS);
   const dependencies = database.prepare(DEPENDENCIES);
+  const usage = database.prepare(USAGE);
   for (const row of database.prepare(TASKS).iterate() as Iterable<TaskAlone>) {
     const { task_no: taskNo, ...task } = row;
     yield {
       ...task,
       attempts: attempts.all(taskNo) as unknown as CopiedAttempt[],
       dependencies: dependencies.all(taskNo) as unknown as CopiedDependency[],
+      usage: usage.all(taskNo) as unknown as CopiedTask["usage"],
     };
   }
 }

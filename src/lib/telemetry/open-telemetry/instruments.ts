@@ -82,6 +82,11 @@ const UNSUCCESSFUL = [
   { outcome: "lost", total: "attemptsLost" },
 ] as const;
 
+const TOKENS = [
+  { type: "input", count: "inputTokens" },
+  { type: "output", count: "outputTokens" },
+] as const;
+
 function observations({ queue, registry, coordination }: Metrics): Observation[] {
   return [
     { name: "agent_communication.queue.depth", value: queue.byStatus.queued },
@@ -105,5 +110,11 @@ function observations({ queue, registry, coordination }: Metrics): Observation[]
       value: coordination.metrics[total],
       attributes: { outcome },
     })),
+    ...TOKENS.map(({ type, count }) => ({
+      name: "agent_communication.usage.tokens" as const,
+      value: coordination.metrics.usage[count],
+      attributes: { type },
+    })),
+    { name: "agent_communication.usage.cost_micros", value: coordination.metrics.usage.costMicros },
   ];
 }
