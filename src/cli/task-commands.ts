@@ -119,11 +119,13 @@ export function addTaskCommands(program: Command, runner: Runner): void {
 
   tasks
     .command("dependencies <taskId>")
-    .description("list how the tasks have ended that a task depends on; results while it is assigned or running")
+    .description(
+      "list how the tasks have ended that a task depends on, and its children; results while it is assigned or running",
+    )
     .action((taskId: string, _options: object, command: Command) =>
       runner.run(command, async ({ client, print }) =>
-        print(await client.getTaskDependencies(taskId), ({ dependencies }, view) =>
-          table(DEPENDENCY_COLUMNS, dependencies, view),
+        print(await client.getTaskDependencies(taskId), ({ dependencies, children = [] }, view) =>
+          table(DEPENDENCY_COLUMNS, [...dependencies, ...children], view),
         ),
       ),
     );

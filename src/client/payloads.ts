@@ -129,14 +129,14 @@ function readResume(payload: JsonValue): AssignedResume | undefined {
   return resume;
 }
 
-/** What its assignment says of a suspension, from the task itself. */
-export function resumeOf({
-  resumedBy,
-  checkpoint,
-  question,
-}: Pick<Task, "resumedBy" | "checkpoint" | "question">): AssignedResume | undefined {
+/** What its assignment says of a suspension, from the task itself, and from what its children have come to. */
+export function resumeOf(
+  { resumedBy, checkpoint, question }: Pick<Task, "resumedBy" | "checkpoint" | "question">,
+  children: AssignedDependency[] | undefined,
+): AssignedResume | undefined {
   if (resumedBy === undefined) return undefined;
   const resume: AssignedResume = { reason: resumedBy };
+  if (children !== undefined) resume.children = children;
   if (checkpoint !== undefined) resume.checkpoint = checkpoint;
   if (resumedBy !== "answered" || question === undefined) return resume;
   const { questionId, answer, answeredBy } = question;

@@ -62,7 +62,8 @@ export class TaskClient extends UsageClient {
   }
 
   /**
-   * How the tasks have ended that it depends on, as its assignment tells it; with results and errors while it is assigned or running.
+   * How the tasks have ended that it depends on, and the children of its last suspension, as its assignment tells it; with results and
+   * errors while it is assigned or running.
    *
    * @example
    * const { dependencies } = await client.getTaskDependencies("ship-1");

@@ -269,12 +269,14 @@ export class Worker {
       const { status, taskType, description, parameters, deadline, traceparent } = task;
       if (task.attempt !== attempt || (this.#slots.get(taskId)?.task.attempt ?? 0) >= attempt) return;
       if (status === "assigned" && deadline !== undefined) {
-        const { dependencies } =
-          task.dependsOn.length === 0 ? { dependencies: [] } : await this.#client.getTaskDependencies(taskId);
+        const alone = task.dependsOn.length === 0 && task.resumedBy !== "children_ended";
+        const { dependencies, children = undefined } = alone
+          ? { dependencies: [] }
+          : await this.#client.getTaskDependencies(taskId);
         // It may have come meanwhile.
         if ((this.#slots.get(taskId)?.task.attempt ?? 0) >= attempt) return;
         const assigned = { taskId, attempt, taskType, description, parameters, deadline, dependencies, traceparent };
-        const resume = resumeOf(task);
+        const resume = resumeOf(task, children);
         this.#accept(resume === undefined ? assigned : { ...assigned, resume });
       } else if (status === "running") {
         // Its handler is gone with the process that started it: it is done anew now, and not only after its deadline.

@@ -109,7 +109,7 @@ export const getTaskDependencies = defineRoute({
   name: "getTaskDependencies",
   summary: "Reads how the tasks have ended that a task depends on",
   description:
-    "The same as `dependencies` in its `task_assignment`: in the order of `dependsOn`, results and errors as long as 256 KiB suffice for them, and while the task is assigned or running. The others have `truncated`, and are read by `GET /tasks/{taskId}`. An archived task is `404 TASK_NOT_FOUND`.",
+    "The same as `dependencies` and `resume.children` in its `task_assignment`: in the order of `dependsOn`, results and errors as long as 256 KiB suffice for them, and while the task is assigned or running. The others have `truncated`, and are read by `GET /tasks/{taskId}`. An archived task is `404 TASK_NOT_FOUND`.",
   example: {
     reply: {
       dependencies: [

@@ -261,7 +261,12 @@ export const listAssignmentsReplySchema = z.object({
 });
 
 /** `GET /tasks/{taskId}/dependencies`, in the order of `dependsOn`. */
-export const taskDependenciesReplySchema = z.object({ dependencies: z.array(dependencyResultSchema) });
+export const taskDependenciesReplySchema = z.object({
+  dependencies: z.array(dependencyResultSchema),
+  /** Those that its last suspension made; absent where it made none. They share the room of `dependencies`, and come behind them. */
+  children: z.array(dependencyResultSchema).optional(),
+});
+export type TaskDependenciesReply = z.output<typeof taskDependenciesReplySchema>;
 
 /** The payload of a `task_assignment` message. */
 export const taskAssignmentPayloadSchema = z.object({

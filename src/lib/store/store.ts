@@ -221,7 +221,7 @@ export interface Store extends ScheduleStore, UsageStore {
   getTask(taskId: string): Promise<StoredTask>;
   /** The versions of these tasks; archived and unknown ones are left out. Writes nothing. */
   findTaskVersions(taskIds: readonly string[]): Promise<TaskVersion[]>;
-  /** As its assignment tells it; unless assigned or running, without results and errors. @throws TASK_NOT_FOUND (archived, too) */
+  /** As its assignment tells it, with the children of its last suspension; unless assigned or running, without results and errors. @throws TASK_NOT_FOUND (archived, too) */
   getDependencies(taskId: string): Promise<StoredDependency[]>;
   /** Newest first; archived tasks are not listed. */
   listTasks(query: Page & Omit<ListTasksQuery, "limit" | "cursor">): Promise<Paged<StoredTask>>;

@@ -147,6 +147,8 @@ export function childrenContract(open: StoreFactory): void {
         dependencies,
         resume: { reason: "children_ended", children },
       });
+      const told = [...dependencies, ...children.map((child) => ({ ...child, child: true }))];
+      expect(await scene.store.getDependencies(held.taskId)).toEqual(told);
       // The next attempt gets the same; after another suspension they are told no more.
       await scene.fail(await scene.held(held.taskId));
       await scene.pass(HOUR);

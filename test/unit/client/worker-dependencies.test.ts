@@ -5,6 +5,7 @@ import { Supervisor } from "../../../src/client/supervisor.ts";
 import { Worker } from "../../../src/client/worker.ts";
 import type { JsonValue } from "../../../src/lib/model/json.ts";
 import { type LocalHost, startLocalHost } from "../../support/local-host.ts";
+import { beat, send, startSwitchboard } from "./scripted-switchboard.ts";
 
 describe("a worker whose tasks depend on others", () => {
   let host: LocalHost;
@@ -51,6 +52,37 @@ describe("a worker whose tasks depend on others", () => {
     await supervisor.stop();
     expect((await client.getTask(taskIds.sum ?? "")).result).toEqual({ brought: true, readById: true });
   }, 30_000);
+});
+
+describe("a worker that finds an attempt of which no message has come", () => {
+  it("reads its children and dependencies, as the assignment would have told them", async () => {
+    const switchboard = await startSwitchboard();
+    const children = [{ ref: "a", taskId: "c-1", status: "completed", result: { words: 3 } }];
+    const task = {
+      taskId: "t",
+      taskType: "x",
+      description: "",
+      parameters: null,
+      status: "assigned",
+      attempt: 2,
+      dependsOn: [],
+    };
+    const deadline = "2999-01-01T00:00:00.000Z";
+    const suspended = { ...task, deadline, resumedBy: "children_ended", checkpoint: { page: 7 } };
+    switchboard.on("/heartbeat", (_asked, response) => send(response, beat([{ taskId: "t", attempt: 2 }])));
+    switchboard.on("/tasks/t", (_asked, response) => send(response, suspended));
+    switchboard.on("/tasks/t/dependencies", (_asked, response) => send(response, { dependencies: [], children }));
+    const resumed = Promise.withResolvers<unknown>();
+    const worker = new Worker({
+      client: new AgentClient({ baseUrl: switchboard.baseUrl }),
+      agentId: "w",
+      handle: ({ resume }) => resumed.resolve(resume),
+    });
+    await worker.start();
+    expect(await resumed.promise).toEqual({ reason: "children_ended", checkpoint: { page: 7 }, children });
+    await worker.stop({ graceMilliseconds: 0 });
+    await switchboard.close();
+  });
 });
 
 describe("the dependencies in an assignment", () => {

@@ -13,7 +13,6 @@ import {
   assignTaskSchema,
   cancelTaskSchema,
   completeTaskSchema,
-  type DependencyResult,
   failTaskSchema,
   getTaskQuerySchema,
   listAssignmentsQuerySchema,
@@ -22,6 +21,7 @@ import {
   retryTaskSchema,
   startTaskSchema,
   type Task,
+  type TaskDependenciesReply,
   type TaskReply,
 } from "../../model/task.ts";
 import { type TaskEvent, taskHistoryQuerySchema } from "../../model/task-history.ts";
@@ -160,13 +160,22 @@ export class SupervisorCoordinator {
   }
 
   /**
-   * How the tasks have ended that it depends on, in the order of `dependsOn`; with results and errors while it is assigned or running.
+   * How the tasks have ended that it depends on, in the order of `dependsOn`, and the children of its last suspension; with results and errors
+   * while it is assigned or running.
    *
    * @throws TASK_NOT_FOUND (also of an archived task), KEY_UNAVAILABLE
    */
-  async dependencies(taskId: string): Promise<{ dependencies: DependencyResult[] }> {
+  async dependencies(taskId: string): Promise<TaskDependenciesReply> {
     const stored = await this.#store.getDependencies(parse(idSchema, taskId, "task id"));
-    return { dependencies: await this.#contents.revealDependencies(stored) };
+    const [dependencies, children] = await Promise.all(
+      [false, true].map((child) =>
+        this.#contents.revealDependencies(stored.filter((one) => (one.child === true) === child)),
+      ),
+    );
+    return {
+      dependencies: dependencies ?? [],
+      ...(children === undefined || children.length === 0 ? {} : { children }),
+    };
   }
 
   /** @throws TASK_NOT_FOUND, LEASE_LOST, AGENT_NOT_FOUND, AGENT_DEREGISTERED */

@@ -148,7 +148,7 @@ export class TaskContents {
   /** Results of dependencies as their reader sees them; what cannot be decrypted is by reference. @throws KEY_UNAVAILABLE */
   revealDependencies(stored: readonly StoredDependency[]): Promise<DependencyResult[]> {
     return Promise.all(
-      stored.map(async ({ keyVersion, result, ...dependency }) => {
+      stored.map(async ({ keyVersion, result, child: _, ...dependency }) => {
         if (keyVersion === undefined) return result === undefined ? dependency : { ...dependency, result };
         const place = placeOf(dependency.taskId, "result");
         const value = readValue(await this.#encryption.decrypt(place, result, keyVersion));

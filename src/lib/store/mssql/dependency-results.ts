@@ -49,5 +49,5 @@ export function readDependencies(connection: Connection, taskId: string): Promis
 export async function getDependencies(connection: Connection, taskId: string): Promise<StoredDependency[]> {
   const dependencies = await readDependencies(connection, taskId);
   if (dependencies === undefined) throw taskNotFound(taskId);
-  return dependencies.filter(({ child }) => child !== true);
+  return dependencies;
 }

@@ -54,5 +54,5 @@ export function getDependencies(transaction: Transaction, taskId: string): Store
   const task = findTask(transaction, taskId);
   if (task === undefined) throw taskNotFound(taskId);
   const room = isLive(task) ? new ResultRoom() : new ResultRoom(0);
-  return readDependencies(transaction, task.task_no, room).filter(({ child }) => child !== true);
+  return readDependencies(transaction, task.task_no, room);
 }
