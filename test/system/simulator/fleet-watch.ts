@@ -1,8 +1,8 @@
 import type { Scene } from "../../contract/support.ts";
 import { SECOND } from "../../contract/support.ts";
 import { recount } from "../../support/recount.ts";
+import { REST_LAWS, STANDING_LAWS } from "../../support/waiting-laws.ts";
 import type { AgentRow, FleetRows } from "./fleet-rows.ts";
-import { REST_LAWS } from "./rest-laws.ts";
 import { TaskStory } from "./task-story.ts";
 
 /** Whether a set of capabilities meets a requirement: by itself, or a bare name by any version of it. */
@@ -110,7 +110,7 @@ export class FleetWatch {
   /** After a sweep nothing lies about that an agent could do, and nothing waits for what has come. */
   checkRest(): void {
     const now = this.#scene.store.now();
-    for (const law of REST_LAWS) {
+    for (const law of [...REST_LAWS, ...STANDING_LAWS]) {
       const [problem] = this.#rows.problems(law, now);
       if (problem !== undefined) throw new Error(`after a sweep ${problem}`);
     }
