@@ -248,6 +248,20 @@ export function workflowsContract(open: StoreFactory): void {
       });
     });
 
+    it("what was lost before it was made stops its other tasks before anybody is given one", async () => {
+      const { scene, supervisor, worker, create } = await begin();
+      const lost = await scene.assign(supervisor);
+      await scene.fail(lost, { retryable: false });
+      const flow = await create([
+        { ref: "free", taskType: "x" },
+        { ref: "behind", taskType: "x", dependsOn: [lost.taskId] },
+        { ref: "cleanup", taskType: "x", dependsOn: [{ ref: "behind", when: "ended" }] },
+      ]);
+      expect(await flow.states()).toEqual({ free: "STOPPED", behind: "DEPENDENCY_FAILED", cleanup: "assigned" });
+      const given = await scene.receive(worker, { types: ["task_assignment"] });
+      expect(given.map((message) => payloadField(message, "taskId"))).toEqual([await flow.idOf("cleanup")]);
+    });
+
     it("a cancelled task stops it, too, and makes it cancelled", async () => {
       const { scene, create } = await begin(1);
       const flow = await create([

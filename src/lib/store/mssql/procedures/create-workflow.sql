@@ -1,5 +1,6 @@
--- Creates the tasks of a workflow, all or none, waiting; then hands out what waits for nothing. What they depend on and has ended otherwise than
--- it was to end is told to them by the next step (tell-dependents), which the caller runs.
+-- Creates the tasks of a workflow, all or none, waiting; then hands out what waits for nothing. Where something that they depend on has ended
+-- otherwise than it was to end, nothing is handed out yet: the caller tells them so first (tell-dependents), since that may stop the whole
+-- workflow, and then hands out what is left (hand-out-workflow).
 -- The firing of a schedule is the same: it moves the schedule on in the same transaction (@scheduleId), and creates a lone task where there is no
 -- @workflowId. Nobody has called then, so it is no heartbeat.
 -- Table order: demands (in a transaction of their own); schedules, tasks and their rows, workflows, workflow_tasks, counters.
@@ -95,7 +96,8 @@ BEGIN
     CASE WHEN EXISTS (SELECT 1 FROM dbo.tasks AS t JOIN dbo.task_outcomes AS o ON o.task_no = t.task_no WHERE t.task_id = d.depends_on AND t.status = 'cancelled' AND o.error = N'NOT_NEEDED')
       OR EXISTS (SELECT 1 FROM dbo.task_archive AS r WHERE r.task_id = d.depends_on AND r.status = 'cancelled' AND JSON_VALUE(r.task, '$.error') = N'NOT_NEEDED') THEN 1 ELSE 0 END
   FROM @dependencies AS d WHERE d.lost > 0 AND NOT EXISTS (SELECT 1 FROM dbo.ended_dependencies AS l WHERE l.task_id = d.depends_on);
-  SET @lost = @@ROWCOUNT;
+  -- (Not the rows that were written: another call may have left the same end.)
+  SET @lost = (SELECT COUNT(*) FROM @dependencies AS d WHERE d.lost > 0);
 END;
 IF @gates > 0
 BEGIN
@@ -132,7 +134,7 @@ IF @stale > 0 AND @scheduleId IS NULL UPDATE h SET last_heartbeat_at = @now
 FROM (SELECT DISTINCT supervisor_no FROM @plan WHERE stale = 1) AS n JOIN dbo.agent_heartbeats AS h ON h.agent_no = n.supervisor_no
 WHERE h.beating = 1 AND h.last_heartbeat_at < @now - COALESCE(h.renewal_milliseconds, @renewalMilliseconds)
 OPTION (LOOP JOIN, FORCE ORDER);
-INSERT INTO @unblocked (task_no) SELECT n.task_no FROM @plan AS n WHERE n.becomes = 'pending';
+INSERT INTO @unblocked (task_no) SELECT n.task_no FROM @plan AS n WHERE n.becomes = 'pending' AND @lost = 0;
 SET @handOutLimit = @@ROWCOUNT;
 EXEC @handedOut = release.hand_out @freed, @unblocked, @handOutLimit, @clockOffset;
 SELECT NULL AS code, NULL AS subject, NULL AS place, NULL AS known_id, 1 AS own, @lost AS lost, @wakes AS wakes;
