@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import type { AgentClient } from "../client/agent-client.ts";
 import { parse } from "../lib/model/parse.ts";
 import {
   createWorkflowSchema,
@@ -30,9 +29,6 @@ function openOf({ blocked, pending, assigned, running, input_required }: Workflo
   return blocked + pending + assigned + running + input_required;
 }
 
-/** How often `--wait` looks: a workflow is for minutes, and a look reads up to 200 tasks. */
-const LOOK_EVERY_MILLISECONDS = 1_000;
-
 interface RunOptions {
   supervisor?: string;
   workflowId?: string;
@@ -59,7 +55,7 @@ export function addWorkflowCommands(program: Command, runner: Runner): void {
         const body = parse(createWorkflowSchema, isObject ? { ...written, ...given } : written, "workflow");
         const created = await client.createWorkflow(body);
         if (!wait) return print(created, properties);
-        const ended = await waitForEnd(client, created.workflowId);
+        const ended = await client.waitForWorkflow(created.workflowId);
         print(ended, workflowTree);
         return ended.status === "completed" ? EXIT.OK : EXIT.REFUSED;
       }),
@@ -102,12 +98,4 @@ export function addWorkflowCommands(program: Command, runner: Runner): void {
         print(await client.retryWorkflow(workflowId, reason), properties),
       ),
     );
-}
-
-async function waitForEnd(client: AgentClient, workflowId: string) {
-  for (;;) {
-    const workflow = await client.getWorkflow(workflowId);
-    if (workflow.status !== "running") return workflow;
-    await client.clock.sleep(LOOK_EVERY_MILLISECONDS);
-  }
 }

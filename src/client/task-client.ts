@@ -1,6 +1,6 @@
 import type { CallOptions } from "./route-caller.ts";
 import type { BodyOf, QueryOf, ReplyOf } from "./route-types.ts";
-import { untilEnded } from "./until-ended.ts";
+import { untilEnded, untilWorkflowEnded } from "./until-ended.ts";
 import { UsageClient } from "./usage-client.ts";
 
 /** The routes of tasks, of their questions and of workflows; the rest of them is in AgentClient. */
@@ -146,6 +146,17 @@ export class TaskClient extends UsageClient {
   /** With the states of its tasks, each behind those that it waits for. */
   getWorkflow(workflowId: string, options?: CallOptions) {
     return this.call("GET /workflows/{workflowId}", { params: { workflowId } }, options);
+  }
+
+  /**
+   * Waits until nothing of the workflow is open any more, in whatever way: see `status`. A Supervisor's `waitForWorkflow` is told by the message
+   * and asks less.
+   *
+   * @throws AgentCommunicationError NOT_FOUND
+   * @throws the reason of `options.signal` when that aborts
+   */
+  waitForWorkflow(workflowId: string, options?: CallOptions): Promise<ReplyOf<"GET /workflows/{workflowId}">> {
+    return untilWorkflowEnded(this, workflowId, options);
   }
 
   /** Ends what no worker has begun; asks running workers to stop. */

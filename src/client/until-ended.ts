@@ -4,6 +4,7 @@ import type { ReplyOf } from "./route-types.ts";
 import type { TaskClient } from "./task-client.ts";
 
 type Task = ReplyOf<"GET /tasks/{taskId}">;
+type Workflow = ReplyOf<"GET /workflows/{workflowId}">;
 
 const WAIT_SECONDS = 20;
 /** An unchanged task that comes sooner than this is not the end of a wait: the host stops, and another one takes its place. */
@@ -24,6 +25,21 @@ export async function untilEnded(client: TaskClient, taskId: string, options?: C
   return task;
 }
 
-function hasEnded({ status }: Task): boolean {
+/** Waits for one open task of the workflow after the other: it ends with the last of them, in the same step. */
+export async function untilWorkflowEnded(
+  client: TaskClient,
+  workflowId: string,
+  options?: CallOptions,
+): Promise<Workflow> {
+  for (;;) {
+    const workflow = await client.getWorkflow(workflowId, options);
+    // The last: it waits for most of the others.
+    const open = workflow.tasks.findLast((task) => !hasEnded(task));
+    if (workflow.status !== "running" || open === undefined) return workflow;
+    await untilEnded(client, open.taskId, options);
+  }
+}
+
+function hasEnded({ status }: Pick<Task, "status">): boolean {
   return status === "completed" || status === "failed" || status === "cancelled";
 }

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { AgentClient } from "../../../src/client/agent-client.ts";
 import { systemClock } from "../../../src/lib/model/clock.ts";
 import { type LocalHost, startLocalHost } from "../../support/local-host.ts";
+import { until } from "../../support/poll.ts";
 import { type Switchboard, send, startSwitchboard } from "./scripted-switchboard.ts";
 
 describe("waitForTask", () => {
@@ -40,6 +41,40 @@ describe("waitForTask", () => {
     await client.failTask("t-2", { ...hand, error: "broken", retryable: false });
     expect(await ended).toMatchObject({ status: "failed", error: "broken" });
     await expect(client.waitForTask("t-none")).rejects.toMatchObject({ code: "TASK_NOT_FOUND" });
+  });
+});
+
+describe("waitForWorkflow", () => {
+  it("waits for one open task after the other, by long polls and not by asking all the time", async () => {
+    const host = await startLocalHost();
+    const asked: string[] = [];
+    const client = new AgentClient({
+      baseUrl: host.baseUrl,
+      fetch: (url, init) => {
+        asked.push(`${init.method} ${new URL(url).pathname}`);
+        return fetch(url, init);
+      },
+    });
+    await client.registerAgent({ agentId: "lead", role: "supervisor" });
+    await client.registerAgent({ agentId: "hand", role: "worker", maxConcurrentTasks: 10 });
+    const { workflowId, taskIds } = await client.createWorkflow({
+      supervisor: "lead",
+      tasks: [
+        { ref: "a", taskType: "x" },
+        { ref: "b", taskType: "x", dependsOn: ["a"] },
+        { ref: "undo", taskType: "x", dependsOn: [{ ref: "b", when: "failed" }] },
+        { ref: "free", taskType: "x" },
+      ],
+    });
+    const ended = client.waitForWorkflow(workflowId);
+    await until("a task is watched", () => asked.some((line) => line.startsWith("GET /api/tasks/")));
+    for (const ref of ["a", "b", "free"]) {
+      await client.completeTask(taskIds[ref] ?? "", { agentId: "hand", attempt: 1 });
+    }
+    expect(await ended).toMatchObject({ workflowId, status: "completed", counts: { completed: 3, notNeeded: 1 } });
+    expect(asked.filter((line) => line === `GET /api/workflows/${workflowId}`).length).toBeLessThanOrEqual(5);
+    await expect(client.waitForWorkflow("no-such-workflow")).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await host.stop();
   });
 });
 
