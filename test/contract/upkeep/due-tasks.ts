@@ -52,6 +52,17 @@ export function dueTasksContract(open: StoreFactory): void {
           assignTo: named,
         });
         expect(Math.abs(await beyond(30 * MINUTE))).toBeLessThan(5 * SECOND);
+        const late = await scene.assign(supervisor, { startTimeoutSeconds: 60 });
+        expect(await next()).toBe(at((await scene.look(late.taskId)).startDeadline));
+        scene.advance(MINUTE + SECOND);
+        expect(await next()).toBeLessThan(store.now());
+        expect(await store.sweepDueTasks()).toMatchObject({ tasksNotStarted: 1, tasksRequeued: 1, tasksAssigned: 1 });
+        const again = await scene.held(late.taskId);
+        expect(again.attempt).toBe(2);
+        // One that is started has all its time.
+        await scene.start(again);
+        expect(Math.abs(await beyond(29 * MINUTE))).toBeLessThan(5 * SECOND);
+        await scene.complete(again);
         const asking = await scene.assign(supervisor);
         await scene.suspend(asking, { text: "Go on?", timeoutSeconds: 600, defaultAnswer: "yes" });
         expect(Math.abs(await beyond(10 * MINUTE))).toBeLessThan(5 * SECOND);
@@ -59,7 +70,7 @@ export function dueTasksContract(open: StoreFactory): void {
         expect(await next()).toBeLessThan(store.now());
         expect(await store.sweepDueTasks()).toMatchObject({ questionsTimedOut: 1, tasksAssigned: 1, tasksExpired: 0 });
         await scene.complete(await scene.held(asking.taskId));
-        scene.advance(20 * MINUTE);
+        scene.advance(19 * MINUTE);
         expect(await next()).toBeLessThan(store.now());
         expect(await store.sweepDueTasks()).toMatchObject({ tasksExpired: 1 });
         scene.advance(DAY);

@@ -81,7 +81,8 @@ export class SupervisorCoordinator {
     await this.#questions?.requireReachable(task.supervisor, task.question?.askedOf);
     const idempotencyKey = scopedKey("POST /tasks", task.supervisor, options, task.taskId);
     const reply = await this.#contents.assign({ ...this.#withDefaults(task), idempotencyKey }, task);
-    if (task.expiresAt !== undefined || task.question?.timeoutSeconds !== undefined) this.#notices?.give();
+    const { expiresAt, startTimeoutSeconds, question } = task;
+    if ((expiresAt ?? startTimeoutSeconds ?? question?.timeoutSeconds) !== undefined) this.#notices?.give();
     return reply;
   }
 

@@ -1,6 +1,6 @@
 /**
  * Tells a host that runs all the time that a call of this process may have let a task wait for a time: for the end of a backoff or of a
- * suspension, for an answer, for the time at which it ends. The host then asks the store when that is.
+ * suspension, for an answer, for the time at which it ends or has to be started. The host then asks the store when that is.
  */
 export class WaitNotices {
   readonly #listeners = new Set<() => void>();

@@ -103,9 +103,10 @@ const DUE_OF_DEMAND = firstOfPriority(
   "tasks_waiting WHERE status = 'pending' AND assign_to_no IS NULL AND demand_no = d.demand_no",
 );
 const DUE_OF_NAMED = firstOfPriority("tasks_waiting_for_agent WHERE status = 'pending' AND assign_to_no = ?2");
-/** Seeks: one for what expires, one for questions, four for each demand with waiting tasks. */
+/** Seeks: one for what expires, one for what is not started, one for questions, four for each demand with waiting tasks. */
 const NEXT_DUE = `SELECT min(at) AS at FROM (
   SELECT min(expires_at) AS at FROM tasks INDEXED BY tasks_expiring WHERE expires_at IS NOT NULL AND ended_at IS NULL
+  UNION ALL SELECT min(start_deadline_at) FROM tasks INDEXED BY tasks_unstarted WHERE status = 'assigned' AND start_timeout_milliseconds IS NOT NULL
   UNION ALL SELECT min(expires_at) FROM task_questions INDEXED BY task_questions_due WHERE state = 'open' AND expires_at IS NOT NULL
   UNION ALL SELECT min((SELECT min(at) FROM (${DUE_OF_DEMAND}))) FROM demands d INDEXED BY demands_waiting WHERE d.waiting > 0)`;
 /** Five for each named agent. */

@@ -1,5 +1,5 @@
 -- When the next sweep of tasks has something to do that time alone brings about. Seeks: one for what expires, one for
--- questions, five for each demand and each named agent with waiting tasks.
+-- what is not started, one for questions, five for each demand and each named agent with waiting tasks.
 CREATE PROCEDURE release.next_task_due
   @after bigint,
   @clockOffset bigint
@@ -7,6 +7,8 @@ AS
 -- include: parts/prologue.sql
 DECLARE @at bigint, @first bigint, @source int;
 SELECT @at = MIN(t.expires_at) FROM dbo.tasks AS t WHERE t.expires_at IS NOT NULL AND t.ended_at IS NULL;
+SELECT @first = MIN(t.start_deadline_at) FROM dbo.tasks AS t WHERE t.status = 'assigned' AND t.start_timeout_milliseconds IS NOT NULL;
+IF @at IS NULL OR @first < @at SET @at = @first;
 SELECT @first = MIN(q.expires_at) FROM dbo.task_questions AS q WHERE q.state = 'open' AND q.expires_at IS NOT NULL;
 IF @at IS NULL OR @first < @at SET @at = @first;
 SET @source = (SELECT MIN(t.demand_no) FROM dbo.tasks AS t WHERE t.status = 'pending' AND t.assign_to_no IS NULL);
