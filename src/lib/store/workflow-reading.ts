@@ -93,6 +93,12 @@ function readTask(row: WorkflowTaskRow, dependsOn: Dependency[]): WorkflowTaskSt
 }
 
 /** What the call that made it is answered. */
-export function createdReply({ workflowId, status, tasks }: Workflow): CreateWorkflowReply {
+export function createdReply({
+  workflowId,
+  status,
+  tasks,
+}: Pick<Workflow, "workflowId" | "status"> & {
+  tasks: readonly { ref: string; taskId: string }[];
+}): CreateWorkflowReply {
   return { workflowId, status, taskIds: Object.fromEntries(tasks.map(({ ref, taskId }) => [ref, taskId])) };
 }

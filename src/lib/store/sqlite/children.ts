@@ -1,9 +1,10 @@
+import type { TaskStatus } from "../../model/task.ts";
 import { PRIORITIES } from "../../model/values.ts";
 import type { NewChild, NewTask } from "../calls.ts";
 import { beyondTree, tooManyDescendants } from "../child-refusals.ts";
 import { beyondParent, CHILD_PLACES } from "../rules/children.ts";
 import { agentByNo } from "./agent-rows.ts";
-import { checkChild } from "./new-tasks.ts";
+import { checkMember } from "./new-tasks.ts";
 import type { TaskRow } from "./task-rows.ts";
 import { addTask } from "./tasks.ts";
 import type { Transaction } from "./transaction.ts";
@@ -48,11 +49,13 @@ const WAIT = `INSERT INTO task_dependencies (task_no, position, depends_on, cond
 export function makeChildren(transaction: Transaction, parent: TaskRow, children: readonly NewChild[]): TaskRow[] {
   requireChildren(transaction, parent, children);
   const supervisor = agentByNo(transaction, parent.supervisor_no);
+  const siblings = new Map<string, TaskStatus>();
   return children.flatMap((child) => {
     const { ref, place, priority = PRIORITIES[parent.priority] ?? "normal", ...work } = child;
     const task: NewTask = { ...work, priority, supervisor: supervisor.agent_id, parentTaskId: parent.task_id };
-    const checked = checkChild(transaction, task, supervisor);
+    const checked = checkMember(transaction, task, supervisor, siblings);
     const added = addTask(transaction, task, checked, { parent_no: parent.task_no });
+    siblings.set(task.taskId, added.status);
     transaction.run(WAIT, parent.task_no, parent.suspensions * CHILD_PLACES + place, task.taskId, ref ?? null);
     return added.status === "pending" ? [added] : [];
   });

@@ -36,30 +36,49 @@ export interface CheckedTask {
  * @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, FORBIDDEN, ID_TAKEN, IDEMPOTENCY_MISMATCH, DEPENDENCY_INVALID, INVALID_REQUEST (expiresAt)
  */
 export function checkNewTask(transaction: Transaction, task: NewTask): CheckedTask {
-  const supervisor = requireRegistered(transaction, task.supervisor);
-  if (supervisor.role !== "supervisor" && supervisor.role !== "admin") {
-    throw mayNotAssign(task, supervisor.role);
-  }
+  const supervisor = requireSupervisor(transaction, task);
   const repeatOf = findRepeat(transaction, task, supervisor);
   if (repeatOf !== undefined)
     return { supervisor, repeatOf, assignTo: undefined, dependencies: [], askedOf: [], expiresAt: null };
+  return checkParts(transaction, task, supervisor);
+}
+
+/** @throws AGENT_NOT_FOUND, AGENT_DEREGISTERED, FORBIDDEN */
+export function requireSupervisor(transaction: Transaction, made: Pick<NewTask, "supervisor">): AgentRow {
+  const supervisor = requireRegistered(transaction, made.supervisor);
+  if (supervisor.role !== "supervisor" && supervisor.role !== "admin") throw mayNotAssign(made, supervisor.role);
+  return supervisor;
+}
+
+/** Tasks that the same call has created, by their ids: they need not be read. */
+export type Siblings = ReadonlyMap<string, TaskStatus>;
+
+/**
+ * A task of a workflow, or a child: it is no repeat of another call, and may have the supervisor of the whole, whatever has become of it.
+ *
+ * @throws ID_TAKEN, DEPENDENCY_INVALID, AGENT_NOT_FOUND, INVALID_REQUEST (expiresAt)
+ */
+export function checkMember(
+  transaction: Transaction,
+  task: NewTask,
+  supervisor: AgentRow,
+  siblings: Siblings,
+): CheckedTask {
+  if (siblings.has(task.taskId) || findKnown(transaction, task) !== undefined) throw taskIdTaken(task);
+  return checkParts(transaction, task, supervisor, siblings);
+}
+
+function checkParts(
+  transaction: Transaction,
+  task: NewTask,
+  supervisor: AgentRow,
+  siblings: Siblings = new Map(),
+): CheckedTask {
   const assignTo = task.assignTo === undefined ? undefined : requireAssignee(transaction, task.assignTo);
-  const dependencies = findDependencies(transaction, task);
+  const dependencies = findDependencies(transaction, task, siblings);
   const askedOf = task.question === undefined ? [] : findAskedOf(transaction, task.question);
-  return { supervisor, repeatOf, assignTo, dependencies, askedOf, expiresAt: expiryOf(transaction, task) };
-}
-
-/** A task of a workflow, or a child: it is no repeat of another call. @throws ID_TAKEN */
-export function requireNewId(transaction: Transaction, task: NewTask): void {
-  if (findKnown(transaction, task) !== undefined) throw taskIdTaken(task);
-}
-
-/** A child: its supervisor is that of its parent, whatever has become of it. @throws ID_TAKEN, DEPENDENCY_INVALID, INVALID_REQUEST */
-export function checkChild(transaction: Transaction, task: NewTask, supervisor: AgentRow): CheckedTask {
-  requireNewId(transaction, task);
-  const dependencies = findDependencies(transaction, task);
   const expiresAt = expiryOf(transaction, task);
-  return { supervisor, repeatOf: undefined, assignTo: undefined, dependencies, askedOf: [], expiresAt };
+  return { supervisor, repeatOf: undefined, assignTo, dependencies, askedOf, expiresAt };
 }
 
 function expiryOf(transaction: Transaction, { expiresAt: text }: NewTask): number | null {
@@ -111,9 +130,13 @@ function findRepeat(transaction: Transaction, task: NewTask, supervisor: AgentRo
   return known.task_id;
 }
 
-function findDependencies(transaction: Transaction, task: NewTask): Dependency[] {
+function findDependencies(transaction: Transaction, task: NewTask, siblings: Siblings): Dependency[] {
   return distinctDependencies(task.dependsOn).map((dependency) => {
     const { taskId } = dependency;
+    // One that has ended already, because of a dependency of its own, is read: its error says how.
+    const sibling = siblings.get(taskId);
+    if (sibling !== undefined && sibling !== "failed" && sibling !== "cancelled")
+      return { ...dependency, end: undefined };
     const found = taskId === task.taskId ? undefined : findState(transaction, taskId);
     if (found === undefined) throw dependencyInvalid(task, taskId);
     return { ...dependency, end: endOf(found) };

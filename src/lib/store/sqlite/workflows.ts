@@ -7,7 +7,6 @@ import { takePage } from "../reply-bytes.ts";
 import { CHILD_PLACES } from "../rules/children.ts";
 import { meets } from "../rules/dependencies.ts";
 import type { Fired, ListWorkflows, NewTask, NewWorkflow, NewWorkflowTask, Paged } from "../store.ts";
-import { mayNotAssign } from "../task-refusals.ts";
 import {
   createdReply,
   type OpenCounts,
@@ -18,13 +17,13 @@ import {
 } from "../workflow-reading.ts";
 import { workflowEnded, workflowIdTaken, workflowMismatch, workflowNotFound } from "../workflow-refusals.ts";
 import { countAsHeartbeat } from "./activity.ts";
-import { type AgentRow, findAgent, requireRegistered } from "./agent-rows.ts";
+import { type AgentRow, findAgent } from "./agent-rows.ts";
 import { audit } from "./audit.ts";
 import { cancelOrphans, cancelTasks } from "./cancel-task.ts";
 import type { Connection } from "./connection.ts";
 import { type EndedDependency, settleDependents } from "./dependencies.ts";
 import { handOutInRounds } from "./hand-out.ts";
-import { checkNewTask, requireNewId } from "./new-tasks.ts";
+import { checkMember, requireSupervisor } from "./new-tasks.ts";
 import { TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
 import { addTask } from "./tasks.ts";
 import type { Transaction } from "./transaction.ts";
@@ -61,12 +60,6 @@ interface Created {
   waiting: TaskRow[];
 }
 
-function requireSupervisor(transaction: Transaction, workflow: Pick<NewWorkflow, "supervisor">): AgentRow {
-  const supervisor = requireRegistered(transaction, workflow.supervisor);
-  if (supervisor.role !== "supervisor" && supervisor.role !== "admin") throw mayNotAssign(workflow, supervisor.role);
-  return supervisor;
-}
-
 function create(transaction: Transaction, workflow: NewWorkflow): Created {
   const supervisor = requireSupervisor(transaction, workflow);
   const repeatOf = findRepeat(transaction, workflow);
@@ -75,26 +68,36 @@ function create(transaction: Transaction, workflow: NewWorkflow): Created {
     return { reply: { ...createdReply(getWorkflow(transaction, repeatOf)), duplicate: true }, waiting: [] };
   }
   const workflowNo = insertRow(transaction, workflow, supervisor);
-  const waiting = addTasks(transaction, workflow.tasks, workflowNo);
-  return { reply: { ...createdReply(getWorkflow(transaction, workflow.workflowId)), duplicate: false }, waiting };
+  const waiting = addTasks(transaction, workflow.tasks, supervisor, workflowNo);
+  return { reply: { ...createdReply(asCreated(transaction, workflow, workflowNo)), duplicate: false }, waiting };
+}
+
+const STATUS = "SELECT status FROM workflows WHERE workflow_no = ?";
+
+/** It may have ended at once: what its tasks depend on may have failed before. */
+function asCreated(transaction: Transaction, { workflowId, tasks }: NewWorkflow, workflowNo: number) {
+  const status = transaction.get<Pick<WorkflowRow, "status">>(STATUS, workflowNo)?.status ?? "running";
+  return { workflowId, status, tasks };
 }
 
 /** Creates tasks, each behind those that it waits for. @returns those that wait for an agent now */
 function addTasks(
   transaction: Transaction,
   tasks: readonly (NewTask | NewWorkflowTask)[],
+  supervisor: AgentRow,
   workflowNo: number | null,
 ): TaskRow[] {
   const waiting: TaskRow[] = [];
+  const siblings = new Map<string, TaskStatus>();
   const lost: EndedDependency[] = [];
   for (const [position, task] of tasks.entries()) {
-    requireNewId(transaction, task);
-    const checked = checkNewTask(transaction, task);
+    const checked = checkMember(transaction, task, supervisor, siblings);
     for (const { taskId, when, end } of checked.dependencies) {
       if (end !== undefined && !meets(end, when)) lost.push({ taskId, end });
     }
     const stops = Number("stops" in task && task.stops);
     const added = addTask(transaction, task, checked, { workflow_no: workflowNo, stops });
+    siblings.set(task.taskId, added.status);
     if (workflowNo !== null && "ref" in task) {
       transaction.run(INSERT_TASK, workflowNo, position, added.task_no, task.ref);
     }
@@ -110,11 +113,11 @@ function addTasks(
  * @returns the tasks that wait for an agent now @throws as assignTask; ID_TAKEN for a known id
  */
 export function addFired(transaction: Transaction, fired: Fired): TaskRow[] {
-  if ("task" in fired) return addTasks(transaction, [fired.task], null);
+  if ("task" in fired) return addTasks(transaction, [fired.task], requireSupervisor(transaction, fired.task), null);
   const { workflow } = fired;
   const supervisor = requireSupervisor(transaction, workflow);
   if (findRepeat(transaction, workflow) !== undefined) throw workflowIdTaken(workflow);
-  return addTasks(transaction, workflow.tasks, insertRow(transaction, workflow, supervisor));
+  return addTasks(transaction, workflow.tasks, supervisor, insertRow(transaction, workflow, supervisor));
 }
 
 function insertRow(transaction: Transaction, workflow: NewWorkflow, supervisor: AgentRow): number {
