@@ -149,7 +149,7 @@ export function dependenciesContract(open: StoreFactory): void {
       expect((await scene.store.getAgent(worker)).activeTasks).toBe(1);
     });
 
-    it("with more than 100 dependents: the call settles at most 100 and hands out at most 10, the sweep the rest", async () => {
+    it("with more than 100 dependents: the call settles at most 100 and hands those out, the sweep the rest", async () => {
       const { scene, supervisor, worker } = await begin(200);
       const head = await scene.assign(supervisor);
       const dependents: string[] = [];
@@ -157,7 +157,7 @@ export function dependenciesContract(open: StoreFactory): void {
       await scene.complete(head);
       const after = await statuses(scene, dependents);
       expect(after.filter((status) => status === "blocked").length).toBeGreaterThanOrEqual(30);
-      expect(after.filter((status) => status === "assigned").length).toBeLessThanOrEqual(10);
+      expect(after.filter((status) => status === "assigned").length).toBeLessThanOrEqual(100);
       expect(after.filter((status) => status === "assigned").length).toBeGreaterThan(0);
       const report = await scene.store.sweep();
       expect(report.tasksUnblocked).toBeGreaterThanOrEqual(30);

@@ -95,6 +95,17 @@ export function handoutsContract(open: StoreFactory): void {
       expect(await assignedOf(scene, [...urgent, ...low])).toHaveLength(16);
     });
 
+    it("are handed out by the call that has unblocked them, however many", async () => {
+      const { scene, supervisor } = await begin();
+      await scene.worker(40);
+      const first = await scene.assign(supervisor);
+      const dependsOn = [first.taskId];
+      const waiting: string[] = [];
+      for (let i = 0; i < 34; i++) waiting.push(await scene.submit(supervisor, { dependsOn }));
+      await scene.complete(first);
+      expect(await assignedOf(scene, waiting)).toEqual(waiting);
+    });
+
     it("wait for an agent that has what they need, without holding up the others", async () => {
       const { scene, supervisor } = await begin();
       const rare = await scene.submit(supervisor, { priority: "urgent", requiredCapabilities: [scene.id("rare")] });

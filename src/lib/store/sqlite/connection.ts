@@ -12,7 +12,7 @@ import { BUSY, fileIsLost, sqliteCode, storeError } from "./faults.ts";
 import { FileWatch } from "./file-watch.ts";
 import { applyMigrations } from "./migrate.ts";
 import { type Prepared, prepare } from "./prepared.ts";
-import { Transaction } from "./transaction.ts";
+import { type FollowUp, Transaction } from "./transaction.ts";
 
 /**
  * One SQLite file, one connection, and group commit: calls made in the same turn of the event loop share one
@@ -39,6 +39,7 @@ interface Operation {
   resolve(value: unknown): void;
   reject(error: unknown): void;
   outcome?: { value: unknown } | { refusal: AgentCommunicationError };
+  followUps?: FollowUp[];
 }
 
 /** How to open the embedded store. */
@@ -277,9 +278,20 @@ export class Connection {
       return true;
     }
     const deliverable = transaction.takeDeliverable();
-    for (const operation of group) settle(operation);
+    for (const operation of group) this.#settle(operation);
     for (const agentId of deliverable) this.#listeners.notify(agentId);
     return true;
+  }
+
+  /** Answers the caller once everything that follows is done. What fails of that is left to the sweep: the transition itself is committed. */
+  #settle(operation: Operation): void {
+    const { followUps = [] } = operation;
+    if (followUps.length === 0) {
+      settle(operation);
+      return;
+    }
+    const followed = followUps.map((followUp) => this.write(followUp));
+    void Promise.allSettled(followed).then(() => settle(operation));
   }
 
   #runAlone(operation: Operation): void {
@@ -304,7 +316,9 @@ export class Connection {
 function runOperation(transaction: Transaction, operation: Operation): Operation["outcome"] {
   transaction.beginOperation(operation.call);
   try {
-    return { value: operation.run(transaction) };
+    const value = operation.run(transaction);
+    operation.followUps = transaction.takeFollowUps();
+    return { value };
   } catch (error) {
     // A refusal before the first write is an answer; anything else undoes the group, and each is tried alone.
     if (isAgentCommunicationError(error) && !transaction.dirty) return { refusal: error };

@@ -2,7 +2,6 @@ import { HANDOUTS_PER_CALL } from "../../model/limits.ts";
 import { HEAD_START_MILLISECONDS, PRIORITIES } from "../../model/values.ts";
 import { type AgentRow, agentByNo, hasFreeSlot } from "./agent-rows.ts";
 import { giveToBest } from "./assignment.ts";
-import type { Connection } from "./connection.ts";
 import { type TaskRow, taskByNo } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -41,7 +40,8 @@ export function handOutToAgent(transaction: Transaction, agent: AgentRow): numbe
 }
 
 /**
- * Hands out after a call that freed a slot of `agent` or unblocked tasks, at most ten.
+ * Hands out after a call that freed a slot of `agent` or unblocked tasks: ten at once, and where it has unblocked more, ten in each of
+ * further transactions, as many as it has unblocked.
  *
  * @param agent the caller's row; it shows what was assigned to it
  */
@@ -50,26 +50,33 @@ export function handOutAfter(
   agent: AgentRow | undefined,
   unblocked: readonly TaskRow[],
 ): number {
-  const demandNos = new Set<number>();
-  const namedNos = new Set<number>();
+  const waiting = { demandNos: new Set<number>(), namedNos: new Set<number>() };
+  for (const task of unblocked) {
+    if (task.assign_to_no === null) waiting.demandNos.add(task.demand_no);
+    else waiting.namedNos.add(task.assign_to_no);
+  }
+  return handOutRound(transaction, agent, waiting, unblocked.length);
+}
+
+/** @param left of the tasks that the call has unblocked, those that earlier rounds have not made up for */
+function handOutRound(
+  transaction: Transaction,
+  agent: AgentRow | undefined,
+  unblocked: { demandNos: ReadonlySet<number>; namedNos: ReadonlySet<number> },
+  left: number,
+): number {
+  const demandNos = new Set(unblocked.demandNos);
+  const namedNos = new Set(unblocked.namedNos);
   if (agent !== undefined && hasFreeSlot(agent)) {
     const rows = transaction.all<{ demand_no: number }>(DEMANDS_OF_SET, agent.set_no);
     for (const row of rows) demandNos.add(row.demand_no);
     namedNos.add(agent.agent_no);
   }
-  for (const task of unblocked) {
-    if (task.assign_to_no === null) demandNos.add(task.demand_no);
-    else namedNos.add(task.assign_to_no);
+  const handedOut = handOut(transaction, { demandNos, namedNos }, HANDOUTS_PER_CALL, agent);
+  if (handedOut === HANDOUTS_PER_CALL && left > HANDOUTS_PER_CALL) {
+    transaction.goOn((next) => void handOutRound(next, undefined, unblocked, left - HANDOUTS_PER_CALL));
   }
-  return handOut(transaction, { demandNos, namedNos }, HANDOUTS_PER_CALL, agent);
-}
-
-/** Hands out the tasks that a call has made, ten a transaction, so that other calls get their turn in between. */
-export async function handOutInRounds(connection: Connection, waiting: readonly TaskRow[]): Promise<void> {
-  for (let left = waiting.length; left > 0; left -= HANDOUTS_PER_CALL) {
-    const handedOut = await connection.write((transaction) => handOutAfter(transaction, undefined, waiting));
-    if (handedOut < HANDOUTS_PER_CALL) break;
-  }
+  return handedOut;
 }
 
 /** Hands out waiting tasks in rank order until nobody can take any, or `limit` are handed out. @returns how many */

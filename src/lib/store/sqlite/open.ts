@@ -77,8 +77,6 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     ...auditVerbs({ ...entryEngine(connection), ...blockEngine(connection) }),
     ...credentialVerbs(credentialEngine(connection)),
     deregisterAgent: (agentId) => deregisterAgent(connection, agentId),
-    createWorkflow: (workflow) => createWorkflow(connection, workflow),
-    suspendTask: (taskId, suspension) => suspendTask(connection, taskId, suspension),
     checkHealth: () => checkHealth(connection),
     sweep: () => {
       connection.lookAtFiles();
@@ -147,6 +145,8 @@ function writingVerbs(connection: Connection) {
     answerQuestion,
     reportUsage,
     cancelTask,
+    createWorkflow,
+    suspendTask,
     cancelWorkflow,
     replaceOutdated,
   };

@@ -7,7 +7,7 @@ import type { Reopened, ReopenedRow, RetriedDependency, RetriedTask, ToldDepende
 import { decideLeft, type SeenRetry } from "../rules/retries.ts";
 import { statusOfArchived } from "./archived-tasks.ts";
 import type { Connection } from "./connection.ts";
-import { decideBy, decideWithin } from "./decide.ts";
+import { decideWithin } from "./decide.ts";
 import { handOutAfter } from "./hand-out.ts";
 import { askQuestion, putTaskValue } from "./questions.ts";
 import { addEvent, changeTask, type TaskRow, taskByNo } from "./task-rows.ts";
@@ -18,12 +18,13 @@ import type { Transaction } from "./transaction.ts";
 /** What the verbs of retries read and write. */
 export function retryEngine(connection: Connection): Pick<RetryEngine, "decide"> {
   return {
-    async decide(ask, rule) {
-      const waiting: TaskRow[] = [];
-      const answer = await decideBy(connection, subject(waiting))(ask, rule);
-      if (waiting.length > 0) await connection.write((transaction) => handOutAfter(transaction, undefined, waiting));
-      return answer;
-    },
+    decide: (ask, rule) =>
+      connection.write((transaction) => {
+        const waiting: TaskRow[] = [];
+        const answer = decideWithin(transaction, subject(waiting), ask, rule);
+        if (waiting.length > 0) handOutAfter(transaction, undefined, waiting);
+        return answer;
+      }),
   };
 }
 

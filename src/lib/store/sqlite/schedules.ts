@@ -11,8 +11,6 @@ import type { DueSchedules, Fired, ScheduleMove } from "../store.ts";
 import { findAgent } from "./agent-rows.ts";
 import type { Connection } from "./connection.ts";
 import { decideBy, decideWithin } from "./decide.ts";
-import { handOutInRounds } from "./hand-out.ts";
-import type { TaskRow } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
 import { addFired } from "./workflows.ts";
 
@@ -51,11 +49,7 @@ export function scheduleEngine(connection: Connection): ScheduleEngine {
           : transaction.all<ScheduleListRow>(LIST_OF, supervisor, after, rows),
       ),
     findDue: (after) => connection.read((transaction) => findDue(transaction, after)),
-    async fire(move, fired) {
-      const waiting = await connection.write((transaction) => fire(transaction, move, fired));
-      if (waiting !== undefined) await handOutInRounds(connection, waiting);
-      return waiting !== undefined;
-    },
+    fire: (move, fired) => connection.write((transaction) => fire(transaction, move, fired)),
   };
 }
 
@@ -88,9 +82,10 @@ function findDue(transaction: Transaction, after: number): DueSchedules {
   return { due, nextDueAt: transaction.get<{ next: number | null }>(NEXT)?.next ?? undefined };
 }
 
-/** @returns what was created and waits for an agent; undefined: the schedule has another version */
-function fire(transaction: Transaction, move: ScheduleMove, fired: Fired): TaskRow[] | undefined {
+/** @returns false: the schedule has another version */
+function fire(transaction: Transaction, move: ScheduleMove, fired: Fired): boolean {
   const ask = { scheduleId: move.scheduleId };
   const moved = decideWithin(transaction, SCHEDULES, ask, (seen, deciding) => decideMove(move, seen, deciding));
-  return moved ? addFired(transaction, fired) : undefined;
+  if (moved) addFired(transaction, fired);
+  return moved;
 }

@@ -1,4 +1,4 @@
-import { FREE_SUSPENSIONS, HANDOUTS_PER_CALL, SUSPENSIONS_MAX } from "../../model/limits.ts";
+import { FREE_SUSPENSIONS, SUSPENSIONS_MAX } from "../../model/limits.ts";
 import type { SuspendReply } from "../../model/suspension.ts";
 import { actorOf } from "../../trace/call-context.ts";
 import { iso } from "../instants.ts";
@@ -9,9 +9,8 @@ import { countAsHeartbeat } from "./activity.ts";
 import { type AgentRow, changeAgent } from "./agent-rows.ts";
 import { answerOfArchived } from "./archived-tasks.ts";
 import { childIds, makeChildren } from "./children.ts";
-import type { Connection } from "./connection.ts";
 import { settleDependents } from "./dependencies.ts";
-import { handOutAfter, handOutInRounds } from "./hand-out.ts";
+import { handOutAfter } from "./hand-out.ts";
 import { askQuestion, findAskedOf, keepQuestion, putTaskValue } from "./questions.ts";
 import { afterAttempt, cancelReason, endAttempt, endTask, type StoredAnswer } from "./task-endings.ts";
 import { requireHeld } from "./task-holders.ts";
@@ -60,26 +59,10 @@ interface Counted {
 
 const UNANSWERED = "SELECT unanswered FROM task_suspensions WHERE task_no = ?";
 
-interface Suspended {
-  reply: SuspendReply;
-  /** Children that wait for an agent now. */
-  waiting: readonly TaskRow[];
-}
-
 /** Ends the attempt until an answer, a time or the ends of children wake the task. Refusals are those of the contract (store.ts). */
-export async function suspendTask(
-  connection: Connection,
-  taskId: string,
-  suspension: Suspension,
-): Promise<SuspendReply> {
-  const { reply, waiting } = await connection.write((transaction) => suspend(transaction, taskId, suspension));
-  await handOutInRounds(connection, waiting);
-  return reply;
-}
-
-function suspend(transaction: Transaction, taskId: string, suspension: Suspension): Suspended {
+export function suspendTask(transaction: Transaction, taskId: string, suspension: Suspension): SuspendReply {
   const repeated = findSuspension(transaction, taskId, suspension);
-  if (repeated !== undefined) return { reply: repeated, waiting: [] };
+  if (repeated !== undefined) return repeated;
   const { task, agent } = requireHeld(transaction, taskId, suspension);
   if (task.suspensions >= SUSPENSIONS_MAX) throw tooManySuspensions(taskId);
   const { until } = suspension;
@@ -94,19 +77,15 @@ function suspend(transaction: Transaction, taskId: string, suspension: Suspensio
     retriesUsed: task.retries_used,
     maxRetries: task.max_retries,
   });
-  if (fate.becomes !== "waits") {
-    return { reply: endInstead(transaction, task, agent, suspension, fate.becomes), waiting: [] };
-  }
+  if (fate.becomes !== "waits") return endInstead(transaction, task, agent, suspension, fate.becomes);
   const answer = answerOf(task, suspension);
   const changes = afterAttempt(agent, task, "suspended", transaction.now);
   endAttempt(transaction, task, "suspended", answer);
   changeAgent(transaction, agent, changes);
   wait(transaction, task, suspension, { retriesUsed: fate.retriesUsed, unanswered: unanswered + 1, askedOf });
   const waiting = "tasks" in until ? makeChildren(transaction, task, until.tasks) : [];
-  const handedOut = handOutAfter(transaction, agent, waiting);
-  // Those of the first ten may stand anywhere in the call, so the next rounds look at the demands of all.
-  const more = handedOut === HANDOUTS_PER_CALL && waiting.length > HANDOUTS_PER_CALL;
-  return { reply: replyTo(transaction, taskId, task, answer), waiting: more ? waiting : [] };
+  handOutAfter(transaction, agent, waiting);
+  return replyTo(transaction, taskId, task, answer);
 }
 
 /** The next version is the one at which the question is asked. */

@@ -10,6 +10,8 @@ import { type Prepared, rowOf } from "./prepared.ts";
 /** Agents kept in memory at most; beyond it the cache starts anew (a row is about 400 bytes, so 8 MB). */
 const CACHED_AGENTS_MAX = 20_000;
 
+export type FollowUp = (transaction: Transaction) => void;
+
 /**
  * What a transition works with: statements, the time, and the sums that a group of transitions writes once, at its end.
  * A transition refuses before its first write, or the whole group is undone and run one by one.
@@ -22,6 +24,8 @@ export class Transaction {
   call: CallContext = currentCall();
   /** Whether the current transition has written. */
   dirty = false;
+  /** What goes on with the current transition after its commit, each in a transaction of its own; its caller is answered then. */
+  #followUps: FollowUp[] = [];
   /** What is kept of mailboxes beside their messages. */
   readonly mailboxes = new MailboxSums(this);
   readonly #prepare: (sql: string) => Prepared;
@@ -80,8 +84,21 @@ export class Transaction {
 
   beginOperation(call: CallContext): void {
     this.dirty = false;
+    this.#followUps = [];
     this.call = call;
     this.now = this.#clock.now();
+  }
+
+  /**
+   * Goes on after the commit, in another group, so that other calls get their turn in between. What it does must be what the sweep would
+   * do as well: the process may end before it.
+   */
+  goOn(followUp: FollowUp): void {
+    this.#followUps.push(followUp);
+  }
+
+  takeFollowUps(): FollowUp[] {
+    return this.#followUps;
   }
 
   /** Runs a read of the committed state. */

@@ -20,9 +20,8 @@ import { countAsHeartbeat } from "./activity.ts";
 import { type AgentRow, findAgent } from "./agent-rows.ts";
 import { audit } from "./audit.ts";
 import { cancelOrphans, cancelTasks } from "./cancel-task.ts";
-import type { Connection } from "./connection.ts";
 import { type EndedDependency, settleDependents } from "./dependencies.ts";
-import { handOutInRounds } from "./hand-out.ts";
+import { handOutAfter } from "./hand-out.ts";
 import { checkMember, requireSupervisor } from "./new-tasks.ts";
 import { TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
 import { addTask } from "./tasks.ts";
@@ -54,22 +53,22 @@ const INSERT = `INSERT INTO workflows (workflow_id, supervisor_no, stop_on_failu
   request_hash) VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?)`;
 const INSERT_TASK = "INSERT INTO workflow_tasks (workflow_no, position, task_no, ref) VALUES (?, ?, ?, ?)";
 
-interface Created {
-  reply: CreateWorkflowReply & { duplicate: boolean };
-  /** Tasks that wait for an agent now. */
-  waiting: TaskRow[];
-}
-
-function create(transaction: Transaction, workflow: NewWorkflow): Created {
+/**
+ * Creates all tasks or none, and hands out what can be handed out.
+ *
+ * @throws as assignTask, of the workflow's id and its tasks
+ */
+export function createWorkflow(
+  transaction: Transaction,
+  workflow: NewWorkflow,
+): CreateWorkflowReply & { duplicate: boolean } {
   const supervisor = requireSupervisor(transaction, workflow);
   const repeatOf = findRepeat(transaction, workflow);
   countAsHeartbeat(transaction, supervisor);
-  if (repeatOf !== undefined) {
-    return { reply: { ...createdReply(getWorkflow(transaction, repeatOf)), duplicate: true }, waiting: [] };
-  }
+  if (repeatOf !== undefined) return { ...createdReply(getWorkflow(transaction, repeatOf)), duplicate: true };
   const workflowNo = insertRow(transaction, workflow, supervisor);
-  const waiting = addTasks(transaction, workflow.tasks, supervisor, workflowNo);
-  return { reply: { ...createdReply(asCreated(transaction, workflow, workflowNo)), duplicate: false }, waiting };
+  handOutAfter(transaction, undefined, addTasks(transaction, workflow.tasks, supervisor, workflowNo));
+  return { ...createdReply(asCreated(transaction, workflow, workflowNo)), duplicate: false };
 }
 
 const STATUS = "SELECT status FROM workflows WHERE workflow_no = ?";
@@ -108,11 +107,15 @@ function addTasks(
 }
 
 /**
- * Creates what a schedule has led to: nobody has called, so it is no repeat, and no heartbeat.
+ * Creates what a schedule has led to, and hands it out: nobody has called, so it is no repeat, and no heartbeat.
  *
- * @returns the tasks that wait for an agent now @throws as assignTask; ID_TAKEN for a known id
+ * @throws as assignTask; ID_TAKEN for a known id
  */
-export function addFired(transaction: Transaction, fired: Fired): TaskRow[] {
+export function addFired(transaction: Transaction, fired: Fired): void {
+  handOutAfter(transaction, undefined, makeFired(transaction, fired));
+}
+
+function makeFired(transaction: Transaction, fired: Fired): TaskRow[] {
   if ("task" in fired) return addTasks(transaction, [fired.task], requireSupervisor(transaction, fired.task), null);
   const { workflow } = fired;
   const supervisor = requireSupervisor(transaction, workflow);
@@ -135,20 +138,6 @@ function insertRow(transaction: Transaction, workflow: NewWorkflow, supervisor: 
     detail: { tasks: tasks.length },
   });
   return inserted.lastInsertRowid;
-}
-
-/**
- * Creates all tasks or none, waiting, and hands out what can be handed out, ten tasks a transaction.
- *
- * @throws as assignTask, of the workflow's id and its tasks
- */
-export async function createWorkflow(
-  connection: Connection,
-  workflow: NewWorkflow,
-): Promise<CreateWorkflowReply & { duplicate: boolean }> {
-  const { reply, waiting } = await connection.write((transaction) => create(transaction, workflow));
-  await handOutInRounds(connection, waiting);
-  return reply;
 }
 
 const COLUMNS = `w.workflow_no, w.workflow_id, a.agent_id AS supervisor_id, w.stop_on_failure, w.notify, w.status, w.version,

@@ -1,5 +1,5 @@
 -- Hands out the tasks that the agents of @freed may take, and those whose demand or named agent is that of a task of
--- @unblocked; at most @handOutLimit. Called after the commit of what made room or let a task wait, outside any transaction:
+-- @unblocked; at most @handOutLimit, or as many as are in @unblocked. Called after the commit of what made room or let a task wait, outside any transaction:
 -- so of two such calls one sees the other. Returns how many were handed out; -1: a race was lost.
 CREATE PROCEDURE release.hand_out
   @freed release.agent_numbers READONLY,
@@ -25,6 +25,7 @@ BEGIN
     WHERE t.assign_to_no = l.agent_no AND t.assign_to_no IS NOT NULL AND t.status = 'pending')
   UNION SELECT CASE WHEN t.assign_to_no IS NULL THEN t.demand_no END, t.assign_to_no
   FROM @unblocked AS u JOIN dbo.tasks AS t ON t.task_no = u.task_no WHERE t.status = 'pending';
+  IF @handOutLimit < (SELECT COUNT(*) FROM @unblocked) SET @handOutLimit = (SELECT COUNT(*) FROM @unblocked);
   EXEC @handedOut = release.hand_out_sources @sources, @handOutLimit, @clockOffset;
 END;
 RETURN @handedOut;
