@@ -96,8 +96,9 @@ export const ENROLMENT_USES_MAX = 10_000;
 export const PRINCIPAL_AGENTS_MAX = 100;
 /** Workers that one assignment weighs against each other. */
 export const CANDIDATES_MAX = 64;
-/** Dependents that one call settles, and waiting tasks that one call hands out, before it answers. */
+/** Dependents that one call settles before it answers. */
 export const DEPENDENTS_PER_CALL = 100;
+/** Waiting tasks that one transaction of a call hands out. A call that has unblocked more goes on in further ones. */
 export const HANDOUTS_PER_CALL = 10;
 /** Tasks that one transaction takes back from agents that left or fell silent: each writes about ten rows. */
 export const RELEASES_PER_TRANSACTION = 100;
