@@ -19,6 +19,7 @@ export class Ledger {
   readonly #deliveries = new Map<string, Delivery>();
   /** Per post: the copy of each member that has got it. */
   readonly #copies = new Map<string, Map<string, string>>();
+  readonly #done = new Set<string>();
   readonly #settlements = new Map<string, string>();
   /** Per task: what its task_result messages said, by its version at that end. */
   readonly results = new Map<string, Map<number, string>>();
@@ -82,6 +83,18 @@ export class Ledger {
   renewed(messageId: string, attempt: number, leaseUntil: number): void {
     const delivery = this.#deliveries.get(messageId);
     if (delivery?.attempt === attempt) delivery.leaseUntil = leaseUntil;
+  }
+
+  /** A completion that was taken is not refused when it is repeated. */
+  async once<T>(what: string, send: () => Promise<T>): Promise<T> {
+    try {
+      const reply = await send();
+      this.#done.add(what);
+      return reply;
+    } catch (error) {
+      if (this.#done.has(what)) throw new Error(`${what} was completed, and its repeat is refused`, { cause: error });
+      throw error;
+    }
   }
 
   /** An accepted end of an attempt; another outcome for the same attempt must never be accepted. */

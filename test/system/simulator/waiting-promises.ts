@@ -65,6 +65,12 @@ export class WaitingPromises {
     this.#suspensions.set(taskId, ofTask.set(attempt, { ...suspension, reply }));
   }
 
+  /** An attempt that has suspended itself is told so again, whatever became of its task. */
+  refused(taskId: string, attempt: number): void {
+    if (this.#suspensions.get(taskId)?.has(attempt))
+      throw new Error(`${taskId} ${attempt} was suspended, and is refused`);
+  }
+
   #asked(taskId: string, questionId: string): { asked: Asked; askedBy: string | undefined } {
     for (const kept of this.#suspensions.get(taskId)?.values() ?? []) {
       if (kept.reply.questionId === questionId && kept.question) return { asked: kept.question, askedBy: kept.agentId };

@@ -128,7 +128,8 @@ export class WorkerActor extends Actor {
   private end(held: Held, how: End): Job {
     return async () => {
       const { scene, ledger } = this.world;
-      const send = () => (how === "complete" ? scene.complete(held) : scene.fail(held, { retryable: how === "fail" }));
+      const complete = () => ledger.once(`${held.taskId} ${held.attempt}`, () => scene.complete(held));
+      const send = () => (how === "complete" ? complete() : scene.fail(held, { retryable: how === "fail" }));
       const reply = await this.ask(send, "LEASE_LOST");
       if (reply !== undefined) ledger.ended(held.taskId, held.attempt, how === "complete" ? "complete" : "fail");
     };
@@ -156,7 +157,10 @@ export class WorkerActor extends Actor {
     return async () => {
       const { services, promises, ledger } = this.world;
       const send = async () => {
-        const reply = await services.questions.suspend(taskId, input);
+        const reply = await services.questions.suspend(taskId, input).catch((error: unknown) => {
+          promises.refused(taskId, attempt);
+          throw error;
+        });
         promises.suspended({ taskId, attempt, agentId, checkpoint, question: asked }, reply);
         return reply;
       };
