@@ -68,6 +68,12 @@ export class AttemptUsage {
     return usage.length === 0 || this.#isRefused ? {} : { usage };
   }
 
+  /** The service has refused a call that had usage in it: none is told any more. */
+  drop(error: unknown): void {
+    this.#isRefused = true;
+    this.#options.onLog(`usage not reported: ${errorText(error)}`);
+  }
+
   /** What the attempt has used so far. */
   get totals(): ModelUsage[] {
     return [...this.#totals.values()];

@@ -1,5 +1,6 @@
 import { isAgentCommunicationError } from "../lib/model/errors.ts";
 import { onAbort } from "../lib/model/on-abort.ts";
+import type { ModelUsage } from "../lib/model/usage.ts";
 import { usageAttributes } from "../lib/model/usage-attributes.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { isLost, isRefused } from "./attempt-errors.ts";
@@ -239,8 +240,8 @@ export class TaskRun {
   async #suspend(suspension: SuspendOptions): Promise<RunEnd> {
     const { client } = this.#options;
     try {
-      const body = { ...this.#attempt, ...suspension, ...(await this.#usage.rest()) };
-      await this.#persist((options) => client.suspendTask(this.#taskId, body, options));
+      const body = { ...this.#attempt, ...suspension };
+      await this.#end((usage, options) => client.suspendTask(this.#taskId, { ...body, ...usage }, options));
       return { end: "suspended" };
     } catch (error) {
       // The same handler would ask the same again. (Whether it is this agent that is unknown, or one that is asked: failing tells.)
@@ -256,8 +257,8 @@ export class TaskRun {
     try {
       // Anything else about it is checked by the service, which names what is wrong.
       const result = jsonResult(returned);
-      const body = { ...this.#attempt, ...(result === undefined ? {} : { result }), ...(await this.#usage.rest()) };
-      await this.#persist((options) => client.completeTask(this.#taskId, body, options));
+      const body = { ...this.#attempt, ...(result === undefined ? {} : { result }) };
+      await this.#end((usage, options) => client.completeTask(this.#taskId, { ...body, ...usage }, options));
       return { end: "completed" };
     } catch (error) {
       // The same work would give the same result, so a retry would only fail again.
@@ -269,8 +270,8 @@ export class TaskRun {
   async #fail(error: string, retryable: boolean): Promise<RunEnd> {
     const { client } = this.#options;
     try {
-      const body = { ...this.#attempt, error, retryable, ...(await this.#usage.rest()) };
-      await this.#persist((options) => client.failTask(this.#taskId, body, options));
+      const body = { ...this.#attempt, error, retryable };
+      await this.#end((usage, options) => client.failTask(this.#taskId, { ...body, ...usage }, options));
       return { end: "failed", error, retryable };
     } catch (failure) {
       if (isRefused(failure) && error !== FAILED_WITHOUT_WORDS) return this.#fail(FAILED_WITHOUT_WORDS, retryable);
@@ -280,6 +281,18 @@ export class TaskRun {
 
   #unsettled(error: unknown): RunEnd {
     return isLost(error) || this.#lost ? { end: "lost" } : { end: "unreported", error };
+  }
+
+  /** Says how the attempt has ended, with its usage; a service that refuses that is told the end alone. */
+  async #end<Reply>(call: (usage: { usage?: ModelUsage[] }, options: CallOptions) => Promise<Reply>): Promise<Reply> {
+    const rest = await this.#usage.rest();
+    try {
+      return await this.#persist((options) => call(rest, options));
+    } catch (error) {
+      if (rest.usage === undefined || !isRefused(error)) throw error;
+      this.#usage.drop(error);
+      return await this.#persist((options) => call({}, options));
+    }
   }
 
   /** Says it until the service has decided, the attempt is lost, or the worker has stopped. */

@@ -128,6 +128,20 @@ describe("a worker whose handler uses models", () => {
     expect(logged().filter((line) => line.startsWith("usage is left out: "))).toHaveLength(7);
   });
 
+  it("delivers the result all the same when the service refuses its usage", async () => {
+    const { taskId } = await begin(async (task, { client: own, addUsage }) => {
+      for (let n = 0; n < 32; n += 8) {
+        const usage = Array.from({ length: 8 }, (_, place) => used(1, `own-${n + place}`));
+        await own.reportUsage(task.taskId, { agentId: `w-${round}`, attempt: task.attempt, usage });
+      }
+      void addUsage(used(1, "one-too-many"));
+      return "done";
+    });
+    const { result, usage } = await reached(taskId, "completed");
+    expect([result, usage?.length]).toEqual(["done", 32]);
+    expect(logged().filter((line) => line.startsWith("usage not reported: "))).not.toEqual([]);
+  });
+
   it("tells the usage of an attempt that was lost", async () => {
     let context: TaskContext | undefined;
     const { taskId, supervisor } = await begin(
