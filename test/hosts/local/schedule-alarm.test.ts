@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { chmodSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { readConfig } from "../../../src/lib/config/config.ts";
@@ -31,24 +31,33 @@ describe("the alarm of schedules on the local host", () => {
   let clock: HandClock;
   let services: Services;
   let alarm: ScheduleAlarm;
+  let lines: string[];
 
   beforeEach(async () => {
     folder = temporaryFolder();
     clock = new HandClock();
-    const config = readConfig({ AGENT_MOCK_DATABASE: join(folder, "agents.db"), AGENT_HEARTBEAT_TIMEOUT: "31000000" });
-    services = createServices({ config, clock, store: await openStore(config, clock) });
+    await open();
     await services.registry.register({ agentId: "lead", role: "supervisor" });
-    alarm = new ScheduleAlarm(
-      services,
-      lineLog(() => undefined),
-    );
   });
   afterEach(async () => {
+    await close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  async function open(): Promise<void> {
+    const config = readConfig({ AGENT_MOCK_DATABASE: join(folder, "agents.db"), AGENT_HEARTBEAT_TIMEOUT: "31000000" });
+    services = createServices({ config, clock, store: await openStore(config, clock) });
+    lines = [];
+    alarm = new ScheduleAlarm(
+      services,
+      lineLog((line) => lines.push(line)),
+    );
+  }
+  async function close(): Promise<void> {
     await alarm.stop();
     services.messages.close();
     await services.store.close();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  }
 
   const put = (id: string, cron: string) =>
     services.schedules.put(id, { supervisor: "lead", cron, task: { taskType: "tick" } });
@@ -76,6 +85,26 @@ describe("the alarm of schedules on the local host", () => {
     await planned("2026-01-01T11:00:00.000Z");
     const { firings } = await services.schedules.get("hourly");
     expect(firings.map(({ taskId }) => taskId)).toEqual(["schedule:hourly:20260101T100000Z"]);
+  });
+
+  it("tries what cannot be decrypted every five seconds, and not all the time", async () => {
+    const task = { taskType: "tick", parameters: { secret: true }, sensitive: true };
+    await services.schedules.put("hourly", { supervisor: "lead", cron: "0 * * * *", task });
+    await close();
+    // A key file that others may read is refused.
+    chmodSync(join(folder, "keys.jsonl"), 0o644);
+    await open();
+    clock.planned = [];
+    clock.time += 3_600_000;
+    alarm.start();
+    await planned("2026-01-01T01:00:05.000Z");
+    expect(lines).toEqual([expect.stringContaining("KEY_UNAVAILABLE")]);
+    chmodSync(join(folder, "keys.jsonl"), 0o600);
+    const [next] = clock.planned.splice(0);
+    clock.time = next?.at ?? 0;
+    next?.callback();
+    await planned("2026-01-01T02:00:00.000Z");
+    expect(await services.coordinator.get("schedule:hourly:20260101T010000Z")).toMatchObject({ taskType: "tick" });
   });
 
   it("waits in steps for what is far away, and fires no more when it is stopped", async () => {
