@@ -120,7 +120,8 @@ var logAlerts logAlertType[] = [
     query: '''
       AppMetrics
       | where Name == 'agent_communication.tasks.ended'
-      | summarize Ended = max(Max) - min(Min) by Outcome = tostring(Properties.outcome)
+      | summarize arg_min(TimeGenerated, First = Max), arg_max(TimeGenerated, Last = Max) by Outcome = tostring(Properties.outcome)
+      | extend Ended = max_of(Last - First, 0.0)
       | summarize Failed = sumif(Ended, Outcome == 'failed'), Ended = sum(Ended)
       | where Ended >= 20
       | project Percent = 100.0 * Failed / Ended

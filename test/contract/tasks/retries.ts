@@ -36,7 +36,7 @@ export function retriesContract(open: StoreFactory): void {
     }
 
     it("re-open a failed task: its retries are whole again, its attempts go on, and it ends once more", async () => {
-      const { scene, supervisor } = await begin();
+      const { scene, supervisor, worker } = await begin();
       const before = (await scene.store.coordinationStatistics()).metrics;
       const taskId = await scene.submit(supervisor, { maxRetries: 0 });
       await scene.progress(await scene.held(taskId), { percent: 40, note: "half" });
@@ -54,7 +54,13 @@ export function retriesContract(open: StoreFactory): void {
       expect(again.version).toBeGreaterThan(ended.version);
       const { metrics } = await scene.store.coordinationStatistics();
       expect(metrics.tasksFailed - before.tasksFailed).toBe(0);
+      // The attempt was one all the same, and so it stays in what its agent has done.
+      expect(metrics.attemptsFailed - before.attemptsFailed).toBe(1);
+      expect(metrics.attemptsLost - before.attemptsLost).toBe(0);
+      expect(metrics.tasksAssigned - before.tasksAssigned).toBe(1);
+      expect((await scene.store.getAgent(worker)).performance).toMatchObject({ completed: 0, failed: 1, lost: 0 });
       await scene.complete(await scene.held(taskId), { fine: true });
+      expect((await scene.store.getAgent(worker)).performance).toMatchObject({ completed: 1, failed: 1, lost: 0 });
       expect(await scene.look(taskId)).toMatchObject({ status: "completed", result: { fine: true } });
       const told = (await scene.results(supervisor, taskId)).map((message) => payloadField(message, "status"));
       expect(told).toEqual(["failed", "completed"]);
