@@ -8,7 +8,7 @@ import { until } from "./poll.ts";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** Printed behind each block, with its exit code. */
 const END = /<end of block (\d+)>\n$/;
-const BLOCK_MILLISECONDS = 90_000;
+const BLOCK_MILLISECONDS = 180_000;
 
 export interface ShellSession {
   /** Runs a block to its end. @returns what it printed on standard output. @throws Error with all output when it fails or hangs */

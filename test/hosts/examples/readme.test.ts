@@ -92,7 +92,7 @@ describe("examples/README.md", () => {
       expect(first).not.toContain("draft");
       expect(second).toContain("draft out/report/drafts/conference.md");
     },
-    5 * MINUTES,
+    8 * MINUTES,
   );
 
   it("the nightly workflow is that of the example, but for the time of its question", async () => {
