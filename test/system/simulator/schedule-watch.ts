@@ -70,9 +70,9 @@ export class ScheduleWatch {
     this.#created.add(id);
   }
 
-  /** Once what is due has been fired: nothing is due. */
+  /** Once what is due has been fired: nothing is due, but what became so at this very moment behind one that was not missed. */
   checkRest(now: number): void {
-    const due = this.#rows.schedules().find(({ enabled, due_at: dueAt }) => enabled === 1 && (dueAt ?? 0) <= now);
+    const due = this.#rows.schedules().find(({ enabled, due_at: dueAt }) => enabled === 1 && (dueAt ?? now) < now);
     if (due !== undefined) throw new Error(`${due.schedule_id} is still due at ${due.due_at}`);
   }
 

@@ -164,8 +164,9 @@ export class WorkerActor extends Actor {
         promises.suspended({ taskId, attempt, agentId, checkpoint, question: asked }, reply);
         return reply;
       };
-      // A time that has come before the call got through, or children past the limits: it ends the task instead.
-      const reply = await this.ask(send, "LEASE_LOST", "INVALID_REQUEST", "TASK_TREE_LIMIT");
+      // A time that has come before the call got through, children past the limits, or an agent asked that has not registered yet: it
+      // ends the task instead.
+      const reply = await this.ask(send, "LEASE_LOST", "INVALID_REQUEST", "TASK_TREE_LIMIT", "AGENT_NOT_FOUND");
       if (reply === undefined) this.todo.push(this.finish(held));
       else ledger.ended(taskId, attempt, "suspend");
     };
