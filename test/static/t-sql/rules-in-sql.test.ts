@@ -142,7 +142,7 @@ describe("the order of refusals", () => {
     text.slice(text.indexOf(start), text.indexOf(end, text.indexOf(start)));
 
   it("of a message", () => {
-    expect(orderIn(between(textOf("parts/read-sends.sql"), "WHEN s.agent_no IS NULL", "AS refusal"))).toEqual(
+    expect(orderIn(between(textOf("parts/find-sends.sql"), "WHEN s.agent_no IS NULL", "AS refusal"))).toEqual(
       SEND_REFUSALS,
     );
   });

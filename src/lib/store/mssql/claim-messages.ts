@@ -5,7 +5,7 @@ import { type AgentRefusalCode, agentRefusal, channelNotFound } from "../refusal
 import type { Claim, Claimed } from "../store.ts";
 import { wakeAgent } from "./activity.ts";
 import { actorBeside } from "./audit.ts";
-import { type Batch, type BatchResult, bit, type Outcome } from "./batch.ts";
+import { type Batch, type BatchResult, bit, type Inputs, type Outcome } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { dependentOf, type ReadableMessageRow, readMessage, readWhole } from "./message-rows.ts";
 import { procedure } from "./procedures.ts";
@@ -67,10 +67,15 @@ function decodeClaim(
   return { value: { leased, unfinished, inactive: row.inactive, upkeep: row.upkeep === 1 } };
 }
 
+const ONE = procedure("claim_one_mailbox");
+const SEVERAL = procedure("claim_messages");
+
+const aloneOfAllTypes = (claims: readonly Item[]): boolean => claims.length === 1 && claims[0]?.types === undefined;
+
 const CLAIM = claimBatch({
   name: "claim-messages",
-  sql: procedure("claim_messages"),
-  inputs: { tended: bit(false) },
+  sql: (claims) => (aloneOfAllTypes(claims) ? ONE : SEVERAL),
+  inputs: (claims): Inputs => (aloneOfAllTypes(claims) ? {} : { tended: bit(false) }),
   maxItems: MAX_ITEMS,
 });
 const TEND_AND_CLAIM = claimBatch({

@@ -20,12 +20,15 @@ import { ARRIVALS_PER_NUMBER } from "./system-messages.ts";
 /** Calls in one batch: each has BATCH_MAX_MESSAGES places of the batch's one arrival number. */
 const MAX_ITEMS = Math.floor(ARRIVALS_PER_NUMBER / BATCH_MAX_MESSAGES);
 
-/** Calls of one message each without an ordering key: nearly all. */
+/** One call of one message without an ordering key, and several of them: nearly all. */
+const ONE = procedure("send_one_message");
 const SINGLE = procedure("send_message");
 const SEVERAL = procedure("send_messages");
 
 function procedureFor(calls: readonly (readonly NewMessage[])[]): Procedure {
-  return calls.every((messages) => messages.length === 1 && messages[0]?.orderingKey === undefined) ? SINGLE : SEVERAL;
+  const single = calls.every((messages) => messages.length === 1 && messages[0]?.orderingKey === undefined);
+  if (!single) return SEVERAL;
+  return calls.length === 1 ? ONE : SINGLE;
 }
 
 interface SendRow {

@@ -11,6 +11,7 @@ import { procedure } from "./procedures.ts";
 /** Calls in one batch. */
 const MAX_ITEMS = 64;
 
+const ONE = procedure("settle_one_message");
 const DISTINCT = procedure("settle_messages");
 const REPEATING = procedure("settle_messages_repeating");
 
@@ -39,6 +40,7 @@ const SETTLE: Batch<SettleCall, Settled> = {
   name: "settle-messages",
   sql: (calls) => {
     const ids = calls.flatMap(({ settlements }) => settlements.map(({ messageId }) => messageId));
+    if (calls.length === 1 && ids.length <= 1) return ONE;
     return new Set(ids).size === ids.length ? DISTINCT : REPEATING;
   },
   encode: ({ agentId, settlements }) => ({

@@ -21,28 +21,7 @@ DECLARE @claims TABLE (item int NOT NULL PRIMARY KEY, mailbox_no int NULL, membe
   inactive bit NOT NULL);
 INSERT INTO @claims (item, mailbox_no, member_no, holder, max_messages, max_bytes, lease, types, claim_id, code, ready,
   overdue, due_beat, inactive)
-SELECT x.item, b.mailbox_no, a.agent_no, CASE WHEN x.channel IS NOT NULL THEN x.agent_id END, x.max_messages, x.max_bytes,
-  x.lease, x.types, x.claim_id,
-  CASE WHEN a.agent_no IS NULL THEN 'AGENT_NOT_FOUND' WHEN a.status = 'deregistered' THEN 'AGENT_DEREGISTERED'
-    WHEN b.mailbox_no IS NULL THEN 'CHANNEL_NOT_FOUND' END,
-  CASE WHEN a.status <> 'deregistered' AND r.arrival IS NULL AND b.mailbox_no IS NOT NULL THEN 1 ELSE 0 END,
-  CASE WHEN a.status <> 'deregistered' AND r.arrival IS NULL AND (EXISTS (SELECT 1 FROM dbo.messages AS m
-      WHERE m.receiver_no = b.mailbox_no AND m.status = 'leased' AND m.lease_expires_at <= @now)
-    OR EXISTS (SELECT 1 FROM dbo.messages AS m WHERE m.receiver_no = b.mailbox_no AND m.joined = 0 AND m.status = 'queued'
-      AND m.available_at <= @now)) THEN 1 ELSE 0 END,
-  CASE WHEN a.status <> 'deregistered' AND h.last_heartbeat_at < @now - COALESCE(h.renewal_milliseconds, @renewalMilliseconds) AND b.mailbox_no IS NOT NULL
-    THEN 1 ELSE 0 END,
-  CASE WHEN a.status = 'inactive' THEN 1 ELSE 0 END
-FROM OPENJSON(@items) WITH (item int, agent_id varchar(128), channel varchar(100), max_messages int, max_bytes bigint,
-  lease bigint, types nvarchar(max) AS JSON, claim_id varchar(128)) AS x
-LEFT JOIN dbo.agents AS a ON a.agent_id = x.agent_id COLLATE Latin1_General_100_BIN2
-LEFT JOIN dbo.agent_heartbeats AS h ON h.agent_no = a.agent_no
-LEFT JOIN dbo.channels AS q ON q.name = x.channel COLLATE Latin1_General_100_BIN2 AND q.kind = 'work_queue'
-CROSS APPLY (SELECT CASE WHEN x.channel IS NULL THEN a.agent_no ELSE q.channel_no END AS mailbox_no) AS b
-OUTER APPLY (SELECT TOP (1) m.arrival FROM dbo.messages AS m WHERE m.receiver_no = b.mailbox_no
-  AND m.claim_id = x.claim_id COLLATE Latin1_General_100_BIN2 AND m.status = 'leased' AND m.claim_id IS NOT NULL
-  AND m.lease_expires_at > @now
-  AND (x.channel IS NULL OR m.holder = x.agent_id COLLATE Latin1_General_100_BIN2)) AS r
+-- include: parts/find-claims.sql
 OPTION (LOOP JOIN, FORCE ORDER);
 
 -- The due heads of each mailbox's streams, one per priority, merged by rank; read from the index alone, so the cost does
@@ -54,20 +33,9 @@ DECLARE @picked int;
 BEGIN TRANSACTION;
 IF EXISTS (SELECT 1 FROM @claims AS c WHERE c.types IS NULL)
   INSERT INTO @heads (arrival, item, expired)
-  SELECT r.arrival, r.item, r.expired
-  FROM (SELECT h.arrival, c.item, c.max_messages, c.max_bytes,
-      ROW_NUMBER() OVER (PARTITION BY c.item ORDER BY h.rank, h.arrival) AS nth,
-      SUM(CAST(h.payload_bytes AS bigint)) OVER (PARTITION BY c.item ORDER BY h.rank, h.arrival ROWS UNBOUNDED PRECEDING) AS bytes,
-      MAX(CASE WHEN h.expires_at <= @now THEN 1 ELSE 0 END) OVER (PARTITION BY c.item) AS expired
-    FROM @claims AS c CROSS JOIN (VALUES (0, 0), (1, 60000), (2, 600000), (3, 3600000)) AS p (priority, head_start)
-    CROSS APPLY (SELECT TOP (c.max_messages) m.arrival, m.available_at - p.head_start AS rank, m.expires_at, m.payload_bytes
-      FROM dbo.messages AS m WITH (UPDLOCK, READPAST, ROWLOCK, READCOMMITTEDLOCK)
-      WHERE m.receiver_no = c.mailbox_no AND m.held = 0 AND m.status = 'queued' AND m.priority = p.priority
-        AND m.available_at <= @now
-      ORDER BY m.available_at, m.arrival) AS h
-    WHERE c.types IS NULL AND c.ready = 1 AND (c.overdue = 0 OR @tended = 1)) AS r
-  WHERE r.nth <= r.max_messages AND (r.nth = 1 OR (r.bytes <= r.max_bytes
-    AND r.bytes + r.nth * 5120 /* MESSAGE_FIELDS_BYTES */ <= 4194304 /* REPLY_MAX_BYTES */))
+  -- include: parts/heads-of-streams.sql
+  --   claims = (SELECT y.item, y.mailbox_no, y.max_messages, y.max_bytes FROM @claims AS y
+  --     WHERE y.types IS NULL AND y.ready = 1 AND (y.overdue = 0 OR @tended = 1))
   OPTION (LOOP JOIN, FORCE ORDER);
 -- By type there is a stream for each type and priority.
 IF EXISTS (SELECT 1 FROM @claims AS c WHERE c.types IS NOT NULL)
@@ -121,19 +89,5 @@ IF EXISTS (SELECT 1 FROM @claims WHERE due_beat = 1)
 
 SELECT c.item, c.code, c.inactive, CASE WHEN (c.overdue = 1 AND @tended = 0) OR EXISTS (SELECT 1 FROM @heads AS h
   WHERE h.item = c.item AND h.expired = 1) THEN 1 ELSE 0 END AS upkeep FROM @claims AS c;
--- What the claim ids hold now: also what an earlier try of the same claim leased whose answer was lost.
-SELECT c.item, m.arrival, m.message_id, s.agent_id AS sender, r.agent_id AS receiver, m.type, m.priority, m.status,
-  m.attempt, m.attempt_limit, m.accepted_at, m.available_at, m.expires_at, m.lease_expires_at, m.ended_at, m.reason,
-  m.correlation_id, m.reply_to, m.ordering_key, m.sender_role, m.sender_credential, m.channel, m.post_id, m.holder,
-  p.payload, b.description, b.parameters, COALESCE(m.key_version, b.key_version) AS key_version,
-  COALESCE(m.traceparent, b.traceparent) AS traceparent,
-  -- include: parts/resume-columns.sql
-FROM @claims AS c
-JOIN dbo.messages AS m ON m.receiver_no = c.mailbox_no AND m.claim_id = c.claim_id AND m.claim_id IS NOT NULL
-  AND m.status = 'leased' AND m.lease_expires_at > @now AND (c.holder IS NULL OR m.holder = c.holder)
-LEFT JOIN dbo.agents AS s ON s.agent_no = m.sender_no
-JOIN dbo.agents AS r ON r.agent_no = m.receiver_no
-JOIN dbo.message_payloads AS p ON p.arrival = m.arrival
-LEFT JOIN dbo.task_bodies AS b ON b.task_no = m.task_no AND m.type = 'task_assignment'
--- include: parts/resume-tables.sql
-OPTION (LOOP JOIN, FORCE ORDER);
+-- include: parts/claimed-messages.sql
+--   claims = @claims
