@@ -42,6 +42,7 @@ const ALONE: Readonly<Record<string, string>> = {
   [`${MSSQL}/copy-target.ts`]: "a copy is written here",
   [`${MSSQL}/copy-task-history.ts`]: "a copy is written here",
   [`${MSSQL}/copy-tasks.ts`]: "a copy is written here",
+  [`${MSSQL}/copy-waiting.ts`]: "a copy is written here",
   [`${SQLITE}/questions.ts`]: "procedures/parts/open-questions.sql and close-questions.sql there",
   [`${SQLITE}/resumption.ts`]: "answer-questions.sql and time-out-questions.sql there",
   [`${SQLITE}/task-holders.ts`]: "the first CASE of each procedure there",
@@ -53,6 +54,7 @@ const ALONE: Readonly<Record<string, string>> = {
   [`${SQLITE}/workflow-rows.ts`]: "parts/count-in-workflows.sql and tell-of-workflows.sql there",
   [`${SQLITE}/file-watch.ts`]: "a server looks after its own files",
   [`${SQLITE}/copied-rows.ts`]: "a copy is read there",
+  [`${SQLITE}/copied-waiting.ts`]: "a copy is read there",
   [`${SQLITE}/copy-source.ts`]: "a copy is read there",
 };
 

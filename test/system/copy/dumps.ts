@@ -20,20 +20,40 @@ const SHARED = {
   tasks: `SELECT t.task_id, s.agent_id AS supervisor, t.task_type, t.priority, t.status, t.version, t.last_outcome, t.silent_at, d.capabilities, n.agent_id AS assign_to,
       a.agent_id, t.attempt, t.retries_used, t.max_retries, t.timeout_milliseconds, t.start_timeout_milliseconds, t.unmet_dependencies, t.cancel_requested,
       t.[percent], t.created_at, t.available_at, t.assigned_at, t.started_at, t.deadline_at, t.ended_at, t.parent_task_id,
-      t.idempotency_key, t.request_hash, b.description, b.parameters, b.key_version, b.preferred_capabilities
+      t.idempotency_key, t.request_hash, b.description, b.parameters, b.key_version, b.preferred_capabilities, t.expires_at, t.gate, t.suspensions,
+      f.workflow_id, t.stops, q.task_id AS parent, b.child_types, b.descendants
     FROM @tasks AS t JOIN @task_bodies AS b ON b.task_no = t.task_no JOIN @demands AS d ON d.demand_no = t.demand_no
     JOIN @agents AS s ON s.agent_no = t.supervisor_no LEFT JOIN @agents AS n ON n.agent_no = t.assign_to_no
-    LEFT JOIN @agents AS a ON a.agent_no = t.agent_no ORDER BY t.task_no`,
+    LEFT JOIN @agents AS a ON a.agent_no = t.agent_no LEFT JOIN @workflows AS f ON f.workflow_no = t.workflow_no
+    LEFT JOIN @tasks AS q ON q.task_no = t.parent_no ORDER BY t.task_no`,
   outcomes: `SELECT t.task_id, o.note, o.result, o.key_version, o.error FROM @task_outcomes AS o JOIN @tasks AS t ON t.task_no = o.task_no
     ORDER BY t.task_no`,
   attempts: `SELECT t.task_id, x.attempt, a.agent_id, x.assigned_at, x.ended_at, x.outcome, x.answer, x.explanation
     FROM @task_attempts AS x JOIN @tasks AS t ON t.task_no = x.task_no JOIN @agents AS a ON a.agent_no = x.agent_no
     ORDER BY t.task_no, x.attempt`,
-  dependencies: `SELECT t.task_id, d.position, d.depends_on, d.settled FROM @task_dependencies AS d
+  dependencies: `SELECT t.task_id, d.position, d.depends_on, d.condition, d.settled, d.ref FROM @task_dependencies AS d
     JOIN @tasks AS t ON t.task_no = d.task_no ORDER BY t.task_no, d.position`,
   events: `SELECT t.task_id, e.event, e.at, e.attempt, a.agent_id, e.detail FROM @task_events AS e
     JOIN @tasks AS t ON t.task_no = e.task_no LEFT JOIN @agents AS a ON a.agent_no = e.agent_no ORDER BY t.task_no, e.event_no`,
   endedDependencies: "SELECT e.task_id, e.completed FROM @ended_dependencies AS e ORDER BY e.task_id",
+  workflows: `SELECT w.workflow_id, a.agent_id, w.stop_on_failure, w.notify, w.status, w.version, w.open_tasks, w.completed, w.failed,
+      w.cancelled, w.not_needed, w.stopped, w.created_at, w.ended_at, w.idempotency_key, w.request_hash
+    FROM @workflows AS w JOIN @agents AS a ON a.agent_no = w.supervisor_no ORDER BY w.workflow_no`,
+  workflowTasks: `SELECT w.workflow_id, k.position, t.task_id, k.ref FROM @workflow_tasks AS k JOIN @workflows AS w ON w.workflow_no = k.workflow_no
+    JOIN @tasks AS t ON t.task_no = k.task_no ORDER BY k.workflow_no, k.position`,
+  suspensions: `SELECT t.task_id, u.unanswered, u.resumed_by FROM @task_suspensions AS u JOIN @tasks AS t ON t.task_no = u.task_no
+    ORDER BY t.task_no`,
+  questions: `SELECT t.task_id, q.attempt, q.asked_version, q.state, q.asked_at, q.timeout_milliseconds, q.expires_at, q.has_default,
+      q.default_rejects, q.answer_hash, q.answered_by, q.answered_at
+    FROM @task_questions AS q JOIN @tasks AS t ON t.task_no = q.task_no ORDER BY t.task_no, q.attempt`,
+  answerers: `SELECT t.task_id, q.attempt, a.agent_id, r.asked, r.[open] FROM @question_answerers AS r
+    JOIN @task_questions AS q ON q.question_no = r.question_no JOIN @tasks AS t ON t.task_no = q.task_no
+    JOIN @agents AS a ON a.agent_no = r.agent_no ORDER BY t.task_no, q.attempt, a.agent_id`,
+  values: `SELECT t.task_id, v.name, v.value, v.key_version FROM @task_values AS v JOIN @tasks AS t ON t.task_no = v.task_no
+    ORDER BY t.task_no, v.name`,
+  schedules: `SELECT s.schedule_id, a.agent_id, s.cron, s.timezone, s.overlap, s.enabled, s.creates, s.contents, s.key_version, s.due_at,
+      s.planned_at, s.refusals, s.firings, s.version, s.created_at, s.updated_at
+    FROM @schedules AS s JOIN @agents AS a ON a.agent_no = s.supervisor_no ORDER BY s.schedule_no`,
   archive: `SELECT x.task_id, x.status, x.supervisor_id, x.ended_at, x.attempt, x.idempotency_key, x.request_hash, x.task,
       x.key_version, x.result_key_version, x.assignments, x.events FROM @task_archive AS x ORDER BY x.task_id`,
   usage: `SELECT t.task_id, u.attempt, u.provider, u.model, u.input_tokens, u.output_tokens, u.cache_read_tokens, u.cache_write_tokens, u.reasoning_tokens, u.cost_micros FROM @task_usage AS u

@@ -5,6 +5,7 @@ import { openSqliteStore } from "../../../src/lib/store/sqlite/open.ts";
 import type { Store, StoreSettings } from "../../../src/lib/store/store.ts";
 import { enrolling, issueKey, issueToken } from "../../contract/security/issued.ts";
 import { DAY, HOUR, Scene } from "../../contract/support.ts";
+import { leaveWaiting } from "./waiting-source.ts";
 
 /** An embedded database as a team leaves it behind: everything in every state, made by the store's own verbs. */
 
@@ -61,6 +62,7 @@ export async function fillSource(
   // Heartbeats are as old as the newest rows.
   for (const agentId of ["lead", "digger", "second", "resting", "post", "chief"]) await store.heartbeat({ agentId });
   await endMore(store, clock);
+  await leaveWaiting(scene);
   if (leased) await leaveLeased(scene);
   await store.close();
 }

@@ -83,6 +83,25 @@ describe("the store on a copy", () => {
     await bothSay((store) => store.coordinationStatistics());
   }, 240_000);
 
+  it("says the same of questions, workflows and schedules", async () => {
+    await bothSay((store) => everyPage((page) => store.listQuestions(page)));
+    for (const workflowId of ["flow", "called-off-flow"]) await bothSay((store) => store.getWorkflow(workflowId));
+    await bothSay((store) => everyPage((page) => store.listWorkflows(page)));
+    await bothSay((store) => store.getSchedule("nightly"));
+  }, 120_000);
+
+  it("lets what waits go on: by answers, and by the ends of children", async () => {
+    await scene.answer("asks", await scene.openQuestion("asks"), "second", "this");
+    expect(await scene.look("asks")).toMatchObject({ status: "pending", resumedBy: "answered" });
+    await scene.answer("open-gate", await scene.openQuestion("open-gate"), "lead", "yes");
+    expect((await scene.look("open-gate")).status).toBe("completed");
+    for (const taskId of ["part-b", "part-a"]) await copied.cancelTask(taskId, "no need");
+    expect(await scene.look("parent")).toMatchObject({ status: "pending", resumedBy: "children_ended" });
+    expect((await copied.cancelWorkflow("flow", "no more")).status).toBe("cancelled");
+    expect((await copied.retryWorkflow("flow", "after all")).status).toBe("running");
+    expect(await copied.deleteSchedule("nightly")).toBe(true);
+  }, 240_000);
+
   it("lets leases be used: who held a message settles it, and the next of its key comes", async () => {
     expect(await scene.settle("post", { messageId: "key-1", attempt: 2 }, "complete")).toBe("lease_lost");
     expect(await scene.settle("post", { messageId: "key-1", attempt: 1 }, "complete")).toBe("completed");

@@ -1,4 +1,5 @@
 import type { StoredCredential } from "../credential-reading.ts";
+import type { CopiedWaitingColumns, CopiedWaitingRows } from "./copied-waiting.ts";
 
 /**
  * What is copied from one database to another: rows as they are stored, except that they name agents, tasks, capability
@@ -100,9 +101,11 @@ export type CopiedDependency = {
   depends_on: string;
   condition: string;
   settled: number;
+  /** Of a child: the name that its parent gave it. */
+  ref: string | null;
 };
 
-export type CopiedTask = {
+export type CopiedTask = CopiedWaitingColumns & {
   task_id: string;
   /** 0: among the tasks, not in the archive. */
   archived: number;
@@ -228,7 +231,7 @@ export type CopiedMessage = {
 };
 
 /** Every kind of row. */
-export interface CopiedRows {
+export interface CopiedRows extends CopiedWaitingRows {
   messageTypes: CopiedMessageType;
   agents: CopiedAgent;
   credentials: CopiedCredential;
@@ -258,8 +261,6 @@ export interface CopySource {
   readonly name: string;
   /** What somebody works on at this moment. */
   liveLeases(): { messages: number; tasks: number };
-  /** Open tasks with what a copy does not carry: gates, tasks of workflows, tasks that have suspended themselves, and those that expire. */
-  waitingTasks(): number;
   /** Versions of the keys that something to be copied is encrypted under. */
   keyVersions(): string[];
   /** The rows of each kind, in the order in which they were made. */

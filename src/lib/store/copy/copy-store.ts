@@ -53,6 +53,12 @@ const KINDS: Kinds = {
     idOf: (row) => row.name,
     compared: ["kind", "created_by", "created_at", "request_hash", "members", "grants"],
   },
+  workflows: {
+    title: "workflows",
+    noun: "the workflow",
+    idOf: (row) => row.workflow_id,
+    compared: ["workflow_id", "request_hash", "status", "version", "open_tasks"],
+  },
   tasks: {
     title: "tasks",
     noun: "the task",
@@ -72,6 +78,12 @@ const KINDS: Kinds = {
       ...(["cancel_requested", "created_at", "available_at", "assigned_at", "deadline_at", "ended_at"] as const),
       ...(["unmet_dependencies", "percent"] as const),
     ],
+  },
+  waits: {
+    title: "waits of tasks",
+    noun: "the wait of the task",
+    idOf: (row) => row.task_id,
+    compared: [],
   },
   taskEvents: {
     title: "events of tasks",
@@ -96,6 +108,18 @@ const KINDS: Kinds = {
     noun: "the hour of usage",
     idOf: (row) => [row.hour, row.agent_id, row.task_type, row.supervisor_id, row.provider, row.model].join(" "),
     compared: [],
+  },
+  archivedValues: {
+    title: "values of archived tasks",
+    noun: "the archived value",
+    idOf: (row) => `${row.task_id} ${row.name}`,
+    compared: [],
+  },
+  schedules: {
+    title: "schedules",
+    noun: "the schedule",
+    idOf: (row) => row.schedule_id,
+    compared: ["version", "due_at", "updated_at"],
   },
   messages: {
     title: "open messages",
@@ -133,7 +157,6 @@ export interface CopyOptions {
  * const counts = await copyStore(source, target, { includeLeased: false, includeEncrypted: false });
  */
 export async function copyStore(source: CopySource, target: CopyTarget, options: CopyOptions): Promise<CopiedCount[]> {
-  refuseWaiting(source);
   if (!options.includeLeased) refuseLiveLeases(source);
   if (!options.includeEncrypted) refuseEncrypted(source);
   const counts: CopiedCount[] = [];
@@ -151,14 +174,6 @@ function refuseLiveLeases(source: CopySource): void {
   if (messages === 0 && tasks === 0) return;
   throw new CopyError(
     `${source.name} has ${messages} leased messages and ${tasks} assigned or running tasks: let them end first, or carry them over with --include-leased`,
-  );
-}
-
-function refuseWaiting(source: CopySource): void {
-  const waiting = source.waitingTasks();
-  if (waiting === 0) return;
-  throw new CopyError(
-    `${source.name} has ${waiting} open tasks that are gates, belong to workflows, have suspended themselves, expire at a time or were retried a moment ago, which a copy does not carry yet: let them end, or cancel them first`,
   );
 }
 

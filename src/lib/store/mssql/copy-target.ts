@@ -11,6 +11,7 @@ import { copyMessages } from "./copy-messages.ts";
 import { copyAgents, copyMessageTypes } from "./copy-registry.ts";
 import { copyArchivedTasks, copyEndedDependencies, copyTaskEvents, copyUsageHours } from "./copy-task-history.ts";
 import { copyTasks } from "./copy-tasks.ts";
+import { copyArchivedValues, copySchedules, copyWaits, copyWorkflows } from "./copy-waiting.ts";
 import { poolOf } from "./pool-config.ts";
 import { sqlText } from "./texts.ts";
 
@@ -41,11 +42,15 @@ export function openCopyTarget({ sql, settings, clock }: CopyTargetOptions): Cop
       credentials: copyCredentials(connection),
       channelMailboxes: copyAgents(connection),
       channels: copyChannels(connection),
+      workflows: copyWorkflows(connection),
       tasks: copyTasks(connection),
+      waits: copyWaits(connection),
       taskEvents: copyTaskEvents(connection),
       endedDependencies: copyEndedDependencies(connection),
       archivedTasks: copyArchivedTasks(connection),
       usageHours: copyUsageHours(connection),
+      archivedValues: copyArchivedValues(connection),
+      schedules: copySchedules(connection),
       messages: copyMessages(connection),
     },
     holdings: async (agentIds) => {

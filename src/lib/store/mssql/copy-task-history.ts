@@ -1,4 +1,6 @@
+import { parseAttempts } from "../archived-attempts.ts";
 import type { CopiedArchivedTask, CopiedEndedDependency, CopiedEvent, CopiedUsageHour } from "../copy/copied-rows.ts";
+import { FAILED_OUTCOMES, LOST_OUTCOMES, RELEASED_OUTCOMES } from "../rules/task-outcomes.ts";
 import { USAGE_COLUMNS } from "../rules/usage.ts";
 import { copiedTable, JSON_TEXT, readPage, TEXT, writePage } from "./copied-table.ts";
 import { APPLY_COUNTS, DECLARE_COUNTS } from "./copy-parts.ts";
@@ -65,14 +67,27 @@ const ARCHIVED = {
   result_key_version: KEY_VERSION,
   assignments: JSON_TEXT,
   events: JSON_TEXT,
+  attempts_failed: "int",
+  attempts_lost: "int",
 };
+
+/** The row with what its attempts count for good. */
+function counted(row: CopiedArchivedTask) {
+  const outcomes = parseAttempts(row.assignments).map(({ outcome }) => outcome ?? "");
+  const count = (names: readonly string[]) => outcomes.filter((outcome) => names.includes(outcome)).length;
+  return {
+    ...row,
+    attempts_failed: count(FAILED_OUTCOMES),
+    attempts_lost: count([...LOST_OUTCOMES, ...RELEASED_OUTCOMES]),
+  };
+}
 
 export const copyArchivedTasks = copiedTable<CopiedArchivedTask>({
   name: "copy-archived-tasks",
   idOf: (row) => row.task_id,
   idempotencyKeyOf: (row) => row.idempotency_key,
   find: FIND_TASKS,
-  encode: (rows) => writePage("rows", rows, ARCHIVED),
+  encode: (rows) => writePage("rows", rows.map(counted), ARCHIVED),
   add: `${DECLARE_COUNTS}${readPage("@rows", "rows", ARCHIVED)}DELETE r FROM @rows AS r JOIN dbo.task_archive AS t ON t.task_id = r.task_id;
 BEGIN TRANSACTION;
 INSERT INTO dbo.task_archive (task_id, status, supervisor_id, ended_at, attempt, idempotency_key, request_hash, task,
@@ -86,6 +101,10 @@ SELECT c.name, 1 FROM @rows AS r
 CROSS APPLY (VALUES ('tasks:assigned_once', CASE WHEN r.attempt > 0 THEN 1 ELSE 0 END),
   (CONCAT('tasks:', r.status, '_total'), CASE WHEN r.status IN ('completed', 'failed') THEN 1 ELSE 0 END)) AS c (name, counts)
 WHERE c.counts = 1;
+INSERT INTO @counts (name, delta)
+SELECT c.name, c.counts FROM @rows AS r
+CROSS APPLY (VALUES ('tasks:attempts_failed_total', r.attempts_failed), ('tasks:attempts_lost_total', r.attempts_lost)) AS c (name, counts)
+WHERE c.counts > 0;
 ${APPLY_COUNTS}COMMIT TRANSACTION;
 `,
 });

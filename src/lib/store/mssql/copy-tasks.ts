@@ -10,7 +10,7 @@ import {
   INTERN_DEMANDS,
 } from "./copy-parts.ts";
 import { distinctSets, hashed, SET } from "./copy-registry.ts";
-import { HASH, ID, KEY_VERSION, TRACEPARENT, WORD } from "./transaction.ts";
+import { BY_KEY, HASH, ID, KEY_VERSION, TRACEPARENT, WORD } from "./transaction.ts";
 
 /** Tasks as a copy brings them: each with its body, outcome, attempts and dependencies, in the order of their creation. */
 
@@ -55,6 +55,16 @@ const TASK = {
   result_key_version: KEY_VERSION,
   error: TEXT,
   because_of: ID,
+  expires_at: "bigint",
+  gate: "bit",
+  suspensions: "int",
+  workflow_id: ID,
+  workflow_place: "int",
+  ref: ID,
+  stops: "bit",
+  parent_id: ID,
+  child_types: JSON_TEXT,
+  descendants: "int",
 };
 
 const ATTEMPT = {
@@ -68,7 +78,14 @@ const ATTEMPT = {
   explanation: JSON_TEXT,
 };
 
-const DEPENDENCY = { task_id: `${ID} NOT NULL`, place: "int", depends_on: ID, condition: WORD, settled: "bit" };
+const DEPENDENCY = {
+  task_id: `${ID} NOT NULL`,
+  place: "int",
+  depends_on: ID,
+  condition: WORD,
+  settled: "bit",
+  ref: ID,
+};
 
 const USAGE = {
   task_id: `${ID} NOT NULL`,
@@ -109,33 +126,41 @@ JOIN (SELECT x.task_no, ROW_NUMBER() OVER (ORDER BY x.task_no) AS place FROM @nu
 
 const INSERT_TASKS = `INSERT INTO dbo.tasks (task_no, task_id, supervisor_no, task_type, priority, status, version, demand_no, assign_to_no, agent_no,
   attempt, last_outcome, retries_used, max_retries, timeout_milliseconds, start_timeout_milliseconds, unmet_dependencies, dependents, cancel_requested, [percent],
-  created_at, available_at, assigned_at, started_at, deadline_at, silent_at, ended_at, parent_task_id, idempotency_key, request_hash)
+  created_at, available_at, assigned_at, started_at, deadline_at, silent_at, ended_at, parent_task_id, idempotency_key, request_hash,
+  expires_at, gate, suspensions, workflow_no, stops)
 SELECT n.task_no, r.task_id, s.agent_no, r.task_type, r.priority, r.status, r.version, d.demand_no, w.agent_no, a.agent_no,
   r.attempt, r.last_outcome, r.retries_used, r.max_retries, r.timeout_milliseconds, r.start_timeout_milliseconds, r.unmet_dependencies, r.dependents, r.cancel_requested,
   r.[percent], r.created_at, r.available_at, r.assigned_at, r.started_at, r.deadline_at, r.silent_at, r.ended_at, r.parent_task_id,
-  r.idempotency_key, r.request_hash
+  r.idempotency_key, r.request_hash, r.expires_at, r.gate, r.suspensions, f.workflow_no, r.stops
 FROM @rows AS r JOIN @numbered AS n ON n.position = r.position
 LEFT JOIN dbo.agents AS s ON s.agent_id = r.supervisor_id
 LEFT JOIN dbo.demands AS d ON d.capabilities_hash = r.capabilities_hash
 LEFT JOIN dbo.agents AS w ON w.agent_id = r.assign_to_id
-LEFT JOIN dbo.agents AS a ON a.agent_id = r.agent_id;
+LEFT JOIN dbo.agents AS a ON a.agent_id = r.agent_id
+LEFT JOIN dbo.workflows AS f ON f.workflow_id = r.workflow_id;
 SET @added = @@ROWCOUNT;
+UPDATE t SET parent_no = p.task_no
+FROM @rows AS r JOIN dbo.tasks AS t ON t.task_id = r.task_id JOIN dbo.tasks AS p ON p.task_id = r.parent_id
+${BY_KEY};
 `;
 
-const INSERT_PARTS = `INSERT INTO dbo.task_bodies (task_no, description, parameters, key_version, traceparent, preferred_capabilities)
-SELECT n.task_no, r.description, r.parameters, r.key_version, r.traceparent, r.preferred_capabilities
+const INSERT_PARTS = `INSERT INTO dbo.task_bodies (task_no, description, parameters, key_version, traceparent, preferred_capabilities, child_types, descendants)
+SELECT n.task_no, r.description, r.parameters, r.key_version, r.traceparent, r.preferred_capabilities, r.child_types, r.descendants
 FROM @rows AS r JOIN @numbered AS n ON n.position = r.position;
 INSERT INTO dbo.task_outcomes (task_no, note, result, key_version, error, because_of)
 SELECT n.task_no, r.note, r.result, r.result_key_version, r.error, r.because_of FROM @rows AS r JOIN @numbered AS n ON n.position = r.position WHERE r.has_outcome = 1;
 INSERT INTO dbo.task_attempts (task_no, attempt, agent_no, assigned_at, ended_at, outcome, answer, explanation)
 SELECT n.task_no, x.attempt, a.agent_no, x.assigned_at, x.ended_at, x.outcome, x.answer, x.explanation
 FROM @attempts AS x JOIN @numbered AS n ON n.task_id = x.task_id LEFT JOIN dbo.agents AS a ON a.agent_id = x.agent_id;
-INSERT INTO dbo.task_dependencies (task_no, position, depends_on, condition, settled)
-SELECT n.task_no, x.place, x.depends_on, x.condition, x.settled FROM @dependencies AS x JOIN @numbered AS n ON n.task_id = x.task_id;
+INSERT INTO dbo.task_dependencies (task_no, position, depends_on, condition, settled, ref)
+SELECT n.task_no, x.place, x.depends_on, x.condition, x.settled, x.ref FROM @dependencies AS x JOIN @numbered AS n ON n.task_id = x.task_id;
 INSERT INTO dbo.task_usage (task_no, attempt, provider, model, ${Object.values(USAGE_COLUMNS).join(", ")})
 SELECT n.task_no, x.attempt, x.provider, x.model, ${Object.values(USAGE_COLUMNS)
   .map((column) => `x.${column}`)
   .join(", ")} FROM @usage AS x JOIN @numbered AS n ON n.task_id = x.task_id;
+INSERT INTO dbo.workflow_tasks (workflow_no, position, task_no, ref)
+SELECT f.workflow_no, r.workflow_place, n.task_no, r.ref FROM @rows AS r JOIN @numbered AS n ON n.position = r.position
+JOIN dbo.workflows AS f ON f.workflow_id = r.workflow_id;
 `;
 
 /** A task that was ever assigned, completed or failed counts for good, as it did where it comes from. */

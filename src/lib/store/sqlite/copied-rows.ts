@@ -13,6 +13,7 @@ import type {
   Holdings,
 } from "../copy/copied-rows.ts";
 import { USAGE_COLUMNS } from "../rules/usage.ts";
+import { copiedWaitingRows, WAITING_COLUMNS, WAITING_JOINS } from "./copied-waiting.ts";
 
 /** How the rows of the embedded database read in a copy: by id, in the order in which they were made. */
 
@@ -47,15 +48,17 @@ const TASKS = `SELECT t.task_no, t.task_id, 0 AS archived, s.agent_id AS supervi
     t.unmet_dependencies, (SELECT count(*) FROM task_dependencies w WHERE w.depends_on = t.task_id AND w.settled = 0) AS dependents,
     t.cancel_requested, t.percent, t.created_at, t.available_at, t.assigned_at, t.started_at, t.deadline_at, t.silent_at, t.ended_at,
     t.parent_task_id, t.idempotency_key, t.request_hash, b.description, b.parameters, b.key_version, b.traceparent,
-    b.preferred_capabilities, o.task_no IS NOT NULL AS has_outcome, o.note, o.result, o.key_version AS result_key_version, o.error, o.because_of
+    b.preferred_capabilities, o.task_no IS NOT NULL AS has_outcome, o.note, o.result, o.key_version AS result_key_version, o.error, o.because_of,
+    ${WAITING_COLUMNS}
   FROM tasks t JOIN task_bodies b ON b.task_no = t.task_no JOIN demands d ON d.demand_no = t.demand_no
   JOIN agents s ON s.agent_no = t.supervisor_no LEFT JOIN agents n ON n.agent_no = t.assign_to_no
   LEFT JOIN agents a ON a.agent_no = t.agent_no LEFT JOIN task_outcomes o ON o.task_no = t.task_no
+  ${WAITING_JOINS}
   ORDER BY t.task_no`;
 const ATTEMPTS = `SELECT x.attempt, a.agent_id, x.assigned_at, x.ended_at, x.outcome, x.answer, e.explanation
   FROM task_attempts x JOIN agents a USING (agent_no) JOIN task_explanations e USING (task_no, attempt) WHERE x.task_no = ? ORDER BY x.attempt`;
 const DEPENDENCIES =
-  "SELECT position, depends_on, condition, settled FROM task_dependencies WHERE task_no = ? ORDER BY position";
+  "SELECT position, depends_on, condition, settled, ref FROM task_dependencies WHERE task_no = ? ORDER BY position";
 const USAGE = `SELECT attempt, provider, model, ${Object.values(USAGE_COLUMNS).join(", ")} FROM task_usage WHERE task_no = ?
   ORDER BY attempt, provider, model`;
 const USAGE_HOURS = `SELECT hour, agent_id, task_type, supervisor_id, provider, model, ${Object.values(USAGE_COLUMNS).join(", ")} FROM usage_hours
@@ -104,6 +107,7 @@ export function copiedRows(database: DatabaseSync): CopySource["rows"] {
     archivedTasks: () => rows<"archivedTasks">(ARCHIVED),
     usageHours: () => rows<"usageHours">(USAGE_HOURS),
     messages: () => rows<"messages">(MESSAGES),
+    ...copiedWaitingRows(database),
   };
 }
 

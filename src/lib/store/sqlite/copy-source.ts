@@ -5,6 +5,7 @@ import type { CopySource } from "../copy/copied-rows.ts";
 import { CopyError } from "../copy/copy-error.ts";
 import { LIVE_STATUSES, sqlWords } from "../rules/task-outcomes.ts";
 import { copiedRows, holdingsOfAgents } from "./copied-rows.ts";
+import { WAITING_KEY_VERSIONS } from "./copied-waiting.ts";
 import { BUSY, sqliteCode } from "./faults.ts";
 import { applyMigrations } from "./migrate.ts";
 
@@ -36,7 +37,6 @@ export function openCopySource(file: string, clock: Clock): CopySource {
   return {
     name: file,
     liveLeases: () => liveLeases(database, clock.now()),
-    waitingTasks: () => Number(database.prepare(WAITING).get()?.waiting),
     keyVersions: () => keyVersions(database),
     rows: copiedRows(database),
     holdings: () => holdingsOfAgents(database),
@@ -62,7 +62,8 @@ const KEY_VERSIONS = `SELECT key_version FROM messages JOIN message_bodies USING
   UNION SELECT key_version FROM task_bodies WHERE key_version IS NOT NULL
   UNION SELECT key_version FROM task_outcomes WHERE key_version IS NOT NULL
   UNION SELECT key_version FROM task_archive WHERE key_version IS NOT NULL
-  UNION SELECT result_key_version FROM task_archive WHERE result_key_version IS NOT NULL`;
+  UNION SELECT result_key_version FROM task_archive WHERE result_key_version IS NOT NULL
+  UNION ${WAITING_KEY_VERSIONS}`;
 
 function keyVersions(database: DatabaseSync): string[] {
   const rows = database.prepare(KEY_VERSIONS).all();
@@ -71,9 +72,6 @@ function keyVersions(database: DatabaseSync): string[] {
 
 const LEASED = "SELECT count(*) AS live FROM messages WHERE status = 'leased' AND lease_expires_at > ?";
 const HELD = `SELECT count(*) AS live FROM tasks WHERE status IN (${sqlWords(LIVE_STATUSES)}) AND deadline_at > ?`;
-
-const WAITING = `SELECT (SELECT count(*) FROM reopened_tasks) + (SELECT count(*) FROM tasks
-  WHERE ended_at IS NULL AND (gate = 1 OR suspensions > 0 OR expires_at IS NOT NULL OR workflow_no IS NOT NULL)) AS waiting`;
 
 /** A lease or deadline that has passed is nobody's: the sweep of the target takes it back as that of this one would have. */
 function liveLeases(database: DatabaseSync, now: number): { messages: number; tasks: number } {
