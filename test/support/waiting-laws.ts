@@ -42,4 +42,6 @@ export const STANDING_LAWS: readonly string[] = [
    WHERE (status = 'running') <> (open_tasks > 0)`,
   `SELECT t.task_id || ' waits for ' || d.depends_on || ', which was never made' AS problem FROM tasks t JOIN task_dependencies d USING (task_no)
    WHERE d.position >= 1000 AND NOT EXISTS (SELECT 1 FROM tasks b WHERE b.task_id = d.depends_on AND b.parent_no = t.task_no)`,
+  `SELECT w.workflow_id || ' is said to have ' || w.open_tasks || ' open tasks' AS problem FROM workflows w
+   WHERE w.open_tasks <> (SELECT count(*) FROM tasks t WHERE t.workflow_no = w.workflow_no AND t.ended_at IS NULL)`,
 ];

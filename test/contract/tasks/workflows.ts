@@ -163,6 +163,27 @@ export function workflowsContract(open: StoreFactory): void {
       expect(only(items)).toMatchObject({ event: "cancelled", detail: `STOPPED: ${await flow.idOf("a")} failed` });
     });
 
+    it("tasks whose time is over at once end once each, though the failure of one stops the others", async () => {
+      const { scene, create } = await begin();
+      const expiresAt = new Date(scene.store.now() + 60 * SECOND).toISOString();
+      const question = { text: "Go on?", timeoutSeconds: 60 };
+      const gates = await create([
+        { ref: "a", taskType: "gate", question },
+        { ref: "b", taskType: "gate", question },
+      ]);
+      const work = { taskType: "x", requiredCapabilities: [scene.id("nobody")], expiresAt };
+      const mortal = await create([
+        { ref: "a", ...work },
+        { ref: "b", ...work },
+      ]);
+      await scene.pass(61 * SECOND);
+      expect(await gates.states()).toEqual({ a: "QUESTION_TIMEOUT", b: "QUESTION_TIMEOUT" });
+      expect(await mortal.states()).toEqual({ a: "EXPIRED", b: "EXPIRED" });
+      for (const flow of [gates, mortal]) {
+        expect(await flow.look()).toMatchObject({ status: "failed", counts: { failed: 2, stopped: 0 } });
+      }
+    });
+
     it("continue: what does not wait for the failed task goes on", async () => {
       const { create } = await begin(1);
       const flow = await create(

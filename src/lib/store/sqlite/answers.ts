@@ -11,7 +11,7 @@ import { readSealed } from "../task-values.ts";
 import { countAsHeartbeat } from "./activity.ts";
 import { requireRegistered } from "./agent-rows.ts";
 import { statusOfArchived } from "./archived-tasks.ts";
-import { settleDependents } from "./dependencies.ts";
+import { type EndedDependency, settleDependents } from "./dependencies.ts";
 import { handOutAfter } from "./hand-out.ts";
 import { closeQuestion, keepAnswerer, putTaskValue } from "./questions.ts";
 import { wake } from "./resumption.ts";
@@ -45,7 +45,9 @@ export function answerQuestion(transaction: Transaction, taskId: string, answer:
   closeQuestion(transaction, task, { state: "answered", by: actor, hash: answer.answerHash });
   keepAnswerer(transaction, asked.question_no, agent.agent_no);
   addEvent(transaction, task, "answered", { actor, agentNo: agent.agent_no, detail: answer.questionId });
-  take(transaction, task, answer.answer, { rejects: answer.rejects, byDefault: false, actor });
+  const ended = take(transaction, task, answer.answer, { rejects: answer.rejects, byDefault: false, actor });
+  const { unblocked } = settleDependents(transaction, ended);
+  handOutAfter(transaction, undefined, ended.length > 0 ? unblocked : [task]);
   return replyOf(task, answer.questionId, actor, transaction.now);
 }
 
@@ -75,27 +77,23 @@ interface Taking {
   actor?: string;
 }
 
-/** What follows from an answer whose question is closed. `dependents`: how many of a gate's are told at once. */
+/** What an answer makes of the task whose question is closed. @returns the gate, if it is one: its dependents are to be told */
 function take(
   transaction: Transaction,
   task: TaskRow,
   { value, keyVersion }: Sealed,
   taking: Taking,
-  dependents?: number,
-) {
+): EndedDependency[] {
   const { rejects, byDefault, actor } = taking;
   if (task.gate === 1) {
     const status = rejects ? "failed" : "completed";
     const error = rejects ? REJECTED : undefined;
     endTask(transaction, task, status, { result: value, keyVersion, error, actor });
-    const ended = [{ taskId: task.task_id, end: rejects ? "failed" : "completed" } as const];
-    const { unblocked } = settleDependents(transaction, ended, dependents);
-    if (dependents !== 0) handOutAfter(transaction, undefined, unblocked);
-    return;
+    return [{ taskId: task.task_id, end: rejects ? "failed" : "completed" }];
   }
   if (!byDefault) putTaskValue(transaction, task.task_no, "answer", { value, keyVersion });
   wake(transaction, task, byDefault);
-  if (dependents !== 0) handOutAfter(transaction, undefined, [task]);
+  return [];
 }
 
 const TIMED_OUT_PER_TRANSACTION = MAINTENANCE_BATCH_ROWS / 10;
@@ -112,6 +110,7 @@ const DEFAULT = `SELECT value, key_version FROM task_values WHERE task_no = ? AN
 /** Ends the time of questions that nobody has answered: with their default, or the task fails. Handing out is the sweep's next step. */
 export function timeOutQuestions(transaction: Transaction): { done: number; more: boolean } {
   const due = transaction.all<Due>(DUE, transaction.now);
+  const ended: EndedDependency[] = [];
   for (const { has_default, default_rejects: rejects, asked_version, ...task } of due) {
     const byDefault = has_default === 1;
     closeQuestion(transaction, task, byDefault ? { state: "timed_out", by: SYSTEM_SENDER } : { state: "timed_out" });
@@ -119,11 +118,13 @@ export function timeOutQuestions(transaction: Transaction): { done: number; more
     if (byDefault) {
       const row = transaction.get<{ value: string; key_version: string | null }>(DEFAULT, task.task_no);
       if (row === undefined) throw new Error(`task number ${task.task_no} has lost its default answer`);
-      take(transaction, task, readSealed(row), { rejects: rejects === 1, byDefault: true }, 0);
+      ended.push(...take(transaction, task, readSealed(row), { rejects: rejects === 1, byDefault: true }));
       continue;
     }
     endTask(transaction, task, "failed", { error: QUESTION_TIMEOUT });
-    settleDependents(transaction, [{ taskId: task.task_id, end: "failed" }], 0);
+    ended.push({ taskId: task.task_id, end: "failed" });
   }
+  // Together, behind all ends: what the failure of one stops may be another of them.
+  settleDependents(transaction, ended, 0);
   return { done: due.length, more: due.length === TIMED_OUT_PER_TRANSACTION };
 }

@@ -141,8 +141,10 @@ function expire(transaction: Transaction): TaskSweep {
       leaveChildren(transaction, task);
       endTask(transaction, task, "failed", { error: EXPIRED });
     }
-    settleDependents(transaction, [{ taskId: task.task_id, end: "failed" }], 0);
   }
+  // Together, behind all ends: what the failure of one stops may be another of them.
+  const ended = tasks.map((task) => ({ taskId: task.task_id, end: "failed" as const }));
+  settleDependents(transaction, ended, 0);
   const more = tasks.length === TIMEOUTS_PER_TRANSACTION;
   return swept({ tasksExpired: tasks.length }, { step: more ? "expiries" : "questions" });
 }
