@@ -98,8 +98,8 @@ describe("others are served between the steps", () => {
     expect(await rounds(short)).toBe(0);
     // The first of several goes at once: one after its shape, and one after its JSON.
     expect(await rounds(batch(changed))).toBe(2);
-    // The next one waits its turn before that.
-    expect(await rounds("[".repeat(100_000))).toBeGreaterThan(4);
+    // The next one waits for its turn: seven rounds after the first went.
+    expect(await rounds("[".repeat(100_000))).toBeGreaterThanOrEqual(4);
     for (let round = 0; round < 10; round += 1) await new Promise((resolve) => setImmediate(resolve));
     expect(await rounds("[".repeat(100_000))).toBe(0);
   });
