@@ -93,7 +93,7 @@ async function writeDraft(task: AssignedTask): Promise<unknown> {
   return { path, text };
 }
 
-/** Writes what was approved, whatever has become of the draft since. */
+/** Writes the text that was approved, even if the draft has changed since. */
 async function publish(task: AssignedTask): Promise<unknown> {
   const { name } = read(named, task.parameters);
   const { path, text } = read(draft, resultOf(task, "draft"));

@@ -1,5 +1,6 @@
 import { USAGE_ENTRIES_MAX, USAGE_MAX, USAGE_PAIRS_MAX } from "../lib/model/limits.ts";
 import type { ModelUsage } from "../lib/model/usage.ts";
+import { USAGE_COUNTS } from "../lib/model/usage-counts.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { isLost, isRefused } from "./attempt-errors.ts";
 import { errorText } from "./handler-errors.ts";
@@ -9,15 +10,6 @@ import { countTokens } from "./usage-metrics.ts";
 
 /** A report that comes late is worth little while another follows. */
 const BUDGET_MILLISECONDS = 6_000;
-
-const COUNTS = [
-  "inputTokens",
-  "outputTokens",
-  "cacheReadInputTokens",
-  "cacheWriteInputTokens",
-  "reasoningOutputTokens",
-  "costMicros",
-] as const satisfies readonly (keyof ModelUsage)[];
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._:+#/@-]{0,127}$/;
 
@@ -40,7 +32,7 @@ const larger: Join = Math.max;
 export class AttemptUsage {
   readonly #options: AttemptUsageOptions;
   readonly #totals = new Map<string, ModelUsage>();
-  /** Models of which the service has not confirmed the totals. */
+  /** The models whose totals the service has not confirmed. */
   readonly #untold = new Set<string>();
   #telling: Promise<void> | undefined;
   #isRefused = false;
@@ -105,7 +97,7 @@ export class AttemptUsage {
     const total: ModelUsage = { inputTokens: 0, outputTokens: 0, ...before };
     if (provider !== undefined) total.provider = provider;
     if (model !== undefined) total.model = model;
-    for (const count of COUNTS) {
+    for (const count of USAGE_COUNTS) {
       const number = usage[count];
       if (number !== undefined) total[count] = join(before?.[count] ?? 0, number);
     }
@@ -121,7 +113,7 @@ export class AttemptUsage {
       const usage: ModelUsage = { inputTokens: 0, outputTokens: 0 };
       if (provider !== undefined) usage.provider = checkedName(provider, "provider");
       if (model !== undefined) usage.model = checkedName(model, "model");
-      for (const count of COUNTS) {
+      for (const count of USAGE_COUNTS) {
         const number: unknown = Reflect.get(given, count);
         if (number !== undefined) usage[count] = checkedCount(number, count);
       }

@@ -149,7 +149,7 @@ export class TaskClient extends UsageClient {
   }
 
   /**
-   * Waits until nothing of the workflow is open any more, in whatever way: see `status`. A Supervisor's `waitForWorkflow` is told by the message
+   * Waits until no task of the workflow is open; `status` says how it ended. A Supervisor's `waitForWorkflow` is told by the message
    * and asks less.
    *
    * @throws AgentCommunicationError NOT_FOUND

@@ -19,7 +19,7 @@ function counterOf(name: string): Counter {
   return metrics.getMeter(METER).createCounter(name, { unit: "{token}" });
 }
 
-/** Counts tokens of one provider and model. Never throws, whatever an SDK does. */
+/** Counts tokens of one provider and model. Never throws, even if an SDK does. */
 export function countTokens(
   { provider, model }: Pick<ModelUsage, "provider" | "model">,
   added: Readonly<Record<keyof typeof NAMES, number>>,

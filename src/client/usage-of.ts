@@ -43,27 +43,15 @@ function counted(counts: Required<Omit<ModelUsage, "provider" | "model" | "costM
   return { inputTokens, outputTokens, ...Object.fromEntries(named) };
 }
 
-/** Chat Completions: the tokens of the prompt have the cached ones in them, those of the completion the reasoning. */
-function ofChatCompletion(usage: Fields): ModelUsage {
-  return counted({
-    inputTokens: count(usage, "prompt_tokens"),
-    outputTokens: count(usage, "completion_tokens"),
-    cacheReadInputTokens: count(fieldsOf(usage.prompt_tokens_details), "cached_tokens"),
+/** OpenAI: the input has the cached tokens in it, the output the reasoning. The two APIs differ in the names alone. */
+const ofOpenAi = (input: string, output: string) => (usage: Fields) =>
+  counted({
+    inputTokens: count(usage, input),
+    outputTokens: count(usage, output),
+    cacheReadInputTokens: count(fieldsOf(usage[`${input}_details`]), "cached_tokens"),
     cacheWriteInputTokens: 0,
-    reasoningOutputTokens: count(fieldsOf(usage.completion_tokens_details), "reasoning_tokens"),
+    reasoningOutputTokens: count(fieldsOf(usage[`${output}_details`]), "reasoning_tokens"),
   });
-}
-
-/** Responses: likewise, under other names. */
-function ofResponse(usage: Fields): ModelUsage {
-  return counted({
-    inputTokens: count(usage, "input_tokens"),
-    outputTokens: count(usage, "output_tokens"),
-    cacheReadInputTokens: count(fieldsOf(usage.input_tokens_details), "cached_tokens"),
-    cacheWriteInputTokens: 0,
-    reasoningOutputTokens: count(fieldsOf(usage.output_tokens_details), "reasoning_tokens"),
-  });
-}
 
 /** Messages of Anthropic: the input tokens are those alone that no cache had or got, so that the other two are added. */
 function ofAnthropic(usage: Fields): ModelUsage {
@@ -112,7 +100,11 @@ function findIn(events: readonly unknown[]): Found | undefined {
   return found;
 }
 
-const READERS = { chat: ofChatCompletion, response: ofResponse, anthropic: ofAnthropic } as const;
+const READERS = {
+  chat: ofOpenAi("prompt_tokens", "completion_tokens"),
+  response: ofOpenAi("input_tokens", "output_tokens"),
+  anthropic: ofAnthropic,
+} as const;
 
 /**
  * What a call of a model has used, in the form that the switchboard takes. `inputTokens` always has the cached tokens in it:

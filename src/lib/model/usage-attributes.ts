@@ -1,4 +1,5 @@
 import type { ModelUsage } from "./usage.ts";
+import { USAGE_COUNTS } from "./usage-counts.ts";
 
 /**
  * Usage as attributes of a span, by the names of OpenTelemetry's conventions
@@ -29,14 +30,7 @@ export function usageAttributes(usage: readonly ModelUsage[] = []): Record<strin
     if (only.provider !== undefined) attributes["gen_ai.provider.name"] = only.provider;
     if (only.model !== undefined) attributes["gen_ai.request.model"] = only.model;
   }
-  for (const count of [
-    "inputTokens",
-    "outputTokens",
-    "cacheReadInputTokens",
-    "cacheWriteInputTokens",
-    "reasoningOutputTokens",
-    "costMicros",
-  ] as const) {
+  for (const count of USAGE_COUNTS) {
     const numbers = usage.flatMap((one) => one[count] ?? []);
     if (numbers.length > 0) attributes[NAMES[count]] = numbers.reduce((sum, number) => sum + number, 0);
   }

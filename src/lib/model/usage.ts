@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { USAGE_ENTRIES_MAX, USAGE_MAX } from "./limits.ts";
+import type { UsageCount } from "./usage-counts.ts";
 import {
   attemptSchema,
   capabilitySchema,
@@ -70,12 +71,8 @@ export const usageSumsSchema = z.object({
   cacheWriteInputTokens: z.number(),
   reasoningOutputTokens: z.number(),
   costMicros: z.number(),
-});
+} satisfies Record<UsageCount, z.ZodNumber>);
 export type UsageSums = z.output<typeof usageSumsSchema>;
-
-/** The names of the sums, in their order. */
-export const USAGE_COUNTS = usageSumsSchema.keyof().options;
-export type UsageCount = (typeof USAGE_COUNTS)[number];
 
 /** The sums of one pair of provider and model; either is absent where the report did not name it. */
 export const pairUsageSchema = usageSumsSchema.extend({

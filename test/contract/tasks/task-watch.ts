@@ -5,6 +5,7 @@ import type { Candidate } from "../../../src/lib/model/explanation.ts";
 import type { Assignment, TaskStatus } from "../../../src/lib/model/task.ts";
 import type { Priority } from "../../../src/lib/model/values.ts";
 import type { StoredTask } from "../../../src/lib/store/store.ts";
+import { NOTHING_USED } from "../nothing-used.ts";
 import { at, everyPage, payloadField, type Scene } from "../support.ts";
 
 const HEAD_STARTS: Record<Priority, number> = { low: 0, normal: 60_000, high: 600_000, urgent: 3_600_000 };
@@ -199,14 +200,7 @@ export class TaskWatch {
       tasksNotNeeded: 0,
       attemptsFailed: this.attemptsOf((outcome) => outcome === "failed"),
       attemptsLost: this.attemptsOf(isLost),
-      usage: {
-        inputTokens: 0,
-        outputTokens: 0,
-        cacheReadInputTokens: 0,
-        cacheWriteInputTokens: 0,
-        reasoningOutputTokens: 0,
-        costMicros: 0,
-      },
+      usage: NOTHING_USED,
     });
     for (const [status, counted] of Object.entries(byStatus)) {
       expect([status, counted]).toEqual([status, count((task) => task.status === status)]);

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { AGENT_ROLES } from "../../../src/lib/model/agent.ts";
 import { MESSAGE_STATUSES } from "../../../src/lib/model/message.ts";
 import { TASK_STATUSES } from "../../../src/lib/model/task.ts";
+import { NOTHING_USED } from "../nothing-used.ts";
 import { type StoreFactory, withStore } from "../store-under-test.ts";
 import { caught, everyPage, HOUR, MINUTE, type Scene, SECOND } from "../support.ts";
 
@@ -32,14 +33,7 @@ export function statisticsContract(open: StoreFactory): void {
             tasksNotNeeded: 0,
             attemptsFailed: 0,
             attemptsLost: 0,
-            usage: {
-              inputTokens: 0,
-              outputTokens: 0,
-              cacheReadInputTokens: 0,
-              cacheWriteInputTokens: 0,
-              reasoningOutputTokens: 0,
-              costMicros: 0,
-            },
+            usage: NOTHING_USED,
           },
           byStatus: Object.fromEntries(TASK_STATUSES.map((status) => [status, 0])),
         });
@@ -226,14 +220,7 @@ export function statisticsContract(open: StoreFactory): void {
             tasksNotNeeded: 0,
             attemptsFailed: 2,
             attemptsLost: 0,
-            usage: {
-              inputTokens: 0,
-              outputTokens: 0,
-              cacheReadInputTokens: 0,
-              cacheWriteInputTokens: 0,
-              reasoningOutputTokens: 0,
-              costMicros: 0,
-            },
+            usage: NOTHING_USED,
           },
           byStatus: { blocked: 1, pending: 1, assigned: 1, running: 1, completed: 1, failed: 1, cancelled: 1 },
         });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { USAGE_PAIRS_MAX } from "../../../src/lib/model/limits.ts";
-import { type ModelUsage, USAGE_COUNTS, usageSchema } from "../../../src/lib/model/usage.ts";
+import { type ModelUsage, usageSchema } from "../../../src/lib/model/usage.ts";
+import { USAGE_COUNTS } from "../../../src/lib/model/usage-counts.ts";
 import { bookUsage, taskUsage, type UsageRow, usageRow } from "../../../src/lib/store/rules/usage.ts";
 
 /** The rule of what a report books (src/lib/store/rules/usage.ts). */

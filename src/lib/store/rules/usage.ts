@@ -1,6 +1,7 @@
 import { AgentCommunicationError } from "../../model/errors.ts";
 import { USAGE_PAIRS_MAX } from "../../model/limits.ts";
-import { type ModelUsage, type PairUsage, USAGE_COUNTS, type UsageCount, type UsageSums } from "../../model/usage.ts";
+import type { ModelUsage, PairUsage, UsageSums } from "../../model/usage.ts";
+import { USAGE_COUNTS, type UsageCount } from "../../model/usage-counts.ts";
 
 /**
  * What a report of usage adds. Reports are totals of an attempt, so each books the difference to the ones before: a repeat adds nothing,

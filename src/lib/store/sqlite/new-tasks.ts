@@ -54,7 +54,7 @@ export function requireSupervisor(transaction: Transaction, made: Pick<NewTask, 
 export type Siblings = ReadonlyMap<string, TaskStatus>;
 
 /**
- * A task of a workflow, or a child: it is no repeat of another call, and may have the supervisor of the whole, whatever has become of it.
+ * A task of a workflow, or a child: it is no repeat of another call. Its supervisor is that of the whole, and may have left.
  *
  * @throws ID_TAKEN, DEPENDENCY_INVALID, AGENT_NOT_FOUND, INVALID_REQUEST (expiresAt)
  */
