@@ -42,6 +42,7 @@ describe("the client's core", () => {
       "src/lib/model/printable.ts",
       "src/lib/model/traceparent.ts",
       "src/lib/model/usage-attributes.ts",
+      "src/lib/model/usage-counts.ts",
     ]);
     expect(files).not.toContain(join(ROOT, "src/client/worker-signals.ts"));
   });
