@@ -98,8 +98,10 @@ export const PRINCIPAL_AGENTS_MAX = 100;
 export const CANDIDATES_MAX = 64;
 /** Dependents that one call settles before it answers. */
 export const DEPENDENTS_PER_CALL = 100;
-/** Waiting tasks that one transaction of a call hands out. A call that has unblocked more goes on in further ones. */
+/** Waiting tasks that a call hands out, beside those that it has unblocked. */
 export const HANDOUTS_PER_CALL = 10;
+/** Waiting tasks that one transaction hands out: each is some 50 µs and ten rows. */
+export const HANDOUTS_PER_TRANSACTION = 100;
 /** Tasks that one transaction takes back from agents that left or fell silent: each writes about ten rows. */
 export const RELEASES_PER_TRANSACTION = 100;
 /** Messages that join their ordering keys in one transaction: each is written anew, with an entry in every index. */

@@ -199,6 +199,8 @@ export interface NewAnswer {
 /** `keyVersion` is of the parameters. */
 export type NewTask = Omit<AssignTask, "taskId" | "timeoutSeconds" | "maxRetries" | "sensitive" | "question"> & {
   taskId: string;
+  /** Whether the id was made for this call, so that no task can have it. */
+  hasNewId?: boolean;
   timeoutSeconds: number;
   maxRetries: number;
   /** Of a gate. */

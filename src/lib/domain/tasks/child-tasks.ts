@@ -49,14 +49,16 @@ export class ChildTasks {
         const detail = `Child ${task.ref} depends on ${foreign.taskId}, which is no child of this call.`;
         throw new AgentCommunicationError("DEPENDENCY_INVALID", detail);
       }
-      prepared.push(await this.#prepareOne({ ...task, taskId, dependsOn }, parentKey));
+      prepared.push(
+        await this.#prepareOne({ ...task, taskId, hasNewId: task.taskId === undefined, dependsOn }, parentKey),
+      );
     }
     return prepared;
   }
 
   async #prepareOne(
     child: Omit<ChildTask, "dependsOn"> &
-      Pick<NewChild, "dependsOn" | "place" | "taskId"> & { given: string | undefined },
+      Pick<NewChild, "dependsOn" | "place" | "taskId" | "hasNewId"> & { given: string | undefined },
     parentKey: Key | undefined,
   ): Promise<NewChild> {
     const { ref: _, given, place, priority, sensitive, ...work } = child;
@@ -67,7 +69,8 @@ export class ChildTasks {
       maxRetries: work.maxRetries ?? this.#maxRetries,
       traceparent: currentTraceparent(),
     };
-    const requestHash = this.#encryption.hash(key, { ...work, ref: given, place });
+    const { hasNewId: __, ...asked } = work;
+    const requestHash = this.#encryption.hash(key, { ...asked, ref: given, place });
     const made = { ...plain, requestHash, ref: given, place, priority };
     if (key === undefined) return made;
     const { value, keyVersion } = this.#encryption.encrypt(key, placeOf(work.taskId, "parameters"), work.parameters);

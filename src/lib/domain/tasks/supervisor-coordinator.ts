@@ -100,13 +100,15 @@ export class SupervisorCoordinator {
         errors: [{ path: "question", message }],
       });
     }
-    return this.#store.previewAssignment(this.#contents.prepare(this.#withDefaults(task), task));
+    // Nothing is kept by which a repeat would be known.
+    return this.#store.previewAssignment(this.#contents.prepare(this.#withDefaults(task), undefined, ""));
   }
 
   #withDefaults({ sensitive: _, ...task }: AssignTask): PlainTask {
     return {
       ...task,
       taskId: task.taskId ?? newId(this.#store.now()),
+      hasNewId: task.taskId === undefined,
       timeoutSeconds: task.timeoutSeconds ?? this.#defaultTimeoutSeconds,
       maxRetries: task.maxRetries ?? this.#maxRetries,
       traceparent: currentTraceparent(),

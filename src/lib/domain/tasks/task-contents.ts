@@ -36,24 +36,31 @@ export class TaskContents {
   async assign(task: PlainTask, asked: AssignTask): Promise<AssignTaskReply & { duplicate: boolean }> {
     const sensitive = this.#encryption.covers(asked.sensitive);
     const key = await this.#keyFor(asked);
-    const reply = await this.#assignWith(this.prepare(task, asked, key), asked);
+    const reply = await this.#assignWith(this.#prepareAsked(task, asked, key), asked);
     // Of a duplicate, somebody else may have decided.
-    if (!reply.duplicate) this.#remember(reply.taskId, sensitive);
+    if (!reply.duplicate) this.remember(reply.taskId, sensitive);
     return reply;
   }
 
   /** The task as the store takes it, encrypted where it is sensitive. @throws KEY_UNAVAILABLE */
   async prepareSealed(task: PlainTask, asked: AssignTask): Promise<NewTask> {
-    return this.prepare(task, asked, await this.#keyFor(asked));
+    return this.#prepareAsked(task, asked, await this.#keyFor(asked));
+  }
+
+  #prepareAsked(task: PlainTask, asked: AssignTask, key: Key | undefined): NewTask {
+    return this.prepare(task, key, this.#encryption.hash(key, hashed(asked)));
   }
 
   async #keyFor({ sensitive }: AssignTask): Promise<Key | undefined> {
     return this.#encryption.covers(sensitive) ? this.#encryption.currentKey() : undefined;
   }
 
-  /** The task as the store takes it. */
-  prepare({ question: ask, ...task }: PlainTask, asked: AssignTask, key?: Key): NewTask {
-    const requestHash = this.#encryption.hash(key, hashed(asked));
+  /**
+   * The task as the store takes it.
+   *
+   * @param requestHash of a task of a workflow that of the whole, which alone is repeated
+   */
+  prepare({ question: ask, ...task }: PlainTask, key: Key | undefined, requestHash: string): NewTask {
     const question = ask && this.#questions.ask(ask, { taskId: task.taskId, key, gate: true, path: "question" });
     if (key === undefined) return { ...task, question, requestHash };
     const { value, keyVersion } = this.#encryption.encrypt(key, placeOf(task.taskId, "parameters"), task.parameters);
@@ -94,11 +101,12 @@ export class TaskContents {
     const sensitive = await this.#store.isSensitiveTask(taskId);
     // A task that is not there: the store says so when it is completed.
     if (sensitive === undefined) return false;
-    this.#remember(taskId, sensitive);
+    this.remember(taskId, sensitive);
     return sensitive;
   }
 
-  #remember(taskId: string, sensitive: boolean): void {
+  /** Notes of a task that has been made here whether it is sensitive. */
+  remember(taskId: string, sensitive: boolean): void {
     this.#sensitive.set(taskId, sensitive);
   }
 

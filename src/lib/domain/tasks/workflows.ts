@@ -74,7 +74,7 @@ export class Workflows {
     const planned = planWorkflow(workflow, () => newId(this.#store.now()));
     const call = await this.#prepare(workflow, planned, idempotencyKey);
     try {
-      return await this.#store.createWorkflow(call);
+      return this.#remember(call, await this.#store.createWorkflow(call));
     } catch (error) {
       // A repeat is recognised under another version of the key, too: its hash is made like the stored one.
       const storedHash = error instanceof IdempotencyMismatch ? error.storedHash : undefined;
@@ -84,6 +84,13 @@ export class Workflows {
     } finally {
       this.#notices?.give();
     }
+  }
+
+  /** Completions of what has been made here need not ask whether it is sensitive. */
+  #remember<Reply extends { duplicate: boolean }>({ tasks }: NewWorkflow, reply: Reply): Reply {
+    if (reply.duplicate) return reply;
+    for (const { taskId, keyVersion } of tasks) this.#contents.remember(taskId, keyVersion !== undefined);
+    return reply;
   }
 
   /** A workflow of a schedule as the store takes it. @throws DEPENDENCY_INVALID, KEY_UNAVAILABLE */
@@ -104,22 +111,22 @@ export class Workflows {
     const sensitive = planned.map(({ task }) => this.#encryption.covers(task.sensitive));
     const key = sensitive.includes(true) ? await this.#encryption.currentKey() : undefined;
     const traceparent = currentTraceparent();
+    const requestHash = this.#encryption.hash(key, hashed(workflow));
     const tasks = planned.map(({ task, taskId, dependsOn, stops }, index): NewWorkflowTask => {
       const { ref, sensitive: _, ...rest } = task;
       const plain = {
         ...rest,
         supervisor,
         taskId,
+        hasNewId: task.taskId === undefined,
         dependsOn,
         timeoutSeconds: rest.timeoutSeconds ?? this.#defaultTimeoutSeconds,
         maxRetries: rest.maxRetries ?? this.#maxRetries,
         traceparent,
       };
-      const asked = { ...rest, supervisor, dependsOn, sensitive: task.sensitive };
-      const prepared = this.#contents.prepare(plain, asked, sensitive[index] ? key : undefined);
+      const prepared = this.#contents.prepare(plain, sensitive[index] ? key : undefined, requestHash);
       return { ...prepared, ref, stops };
     });
-    const requestHash = this.#encryption.hash(key, hashed(workflow));
     return { workflowId, supervisor, onFailure, notify, tasks, idempotencyKey, requestHash };
   }
 

@@ -50,8 +50,13 @@ export function dropSetIfUnused(transaction: Transaction, setNo: number): void {
 export function internDemand(transaction: Transaction, capabilities: readonly string[]): number {
   const needed = canonicalCapabilities(capabilities);
   const text = JSON.stringify(needed);
-  const known = findDemand(transaction, needed);
-  if (known !== undefined) return known;
+  const demandNo = transaction.demandNos.get(text) ?? findDemand(transaction, needed) ?? addDemand(transaction, needed);
+  transaction.demandNos.set(text, demandNo);
+  return demandNo;
+}
+
+function addDemand(transaction: Transaction, needed: readonly string[]): number {
+  const text = JSON.stringify(needed);
   const demandNo = transaction.run("INSERT INTO demands (capabilities) VALUES (?)", text).lastInsertRowid;
   for (const setNo of workingSetsThatMeet(transaction, needed)) {
     transaction.run("INSERT INTO demand_sets (demand_no, set_no) VALUES (?, ?)", demandNo, setNo);

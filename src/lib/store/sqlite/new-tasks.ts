@@ -107,13 +107,14 @@ const KEPT = `SELECT t.task_id, a.agent_id AS supervisor_id, t.request_hash, NUL
 const ARCHIVED = "SELECT task_id, supervisor_id, request_hash, ended_at FROM task_archive";
 
 function findKnown(transaction: Transaction, task: NewTask): Known | undefined {
-  const { idempotencyKey: key, taskId } = task;
+  const { idempotencyKey: key, taskId, hasNewId } = task;
   if (key !== undefined) {
     const byKey =
       transaction.get<Known>(`${KEPT} WHERE t.idempotency_key = ?`, key) ??
       transaction.get<Known>(`${ARCHIVED} WHERE idempotency_key = ?`, key);
     if (byKey !== undefined) return byKey;
   }
+  if (hasNewId === true) return undefined;
   return (
     transaction.get<Known>(`${KEPT} WHERE t.task_id = ?`, taskId) ??
     transaction.get<Known>(`${ARCHIVED} WHERE task_id = ?`, taskId)

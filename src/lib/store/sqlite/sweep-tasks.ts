@@ -1,4 +1,4 @@
-import { MAINTENANCE_BATCH_ROWS } from "../../model/limits.ts";
+import { HANDOUTS_PER_TRANSACTION, MAINTENANCE_BATCH_ROWS } from "../../model/limits.ts";
 import { EXPIRED } from "../rules/suspensions.ts";
 import { LIVE_STATUSES, NOT_STARTED, sqlWords } from "../rules/task-outcomes.ts";
 import { NOTHING_SWEPT, type SweepPosition, type TaskSweep } from "../upkeep-runs.ts";
@@ -162,9 +162,8 @@ function tellDependents(transaction: Transaction): TaskSweep {
   return swept({ tasksUnblocked: unblocked.length + reopened.waiting }, next);
 }
 
-/** Demands, or named agents, looked at in one transaction; and tasks handed out in one. */
+/** Demands, or named agents, looked at in one transaction. */
 const SOURCES_PER_TRANSACTION = 250;
-const HANDOUTS_PER_TRANSACTION = 100;
 
 /** Demands with a task that is due and somebody free to take it: a few seeks per demand with waiting tasks. */
 const TAKEABLE = `SELECT d.demand_no FROM demands d INDEXED BY demands_waiting

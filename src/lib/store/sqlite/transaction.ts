@@ -26,6 +26,8 @@ export class Transaction {
   dirty = false;
   /** What goes on with the current transition after its commit, each in a transaction of its own; its caller is answered then. */
   #followUps: FollowUp[] = [];
+  /** Numbers of the demands that the current transition has looked up: the tasks of a workflow mostly share one. */
+  readonly demandNos = new Map<string, number>();
   /** What is kept of mailboxes beside their messages. */
   readonly mailboxes = new MailboxSums(this);
   readonly #prepare: (sql: string) => Prepared;
@@ -85,6 +87,7 @@ export class Transaction {
   beginOperation(call: CallContext): void {
     this.dirty = false;
     this.#followUps = [];
+    this.demandNos.clear();
     this.call = call;
     this.now = this.#clock.now();
   }
