@@ -142,8 +142,9 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     name: 'appsettings'
     properties: {
       ...appSettings
+      ...address
       // The host's own, all by identity.
-      // Or a GET of / shows strangers the platform's page.
+      // Or a GET of / shows strangers the platform's page while the app has no functions, as with bad settings.
       AzureWebJobsDisableHomepage: 'true'
       AzureWebJobsStorage__credential: 'managedidentity'
       AzureWebJobsStorage__clientId: identity.properties.clientId
@@ -174,6 +175,13 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     name: 'ftp'
     properties: { allow: false }
   }
+}
+
+// That of the platform, where none of your own is given.
+var address = {
+  AGENT_PUBLIC_URL: empty(appSettings.AGENT_PUBLIC_URL)
+    ? 'https://${app.properties.defaultHostName}'
+    : appSettings.AGENT_PUBLIC_URL
 }
 
 #disable-next-line use-recent-api-versions // The newest that knows groups of categories.

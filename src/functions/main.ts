@@ -3,11 +3,11 @@ import { type Config, readConfig, tellUnknownSettings } from "../lib/config/conf
 import { onAzure } from "../lib/config/platform.ts";
 import { openClientCertificates } from "../lib/gates/caller-verifier.ts";
 import type { Approach } from "../lib/gates/gate.ts";
-import { dispatch, dispatchUnknown, needsCredential, replyWithError } from "../lib/http/dispatch.ts";
-import { pathOf } from "../lib/http/path-matching.ts";
+import { dispatch, dispatchUnknown, NO_ROUTE, needsCredential, replyWithError } from "../lib/http/dispatch.ts";
+import { isUnderApi } from "../lib/http/path-matching.ts";
 import { asPublicError, type RawReply, TLS_HEADERS } from "../lib/http/problem.ts";
 import type { RawRequest } from "../lib/http/request-input.ts";
-import { methodsOf, type Route, signalFor } from "../lib/http/route.ts";
+import { methodsOf, type Route } from "../lib/http/route.ts";
 import { runTimer } from "../lib/http/run-timer.ts";
 import { systemClock } from "../lib/model/clock.ts";
 import { AgentCommunicationError } from "../lib/model/errors.ts";
@@ -44,7 +44,10 @@ async function open(): Promise<Services> {
   telemetry = await telemetryOpened;
   processLog = telemetry?.tee(lines) ?? lines;
   const store = await openStore(config, systemClock, faultListener(processLog, telemetry));
-  return createServices({ config, clock: systemClock, store, telemetry, log: processLog });
+  const made = createServices({ config, clock: systemClock, store, telemetry, log: processLog });
+  // `func start` says so; on Azure it is a public name, which counts only where AGENT_PUBLIC_URL is set to it.
+  made.publicUrl.listensOn(`http://${process.env.WEBSITE_HOSTNAME ?? ""}`);
+  return made;
 }
 
 /** The services of this process, made on first use. @throws STORE_UNAVAILABLE when the store cannot be opened (yet) */
@@ -107,7 +110,7 @@ async function rawRequest(request: HttpRequest): Promise<RawRequest> {
     bytes: body?.length ?? 0,
     body,
     // The platform does not say when a caller has gone.
-    signal: () => signalFor(request.method, () => stopping.signal),
+    signal: () => stopping.signal,
   };
 }
 
@@ -115,7 +118,7 @@ function registerRoute(route: Route): void {
   app.http(route.name, {
     authLevel: "anonymous",
     methods: methodsOf(route),
-    route: pathOf(route).slice(1),
+    route: route.path.slice(1),
     handler: async (request, context) => {
       const log = logOf(context);
       try {
@@ -138,9 +141,11 @@ app.http("zzFallback", {
   methods: ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"],
   route: "{*path}",
   handler: async (request, context) => {
+    const { pathname } = new URL(request.url);
+    if (!isUnderApi(pathname)) return toResponse(NO_ROUTE, request.method);
     try {
       await (await services()).gate.admit(approachOf(request), needsCredential(undefined));
-      return toResponse(dispatchUnknown(routes, request.method, new URL(request.url).pathname), request.method);
+      return toResponse(dispatchUnknown(routes, request.method, pathname), request.method);
     } catch (error) {
       return toResponse(replyWithError(error, "no route", logOf(context), await telemetryOpened), request.method);
     }

@@ -1,5 +1,6 @@
 import { Turns } from "./base/turns.ts";
 import type { Config } from "./config/config.ts";
+import { PublicUrl } from "./config/public-url.ts";
 import { type AgentChanged, AgentRegistry } from "./domain/agents/agent-registry.ts";
 import { AuditTrail } from "./domain/audit/audit-trail.ts";
 import { ChannelPolicy } from "./domain/channels/channel-policy.ts";
@@ -44,6 +45,8 @@ export interface Services {
   clock: Clock;
   store: Store;
   gate: Gate;
+  /** Under which callers reach this service. */
+  publicUrl: PublicUrl;
   /** In which order long bodies are read. */
   turns: Turns;
   /** Of replies that may be long, whoever asks. */
@@ -134,6 +137,7 @@ export function createServices({ config, clock, store: plain, telemetry, log = N
     store,
     telemetry,
     gate,
+    publicUrl: new PublicUrl(config.publicUrl),
     turns: new Turns(),
     replyTurns: new Turns(),
     renewals: new RateLimiter({ clock, perSecond: RENEWALS_PER_MINUTE / 60, burst: RENEWALS_AT_ONCE_MAX }),

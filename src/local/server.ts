@@ -6,11 +6,11 @@ import {
   fastify,
 } from "fastify";
 import type { Caller } from "../lib/gates/caller.ts";
-import { dispatch, dispatchUnknown, needsCredential, replyWithError } from "../lib/http/dispatch.ts";
-import { PREFIX, pathOf } from "../lib/http/path-matching.ts";
+import { dispatch, dispatchUnknown, NO_ROUTE, needsCredential, replyWithError } from "../lib/http/dispatch.ts";
+import { isUnderApi } from "../lib/http/path-matching.ts";
 import { asPublicError, problemReply, type RawReply, TLS_HEADERS } from "../lib/http/problem.ts";
 import type { RawRequest } from "../lib/http/request-input.ts";
-import { methodsOf, type Route, signalFor } from "../lib/http/route.ts";
+import { BASE_PATH, methodsOf, type Route } from "../lib/http/route.ts";
 import { AgentCommunicationError, isAgentCommunicationError } from "../lib/model/errors.ts";
 import { REQUEST_MAX_BYTES } from "../lib/model/limits.ts";
 import type { Services } from "../lib/services.ts";
@@ -69,7 +69,7 @@ function rawRequest(
     signal: () => {
       // Only who waits asks for it, and needs nothing of its body any more: waiting must not take the room of others.
       if (body instanceof ArrivedBody) body.release();
-      return signalFor(request.method, () => signals.of(reply.raw));
+      return signals.of(reply.raw);
     },
   };
 }
@@ -144,7 +144,7 @@ interface Serving {
 
 function addRoute(app: FastifyInstance, route: Route, serving: Serving): void {
   const { services, admissions, signals, connections, log } = serving;
-  const url = PREFIX + pathOf(route).replaceAll(/\{(\w+)\}/g, ":$1");
+  const url = route.path.replaceAll(/\{(\w+)\}/g, ":$1");
   app.route<{ Params: Parameters }>({
     method: methodsOf(route),
     url,
@@ -216,9 +216,10 @@ export async function startServer(services: Services, routes: readonly Route[], 
   app.setErrorHandler((error, request, reply) => {
     send(reply, replyWithError(asOurs(error), routeOf(request), log, services.telemetry), connections);
   });
-  app.addHook("onRequest", (request, _reply, done) => {
-    if (request.is404) admissions.admit(request, undefined, done);
-    else done();
+  app.addHook("onRequest", (request, reply, done) => {
+    if (!request.is404) done();
+    else if (isUnderApi(pathOnly(request.raw.url ?? ""))) admissions.admit(request, undefined, done);
+    else send(reply, NO_ROUTE, connections);
   });
   app.setNotFoundHandler((request, reply) => {
     send(reply, dispatchUnknown(routes, request.method, pathOnly(request.raw.url ?? "")), connections);
@@ -226,9 +227,11 @@ export async function startServer(services: Services, routes: readonly Route[], 
   for (const route of routes) addRoute(app, route, { services, admissions, signals, connections, log });
   const address = await app.listen({ host: config.httpHost, port: config.httpPort });
   const closeOthers = await listenOnEveryAddress(app, config.httpHost, log);
+  // Fastify knows nothing of TLS here.
+  const origin = tls === undefined ? address : address.replace(/^http:/, "https:");
+  services.publicUrl.listensOn(origin);
   return {
-    // Fastify knows nothing of TLS here.
-    url: `${tls === undefined ? address : address.replace(/^http:/, "https:")}${PREFIX}`,
+    url: `${origin}${BASE_PATH}`,
     async close() {
       signals.stop();
       closeOthers();

@@ -6,6 +6,7 @@ import type { StoreSettings } from "../store/store.ts";
 import type { Log } from "../trace/log.ts";
 import { type EncryptionSettings, readEncryptionSettings } from "./encryption-settings.ts";
 import { type Environment, onAzure } from "./platform.ts";
+import { readPublicUrl } from "./public-url.ts";
 import { type SecuritySettings, securityOf, securitySchema } from "./security-settings.ts";
 import { checkSettingNames } from "./setting-names.ts";
 import { readSqlSettings, type SqlSettings } from "./sql-settings.ts";
@@ -34,6 +35,7 @@ const settingsSchema = z.object({
   AGENT_MOCK_DATABASE: z.string().min(1).default(".data/agents.db"),
   AGENT_HTTP_HOST: z.string().min(1).default("127.0.0.1"),
   AGENT_HTTP_PORT: writtenWhole(0, 65_535).default(7071),
+  AGENT_PUBLIC_URL: z.string().optional(),
   AGENT_DEFAULT_TIMEOUT: seconds.default(300),
   AGENT_MAX_RETRIES: writtenWhole(0, 100).default(3),
   AGENT_MAX_TASK_DEPTH: writtenWhole(1, 1_000).default(8),
@@ -65,6 +67,8 @@ export interface Config {
   encryption: EncryptionSettings;
   httpHost: string;
   httpPort: number;
+  /** The origin under which callers reach the service, where it is set: see PublicUrl. */
+  publicUrl: string | undefined;
   security: SecuritySettings;
   defaultTimeoutSeconds: number;
   maxRetries: number;
@@ -161,6 +165,7 @@ export function readConfig(environment: Environment, options: { underFunctions?:
     mode: settings.AGENT_COMMUNICATION_MODE,
   };
   const security = securityOf(settings, place, problems);
+  const publicUrl = readPublicUrl(settings.AGENT_PUBLIC_URL, problems);
   const heartbeatTimeoutSeconds = settings.AGENT_HEARTBEAT_TIMEOUT ?? 3 * settings.AGENT_HEARTBEAT_INTERVAL;
   if (heartbeatTimeoutSeconds < settings.AGENT_HEARTBEAT_INTERVAL) {
     const interval = settings.AGENT_HEARTBEAT_INTERVAL;
@@ -174,6 +179,7 @@ export function readConfig(environment: Environment, options: { underFunctions?:
     encryption: encryption.settings,
     httpHost: settings.AGENT_HTTP_HOST,
     httpPort: settings.AGENT_HTTP_PORT,
+    publicUrl,
     security,
     defaultTimeoutSeconds: settings.AGENT_DEFAULT_TIMEOUT,
     maxRetries: settings.AGENT_MAX_RETRIES,

@@ -197,12 +197,15 @@ async function confirmStill(
   context.role = now.role;
 }
 
-/** What no route serves: 405 with Allow when the path is known, 404 otherwise. */
+/** For every path that no route serves. Made once: scanners ask for thousands, and none of them costs a gate, the store or telemetry. */
+export const NO_ROUTE: RawReply = problemReply(
+  new AgentCommunicationError("NOT_FOUND", "No route has this path. See GET /api/openapi.json."),
+);
+
+/** What no route serves, of the paths under the API: 405 with Allow when the path is known, 404 otherwise. */
 export function dispatchUnknown(routes: readonly Route[], method: string, path: string): RawReply {
   const allow = allowedMethods(routes, path);
-  if (allow.length === 0 || allow.includes(method)) {
-    return problemReply(new AgentCommunicationError("NOT_FOUND", "No route has this path. See GET /api/openapi.json."));
-  }
+  if (allow.length === 0 || allow.includes(method)) return NO_ROUTE;
   const detail = `This path only supports ${allow.join(", ")}.`;
   return problemReply(new AgentCommunicationError("METHOD_NOT_ALLOWED", detail, { allow }));
 }

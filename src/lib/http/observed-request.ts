@@ -1,6 +1,5 @@
 import { stopwatch } from "../model/clock.ts";
 import type { Telemetry } from "../trace/telemetry.ts";
-import { PREFIX, pathOf } from "./path-matching.ts";
 import type { RawReply } from "./problem.ts";
 import type { Route } from "./route.ts";
 
@@ -13,7 +12,7 @@ export function observedRequest(
   traceparent: string | undefined,
   answer: () => Promise<RawReply>,
 ): Promise<RawReply> {
-  const request = { "http.request.method": route.method, "http.route": `${PREFIX}${pathOf(route)}` };
+  const request = { "http.request.method": route.method, "http.route": route.path };
   const span = { name: route.key, kind: "server", attributes: request, idle: route.idle } as const;
   return telemetry.span({ ...span, parent: traceparent ?? "none" }, async (serving) => {
     const elapsed = stopwatch();

@@ -9,8 +9,7 @@ import { leasedMessageSchema, messageSchema, sendMessageSchema } from "../model/
 import type { Repeat } from "../model/operations.ts";
 import { assignmentSchema, assignTaskSchema, taskSchema } from "../model/task.ts";
 import { VERSION } from "../model/version.ts";
-import { pathOf } from "./path-matching.ts";
-import type { Route } from "./route.ts";
+import { BASE_PATH, type Route } from "./route.ts";
 
 /** The route table as an OpenAPI 3.1 document. */
 
@@ -70,6 +69,11 @@ const REPEAT_FACTS: Readonly<Record<Repeat, { says?: string; header?: z.ZodObjec
   unneeded: {},
 };
 
+/** The path of a route relative to the document's server. */
+function pathOf(route: Route): string {
+  return route.path.slice(BASE_PATH.length);
+}
+
 function descriptionOf(route: Route): string {
   const { says } = REPEAT_FACTS[route.repeat];
   // Of a GET one expects nothing else.
@@ -111,7 +115,7 @@ export function openApiDocument(routes: readonly Route[]): { openapi: string; pa
         version: VERSION,
         description: "The durable switchboard for fleets of autonomous agents: registry, messages, tasks.",
       },
-      servers: [{ url: "/api" }],
+      servers: [{ url: BASE_PATH }],
       paths,
       components: {
         schemas: {

@@ -1,18 +1,8 @@
-import { methodsOf, type Route } from "./route.ts";
+import { BASE_PATH, methodsOf, type Route } from "./route.ts";
 
-/** Every route is served under this. */
-export const PREFIX = "/api";
-
-/** The path of a route without its method: `/agents/{agentId}`. */
-export function pathOf(route: Route): string {
-  return route.key.slice(route.key.indexOf(" ") + 1);
-}
-
-/** A path without its prefix, or undefined when it is not under it. Literals match in any case. */
-export function withoutPrefix(path: string): string | undefined {
-  const rest = path.slice(PREFIX.length);
-  const under = path.slice(0, PREFIX.length).toLowerCase() === PREFIX && (rest === "" || rest.startsWith("/"));
-  return under ? rest : undefined;
+/** Whether a full path is under the base path of the API. Literals match in any case. */
+export function isUnderApi(path: string): boolean {
+  return `${path.slice(0, BASE_PATH.length + 1)}/`.toLowerCase().startsWith(`${BASE_PATH}/`);
 }
 
 function matches(pattern: string, path: string): boolean {
@@ -29,7 +19,5 @@ function matches(pattern: string, path: string): boolean {
 
 /** The methods that the routes of a full path (`/api/agents/a-1`) accept; empty when there is none. */
 export function allowedMethods(routes: readonly Route[], path: string): string[] {
-  const rest = withoutPrefix(path);
-  if (rest === undefined) return [];
-  return routes.filter((route) => matches(pathOf(route), rest)).flatMap(methodsOf);
+  return routes.filter((route) => matches(route.path, path)).flatMap(methodsOf);
 }

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import type { Config } from "../config/config.ts";
 import type { Allow } from "../gates/access.ts";
 import type { Caller } from "../gates/caller.ts";
@@ -41,7 +41,10 @@ export type Example<Body extends Shape, ReplySchema extends z.ZodType> = {
   reply: z.input<ReplySchema>;
 } & (Body extends z.ZodType ? { body: z.input<Body> } : { body?: undefined });
 
-/** One route. `path` has no `/api` prefix and names parameters as `{agentId}`; `reply` is the JSON of every 2xx. */
+/** The base path of the API: what clients have at the end of their base URL. */
+export const BASE_PATH = "/api";
+
+/** One route of the API. `reply` is the JSON of every 2xx. */
 export interface Route<
   Key extends OperationKey = OperationKey,
   Params extends Shape = Shape,
@@ -53,6 +56,10 @@ export interface Route<
   key: Key;
   /** The method of the key. */
   method: HttpMethod;
+  /** The path of the key under the base path, as both hosts serve it: `/api/agents/{agentId}/heartbeat`. */
+  path: string;
+  /** True where a call may wait (`waitSeconds`): HEAD is not served there. */
+  waits: boolean;
   /** The Functions registration's name and the OpenAPI operationId. Must not sort a parameterised path before a literal one. */
   name: string;
   /** What a call does, in one line. */
@@ -92,15 +99,10 @@ export interface Route<
 
 /**
  * The methods that a host serves a route for. HEAD goes wherever GET does (RFC 9110, section 9.3.2), answered with the headers of GET and
- * no body. It never waits (`signalFor`): headers are not worth an open connection.
+ * no body; but not where a GET can wait: headers are not worth an open connection.
  */
 export function methodsOf(route: Route): (HttpMethod | "HEAD")[] {
-  return route.method === "GET" ? ["GET", "HEAD"] : [route.method];
-}
-
-/** What ends the wait of a request: for HEAD it has ended before it begins. */
-export function signalFor(method: string, waiting: () => AbortSignal): AbortSignal {
-  return method === "HEAD" ? AbortSignal.abort() : waiting();
+  return route.method === "GET" && !route.waits ? ["GET", "HEAD"] : [route.method];
 }
 
 const METHODS: readonly HttpMethod[] = ["GET", "POST", "PUT", "DELETE"];
@@ -121,17 +123,20 @@ type RouteOf<Key extends OperationKey> = Route<
 >;
 
 /** What the key alone decides: the method, and what the client knows of the operation, too. */
-type Known = "method" | "repeat" | "params" | "query" | "body" | "reply";
+type Known = "method" | "path" | "waits" | "repeat" | "params" | "query" | "body" | "reply";
 
 /** Declares the route of an operation. Its shapes and `repeat` come from src/lib/model/, which the client reads as well. */
 export function defineRoute<Key extends OperationKey>(route: Omit<RouteOf<Key>, Known>): RouteOf<Key> {
   const { params, query, body, reply } = CONTRACT[route.key];
   const method = methodOf(route.key);
   const isList = method === "GET" && query !== undefined && "limit" in query.shape;
+  const shapes = [query, body].map((part) => (part instanceof z.ZodObject ? part.shape : {}));
   return {
     ...route,
     ...(isList && { longReply: true }),
     method,
+    path: BASE_PATH + route.key.slice(method.length + 1),
+    waits: shapes.some((shape) => "waitSeconds" in shape),
     repeat: REPEATS[route.key],
     params,
     query,

@@ -61,8 +61,8 @@ describe("the package, started", () => {
         Object.values(bindings).flatMap((binding) => binding.methods ?? []),
       ]),
     );
-    for (const { name, method } of routes) {
-      expect([name, methods.get(name)]).toEqual([name, method === "GET" ? ["GET", "HEAD"] : [method]]);
+    for (const { name, method, waits } of routes) {
+      expect([name, methods.get(name)]).toEqual([name, method === "GET" && !waits ? ["GET", "HEAD"] : [method]]);
     }
   });
 
@@ -130,6 +130,12 @@ describe("the package, started", () => {
     expect(JSON.parse(document.body).openapi).toMatch(/^3\.1/);
     const unknown = await second.invoke("zzFallback", { method: "GET", url: at("/nothing"), headers });
     expect([unknown.status, unknown.headers["content-type"]]).toEqual([404, "application/problem+json; charset=utf-8"]);
+    const outside = await second.invoke("zzFallback", {
+      method: "GET",
+      url: "http://localhost:7071/.env",
+      headers: {},
+    });
+    expect([outside.status, JSON.parse(outside.body).code]).toEqual([404, "NOT_FOUND"]);
     expect(await second.stop()).toBe(0);
     rmSync(scratch, { recursive: true });
   });

@@ -13,7 +13,7 @@ const host = z
   .looseObject({
     version: z.literal("2.0"),
     functionTimeout: seconds,
-    extensions: z.strictObject({ http: z.strictObject({ routePrefix: z.literal("api") }) }),
+    extensions: z.strictObject({ http: z.strictObject({ routePrefix: z.literal("") }) }),
     singleton: z.strictObject({ listenerLockPeriod: seconds, listenerLockRecoveryPollingInterval: seconds }),
   })
   .parse(JSON.parse(readSource("host.json").text));

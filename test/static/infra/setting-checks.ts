@@ -51,6 +51,7 @@ export function settingChecks(given: Given): void {
     const known: Readonly<Record<string, string>> = {
       AZURE_SQL_SERVER: "sql-agents-prod.database.windows.net",
       AZURE_KEY_VAULT_URL: "https://kvagentsprod.vault.azure.net/",
+      AGENT_PUBLIC_URL: "https://func-agents-prod.azurewebsites.net",
       AZURE_CLIENT_ID: "40000000-0000-0000-0000-000000000004",
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING: "ClientId=40000000-0000-0000-0000-000000000004;Authorization=AAD",
       APPLICATIONINSIGHTS_CONNECTION_STRING:

@@ -45,6 +45,26 @@ describe("without a credential", () => {
     }
   });
 
+  it("what is outside of the API is 404 without asking the gate: no count, no log line, nothing of a source's limit", async () => {
+    const before = await host.services.monitor.metrics();
+    const lines = host.lines.length;
+    const root = new URL(host.url).origin;
+    for (let count = 0; count < 2_100; count += 100) {
+      const asked = Array.from({ length: 100 }, (_, index) => fetch(`${root}/scan-${count + index}.php`));
+      for (const answer of await Promise.all(asked))
+        expect([answer.status, (await answer.json()).code]).toEqual([404, "NOT_FOUND"]);
+    }
+    const wrong = await fetch(`${root}/`, {
+      method: "POST",
+      body: "x",
+      headers: { ...bearer("agt_x"), origin: "null" },
+    });
+    expect(wrong.status).toBe(404);
+    expect(host.lines.length).toBe(lines);
+    expect(await host.services.monitor.metrics()).toEqual(before);
+    expect((await host.ask("GET", "/health/live")).status).toBe(200);
+  });
+
   it("the refusal says what is asked for (RFC 6750), and why a token did not do", async () => {
     expect((await host.ask("GET", "/agents")).headers["www-authenticate"]).toBe("Bearer");
     const wrong = await host.ask("GET", "/agents", { headers: bearer(newSecret("token", newId(Date.now())).text) });

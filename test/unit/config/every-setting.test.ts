@@ -11,6 +11,7 @@ const DEFAULTS: Config = {
   encryption: { all: false, vaultSecret: undefined, keyFile: ".data/keys.jsonl" },
   httpHost: "127.0.0.1",
   httpPort: 7071,
+  publicUrl: undefined,
   security: {
     authMode: "none",
     entra: undefined,
@@ -65,6 +66,7 @@ const ROWS: [name: string, text: string, changed: Record<string, unknown>, neede
   ["AGENT_MOCK_DATABASE", "/x/a.db", { mockDatabase: "/x/a.db", "encryption.keyFile": "/x/keys.jsonl" }],
   ["AGENT_HTTP_HOST", "localhost", { httpHost: "localhost" }],
   ["AGENT_HTTP_PORT", "0", { httpPort: 0 }],
+  ["AGENT_PUBLIC_URL", "https://Agents.example:8443/", { publicUrl: "https://agents.example:8443" }],
   ["AGENT_AUTH_MODE", "required", { "security.authMode": "required" }],
   ["AGENT_DEFAULT_TIMEOUT", "301", { defaultTimeoutSeconds: 301 }],
   ["AGENT_MAX_RETRIES", "0", { maxRetries: 0 }],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { routes } from "../../../../src/functions/route-table.ts";
-import { pathOf } from "../../../../src/lib/http/path-matching.ts";
+import { BASE_PATH, type Route } from "../../../../src/lib/http/route.ts";
 import { type Api, expectProblem } from "./support.ts";
 
 export function pathsAndMethods(api: () => Api): void {
@@ -42,9 +42,10 @@ export function pathsAndMethods(api: () => Api): void {
     it("answers HEAD wherever GET is: its status and headers, and no body", async () => {
       const agentId = await api().register();
       const paths = routes
-        .filter((route) => route.method === "GET")
-        .map((route) =>
-          pathOf(route)
+        .filter((route: Route) => route.method === "GET" && !route.waits)
+        .map(({ path }) =>
+          path
+            .slice(BASE_PATH.length)
             .replaceAll("{agentId}", agentId)
             .replaceAll(/\{\w+\}/g, "x"),
         );
@@ -55,6 +56,13 @@ export function pathsAndMethods(api: () => Api): void {
         expect(head.headers["content-type"]).toBe(get.headers["content-type"]);
       }
       expect((await api().send("HEAD", "/health")).status).toBe(200);
+    });
+
+    it("does not answer HEAD where a GET can wait", async () => {
+      const waiting = routes.filter((route: Route) => route.method === "GET" && route.waits).map(({ key }) => key);
+      expect(waiting).toEqual(["GET /tasks/{taskId}"]);
+      const head = await api().send("HEAD", "/tasks/x");
+      expect([head.status, head.text, head.headers.allow]).toEqual([405, "", "GET"]);
     });
 
     it("takes HEAD for no sign of life", async () => {
@@ -77,6 +85,17 @@ export function pathsAndMethods(api: () => Api): void {
         "/agents/a/b?x=1",
       ]) {
         for (const method of ["GET", "POST", "DELETE"]) expectProblem(await api().send(method, path), "NOT_FOUND");
+      }
+    });
+
+    it("answers every path outside of the API with the same 404, whatever the method, the headers and the body", async () => {
+      for (const path of ["/", "/index.php", "/.env", "/apix", "/wp-admin/setup.php?x=1", "/.well-known/nothing"]) {
+        for (const method of ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]) {
+          const answer = await api().atRoot(method, path, { headers: { origin: "https://evil.example" } });
+          expectProblem(answer, "NOT_FOUND");
+        }
+        const head = await api().atRoot("HEAD", path);
+        expect([path, head.status, head.text]).toEqual([path, 404, ""]);
       }
     });
 

@@ -52,8 +52,13 @@ export class Api {
     return `${this.run}-${kind}-${this.#count}`;
   }
 
-  /** A request with this very path (under the prefix), not normalised in any way. */
+  /** A request with this very path (under the base path), not normalised in any way. */
   send(method: string, path: string, ask: Ask = {}): Promise<Answer> {
+    return this.atRoot(method, `${this.base.pathname}${path}`, ask);
+  }
+
+  /** A request with this very path, under the base path or not. */
+  atRoot(method: string, path: string, ask: Ask = {}): Promise<Answer> {
     const body = ask.raw ?? (ask.body === undefined ? undefined : JSON.stringify(ask.body));
     const headers: Record<string, string> = body === undefined ? {} : { "content-type": "application/json" };
     if (ask.chunked) headers["transfer-encoding"] = "chunked";
@@ -64,7 +69,7 @@ export class Api {
           host: this.base.hostname,
           port: this.base.port,
           method,
-          path: `${this.base.pathname}${path}`,
+          path,
           headers: { ...headers, ...ask.headers },
         },
         (incoming) => {

@@ -24,10 +24,6 @@ export function taskRoutes(api: () => Api): void {
       expect((await watched).json).toMatchObject({ taskId, status: "running", version: version + 1 });
       const unchanged = await watch(`afterVersion=${version + 1}&waitSeconds=0.2`);
       expect([unchanged.status, unchanged.json]).toEqual([200, expect.objectContaining({ version: version + 1 })]);
-      const path = `/tasks/${taskId}?afterVersion=${version + 1}&waitSeconds=20`;
-      const start = performance.now();
-      expect((await api().send("HEAD", path)).status).toBe(200);
-      expect(performance.now() - start).toBeLessThan(15_000);
       for (const query of ["waitSeconds=1", "afterVersion=1&waitSeconds=21", "afterVersion=-1", "afterVersion=1.5"]) {
         expectProblem(await watch(query), "INVALID_REQUEST");
       }
