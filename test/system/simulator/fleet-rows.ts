@@ -76,6 +76,7 @@ const scheduleRows = z.array(scheduleRowSchema);
 const problemRows = z.array(problemSchema);
 const idRows = z.array(z.object({ id: z.string() }));
 const countRow = z.object({ n: z.number() });
+const versionRow = z.object({ data_version: z.number() });
 
 const TASK = `SELECT t.task_no, t.task_id, s.agent_id AS supervisor_id, a.agent_id, t.task_type, t.status, t.version, t.attempt, t.retries_used,
     t.max_retries, t.cancel_requested, t.gate, t.suspensions, p.resumed_by, t.workflow_no, t.parent_no, w.notify, o.because_of
@@ -91,6 +92,7 @@ const WAITING = `SELECT t.task_id, d.capabilities AS required, (SELECT agent_id 
 export class FleetRows {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  #version: number | undefined;
 
   constructor(file: string) {
     this.#database = new DatabaseSync(file, { readOnly: true, timeout: 5_000 });
@@ -104,6 +106,14 @@ export class FleetRows {
     const known = this.#statements.get(sql) ?? this.#database.prepare(sql);
     this.#statements.set(sql, known);
     return known.all(...parameters);
+  }
+
+  /** Whether anything was committed since it was asked before: every other step of a simulation changes nothing. */
+  hasChanged(): boolean {
+    const { data_version: version } = versionRow.parse(this.#all("PRAGMA data_version")[0]);
+    const before = this.#version;
+    this.#version = version;
+    return version !== before;
   }
 
   /** Tasks that the audit has entries of behind a place, each once, and the last place. */

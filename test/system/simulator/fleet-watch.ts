@@ -1,8 +1,8 @@
 import type { Scene } from "../../contract/support.ts";
 import { SECOND } from "../../contract/support.ts";
-import { recount } from "../../support/recount.ts";
+import { Recount } from "../../support/recount.ts";
 import { REST_LAWS, STANDING_LAWS } from "../../support/waiting-laws.ts";
-import type { AgentRow, FleetRows } from "./fleet-rows.ts";
+import type { FleetRows } from "./fleet-rows.ts";
 import { TaskStory } from "./task-story.ts";
 
 /** Whether a set of capabilities meets a requirement: by itself, or a bare name by any version of it. */
@@ -31,8 +31,16 @@ const AUDIT_LAW = `SELECT t.task_id || ' has another history in the audit' AS pr
   IS NOT (SELECT group_concat(action || ' ' || json_extract(detail, '$.attempt') || ' ' || coalesce(json_extract(detail, '$.agentId'), '-')
     ORDER BY entry_no) FROM audit_entries WHERE subject_kind = 'task' AND subject_id = t.task_id)`;
 
-/** Longest time between two looks of a sweep at an agent: its interval, and the longest step of the clock. */
-const SWEEP_AND_STEP = 15 * SECOND + 130 * SECOND;
+/** The counter of every agent equals its live tasks; one that is gone or silent has none. */
+const LOAD_LAW = `SELECT a.agent_id || ' is ' || a.status || ' with ' || coalesce(l.counted, 0) || ' tasks, and is said to have ' || a.active_tasks
+    AS problem
+  FROM agents a LEFT JOIN (SELECT agent_no, count(*) AS counted FROM tasks WHERE status IN ('assigned', 'running') GROUP BY agent_no) l
+    ON l.agent_no = a.agent_no
+  WHERE coalesce(l.counted, 0) <> a.active_tasks OR (a.active_tasks > 0 AND a.status IN ('inactive', 'deregistered'))`;
+
+/** After a sweep no agent is active that has been silent for longer than the timeout. */
+const SILENCE_LAW = `SELECT agent_id || ' is ' || status || ' after ' || (?1 - last_heartbeat_at) || ' ms of silence' AS problem FROM agents
+  WHERE status IN ('active', 'draining') AND agent_id NOT LIKE '#%' AND last_heartbeat_at < ?1 - ${90 * SECOND}`;
 
 /**
  * Looks at what each step has changed, and now and then at everything. It knows nothing of how the store decides: only what must hold.
@@ -40,17 +48,20 @@ const SWEEP_AND_STEP = 15 * SECOND + 130 * SECOND;
 export class FleetWatch {
   readonly #scene: Scene;
   readonly #rows: FleetRows;
-  readonly #file: string;
+  readonly #recount: Recount;
   readonly stories = new Map<string, TaskStory>();
   /** Tasks that the store has acknowledged. */
   readonly acknowledged = new Set<string>();
   #lastEntry = 0;
-  #agents: AgentRow[] = [];
 
   constructor(scene: Scene, rows: FleetRows, file: string) {
     this.#scene = scene;
     this.#rows = rows;
-    this.#file = file;
+    this.#recount = new Recount(file);
+  }
+
+  close(): void {
+    this.#recount.close();
   }
 
   story(taskId: string): TaskStory {
@@ -70,9 +81,7 @@ export class FleetWatch {
     const { taskIds, last } = this.#rows.changedTasks(this.#lastEntry);
     this.#lastEntry = last;
     for (const taskId of taskIds) this.#goOn(taskId);
-    this.#agents = this.#rows.agents();
-    this.#checkLoads();
-    this.#checkSilence();
+    this.#require([LOAD_LAW], "after a step");
   }
 
   #goOn(taskId: string): void {
@@ -82,39 +91,12 @@ export class FleetWatch {
     story.goOn(row, this.#rows.events(row.task_no, story.lastEventNo));
   }
 
-  /** The counter of every agent equals its live tasks; one that is gone or silent has none. */
-  #checkLoads(): void {
-    const loads = new Map<string, number>();
-    for (const { live, row } of this.stories.values()) {
-      if (live && row.agent_id !== null) loads.set(row.agent_id, (loads.get(row.agent_id) ?? 0) + 1);
-    }
-    for (const { agent_id: agentId, active_tasks: kept, status } of this.#agents) {
-      const counted = loads.get(agentId) ?? 0;
-      if (counted !== kept) throw new Error(`${agentId} has ${counted} tasks, and is said to have ${kept}`);
-      const gone = status === "inactive" || status === "deregistered";
-      if (gone && kept > 0) throw new Error(`${agentId} is ${status} with ${kept} tasks`);
-    }
-  }
-
-  /** Silent past the timeout and one sweep, an agent is not active. */
-  #checkSilence(): void {
-    const now = this.#scene.store.now();
-    for (const { agent_id: agentId, status, last_heartbeat_at: at } of this.#agents) {
-      const overdue = now - at > 90 * SECOND + SWEEP_AND_STEP;
-      if (overdue && (status === "active" || status === "draining")) {
-        throw new Error(`${agentId} is ${status} after ${now - at} ms of silence`);
-      }
-    }
-  }
-
   /** After a sweep nothing lies about that an agent could do, and nothing waits for what has come. */
   checkRest(): void {
+    this.#require([SILENCE_LAW, ...REST_LAWS, ...STANDING_LAWS], "after a sweep");
     const now = this.#scene.store.now();
-    for (const law of [...REST_LAWS, ...STANDING_LAWS]) {
-      const [problem] = this.#rows.problems(law, now);
-      if (problem !== undefined) throw new Error(`after a sweep ${problem}`);
-    }
-    const free = this.#agents.filter(
+    const agents = this.#rows.agents();
+    const free = agents.filter(
       ({ role, status, active_tasks: held, max_concurrent_tasks: room }) =>
         role === "worker" && status === "active" && held < room,
     );
@@ -129,6 +111,14 @@ export class FleetWatch {
     }
   }
 
+  #require(laws: readonly string[], when: string): void {
+    const now = this.#scene.store.now();
+    for (const law of laws) {
+      const [problem] = this.#rows.problems(law, now);
+      if (problem !== undefined) throw new Error(`${when} ${problem}`);
+    }
+  }
+
   /** Everything: no task is unknown or gone, no counter is wrong, and SQLite finds the file sound. */
   checkAll(): void {
     const rows = this.#rows.tasks();
@@ -140,7 +130,7 @@ export class FleetWatch {
     const missing = [...this.acknowledged].filter((taskId) => !this.stories.has(taskId));
     const problems = [
       ...missing.map((taskId) => `${taskId} was acknowledged, and is not there`),
-      ...recount(this.#file),
+      ...this.#recount.problems(),
     ];
     for (const law of [PERFORMANCE_LAW, AUDIT_LAW]) problems.push(...this.#rows.problems(law, this.#scene.store.now()));
     if (problems.length > 0) throw new Error(problems.join("\n"));

@@ -8,6 +8,8 @@ const MISSED = 60 * SECOND;
 
 interface Known {
   cron: string;
+  /** As they are stored. */
+  firings: string;
   newest: string | undefined;
   lastDue: number | undefined;
 }
@@ -31,6 +33,7 @@ export class ScheduleWatch {
   #goOn(row: ScheduleRow): void {
     const { schedule_id: scheduleId, cron } = row;
     const known = this.#known.get(scheduleId);
+    if (known?.cron === cron && known.firings === row.firings) return;
     const { recent } = firingLogSchema.parse(JSON.parse(row.firings));
     const texts = recent.map((firing) => JSON.stringify(firing));
     const index = known?.newest === undefined ? texts.length : texts.indexOf(known.newest);
@@ -41,7 +44,7 @@ export class ScheduleWatch {
       this.firings += 1;
       lastDue = this.#check(scheduleId, firing, { cron, lastDue }) ?? lastDue;
     }
-    this.#known.set(scheduleId, { cron, newest: texts[0], lastDue });
+    this.#known.set(scheduleId, { cron, firings: row.firings, newest: texts[0], lastDue });
   }
 
   /** @returns its due time; of a trigger there is none */

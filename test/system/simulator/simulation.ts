@@ -102,6 +102,7 @@ export class Simulation {
       this.#workflows = this.#rows.number("SELECT count(*) AS n FROM workflows");
     } finally {
       Math.random = unseeded;
+      watch.close();
       this.#rows.close();
     }
     return this.#summary();
@@ -162,6 +163,7 @@ export class Simulation {
   }
 
   #look(): void {
+    if (!this.#rows.hasChanged()) return;
     this.#world.watch.look();
     this.#schedules.look();
   }

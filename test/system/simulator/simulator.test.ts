@@ -31,13 +31,16 @@ async function simulate(seed: number, { syncs } = { syncs: false }): Promise<Sum
 /** Simulates them all, and says how fast. @returns what they were made of, together */
 async function simulateAll(some: readonly number[], syncing: { syncs: boolean }) {
   const startedAt = performance.now();
+  const usedBefore = process.cpuUsage();
   const sum: Record<string, number> = {};
   for (const seed of some) {
     const summary = await simulate(seed, syncing);
     for (const [name, count] of Object.entries(summary)) sum[name] = (sum[name] ?? 0) + count;
   }
   const seconds = (performance.now() - startedAt) / 1_000;
-  const rate = `${some.length} seeds of ${STEPS} steps in ${seconds.toFixed(1)} s`;
+  const { user, system } = process.cpuUsage(usedBefore);
+  const each = ((user + system) / 1_000_000 / some.length).toFixed(3);
+  const rate = `${some.length} seeds of ${STEPS} steps in ${seconds.toFixed(1)} s, ${each} s of processor time each`;
   process.stdout.write(`${rate}${syncing.syncs ? ", each commit on the disk" : ""}: ${JSON.stringify(sum)}\n`);
   return sum;
 }
