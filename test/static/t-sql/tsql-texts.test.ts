@@ -55,6 +55,23 @@ const OUT_OF_ORDER: readonly { text: string; table: string; reason: string }[] =
     table: "tasks",
     reason: "the rows of children that are new: nobody else can hold them",
   },
+  ...[
+    ...[
+      "tasks",
+      "task_dependencies",
+      "task_suspensions",
+      "task_events",
+      "task_outcomes",
+      "task_attempts",
+      "task_questions",
+    ],
+    ...["question_answerers", "ended_dependencies", "ended_parents", "workflows", "messages"],
+  ].map((table) => ({
+    text: "create_workflow",
+    table,
+    reason:
+      "rows of tasks that are new, or were left to the sweep: who holds those waits for nothing of this transaction",
+  })),
   {
     text: "cancel_tasks",
     table: "messages",

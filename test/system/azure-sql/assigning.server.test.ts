@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type mssql from "mssql";
+import { OffsetClock } from "../../../src/lib/model/clock.ts";
 import { newId } from "../../../src/lib/model/ids.ts";
 import type { Store } from "../../../src/lib/store/store.ts";
 import { dropDatabases, openOn, takeDatabase, testPool } from "../../contract/mssql-under-test.ts";
-import { newTask } from "../../contract/support.ts";
+import { newWorkflow } from "../../contract/new-workflow.ts";
+import { newTask, Scene } from "../../contract/support.ts";
 import { recountMssql } from "../../support/recount-mssql.ts";
 
 /** Assigning and handing out by two processes at once: what one transaction does not see, another one must. */
@@ -118,6 +120,31 @@ describe("two processes assign", () => {
         expect((await store(0).getTask(taskId)).status).toBe(fails ? "failed" : "assigned");
       }
     }
+    expect(await recountMssql(pool)).toEqual([]);
+  }, 300_000);
+
+  it("a workflow that is stopped as it is made: no hand-out of another process sees its tasks waiting", async () => {
+    const scene = new Scene({ store: store(0), clock: new OffsetClock(), close: async () => {} });
+    const owner = await scene.supervisor();
+    await scene.worker(1_000);
+    const lost = await scene.assign(owner);
+    await scene.fail(lost, { retryable: false });
+    let going = true;
+    const handOut = async () => {
+      while (going) await store(1).sweepDueTasks();
+    };
+    const create = async () => {
+      for (let round = 0; round < 4 * ROUNDS; round++) {
+        const flow = newWorkflow(scene, owner, [
+          ...Array.from({ length: 20 }, (_, index) => ({ ref: `free-${index}`, taskType: "x" })),
+          { ref: "behind", taskType: "x", dependsOn: [lost.taskId] },
+        ]);
+        await store(0).createWorkflow(flow);
+        const { tasks } = await store(0).getWorkflow(flow.workflowId);
+        expect(tasks.filter(({ status, attempt }) => attempt > 0 || status === "assigned")).toEqual([]);
+      }
+    };
+    await Promise.all([create().finally(() => (going = false)), handOut()]);
     expect(await recountMssql(pool)).toEqual([]);
   }, 300_000);
 

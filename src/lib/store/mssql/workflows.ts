@@ -23,13 +23,11 @@ import { cancelOrphans, cancelTasks } from "./cancel-task.ts";
 import type { Connection } from "./connection.ts";
 import { encodeNewTask, refusalOf } from "./new-tasks.ts";
 import { procedure } from "./procedures.ts";
-import { tellDependents } from "./sweep-tasks.ts";
 import { readDependsOn } from "./task-rows.ts";
 
 /** Workflows: made, read and cancelled as a whole. */
 
 const CREATE = procedure("create_workflow");
-const HAND_OUT = procedure("hand_out_workflow");
 
 interface CreatedRow {
   code: string | null;
@@ -38,8 +36,6 @@ interface CreatedRow {
   place: number | null;
   known_id: string | null;
   own: number;
-  /** Whether something that they depend on has ended otherwise already. */
-  lost: number;
   wakes: number;
 }
 
@@ -114,7 +110,6 @@ export async function createWorkflow(
   const refusal = refusalOfWorkflow(row, workflow);
   if (refusal !== undefined) throw refusal;
   if (row.wakes === 1) await wakeAgent(connection, supervisor);
-  if (row.lost > 0) await tellOfLost(connection, workflowId);
   const made = await getWorkflow(connection, row.known_id ?? workflowId);
   return { ...createdReply(made), duplicate: row.known_id !== null && row.own === 0 };
 }
@@ -129,17 +124,7 @@ export async function fireAndHandOut(connection: Connection, move: ScheduleMove,
   const refusal = "task" in fired ? refusalOfTask(row, fired.task) : refusalOfWorkflow(row, fired.workflow);
   if (refusal !== undefined) throw refusal;
   if (workflow !== undefined && row.known_id !== null) throw workflowIdTaken(workflow);
-  if (row.lost > 0) await tellOfLost(connection, workflow?.workflowId);
   return true;
-}
-
-/**
- * Tells new tasks that something they depend on had ended otherwise than it was to end. Only then is the rest of their workflow handed out:
- * such an end may stop all of it. What a dead process leaves here is done by the next sweep, in the same order.
- */
-async function tellOfLost(connection: Connection, workflowId: string | undefined): Promise<void> {
-  for (let more = true; more; ) more = (await tellDependents(connection)).next?.step === "dependents";
-  if (workflowId !== undefined) await connection.query(HAND_OUT, { workflowId: id(workflowId) });
 }
 
 function refusalOfTask({ code, subject, place }: CreatedRow, task: NewTask) {

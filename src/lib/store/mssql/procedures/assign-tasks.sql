@@ -79,6 +79,7 @@ BEGIN
       -- What gates ask is kept; asked it is below.
       IF @gates > 0
       BEGIN
+        DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
         -- include: parts/keep-gates.sql
       END;
       -- include: parts/record-attempts.sql

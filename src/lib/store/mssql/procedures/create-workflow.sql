@@ -1,9 +1,9 @@
 -- Creates the tasks of a workflow, all or none, waiting; then hands out what waits for nothing. Where something that they depend on has ended
--- otherwise than it was to end, nothing is handed out yet: the caller tells them so first (tell-dependents), since that may stop the whole
--- workflow, and then hands out what is left (hand-out-workflow).
+-- otherwise than it was to end, they are told so in the same transaction: it may stop the whole workflow, and no hand-out sees what is to be stopped.
 -- The firing of a schedule is the same: it moves the schedule on in the same transaction (@scheduleId), and creates a lone task where there is no
 -- @workflowId. Nobody has called then, so it is no heartbeat.
--- Table order: demands (in a transaction of their own); schedules, tasks and their rows, workflows, workflow_tasks, counters.
+-- Table order: demands (in a transaction of their own); schedules, tasks and their rows, workflows, workflow_tasks, messages, counters. What is
+-- told to the new tasks changes their rows, their workflow and their messages again, which nobody else can hold.
 CREATE PROCEDURE release.create_workflow
   @items nvarchar(max),
   @workflowId varchar(128),
@@ -26,12 +26,13 @@ CREATE PROCEDURE release.create_workflow
 AS
 -- include: parts/prologue.sql
 -- include: parts/declare-new-tasks.sql
+-- include: parts/declare-endings.sql
 -- include: parts/declare-hand-out.sql
 DECLARE @code varchar(24), @subject varchar(128), @knownId varchar(128), @knownHash varchar(64), @supervisorNo int, @place int, @lost int = 0, @created int = 0;
-DECLARE @questions int = 0, @questionArrival bigint, @accepted bigint = 0, @second varchar(48), @wakes int = 0;
+DECLARE @wakes int = 0;
 IF @scheduleId IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dbo.schedules AS s WHERE s.schedule_id = @scheduleId AND s.version = @scheduleVersion)
 BEGIN
-  SELECT 'MOVED' AS code, NULL AS subject, NULL AS place, NULL AS known_id, 0 AS own, 0 AS lost, 0 AS wakes;
+  SELECT 'MOVED' AS code, NULL AS subject, NULL AS place, NULL AS known_id, 0 AS own, 0 AS wakes;
   RETURN;
 END;
 SELECT TOP (1) @knownId = k.workflow_id, @knownHash = k.request_hash, @place = CASE WHEN k.operation_id = @operation THEN 1 ELSE 0 END,
@@ -55,7 +56,7 @@ IF @code IS NULL AND @knownId IS NULL
 IF @code IS NOT NULL OR @knownId IS NOT NULL
 BEGIN
   SELECT @code AS code, CASE WHEN @code = 'IDEMPOTENCY_MISMATCH' THEN @knownHash ELSE @subject END AS subject,
-    CASE WHEN @knownId IS NULL THEN @lost END AS place, @knownId AS known_id, CASE WHEN @place = 1 THEN 1 ELSE 0 END AS own, 0 AS lost, 0 AS wakes;
+    CASE WHEN @knownId IS NULL THEN @lost END AS place, @knownId AS known_id, CASE WHEN @place = 1 THEN 1 ELSE 0 END AS own, 0 AS wakes;
   RETURN;
 END;
 IF @scheduleId IS NULL SET @wakes = (SELECT MAX(n.wakes) FROM @plan AS n);
@@ -89,16 +90,6 @@ IF @gates > 0
 BEGIN
   -- include: parts/keep-gates.sql
 END;
-IF @dependent > 0
-BEGIN
-  INSERT INTO dbo.ended_dependencies (task_id, completed, not_needed)
-  SELECT DISTINCT d.depends_on, CASE WHEN d.status = 'completed' THEN 1 ELSE 0 END,
-    CASE WHEN EXISTS (SELECT 1 FROM dbo.tasks AS t JOIN dbo.task_outcomes AS o ON o.task_no = t.task_no WHERE t.task_id = d.depends_on AND t.status = 'cancelled' AND o.error = N'NOT_NEEDED')
-      OR EXISTS (SELECT 1 FROM dbo.task_archive AS r WHERE r.task_id = d.depends_on AND r.status = 'cancelled' AND JSON_VALUE(r.task, '$.error') = N'NOT_NEEDED') THEN 1 ELSE 0 END
-  FROM @dependencies AS d WHERE d.lost > 0 AND NOT EXISTS (SELECT 1 FROM dbo.ended_dependencies AS l WHERE l.task_id = d.depends_on);
-  -- (Not the rows that were written: another call may have left the same end.)
-  SET @lost = (SELECT COUNT(*) FROM @dependencies AS d WHERE d.lost > 0);
-END;
 IF @gates > 0
 BEGIN
   -- include: parts/open-questions.sql
@@ -120,23 +111,36 @@ BEGIN
   --   tasks = @plan AS n JOIN dbo.tasks AS t ON t.task_no = n.task_no AND n.gate = 1
   -- include: parts/send-question-payloads.sql
   --   tasks = @plan AS n JOIN dbo.tasks AS t ON t.task_no = n.task_no AND n.gate = 1
-  UPDATE c SET value = c.value + d.delta
-  FROM (SELECT TOP (10000) k.name, SUM(k.delta) AS delta FROM @counts AS k GROUP BY k.name ORDER BY k.name) AS d
-  JOIN dbo.counters AS c ON c.name = d.name AND c.slot = @@SPID % 8;
-  IF @@ROWCOUNT <> (SELECT COUNT(DISTINCT k.name) FROM @counts AS k) BEGIN ROLLBACK TRANSACTION; RETURN 1; END;
+END;
+IF @dependent > 0 SET @lost = (SELECT COUNT(*) FROM @dependencies AS d WHERE d.lost > 0);
+IF @lost > 0
+BEGIN
+  -- include: parts/declare-ended-tasks.sql
+  INSERT INTO @ended_tasks (task_id, completed, not_needed, level)
+  SELECT DISTINCT d.depends_on, CASE WHEN d.status = 'completed' THEN 1 ELSE 0 END,
+    CASE WHEN EXISTS (SELECT 1 FROM dbo.tasks AS t JOIN dbo.task_outcomes AS o ON o.task_no = t.task_no WHERE t.task_id = d.depends_on AND t.status = 'cancelled' AND o.error = N'NOT_NEEDED')
+      OR EXISTS (SELECT 1 FROM dbo.task_archive AS r WHERE r.task_id = d.depends_on AND r.status = 'cancelled' AND JSON_VALUE(r.task, '$.error') = N'NOT_NEEDED') THEN 1 ELSE 0 END, 0
+  FROM @dependencies AS d WHERE d.lost > 0;
+  -- include: parts/settle-dependents.sql
+  -- include: parts/record-endings.sql
 END;
 -- include: parts/count-assignments.sql
 --   ofTask = (CONCAT('tasks:', p.becomes), 1)
 --   lost = 1
--- include: parts/count-accepted.sql
+IF @gates > 0 OR @lost > 0
+BEGIN
+  -- include: parts/apply-counts.sql
+END;
 COMMIT TRANSACTION;
 IF @stale > 0 AND @scheduleId IS NULL UPDATE h SET last_heartbeat_at = @now
 FROM (SELECT DISTINCT supervisor_no FROM @plan WHERE stale = 1) AS n JOIN dbo.agent_heartbeats AS h ON h.agent_no = n.supervisor_no
 WHERE h.beating = 1 AND h.last_heartbeat_at < @now - COALESCE(h.renewal_milliseconds, @renewalMilliseconds)
 OPTION (LOOP JOIN, FORCE ORDER);
-INSERT INTO @unblocked (task_no) SELECT n.task_no FROM @plan AS n WHERE n.becomes = 'pending' AND @lost = 0;
-SET @handOutLimit = @@ROWCOUNT;
+INSERT INTO @unblocked (task_no) SELECT n.task_no FROM @plan AS n
+WHERE n.becomes = 'pending' AND NOT EXISTS (SELECT 1 FROM @endings AS e WHERE e.task_no = n.task_no);
+SET @handOutLimit = (SELECT COUNT(*) FROM @unblocked);
 EXEC @handedOut = release.hand_out @freed, @unblocked, @handOutLimit, @clockOffset;
-SELECT NULL AS code, NULL AS subject, NULL AS place, NULL AS known_id, 1 AS own, @lost AS lost, @wakes AS wakes;
+SELECT NULL AS code, NULL AS subject, NULL AS place, NULL AS known_id, 1 AS own, @wakes AS wakes;
 SELECT DISTINCT a.agent_id AS woken FROM (SELECT r.agent_no FROM @plan AS n JOIN dbo.task_questions AS q ON q.task_no = n.task_no AND n.becomes = 'input_required'
-  JOIN dbo.question_answerers AS r ON r.question_no = q.question_no WHERE @questions > 0) AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;
+  JOIN dbo.question_answerers AS r ON r.question_no = q.question_no WHERE @gates > 0
+  UNION ALL SELECT COALESCE(e.flow_receiver_no, e.receiver_no) FROM @endings AS e) AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;

@@ -32,17 +32,7 @@ IF EXISTS (SELECT 1 FROM @endings AS e JOIN dbo.task_dependencies AS d ON d.depe
   OR EXISTS (SELECT 1 FROM @endings AS e JOIN dbo.tasks AS t ON t.task_no = e.task_no JOIN dbo.workflows AS w ON w.workflow_no = t.workflow_no
     WHERE e.becomes IN ('failed', 'cancelled') AND w.stop_on_failure = 1)
 BEGIN
-  -- @ended_tasks: tasks that have ended and whose dependents are to be told; level 0 is the caller's. Declared where it
-  -- is used: few calls end a task that has dependents.
-  DECLARE @ended_tasks TABLE (task_id varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL PRIMARY KEY, completed bit NOT NULL,
-    not_needed bit NOT NULL, level int NOT NULL);
-  DECLARE @told TABLE (task_no bigint NOT NULL, position int NOT NULL, depends_on varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, met bit NOT NULL,
-    not_needed bit NOT NULL, level int NOT NULL, PRIMARY KEY (task_no, position));
-  DECLARE @dependents TABLE (task_no bigint NOT NULL PRIMARY KEY, met int NOT NULL, last_met varchar(128) COLLATE Latin1_General_100_BIN2 NULL,
-    failed varchar(128) COLLATE Latin1_General_100_BIN2 NULL, unneeded varchar(128) COLLATE Latin1_General_100_BIN2 NULL);
-  -- Tasks that a failure in their workflow stops.
-  DECLARE @stopped TABLE (task_no bigint NOT NULL PRIMARY KEY, because_of varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL, was varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL);
-  DECLARE @dependencyLevel int, @dependentRows int, @stoppedRows int;
+  -- include: parts/declare-ended-tasks.sql
   INSERT INTO @ended_tasks (task_id, completed, not_needed, level)
   SELECT e.task_id, CASE WHEN e.becomes = 'completed' THEN 1 ELSE 0 END, 0, 0 FROM @endings AS e
   WHERE e.becomes NOT IN ('pending', 'input_required', 'blocked');

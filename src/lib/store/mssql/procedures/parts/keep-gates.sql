@@ -1,5 +1,4 @@
--- The questions of new gates, which are not asked yet; of one that has failed with what it depends on, never. @counts: for ask-questions.
-DECLARE @counts TABLE (name varchar(48) COLLATE Latin1_General_100_BIN2 NOT NULL, delta bigint NOT NULL);
+-- The questions of new gates, which are not asked yet; of one that has failed with what it depends on, never.
 INSERT INTO dbo.task_values (task_no, name, value, key_version)
 SELECT p.task_no, CAST(w.name AS varchar(16)), w.value, CAST(w.key_version AS varchar(64))
 FROM OPENJSON(@items) AS i JOIN @plan AS p ON p.place = CAST(i.[key] AS int) AND p.gate = 1
