@@ -10,6 +10,7 @@ import type { Repeat } from "../model/operations.ts";
 import { assignmentSchema, assignTaskSchema, taskSchema } from "../model/task.ts";
 import { VERSION } from "../model/version.ts";
 import { BASE_PATH, type Route } from "./route.ts";
+import { SWITCHBOARD_PAYLOADS } from "./switchboard-payloads.ts";
 
 /** The route table as an OpenAPI 3.1 document. */
 
@@ -129,6 +130,7 @@ export function openApiDocument(routes: readonly Route[]): { openapi: string; pa
           Assignment: assignmentSchema,
           Credential: credentialSchema,
           Problem: problemSchema,
+          ...SWITCHBOARD_PAYLOADS,
         },
         responses: {
           Problem: {

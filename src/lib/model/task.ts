@@ -286,6 +286,14 @@ export const taskAssignmentPayloadSchema = z.object({
 });
 export type TaskAssignmentPayload = z.infer<typeof taskAssignmentPayloadSchema>;
 
+/** The payload of a `task_cancel` message, to the agent that works on a task: a request, which it may still answer with a completion. */
+export const taskCancelPayloadSchema = z.object({
+  taskId: idSchema,
+  attempt: attemptSchema,
+  /** As the one who cancels has said it. */
+  reason: z.string().optional(),
+});
+
 /** The payload of a `task_result` message. */
 export const taskResultPayloadSchema = z.object({
   taskId: idSchema,
