@@ -8,6 +8,7 @@ import type { FleetRows } from "./fleet-rows.ts";
 import type { FleetWatch } from "./fleet-watch.ts";
 import type { Ledger } from "./ledger.ts";
 import { Lost, type Network } from "./network.ts";
+import type { UsageLedger } from "./usage-ledger.ts";
 import type { WaitingPromises } from "./waiting-promises.ts";
 
 /** What all actors share. */
@@ -18,6 +19,7 @@ export interface World {
   network: Network;
   ledger: Ledger;
   promises: WaitingPromises;
+  usage: UsageLedger;
   watch: FleetWatch;
   rows: FleetRows;
   workers: string[];

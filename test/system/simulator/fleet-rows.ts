@@ -78,6 +78,19 @@ const idRows = z.array(z.object({ id: z.string() }));
 const countRow = z.object({ n: z.number() });
 const versionRow = z.object({ data_version: z.number() });
 
+const lineRows = z.array(z.object({ line: z.string() }));
+/** The six numbers of usage as one text, whole. */
+const USED = [
+  "input_tokens",
+  "output_tokens",
+  "cache_read_tokens",
+  "cache_write_tokens",
+  "reasoning_tokens",
+  "cost_micros",
+]
+  .map((column) => `CAST(${column} AS INTEGER)`)
+  .join(" || ' ' || ");
+
 const TASK = `SELECT t.task_no, t.task_id, s.agent_id AS supervisor_id, a.agent_id, t.task_type, t.status, t.version, t.attempt, t.retries_used,
     t.max_retries, t.cancel_requested, t.gate, t.suspensions, p.resumed_by, t.workflow_no, t.parent_no, w.notify, o.because_of
   FROM tasks t JOIN agents s ON s.agent_no = t.supervisor_no LEFT JOIN agents a ON a.agent_no = t.agent_no
@@ -162,6 +175,32 @@ export class FleetRows {
   problems(sql: string, now: number): string[] {
     const parameters = sql.includes("?1") ? [now] : [];
     return problemRows.parse(this.#all(sql, ...parameters)).map((row) => row.problem);
+  }
+
+  #lines(sql: string, ...parameters: number[]): string[] {
+    return lineRows.parse(this.#all(sql, ...parameters)).map(({ line }) => line);
+  }
+
+  /** Provider, model and numbers. */
+  usageOfAttempt(taskNo: number, attempt: number): string[] {
+    const sql = `SELECT provider || ' ' || model || ' ' || ${USED} AS line FROM task_usage WHERE task_no = ? AND attempt = ?`;
+    return this.#lines(sql, taskNo, attempt);
+  }
+
+  /** The same behind task and attempt. */
+  usageOfAttempts(): string[] {
+    return this.#lines(`SELECT task_id || ' ' || u.attempt || ' ' || provider || ' ' || model || ' ' || ${USED} AS line
+      FROM task_usage u JOIN tasks USING (task_no)`);
+  }
+
+  /** The same behind hour, agent, type and supervisor. */
+  usageHours(): string[] {
+    return this.#lines(`SELECT hour || ' ' || agent_id || ' ' || task_type || ' ' || supervisor_id || ' ' || provider || ' ' || model || ' '
+      || ${USED} AS line FROM usage_hours`);
+  }
+
+  usageTotal(): string {
+    return this.#lines(`SELECT ${USED} AS line FROM usage_totals`).join();
   }
 
   /** A whole number, such as a count. */

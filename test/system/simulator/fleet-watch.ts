@@ -29,7 +29,8 @@ const AUDIT_LAW = `SELECT t.task_id || ' has another history in the audit' AS pr
   (SELECT group_concat('task.' || e.event || ' ' || e.attempt || ' ' || coalesce(a.agent_id, '-') ORDER BY e.event_no)
     FROM task_events e LEFT JOIN agents a ON a.agent_no = e.agent_no WHERE e.task_no = t.task_no)
   IS NOT (SELECT group_concat(action || ' ' || json_extract(detail, '$.attempt') || ' ' || coalesce(json_extract(detail, '$.agentId'), '-')
-    ORDER BY entry_no) FROM audit_entries WHERE subject_kind = 'task' AND subject_id = t.task_id)`;
+    ORDER BY entry_no) FROM audit_entries WHERE subject_kind = 'task' AND subject_id = t.task_id
+      AND action <> 'task.usage_reported')`;
 
 /** The counter of every agent equals its live tasks; one that is gone or silent has none. */
 const LOAD_LAW = `SELECT a.agent_id || ' is ' || a.status || ' with ' || coalesce(l.counted, 0) || ' tasks, and is said to have ' || a.active_tasks
@@ -80,15 +81,20 @@ export class FleetWatch {
   look(): void {
     const { taskIds, last } = this.#rows.changedTasks(this.#lastEntry);
     this.#lastEntry = last;
-    for (const taskId of taskIds) this.#goOn(taskId);
+    const reopened = [...taskIds].filter((taskId) => this.#goOn(taskId));
     this.#require([LOAD_LAW], "after a step");
+    // At once: a sweep would go round and round about what a retry has half opened. No graph here is more than a call may open.
+    if (reopened.length > 0) this.#require(STANDING_LAWS, `after ${reopened.join(", ")} was opened again`);
   }
 
-  #goOn(taskId: string): void {
+  /** @returns whether it was opened again */
+  #goOn(taskId: string): boolean {
     const row = this.#rows.task(taskId);
     const story = this.stories.get(taskId) ?? new TaskStory(row);
     this.stories.set(taskId, story);
-    story.goOn(row, this.#rows.events(row.task_no, story.lastEventNo));
+    const events = this.#rows.events(row.task_no, story.lastEventNo);
+    story.goOn(row, events);
+    return events.some(({ event }) => event === "reopened");
   }
 
   /** After a sweep nothing lies about that an agent could do, and nothing waits for what has come. */

@@ -11,6 +11,7 @@ import { Lost, Network } from "./network.ts";
 import { ScheduleWatch } from "./schedule-watch.ts";
 import type { SimulatedStore } from "./simulated-stores.ts";
 import { SupervisorActor } from "./supervisor-actor.ts";
+import { UsageLedger } from "./usage-ledger.ts";
 import { WaitingPromises } from "./waiting-promises.ts";
 import { WorkerActor } from "./worker-actor.ts";
 
@@ -32,6 +33,8 @@ export interface Summary {
   answered: number;
   reopened: number;
   firings: number;
+  usageReports: number;
+  lateUsage: number;
   crashes: number;
   lostRequests: number;
   lostReplies: number;
@@ -67,6 +70,7 @@ export class Simulation {
       network: new Network(random),
       ledger: new Ledger(),
       promises: new WaitingPromises(rows, watch),
+      usage: new UsageLedger(rows, () => under.clock.now()),
       workers: [],
       queue: scene.id("queue"),
       news: scene.id("news"),
@@ -86,16 +90,18 @@ export class Simulation {
     // The store draws its jitter from here: seeded, a replay is the same to the millisecond.
     const unseeded = Math.random;
     Math.random = () => this.#random.next();
-    const { scene, queue, news, watch } = this.#world;
+    const { scene, queue, news, watch, usage } = this.#world;
     try {
       await scene.channel("work_queue", { name: queue });
       await scene.channel("broadcast", { name: news });
       for (let step = 1; step <= steps; step++) {
         await this.#step();
         if (step % LOOK_AT_ALL_EVERY === 0) watch.checkAll();
+        if (step % LOOK_AT_ALL_EVERY === 0) usage.checkAll();
       }
       await this.#drain();
       watch.checkAll();
+      usage.checkAll();
       this.#schedules.checkAll();
       await this.#checkEnds();
       await checkAudit(scene);
@@ -109,12 +115,13 @@ export class Simulation {
   }
 
   #summary(): Summary {
-    const { watch, ledger, promises, network } = this.#world;
+    const { watch, ledger, promises, usage, network } = this.#world;
     const { lostRequests, lostReplies, repeated } = network.counts;
     return {
       tasks: watch.stories.size,
       messages: ledger.acknowledged.size,
       ...promises.counts,
+      ...usage.counts,
       workflows: this.#workflows,
       reopened: [...watch.stories.values()].filter(({ reopenedAt }) => reopenedAt !== undefined).length,
       firings: this.#schedules.firings,
@@ -165,6 +172,7 @@ export class Simulation {
   #look(): void {
     if (!this.#rows.hasChanged()) return;
     this.#world.watch.look();
+    this.#world.usage.look();
     this.#schedules.look();
   }
 

@@ -3,7 +3,8 @@ import { systemClock } from "../../../src/lib/model/clock.ts";
 
 /** Time that passes only when the simulation says so, so that a seed replays to the millisecond. */
 export class VirtualClock implements Clock {
-  #now = Date.UTC(2030, 0, 1);
+  /** Ten minutes before an hour, a day and a year end: most simulations go on beyond that. */
+  #now = Date.UTC(2029, 11, 31, 23, 50);
   readonly sleep = systemClock.sleep;
   readonly after = systemClock.after;
 

@@ -7,12 +7,14 @@ import type { SuspendTaskInput } from "../../../src/lib/model/suspension.ts";
 import { type Held, payloadField, SECOND } from "../../contract/support.ts";
 import { Actor, type Job, text, type World } from "./actor.ts";
 import { dependenciesAmong } from "./graphs.ts";
+import { Spending } from "./spending.ts";
 import type { Asked } from "./waiting-promises.ts";
 
 interface Work {
   held: Held;
   taskType: string;
   until: number;
+  spending: Spending;
 }
 
 type End = "complete" | "fail" | "fail for good";
@@ -22,6 +24,8 @@ export class WorkerActor extends Actor {
   readonly capabilities: string[];
   readonly capacity: number;
   #work = new Map<string, Work>();
+  /** Attempts that a crash has ended, in a log that it did not wipe: what they have used may still be told. */
+  readonly #owed: Work[] = [];
 
   constructor(world: World, agentId: string, capabilities: string[], capacity: number) {
     super(world, agentId);
@@ -44,6 +48,7 @@ export class WorkerActor extends Actor {
   }
 
   protected forget(): void {
+    this.#owed.push(...this.#work.values());
     this.#work.clear();
   }
 
@@ -52,11 +57,12 @@ export class WorkerActor extends Actor {
     for (const [taskId, work] of this.#work) {
       if (work.until > this.now) continue;
       this.#work.delete(taskId);
-      this.todo.push(busy && random.chance(0.45) ? this.suspend(work) : this.finish(work.held));
+      this.todo.push(busy && random.chance(0.45) ? this.suspend(work) : this.finish(work));
       return;
     }
     const current = [...this.#work.values()];
-    if (current.length > 0 && random.chance(0.2)) this.todo.push(this.report(random.pick(current).held));
+    if (current.length > 0 && random.chance(0.2)) this.todo.push(this.report(random.pick(current)));
+    else if (this.#owed.length > 0 && random.chance(0.1)) this.todo.push(this.tellUsage(random.pick(this.#owed)));
     else this.todo.push(random.chance(0.15) ? this.receive(this.world.queue) : this.receive());
   }
 
@@ -65,9 +71,11 @@ export class WorkerActor extends Actor {
     if (message.type === "task_assignment") this.#take(message);
     else if (message.type === "task_question") this.answerMessage(message);
     else if (message.type === "task_cancel") {
-      this.#work.delete(text(message, "taskId"));
       const held = this.#heldBy(message);
-      this.todo.push(this.end(held, random.pick(["complete", "fail"])), this.settle(message, "complete"));
+      const { spending = new Spending(random) } = this.#work.get(held.taskId) ?? {};
+      this.#work.delete(held.taskId);
+      const work = { held, taskType: "", until: 0, spending };
+      this.todo.push(this.end(work, random.pick(["complete", "fail"])), this.settle(message, "complete"));
     } else {
       if (busy && random.chance(0.1)) return;
       if (random.chance(0.2)) this.todo.push(this.renew(message));
@@ -104,39 +112,87 @@ export class WorkerActor extends Actor {
     const milliseconds = this.world.random.between(1, 20) * SECOND;
     return async () => {
       const reply = await this.ask(() => this.world.scene.start(held), "LEASE_LOST");
-      if (reply !== undefined) this.#work.set(held.taskId, { held, taskType, until: this.now + milliseconds });
+      if (reply === undefined) return;
+      const spending = new Spending(this.world.random);
+      this.#work.set(held.taskId, { held, taskType, until: this.now + milliseconds, spending });
     };
   }
 
-  private report(held: Held): Job {
+  private report(work: Work): Job {
+    const { held, spending } = work;
     const extendSeconds = this.world.random.pick([undefined, 60]);
+    const usage = spending.report();
     return async () => {
-      const reply = await this.ask(
-        () => this.world.scene.progress(held, { percent: 50, ...(extendSeconds && { extendSeconds }) }),
-        "LEASE_LOST",
-      );
-      if (reply === undefined) this.#work.delete(held.taskId);
+      const { scene, usage: ledger } = this.world;
+      const { taskId, ...caller } = held;
+      const send = async () => {
+        const reply = await scene.store.progressTask(taskId, { ...caller, percent: 50, extendSeconds, usage });
+        ledger.reported({ ...held, usage });
+        return reply;
+      };
+      if ((await this.ask(send, "LEASE_LOST")) === undefined) this.#lost(work);
     };
   }
 
-  private finish(held: Held): Job {
+  /** The attempt is over, and not by this agent: what it has used is told all the same, as a rule. */
+  #lost(work: Work): void {
+    this.#work.delete(work.held.taskId);
+    if (this.world.random.chance(0.7)) this.todo.push(this.tellUsage(work));
+  }
+
+  /** Usage alone, of an attempt of this agent in whatever state: never refused. */
+  private tellUsage({ held, spending }: Work): Job {
+    const usage = spending.report() ?? [];
+    return async () => {
+      const { services, usage: ledger } = this.world;
+      const { taskId, ...caller } = held;
+      await this.ask(async () => {
+        const reply = await services.usage.report(taskId, { ...caller, usage });
+        ledger.late({ ...held, usage }, reply.usage);
+      });
+    };
+  }
+
+  private finish(work: Work): Job {
     const { random, busy } = this.world;
     const ends: End[] = ["complete", "complete", "complete", "fail", "fail for good"];
-    return this.end(held, busy ? random.pick(ends) : "complete");
+    return this.end(work, busy ? random.pick(ends) : "complete");
   }
 
-  private end(held: Held, how: End): Job {
+  private end(work: Work, how: End): Job {
+    const { held, spending } = work;
+    const { taskId, ...caller } = held;
+    const usage = spending.report();
     return async () => {
-      const { scene, ledger } = this.world;
-      const complete = () => ledger.once(`${held.taskId} ${held.attempt}`, () => scene.complete(held));
-      const send = () => (how === "complete" ? complete() : scene.fail(held, { retryable: how === "fail" }));
+      const { scene, ledger, usage: usageLedger } = this.world;
+      const { store } = scene;
+      const complete = () =>
+        ledger.once(`${taskId} ${held.attempt}`, () =>
+          store.completeTask(taskId, { ...caller, result: { ok: true }, usage }),
+        );
+      const fail = () => store.failTask(taskId, { ...caller, error: "broken", retryable: how === "fail", usage });
+      const send = async () => {
+        const reply = await (how === "complete" ? complete() : fail());
+        usageLedger.ended({ ...held, usage });
+        return reply;
+      };
       const reply = await this.ask(send, "LEASE_LOST");
-      if (reply !== undefined) ledger.ended(held.taskId, held.attempt, how === "complete" ? "complete" : "fail");
+      if (reply === undefined) return this.#lost(work);
+      ledger.ended(taskId, held.attempt, how === "complete" ? "complete" : "fail");
+      this.#ended(work, how);
     };
+  }
+
+  /** Some have used more than they said at the end: the same end again does not tell it, a report by itself does. */
+  #ended(work: Work, how?: End): void {
+    const { random } = this.world;
+    if (how !== undefined && random.chance(0.15)) this.todo.push(this.end(work, how));
+    else if (random.chance(0.15)) this.todo.push(this.tellUsage(work));
   }
 
   /** Until an answer, a time, or the ends of children where the task may make them. */
-  private suspend({ held, taskType }: Work): Job {
+  private suspend(work: Work): Job {
+    const { held, taskType } = work;
     const { random, scene } = this.world;
     const kind = random.pick(taskType === "split" ? ["tasks", "tasks", "at", "question"] : ["at", "question"]);
     const checkpoint = `${held.taskId} ${held.attempt}`;
@@ -144,31 +200,38 @@ export class WorkerActor extends Actor {
     const at = new Date(this.now + random.between(15, 120) * SECOND).toISOString();
     const tasks = kind === "tasks" ? this.#children(scene.fresh("c")) : undefined;
     const until = question === undefined ? (tasks === undefined ? { at } : { tasks }) : { question };
-    return this.#suspendWith(held, { agentId: this.agentId, attempt: held.attempt, checkpoint, until }, checkpoint);
+    const usage = work.spending.report();
+    return this.#suspendWith(
+      work,
+      { agentId: this.agentId, attempt: held.attempt, checkpoint, until, usage },
+      checkpoint,
+    );
   }
 
-  #suspendWith(held: Held, input: SuspendTaskInput, checkpoint: string): Job {
-    const { taskId, agentId, attempt } = held;
+  #suspendWith(work: Work, input: SuspendTaskInput, checkpoint: string): Job {
+    const { taskId, agentId, attempt } = work.held;
     const { question } = input.until;
     const asked: Asked | undefined = question && {
       askedOf: question.askedOf ?? [],
       defaultAnswer: question.defaultAnswer,
     };
     return async () => {
-      const { services, promises, ledger } = this.world;
+      const { services, promises, ledger, usage } = this.world;
       const send = async () => {
         const reply = await services.questions.suspend(taskId, input).catch((error: unknown) => {
           promises.refused(taskId, attempt);
           throw error;
         });
+        usage.ended({ taskId, attempt, agentId, usage: input.usage });
         promises.suspended({ taskId, attempt, agentId, checkpoint, question: asked }, reply);
         return reply;
       };
       // A time that has come before the call got through, children past the limits, or an agent asked that has not registered yet: it
       // ends the task instead.
       const reply = await this.ask(send, "LEASE_LOST", "INVALID_REQUEST", "TASK_TREE_LIMIT", "AGENT_NOT_FOUND");
-      if (reply === undefined) this.todo.push(this.finish(held));
-      else ledger.ended(taskId, attempt, "suspend");
+      if (reply === undefined) return void this.todo.push(this.finish(work));
+      ledger.ended(taskId, attempt, "suspend");
+      this.#ended(work);
     };
   }
 
