@@ -48,14 +48,15 @@ export class Runner {
     if (!/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl)) {
       throw new UsageError(`${baseUrl} is not the URL of a service, such as ${DEFAULT_URL}.`);
     }
-    const view: View = { columns: this.#terminal.columns, now: systemClock.now() };
+    // The time at which it is printed: the answer to a call that took a second says nothing that is yet to come.
+    const view = (): View => ({ columns: this.#terminal.columns, now: systemClock.now() });
     const client = await serviceClient(baseUrl, this.#terminal);
     const code = await work({
       client,
       terminal: this.#terminal,
       // The views escape what stands in a line; this is for what they might forget.
       print: (reply, text) =>
-        this.#terminal.write(`${json ? printableJson(reply, 2) : printableLines(text(reply, view))}\n`),
+        this.#terminal.write(`${json ? printableJson(reply, 2) : printableLines(text(reply, view()))}\n`),
     });
     if (typeof code === "number") this.exitCode = code;
     await renewKeptToken(client, this.#terminal);

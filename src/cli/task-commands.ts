@@ -12,6 +12,7 @@ import { type PageOptions, page, withNext, withPage } from "./list.ts";
 import { given, oneOf, readJson, toList, toNumber } from "./options.ts";
 import { addAnswer } from "./question-commands.ts";
 import { type Column, properties, table } from "./table.ts";
+import { addTaskWork } from "./task-work-commands.ts";
 import { addTaskUsage } from "./usage-commands.ts";
 import type { View } from "./view.ts";
 
@@ -71,13 +72,14 @@ export function explain({ policy, chosen, considered, excluded }: Explanation, v
   ].join("\n");
 }
 
-/** tasks: assign, preview, list, show, explain, history, dependencies, answer, usage, cancel. */
+/** tasks: assign, preview, list, show, explain, history, dependencies, answer, usage, cancel, retry, and what workers say. */
 export function addTaskCommands(program: Command, runner: Runner): void {
-  const tasks = program.command("tasks").description("assign and inspect tasks");
+  const tasks = program.command("tasks").description("assign tasks, inspect them and work on them");
   addAssign(tasks, runner);
   addList(tasks, runner);
   addAnswer(tasks, runner);
   addTaskUsage(tasks, runner);
+  addTaskWork(tasks, runner);
 
   tasks
     .command("show <taskId>")

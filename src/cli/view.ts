@@ -24,7 +24,7 @@ const format = new Intl.RelativeTimeFormat("en", { style: "narrow" });
  * A time as its distance from now.
  *
  * @param time ISO 8601; any other text is given back as it is
- * @returns for example `3m ago` or `in 2h`; the date alone when it is more than 30 days away
+ * @returns for example `3m ago` or `in 2h`; `now` for less than a second, the date alone when it is more than 30 days away
  * @example
  * relativeTime("2026-01-01T00:00:00.000Z", { now: Date.parse("2026-01-01T00:03:00Z"), columns: 80 }) // "3m ago"
  */
@@ -32,11 +32,8 @@ export function relativeTime(time: string, { now }: View): string {
   if (!ISO_TIME.test(time)) return time;
   const distance = Date.parse(time) - now;
   if (Math.abs(distance) > LONGEST_MILLISECONDS) return time.slice(0, 10);
-  const { unit, milliseconds } = UNITS.find((candidate) => Math.abs(distance) >= candidate.milliseconds) ?? {
-    unit: "second" as const,
-    milliseconds: SECOND_MILLISECONDS,
-  };
-  return format.format(Math.trunc(distance / milliseconds), unit);
+  const largest = UNITS.find(({ milliseconds }) => Math.abs(distance) >= milliseconds);
+  return largest === undefined ? "now" : format.format(Math.trunc(distance / largest.milliseconds), largest.unit);
 }
 
 /** Whether a value of this name is a time of ours: `createdAt`, `deadline`. */

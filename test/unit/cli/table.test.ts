@@ -77,6 +77,8 @@ describe("tables", () => {
     expect(shown("2026-03-01T14:00:00Z")).toBe("in 2h");
     expect(shown("2026-02-27T12:00:00.000Z")).toBe("2d ago");
     expect(shown("2026-03-01T12:00:59.999Z")).toBe("in 59s");
+    expect(["2026-03-01T12:00:00.999Z", "2026-03-01T11:59:59.001Z"].map(shown)).toEqual(["now", "now"]);
+    expect(shown("2026-03-01T11:59:59.000Z")).toBe("1s ago");
     expect(shown("2026-01-30T12:00:00.000Z")).toBe("30d ago");
     expect(shown("2026-01-30T11:59:59.999Z")).toBe("2026-01-30");
     expect(shown("never")).toBe("never");
