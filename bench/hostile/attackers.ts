@@ -1,5 +1,6 @@
 import { Agent, setGlobalDispatcher } from "undici";
-import { type Attacker, KINDS, type Target } from "./kinds.ts";
+import type { Attacker, Target } from "./attack.ts";
+import { KINDS } from "./kinds.ts";
 
 /** The hostile callers, in a process of their own: `node attackers.ts <target> <attackers as JSON> <seconds>`. */
 

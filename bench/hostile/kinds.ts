@@ -1,54 +1,11 @@
 import { once } from "node:events";
 import { connect } from "node:net";
+import { type Attack, type Attacker, IMPATIENCE_MILLISECONDS, pause, post, repeated } from "./attack.ts";
+import { WORK_KINDS } from "./work-kinds.ts";
 
 /** What hostile callers do, each until it is told to stop. All of it is what one caller can do with what it has. */
 
-/** The server that is attacked. */
-export interface Target {
-  host: string;
-  port: number;
-  /** Without a trailing slash, with /api. */
-  url: string;
-}
-
-/** One hostile caller: an agent with a valid token of its own, or a stranger that does not use it. */
-export interface Attacker {
-  agentId: string;
-  token: string;
-}
-
-export type Attack = (target: Target, attacker: Attacker, signal: AbortSignal) => Promise<void>;
-
 const MEBIBYTE = 1024 * 1024;
-/** A caller that is told to wait, waits a little: a hostile one does not wait for what Retry-After says. */
-const IMPATIENCE_MILLISECONDS = 5;
-
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-async function post(target: Target, { token }: Attacker, path: string, body: string | Buffer): Promise<number> {
-  try {
-    const reply = await fetch(`${target.url}${path}`, {
-      method: "POST",
-      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
-      body: typeof body === "string" ? body : new Uint8Array(body),
-    });
-    await reply.arrayBuffer();
-    return reply.status;
-  } catch {
-    return 0;
-  }
-}
-
-/** Sends the same body again and again. */
-function repeated(path: (attacker: Attacker) => string, body: (attacker: Attacker) => string): Attack {
-  return async (target, attacker, signal) => {
-    const [where, what] = [path(attacker), Buffer.from(body(attacker))];
-    while (!signal.aborted) {
-      const status = await post(target, attacker, where, what);
-      if (status === 429 || status === 0) await pause(IMPATIENCE_MILLISECONDS);
-    }
-  };
-}
 
 /** Opens connections, writes to each, and never reads. */
 function unread(connections: number, write: (attacker: Attacker) => string): Attack {
@@ -161,4 +118,5 @@ export const KINDS: Readonly<Record<string, Attack>> = {
     };
     await Promise.all(Array.from({ length: 250 }, lane));
   },
+  ...WORK_KINDS,
 };

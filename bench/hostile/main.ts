@@ -5,7 +5,9 @@ import { fileURLToPath } from "node:url";
 import { Client } from "undici";
 import { startRequiredProcess } from "../../test/support/required-process.ts";
 import { printTable, whole } from "../figures.ts";
-import { type Attacker, KINDS } from "./kinds.ts";
+import type { Attacker } from "./attack.ts";
+import { KINDS } from "./kinds.ts";
+import { WORK_KINDS } from "./work-kinds.ts";
 
 /**
  * What 64 hostile callers of every kind at once leave to an honest one: how long its heartbeats take, and how much memory the server
@@ -79,7 +81,10 @@ async function makeAttackers(server: Server, kinds: readonly string[]): Promise<
   const attackers: (Attacker & { kind: string })[] = [];
   for (let n = 0; n < ATTACKERS; n += 1) {
     const kind = kinds[n % kinds.length] ?? "";
-    const { agentId, token, client } = await server.agent(`attacker-${n}`);
+    const { agentId, token, client } = await server.agent(
+      `attacker-${n}`,
+      kind in WORK_KINDS ? "supervisor" : "worker",
+    );
     if (kind === "large peeks, unread") {
       for (let sent = 0; sent < WAITING_PEEKS; sent += 1) {
         await client.sendMessage(

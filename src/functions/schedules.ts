@@ -14,6 +14,7 @@ export const putSchedule = defineRoute({
   description:
     "At each due time it creates a `task` as `POST /tasks` takes it, or a `workflow` as `POST /workflows` does, without supervisor and ids. `cron` has five fields; where day of month and day of week are both given, one has to fit. With `overlap: skip` a due time is skipped while what the last firing created is open. Due times missed by more than 60 s fire as one, the newest. What was due stays due where `cron` and `timezone` stay.",
   example: { body: PUT_SCHEDULE, reply: { ...SCHEDULE, firings: [] } },
+  longWork: true,
   idle: false,
   allow: assigning(OWN_NEW_SCHEDULE),
   statuses: [200, 201],
@@ -83,6 +84,7 @@ export const triggerSchedule = defineRoute({
       status: "assigned",
     },
   },
+  longWork: true,
   idle: false,
   allow: assigning(OWN_SCHEDULE),
   statuses: [200],

@@ -2,13 +2,13 @@ import { LONG_REQUEST_BYTES, nextRound } from "../base/event-loop.ts";
 import { ANYONE, authorise, type Reach, type RequestParts, reachOf } from "../gates/access.ts";
 import type { AgentCaller, Caller } from "../gates/caller.ts";
 import { withhold } from "../gates/withhold.ts";
-import { stopwatch } from "../model/clock.ts";
 import { AgentCommunicationError } from "../model/errors.ts";
 import { formatTraceparent, parseTraceparent } from "../model/traceparent.ts";
 import type { Services } from "../services.ts";
 import { actingAs, type CallContext, UNNAMED_ACTOR } from "../trace/call-context.ts";
 import { inTrace } from "../trace/current-trace.ts";
 import { errorFields, type Log } from "../trace/log.ts";
+import { processorWatch } from "../trace/processor-watch.ts";
 import type { Telemetry } from "../trace/telemetry.ts";
 import { callContextOf } from "./call-context-of.ts";
 import { observedRequest } from "./observed-request.ts";
@@ -88,9 +88,10 @@ async function serve(services: Services, route: Route, raw: RawRequest, shown: C
   // Before the body is parsed: what a role may not do at all, it is not told how to do.
   reachOf(route.allow, shown);
   const { bytes } = raw;
-  const turn = services.turns.next(bytes, services.gate.isDear?.(shown));
+  const caller = "credentialId" in shown ? shown.credentialId : undefined;
+  const turn = services.turns.next(bytes, route.longWork === true || services.gate.isDear?.(shown), caller);
   if (turn !== undefined) await turn;
-  const replyTurn = route.longReply && services.replyTurns.next(0, true);
+  const replyTurn = route.longReply && services.replyTurns.next(0, true, caller);
   if (replyTurn) await replyTurn;
   const cost = { milliseconds: 0, bytes };
   try {
@@ -116,7 +117,7 @@ interface Cost {
 type ParsingSteps = ReturnType<typeof parseInput>;
 
 function parsedAtOnce(steps: ParsingSteps, cost: Cost): RequestParts {
-  const elapsed = stopwatch();
+  const elapsed = processorWatch();
   try {
     for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return step.value;
   } finally {
@@ -127,7 +128,7 @@ function parsedAtOnce(steps: ParsingSteps, cost: Cost): RequestParts {
 /** Everything else that has arrived is served between the steps, and is not charged to this caller. */
 async function parsedInRounds(steps: ParsingSteps, cost: Cost): Promise<RequestParts> {
   for (;;) {
-    const elapsed = stopwatch();
+    const elapsed = processorWatch();
     let step: ReturnType<ParsingSteps["next"]>;
     try {
       step = steps.next();

@@ -89,6 +89,11 @@ export interface Route<
    * one. 1,280 peeks at once, each of 4 MB and 30 ms, kept everybody else waiting for 31 s.
    */
   longReply?: true;
+  /**
+   * True where a short request may make 200 tasks or end them: such calls take turns with long bodies. 256 of them at once kept everybody
+   * else waiting for 4 s.
+   */
+  longWork?: true;
   /** Bytes; REQUEST_MAX_BYTES unless it is a batch. */
   maxBodyBytes?: number;
   handler(

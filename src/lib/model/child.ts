@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { DEPENDENCY_CONDITIONS } from "./dependency.ts";
+import { boundedDependencies, DEPENDENCY_CONDITIONS } from "./dependency.ts";
 import { CHILDREN_MAX, DEPENDENCIES_MAX } from "./limits.ts";
 import { assignTaskShape } from "./task.ts";
 import { idSchema, prioritySchema } from "./values.ts";
@@ -38,6 +38,7 @@ export const childTasksSchema = z
   .array(childTaskSchema)
   .min(1)
   .max(CHILDREN_MAX)
+  .superRefine((tasks, context) => boundedDependencies(tasks, [], context))
   .superRefine((tasks, context) => {
     for (const name of ["ref", "taskId"] as const) {
       const seen = new Set<string>();

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { DEPENDENCIES_MAX } from "./limits.ts";
+import { DEPENDENCIES_MAX, WORKFLOW_DEPENDENCIES_MAX } from "./limits.ts";
 import { idSchema } from "./values.ts";
 
 /** What tasks wait for: that other tasks complete, end in whatever way, or fail. */
@@ -41,6 +41,18 @@ export const dependsOnSchema = z
       conditions.set(taskId, when);
     }
   });
+
+/** Says that tasks which are created together have too many dependencies. @param path where the tasks stand in the request */
+export function boundedDependencies(
+  tasks: readonly { dependsOn: readonly unknown[] }[],
+  path: string[],
+  context: z.RefinementCtx,
+): void {
+  const count = tasks.reduce((sum, { dependsOn }) => sum + dependsOn.length, 0);
+  if (count <= WORKFLOW_DEPENDENCIES_MAX) return;
+  const message = `must have at most ${WORKFLOW_DEPENDENCIES_MAX} dependencies in all; a task between may wait for many and be waited for by many`;
+  context.addIssue({ code: "custom", path, message });
+}
 
 /** The dependency, however it was written. */
 export function readDependency(dependency: Dependency): TaskDependency {

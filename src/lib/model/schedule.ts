@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { boundedDependencies } from "./dependency.ts";
 import { SCHEDULE_ID_MAX_CHARACTERS, WORKFLOW_TASKS_MAX } from "./limits.ts";
 import { assignTaskShape, taskStatusSchema, withoutWorkOfGates } from "./task.ts";
 import { idSchema, instantSchema, nextCursorSchema, pageQueryShape } from "./values.ts";
@@ -28,7 +29,8 @@ export const scheduledWorkflowSchema = z
     onFailure: z.enum(ON_FAILURE).default("stop"),
     notify: z.enum(NOTIFY).default("end"),
   })
-  .superRefine(uniqueRefs);
+  .superRefine(uniqueRefs)
+  .superRefine(({ tasks }, context) => boundedDependencies(tasks, ["tasks"], context));
 export type ScheduledWorkflow = z.output<typeof scheduledWorkflowSchema>;
 
 /** What becomes of a due time while what the last firing created is open: it creates all the same, or is skipped. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { DEPENDENCY_CONDITIONS, dependencySchema } from "./dependency.ts";
+import { boundedDependencies, DEPENDENCY_CONDITIONS, dependencySchema } from "./dependency.ts";
 import { DEPENDENCIES_MAX, WORKFLOW_TASKS_MAX } from "./limits.ts";
 import { assignTaskShape, TASK_STATUSES, taskSchema, taskStatusSchema, withoutWorkOfGates } from "./task.ts";
 import { idSchema, instantSchema, newIdSchema, nextCursorSchema, pageQueryShape } from "./values.ts";
@@ -65,7 +65,8 @@ export const createWorkflowSchema = z
     /** `end`: one `workflow_result` message; `each`: a `task_result` of each task. */
     notify: z.enum(NOTIFY).default("end"),
   })
-  .superRefine(uniqueRefs);
+  .superRefine(uniqueRefs)
+  .superRefine(({ tasks }, context) => boundedDependencies(tasks, ["tasks"], context));
 export type CreateWorkflowInput = z.input<typeof createWorkflowSchema>;
 export type CreateWorkflow = z.output<typeof createWorkflowSchema>;
 

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { AgentRole } from "../model/agent.ts";
 import type { CredentialKind } from "../model/credential-kind.ts";
+import { processorWatch } from "./processor-watch.ts";
 
 /**
  * On whose behalf the code runs: what a store writes beside what it was asked to (the audit's actor, a message's verified
@@ -24,7 +25,7 @@ export interface CallContext {
   credentialId?: string | undefined;
   /** Length of its request, where there is one. */
   bytes?: number | undefined;
-  /** Notes milliseconds of the processor that a check has taken, for which the caller is charged. */
+  /** Notes milliseconds of the processor that work for the call has taken, for which the caller is charged. */
   spend?: ((milliseconds: number) => void) | undefined;
   /** True for a reader who is not shown contents: then nothing is decrypted either, and no key is needed. */
   withoutContents?: boolean;
@@ -57,4 +58,20 @@ export function currentCall(): CallContext {
  */
 export function actorOf(named: string = SYSTEM_ACTOR, call: CallContext = currentCall()): string {
   return call.actor === SYSTEM_ACTOR ? named : call.actor;
+}
+
+/**
+ * Does what may take milliseconds of the processor, at the expense of the caller.
+ *
+ * @param work waits for nothing: its time would be that of others
+ * @example
+ * const planned = charged(() => planWorkflow(workflow, newId));
+ */
+export function charged<Result>(work: () => Result): Result {
+  const elapsed = processorWatch();
+  try {
+    return work();
+  } finally {
+    currentCall().spend?.(elapsed());
+  }
 }

@@ -12,7 +12,7 @@ const MSSQL = "src/lib/store/mssql";
 /** Files that only one engine has, each with its reason. */
 const ALONE: Readonly<Record<string, string>> = {
   [`${MSSQL}/batch.ts`]: "a verb is a batch of calls there; SQLite's verbs are functions that run one by one",
-  [`${MSSQL}/coalescer.ts`]: "calls share round trips there; SQLite's share a commit, in connection.ts",
+  [`${MSSQL}/coalescer.ts`]: "calls share round trips there; SQLite's share a commit, in group.ts",
   [`${MSSQL}/procedures.ts`]: "a verb is a procedure there; SQLite's statements stand in its functions",
   [`${MSSQL}/procedure-files.ts`]: "a verb is a procedure there; SQLite's statements stand in its functions",
   [`${MSSQL}/setting-inputs.ts`]: "procedures are given the settings; SQLite's functions read them",
@@ -52,6 +52,7 @@ const ALONE: Readonly<Record<string, string>> = {
   [`${SQLITE}/prepared.ts`]: "the driver of a server makes its own rows",
   [`${SQLITE}/database-file.ts`]: "a server makes its own files",
   [`${SQLITE}/workflow-rows.ts`]: "parts/count-in-workflows.sql and tell-of-workflows.sql there",
+  [`${SQLITE}/group.ts`]: "calls share round trips there, in coalescer.ts",
   [`${SQLITE}/file-watch.ts`]: "a server looks after its own files",
   [`${SQLITE}/copied-rows.ts`]: "a copy is read there",
   [`${SQLITE}/copied-waiting.ts`]: "a copy is read there",

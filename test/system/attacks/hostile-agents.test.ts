@@ -152,6 +152,17 @@ describe("in the name of others", () => {
     });
     expect(await codeOf(after)).toBe("DEPENDENCY_INVALID");
     expect((await malloryLead.client.listTasks()).tasks).toEqual([]);
+    // However many tasks of its own it names before it.
+    const tasks = Array.from({ length: 110 }, (_, n) => ({
+      ref: `t${n}`,
+      taskType: "x",
+      requiredCapabilities: ["nobody-has-it"],
+    }));
+    const { taskIds } = await malloryLead.client.createWorkflow({ supervisor: "mallory-lead", tasks });
+    const behindAll = (...dependsOn: string[]) =>
+      malloryLead.client.assignTask({ supervisor: "mallory-lead", taskType: "x", dependsOn });
+    expect(await codeOf(behindAll(...Object.values(taskIds), taskId))).toBe("DEPENDENCY_INVALID");
+    expect((await behindAll(...Object.values(taskIds))).status).toBe("blocked");
     const done = await victim.client.completeTask(taskId, { ...as("victim"), result: "mine" });
     expect(done).toMatchObject({ status: "completed" });
     expect((await lead.client.getTask(taskId)).result).toBe("mine");

@@ -37,6 +37,15 @@ describe("long bodies", () => {
     expect(seen).toEqual(["another", "the second"]);
   });
 
+  it("of a caller with many wait for those of others, in turn", async () => {
+    const turns = new Turns();
+    expect(turns.next(0, true, "greedy")).toBeUndefined();
+    const seen: string[] = [];
+    const take = (caller: string) => turns.next(0, true, caller)?.then(() => seen.push(caller));
+    await Promise.all(["greedy", "greedy", "greedy", "modest", "greedy", "other", "modest"].map(take));
+    expect(seen).toEqual(["greedy", "modest", "other", "greedy", "modest", "greedy", "greedy"]);
+  });
+
   it("are refused when too much waits, and taken again afterwards", async () => {
     const turns = new Turns(2 * MEBIBYTE);
     expect(turns.next(2 * MEBIBYTE)).toBeUndefined();

@@ -1,11 +1,11 @@
 import { nextRound } from "../../base/event-loop.ts";
 import { Turns } from "../../base/turns.ts";
 import { withinTime } from "../../base/within-time.ts";
-import { stopwatch } from "../../model/clock.ts";
 import { AgentCommunicationError, type FieldError } from "../../model/errors.ts";
 import type { JsonValue } from "../../model/json.ts";
 import type { MessageTypeDefinition } from "../../model/message.ts";
 import { currentCall } from "../../trace/call-context.ts";
+import { processorWatch } from "../../trace/processor-watch.ts";
 import type { PayloadCheck } from "./compile-schema.ts";
 import { BadSchema } from "./json-schema/bad-schema.ts";
 
@@ -64,7 +64,7 @@ export class PayloadSchemas {
     // One such check at a time, with rounds for others between: of 64 callers with payloads that take 100 ms each, none waits for all.
     const dear = watched || isLarge(payload);
     if (dear) await this.#turns.next(0, true);
-    const elapsed = stopwatch();
+    const elapsed = processorWatch();
     const errors = await problemsInTurn(elapsed, () => problems(definition.type, dear, () => check(payload)));
     if (errors.length === 0) return;
     const detail = `The payload does not satisfy the schema of ${definition.type}: ${errors[0]?.path} ${errors[0]?.message}`;

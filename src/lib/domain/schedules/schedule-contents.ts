@@ -11,6 +11,7 @@ import {
 import type { ContentEncryption } from "../../security/content-encryption.ts";
 import type { Place } from "../../security/envelope.ts";
 import type { Sealed, StoredSchedule } from "../../store/store.ts";
+import { charged } from "../../trace/call-context.ts";
 
 /** What schedules create: encrypted as a whole on the way into the store where any of it is sensitive. */
 
@@ -60,5 +61,5 @@ function readTemplate(value: JsonValue): Template {
 
 /** What an older release has stored and this one does not take is refused when it fires. @throws INVALID_REQUEST */
 function read<Schema extends z.ZodType>(schema: Schema, value: JsonValue): z.output<Schema> {
-  return parse(schema, value, "stored contents of the schedule");
+  return charged(() => parse(schema, value, "stored contents of the schedule"));
 }

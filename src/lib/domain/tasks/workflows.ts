@@ -14,8 +14,9 @@ import {
   type WorkflowReply,
   type WorkflowSummary,
 } from "../../model/workflow.ts";
-import { type ContentEncryption, withoutKeys } from "../../security/content-encryption.ts";
+import { type ContentEncryption, type Key, withoutKeys } from "../../security/content-encryption.ts";
 import type { NewWorkflow, NewWorkflowTask, Store } from "../../store/store.ts";
+import { charged } from "../../trace/call-context.ts";
 import { currentTraceparent } from "../../trace/current-trace.ts";
 import type { TaskContents } from "./task-contents.ts";
 import type { TaskQuestions } from "./task-questions.ts";
@@ -71,7 +72,7 @@ export class Workflows {
     for (const { question } of workflow.tasks) {
       await this.#questions.requireReachable(workflow.supervisor, question?.askedOf);
     }
-    const planned = planWorkflow(workflow, () => newId(this.#store.now()));
+    const planned = this.#plan(workflow);
     const call = await this.#prepare(workflow, planned, idempotencyKey);
     try {
       return this.#remember(call, await this.#store.createWorkflow(call));
@@ -95,11 +96,11 @@ export class Workflows {
 
   /** A workflow of a schedule as the store takes it. @throws DEPENDENCY_INVALID, KEY_UNAVAILABLE */
   prepare(workflow: CreateWorkflow): Promise<NewWorkflow> {
-    return this.#prepare(
-      workflow,
-      planWorkflow(workflow, () => newId(this.#store.now())),
-      undefined,
-    );
+    return this.#prepare(workflow, this.#plan(workflow), undefined);
+  }
+
+  #plan(workflow: CreateWorkflow): PlannedTask[] {
+    return charged(() => planWorkflow(workflow, () => newId(this.#store.now())));
   }
 
   async #prepare(
@@ -107,12 +108,22 @@ export class Workflows {
     planned: readonly PlannedTask[],
     idempotencyKey: string | undefined,
   ): Promise<NewWorkflow> {
+    const isSensitive = planned.some(({ task }) => this.#encryption.covers(task.sensitive));
+    const key = isSensitive ? await this.#encryption.currentKey() : undefined;
+    // 200 tasks take some 10 ms.
+    return charged(() => this.#prepareAtOnce(workflow, planned, idempotencyKey, key));
+  }
+
+  #prepareAtOnce(
+    workflow: CreateWorkflow,
+    planned: readonly PlannedTask[],
+    idempotencyKey: string | undefined,
+    key: Key | undefined,
+  ): NewWorkflow {
     const { supervisor, onFailure, notify, workflowId = newId(this.#store.now()) } = workflow;
-    const sensitive = planned.map(({ task }) => this.#encryption.covers(task.sensitive));
-    const key = sensitive.includes(true) ? await this.#encryption.currentKey() : undefined;
     const traceparent = currentTraceparent();
     const requestHash = this.#encryption.hash(key, hashed(workflow));
-    const tasks = planned.map(({ task, taskId, dependsOn, stops }, index): NewWorkflowTask => {
+    const tasks = planned.map(({ task, taskId, dependsOn, stops }): NewWorkflowTask => {
       const { ref, sensitive: _, ...rest } = task;
       const plain = {
         ...rest,
@@ -124,7 +135,8 @@ export class Workflows {
         maxRetries: rest.maxRetries ?? this.#maxRetries,
         traceparent,
       };
-      const prepared = this.#contents.prepare(plain, sensitive[index] ? key : undefined, requestHash);
+      const isSensitive = this.#encryption.covers(task.sensitive);
+      const prepared = this.#contents.prepare(plain, isSensitive ? key : undefined, requestHash);
       return { ...prepared, ref, stops };
     });
     return { workflowId, supervisor, onFailure, notify, tasks, idempotencyKey, requestHash };

@@ -2,7 +2,7 @@ import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { LONG_REQUEST_BYTES } from "../../base/event-loop.ts";
 import { type Clock, stopwatch } from "../../model/clock.ts";
 import { type AgentCommunicationError, isAgentCommunicationError } from "../../model/errors.ts";
-import { type CallContext, currentCall } from "../../trace/call-context.ts";
+import { type CallContext, charged, currentCall } from "../../trace/call-context.ts";
 import type { FaultListener } from "../../trace/store-faults.ts";
 import { DeliverableListeners } from "../deliverable-listeners.ts";
 import { storeClosed } from "../refusals.ts";
@@ -10,17 +10,16 @@ import type { StoreSettings } from "../store.ts";
 import { makeFile, switchToWal } from "./database-file.ts";
 import { BUSY, fileIsLost, sqliteCode, storeError } from "./faults.ts";
 import { FileWatch } from "./file-watch.ts";
+import { GROUP_MAX, type Operation, runInTime, settle, takeGroup } from "./group.ts";
 import { applyMigrations } from "./migrate.ts";
 import { type Prepared, prepare } from "./prepared.ts";
-import { type FollowUp, Transaction } from "./transaction.ts";
+import { Transaction } from "./transaction.ts";
 
 /**
  * One SQLite file, one connection, and group commit: calls made in the same turn of the event loop share one
  * transaction and one fsync, and each is answered only after that commit. https://www.sqlite.org/wal.html
  */
 
-/** Calls that share one commit: enough to make the fsync cheap, few enough that a group holds the event loop ~5 ms. */
-const GROUP_MAX = 256;
 /** Turns of the event loop that a group may go on growing for. */
 const TURNS_MAX = 32;
 /** How long BEGIN waits inside SQLite for another process's transaction, and how often we then ask again, growing. */
@@ -31,16 +30,6 @@ const CHECKPOINT_PAGES = 4_000;
 /** What a large transaction has made the log grow to is given back at the next checkpoint. */
 const LOG_MAX_BYTES = 64 * 1_024 * 1_024;
 const CACHE_KIBIBYTES = 64 * 1_024;
-
-interface Operation {
-  /** On whose behalf it was asked for. */
-  call: CallContext;
-  run(transaction: Transaction): unknown;
-  resolve(value: unknown): void;
-  reject(error: unknown): void;
-  outcome?: { value: unknown } | { refusal: AgentCommunicationError };
-  followUps?: FollowUp[];
-}
 
 /** How to open the embedded store. */
 export interface SqliteStoreOptions {
@@ -98,13 +87,22 @@ export class Connection {
     this.#transaction = new Transaction((sql) => this.#prepare(sql), settings, clock);
   }
 
-  /** Runs a transition in the next group. Its refusal leaves the others of the group alone. */
-  write<T>(run: (transaction: Transaction) => T): Promise<T> {
+  /**
+   * Runs a transition in the next group. Its refusal leaves the others of the group alone.
+   *
+   * @param long whether it is known to take long: of these a group has one
+   */
+  write<T>(run: (transaction: Transaction) => T, long = false): Promise<T> {
+    return this.#writeFor(currentCall(), run, long);
+  }
+
+  #writeFor<T>(call: CallContext, run: (transaction: Transaction) => T, long: boolean): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#closed) return reject(storeClosed());
       if (this.#lost !== undefined) return reject(this.#lost);
+      const isLong = long || (call.bytes ?? 0) >= LONG_REQUEST_BYTES;
       // The queue holds operations of many result types; each resolves only the promise made here, with its own value.
-      this.#queue.push({ call: currentCall(), run, resolve: resolve as (value: unknown) => void, reject });
+      this.#queue.push({ call, long: isLong, run, resolve: resolve as (value: unknown) => void, reject });
       this.#schedule();
     });
   }
@@ -118,7 +116,7 @@ export class Connection {
       // Several statements, one snapshot: another process may commit in between.
       this.#endTransaction();
       this.#exec("BEGIN");
-      const value = this.#transaction.reading(run);
+      const value = charged(() => this.#transaction.reading(run));
       this.#exec("COMMIT");
       return value;
     } catch (error) {
@@ -197,7 +195,8 @@ export class Connection {
   }
 
   #flush(): void {
-    const group = this.#takeGroup();
+    const { group, left } = takeGroup(this.#queue);
+    this.#queue = left;
     this.#lastGroup = group.length;
     const lost = group.length > 0 ? this.#findLoss() : undefined;
     if (lost !== undefined) {
@@ -208,24 +207,6 @@ export class Connection {
     }
     if (this.#queue.length > 0) this.#schedule();
     else this.#idle?.();
-  }
-
-  /**
-   * The oldest calls, as many as one commit may take, and of the long ones one: 4 MB take some 40 ms, for which a heartbeat that came
-   * later is not to wait 64 times.
-   */
-  #takeGroup(): Operation[] {
-    const group: Operation[] = [];
-    const left: Operation[] = [];
-    let hasLong = false;
-    for (const operation of this.#queue) {
-      const isLong = (operation.call.bytes ?? 0) >= LONG_REQUEST_BYTES;
-      if (group.length === GROUP_MAX || (isLong && hasLong)) left.push(operation);
-      else group.push(operation);
-      hasLong ||= isLong;
-    }
-    this.#queue = left;
-    return group;
   }
 
   /** BEGIN IMMEDIATE takes the write lock, so nothing later in the transaction can fail for want of it. */
@@ -261,12 +242,17 @@ export class Connection {
     else this.#idle?.();
   }
 
-  /** False when the group was rolled back because one of it failed after writing, or the commit itself failed. */
+  /**
+   * Runs as many of the group as its time allows, and puts the others back.
+   *
+   * @returns false when the group was rolled back because one of it failed after writing, or the commit itself failed
+   */
   #runGroup(group: Operation[]): boolean {
     const transaction = this.#transaction;
     transaction.begin();
+    let ran = group;
     try {
-      for (const operation of group) operation.outcome = runOperation(transaction, operation);
+      ran = runInTime(transaction, group);
       transaction.flush();
       this.#exec("COMMIT");
       this.#sinceCommit = stopwatch();
@@ -278,7 +264,8 @@ export class Connection {
       return true;
     }
     const deliverable = transaction.takeDeliverable();
-    for (const operation of group) this.#settle(operation);
+    this.#queue.unshift(...group.slice(ran.length));
+    for (const operation of ran) this.#settle(operation);
     for (const agentId of deliverable) this.#listeners.notify(agentId);
     return true;
   }
@@ -290,7 +277,7 @@ export class Connection {
       settle(operation);
       return;
     }
-    const followed = followUps.map((followUp) => this.write(followUp));
+    const followed = followUps.map((followUp) => this.#writeFor(operation.call, followUp, false));
     void Promise.allSettled(followed).then(() => settle(operation));
   }
 
@@ -311,24 +298,4 @@ export class Connection {
       // A file that is broken can refuse this as well; the next BEGIN says so.
     }
   }
-}
-
-function runOperation(transaction: Transaction, operation: Operation): Operation["outcome"] {
-  transaction.beginOperation(operation.call);
-  try {
-    const value = operation.run(transaction);
-    operation.followUps = transaction.takeFollowUps();
-    return { value };
-  } catch (error) {
-    // A refusal before the first write is an answer; anything else undoes the group, and each is tried alone.
-    if (isAgentCommunicationError(error) && !transaction.dirty) return { refusal: error };
-    throw error;
-  }
-}
-
-function settle(operation: Operation): void {
-  const outcome = operation.outcome;
-  if (outcome === undefined) return;
-  if ("refusal" in outcome) operation.reject(outcome.refusal);
-  else operation.resolve(outcome.value);
 }

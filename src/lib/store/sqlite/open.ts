@@ -49,7 +49,14 @@ import type { Transaction } from "./transaction.ts";
 import { maintain, sweep, sweepDueTasks } from "./upkeep.ts";
 import { readUsage, reportUsage } from "./usage.ts";
 import { purgeMailbox, withdrawMessage } from "./withdraw-messages.ts";
-import { cancelWorkflow, createWorkflow, getWorkflow, listWorkflows, ownsWorkflow } from "./workflows.ts";
+import {
+  cancelWorkflow,
+  createWorkflow,
+  getWorkflow,
+  isLongWorkflow,
+  listWorkflows,
+  ownsWorkflow,
+} from "./workflows.ts";
 
 export type { SqliteStoreOptions } from "./connection.ts";
 
@@ -145,10 +152,21 @@ function writingVerbs(connection: Connection) {
     answerQuestion,
     reportUsage,
     cancelTask,
-    createWorkflow,
     suspendTask,
-    cancelWorkflow,
     replaceOutdated,
   };
-  return bindVerbs(verbs, (verb: Transition) => connection.write(verb)) satisfies Partial<Store>;
+  return {
+    ...bindVerbs(verbs, (verb: Transition) => connection.write(verb)),
+    ...workflowVerbs(connection),
+  } satisfies Partial<Store>;
+}
+
+/** Of those that touch many tasks a group has one. */
+function workflowVerbs(connection: Connection) {
+  return {
+    createWorkflow: (workflow) =>
+      connection.write((transaction) => createWorkflow(transaction, workflow), isLongWorkflow(workflow)),
+    cancelWorkflow: (workflowId, reason) =>
+      connection.write((transaction) => cancelWorkflow(transaction, workflowId, reason), true),
+  } satisfies Partial<Store>;
 }

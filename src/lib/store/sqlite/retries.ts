@@ -24,7 +24,7 @@ export function retryEngine(connection: Connection): Pick<RetryEngine, "decide">
         const answer = decideWithin(transaction, subject(waiting), ask, rule);
         if (waiting.length > 0) handOutAfter(transaction, undefined, waiting);
         return answer;
-      }),
+      }, ask.workflowId !== undefined),
   };
 }
 

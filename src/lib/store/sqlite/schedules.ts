@@ -12,7 +12,7 @@ import { findAgent } from "./agent-rows.ts";
 import type { Connection } from "./connection.ts";
 import { decideBy, decideWithin } from "./decide.ts";
 import type { Transaction } from "./transaction.ts";
-import { addFired } from "./workflows.ts";
+import { addFired, isLongWorkflow } from "./workflows.ts";
 
 const LIST_COLUMNS = `s.schedule_id, a.agent_id AS supervisor_id, s.cron, s.timezone, s.overlap, s.enabled, s.creates, s.due_at,
   s.refusals, s.created_at, s.updated_at`;
@@ -49,7 +49,11 @@ export function scheduleEngine(connection: Connection): ScheduleEngine {
           : transaction.all<ScheduleListRow>(LIST_OF, supervisor, after, rows),
       ),
     findDue: (after) => connection.read((transaction) => findDue(transaction, after)),
-    fire: (move, fired) => connection.write((transaction) => fire(transaction, move, fired)),
+    fire: (move, fired) =>
+      connection.write(
+        (transaction) => fire(transaction, move, fired),
+        "workflow" in fired && isLongWorkflow(fired.workflow),
+      ),
   };
 }
 

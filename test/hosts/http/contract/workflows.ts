@@ -172,6 +172,40 @@ export function workflowRoutes(api: () => Api): void {
       );
     });
 
+    it("have at most 2,000 dependencies in all, as those of schedules and children have", async () => {
+      const { supervisor, worker, work, create, refuse } = await scene(api());
+      const earlier = (n: number, count: number) => Array.from({ length: count }, (_, back) => `t${n - back - 1}`);
+      const tasks = Array.from({ length: 200 }, (_, n) => ({
+        ...work,
+        ref: `t${n}`,
+        dependsOn: earlier(n, n < 11 ? 0 : n === 199 ? 132 : n < 188 ? 10 : 9),
+      }));
+      const count = tasks.reduce((sum, { dependsOn }) => sum + dependsOn.length, 0);
+      expect(count).toBe(2_001);
+      const said = "tasks: must have at most 2000 dependencies in all";
+      expect(await refuse(tasks, "INVALID_REQUEST")).toContain(said);
+      const schedule = { supervisor, cron: "0 0 1 1 *", workflow: { tasks } };
+      const put = await api().call("PUT /schedules/{scheduleId}", { scheduleId: api().id("s") }, { body: schedule });
+      expectProblem(put, "INVALID_REQUEST");
+      expect(JSON.stringify(put.json)).toContain(`workflow.${said}`);
+      const part = { taskType: "part" };
+      const children = Array.from({ length: 100 }, (_, n) => ({
+        ...part,
+        ref: `t${n}`,
+        dependsOn: earlier(n, Math.min(n, 21)),
+      }));
+      const suspend = { agentId: worker, attempt: 1, until: { tasks: children } };
+      const suspended = await api().call("POST /tasks/{taskId}/suspend", { taskId: api().id("t") }, { body: suspend });
+      expect([children.flatMap(({ dependsOn }) => dependsOn).length > 1_850, suspended.status]).toEqual([true, 404]);
+      const more = children.map((child, n) => ({ ...child, dependsOn: earlier(n, Math.min(n, 23)) }));
+      const tooMany = { body: { ...suspend, until: { tasks: more } } };
+      const refused = await api().call("POST /tasks/{taskId}/suspend", { taskId: api().id("t") }, tooMany);
+      expectProblem(refused, "INVALID_REQUEST");
+      expect(JSON.stringify(refused.json)).toContain(`until.${said}`);
+      const [first, ...rest] = tasks.reverse();
+      await create([...rest.reverse(), { ...work, ref: "t199", dependsOn: first?.dependsOn.slice(1) }]);
+    });
+
     it("name the cycle that they refuse, unknown and double refs, and create nothing", async () => {
       const { supervisor, work, refuse } = await scene(api());
       const cycle = await refuse(
