@@ -4,6 +4,7 @@ import { onAzure } from "../lib/config/platform.ts";
 import { openClientCertificates } from "../lib/gates/caller-verifier.ts";
 import type { Approach } from "../lib/gates/gate.ts";
 import { dispatch, dispatchUnknown, NO_ROUTE, needsCredential, replyWithError } from "../lib/http/dispatch.ts";
+import { type Face, OTHER_METHODS } from "../lib/http/face.ts";
 import { isUnderApi } from "../lib/http/path-matching.ts";
 import { asPublicError, type RawReply, TLS_HEADERS } from "../lib/http/problem.ts";
 import type { RawRequest } from "../lib/http/request-input.ts";
@@ -17,6 +18,7 @@ import { openTelemetry } from "../lib/telemetry/open.ts";
 import { errorFields, type Log, lineLog } from "../lib/trace/log.ts";
 import { faultListener } from "../lib/trace/store-faults.ts";
 import type { Telemetry } from "../lib/trace/telemetry.ts";
+import { faces } from "./faces.ts";
 import { routes } from "./route-table.ts";
 import { timers } from "./timers.ts";
 
@@ -132,7 +134,27 @@ function registerRoute(route: Route): void {
   });
 }
 
+function registerFace(face: Face): void {
+  app.http(face.name, {
+    authLevel: "anonymous",
+    methods: ["POST", ...OTHER_METHODS],
+    route: face.path.slice(1),
+    handler: async (request, context) => {
+      if (request.method !== "POST") return toResponse(face.otherMethod, request.method);
+      const log = logOf(context);
+      try {
+        const running = await services();
+        const caller = await running.gate.admit(approachOf(request), needsCredential(undefined));
+        return toResponse(await face.answer(running, await rawRequest(request), caller, log), request.method);
+      } catch (error) {
+        return toResponse(face.refuse(error, log, await telemetryOpened), request.method);
+      }
+    },
+  });
+}
+
 for (const route of routes) registerRoute(route);
+for (const face of faces) registerFace(face);
 
 // The host tries functions in the order of their names and answers what none serves with an empty 404, so the last of
 // all takes the rest and gives problem documents.

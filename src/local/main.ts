@@ -1,3 +1,4 @@
+import { faces } from "../functions/faces.ts";
 import { routes } from "../functions/route-table.ts";
 import { timers } from "../functions/timers.ts";
 import { type Config, readConfig, tellUnknownSettings } from "../lib/config/config.ts";
@@ -105,7 +106,7 @@ async function main(): Promise<void> {
   try {
     await step("", () => localTimers.start(timers));
     const where = `${config.httpHost}:${config.httpPort}`;
-    const server = await step(`cannot listen on ${where}`, () => startServer(services, routes, log));
+    const server = await step(`cannot listen on ${where}`, () => startServer(services, { routes, faces }, log));
     alarm.start();
     stopOnSignals(services, server, periodic);
     const asked = config.security.authMode === "none" ? "no credentials required" : "credentials required";

@@ -7,6 +7,7 @@ import {
 } from "fastify";
 import type { Caller } from "../lib/gates/caller.ts";
 import { dispatch, dispatchUnknown, NO_ROUTE, needsCredential, replyWithError } from "../lib/http/dispatch.ts";
+import { type Face, OTHER_METHODS } from "../lib/http/face.ts";
 import { isUnderApi } from "../lib/http/path-matching.ts";
 import { asPublicError, problemReply, type RawReply, TLS_HEADERS } from "../lib/http/problem.ts";
 import type { RawRequest } from "../lib/http/request-input.ts";
@@ -157,6 +158,29 @@ function addRoute(app: FastifyInstance, route: Route, serving: Serving): void {
   });
 }
 
+function addFace(app: FastifyInstance, face: Face, serving: Serving): void {
+  const { services, admissions, signals, connections, log } = serving;
+  app.route<{ Params: Parameters }>({
+    method: "POST",
+    url: face.path,
+    bodyLimit: face.maxBodyBytes,
+    onRequest: (request, _reply, done) => admissions.admit(request, undefined, done),
+    handler: async (request, reply) => {
+      const raw = rawRequest(request, reply, signals);
+      return send(reply, await face.answer(services, raw, admissions.callerOf(request), log), connections);
+    },
+    errorHandler: (error, _request, reply) => {
+      send(reply, face.refuse(asOurs(error), log, services.telemetry), connections);
+    },
+  });
+  app.route({
+    method: [...OTHER_METHODS],
+    url: face.path,
+    onRequest: (_request, reply) => void send(reply, face.otherMethod, connections),
+    handler: () => undefined,
+  });
+}
+
 function createApp(serverFactory: FastifyServerFactory, connections: Connections): FastifyInstance {
   return fastify({
     logger: false,
@@ -197,11 +221,15 @@ export interface LocalServer {
 }
 
 /**
- * Serves `routes` on the address of the settings.
+ * Serves `routes` and `faces` on the address of the settings.
  *
  * @throws Error of the socket, with its code, when the address cannot be had
  */
-export async function startServer(services: Services, routes: readonly Route[], log: Log): Promise<LocalServer> {
+export async function startServer(
+  services: Services,
+  { routes, faces }: { routes: readonly Route[]; faces: readonly Face[] },
+  log: Log,
+): Promise<LocalServer> {
   const { config, clock } = services;
   const { tls } = config.security;
   const files = tls && new TlsFiles(tls, config.security, clock, log);
@@ -224,7 +252,9 @@ export async function startServer(services: Services, routes: readonly Route[], 
   app.setNotFoundHandler((request, reply) => {
     send(reply, dispatchUnknown(routes, request.method, pathOnly(request.raw.url ?? "")), connections);
   });
-  for (const route of routes) addRoute(app, route, { services, admissions, signals, connections, log });
+  const serving = { services, admissions, signals, connections, log };
+  for (const route of routes) addRoute(app, route, serving);
+  for (const face of faces) addFace(app, face, serving);
   const address = await app.listen({ host: config.httpHost, port: config.httpPort });
   const closeOthers = await listenOnEveryAddress(app, config.httpHost, log);
   // Fastify knows nothing of TLS here.

@@ -4,6 +4,7 @@ import { type IncomingHttpHeaders, type RequestOptions, request } from "node:htt
 import { request as secureRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { faces } from "../../src/functions/faces.ts";
 import { routes } from "../../src/functions/route-table.ts";
 import { readConfig } from "../../src/lib/config/config.ts";
 import type { AgentRole } from "../../src/lib/model/agent.ts";
@@ -126,7 +127,7 @@ export async function startGuardedHost(
   const log = lineLog((line) => lines.push(line));
   const store = await openStore(config, clock);
   const services = createServices({ config, clock, store, log });
-  const server = await startServer(services, routes, log);
+  const server = await startServer(services, { routes, faces }, log);
   const issue = async (input: IssueCredentialInput) => {
     const { credential, secret } = await services.credentials.issue(input);
     return { credentialId: credential.credentialId, secret: secret ?? "" };

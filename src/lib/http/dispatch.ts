@@ -1,4 +1,3 @@
-import { LONG_REQUEST_BYTES, nextRound } from "../base/event-loop.ts";
 import { ANYONE, authorise, type Reach, type RequestParts, reachOf } from "../gates/access.ts";
 import type { AgentCaller, Caller } from "../gates/caller.ts";
 import { withhold } from "../gates/withhold.ts";
@@ -8,14 +7,13 @@ import type { Services } from "../services.ts";
 import { actingAs, type CallContext, UNNAMED_ACTOR } from "../trace/call-context.ts";
 import { inTrace } from "../trace/current-trace.ts";
 import { errorFields, type Log } from "../trace/log.ts";
-import { processorWatch } from "../trace/processor-watch.ts";
 import type { Telemetry } from "../trace/telemetry.ts";
 import { callContextOf } from "./call-context-of.ts";
+import { type Cost, charged, inSteps, turnOf } from "./charged.ts";
 import { observedRequest } from "./observed-request.ts";
 import { allowedMethods } from "./path-matching.ts";
 import { asPublicError, COMMON_HEADERS, problemReply, type RawReply } from "./problem.ts";
-import { extraCost } from "./request-cost.ts";
-import { parseInput, type RawRequest } from "./request-input.ts";
+import { type GivenParts, parseInput, parseParts, type RawRequest } from "./request-input.ts";
 import type { Reply, Route } from "./route.ts";
 
 /**
@@ -40,9 +38,14 @@ function write(reply: Reply<unknown>): RawReply {
 /** The reply that says `error`, counted, and logged when it is our fault. */
 export function replyWithError(error: unknown, route: string, log: Log, telemetry?: Telemetry): RawReply {
   const known = asPublicError(error);
+  noteRefusal(known, route, log, telemetry);
+  return problemReply(known);
+}
+
+/** Counts a refusal, and logs it when it is our fault. @param route its key, or what stands for it */
+export function noteRefusal(known: AgentCommunicationError, route: string, log: Log, telemetry?: Telemetry): void {
   telemetry?.count("agent_communication.refusals", 1, { code: known.code, route });
   if (known.status >= 500) log.error("request failed", { ...errorFields(known.cause), route, problem: known.code });
-  return problemReply(known);
 }
 
 /** Whether a route asks for a credential; what no route serves does. */
@@ -87,67 +90,59 @@ async function serveOrRefuse(
 async function serve(services: Services, route: Route, raw: RawRequest, shown: Caller): Promise<RawReply> {
   // Before the body is parsed: what a role may not do at all, it is not told how to do.
   reachOf(route.allow, shown);
-  const { bytes } = raw;
-  const caller = "credentialId" in shown ? shown.credentialId : undefined;
-  const turn = services.turns.next(bytes, route.longWork === true || services.gate.isDear?.(shown), caller);
-  if (turn !== undefined) await turn;
-  const replyTurn = route.longReply && services.replyTurns.next(0, true, caller);
-  if (replyTurn) await replyTurn;
-  const cost = { milliseconds: 0, bytes };
-  try {
-    const steps = parseInput(route, raw);
-    const parsed = bytes < LONG_REQUEST_BYTES ? parsedAtOnce(steps, cost) : await parsedInRounds(steps, cost);
-    const reply = await handle(services, route, shown, parsed, raw, cost);
-    cost.bytes += reply.text.length;
-    return reply;
-  } finally {
-    const extra = extraCost(cost.bytes, cost.milliseconds);
-    if (extra > 0) services.gate.charge?.(shown, extra);
-  }
+  const work = async (cost: Cost) => {
+    const parsed = await inSteps(parseInput(route, raw), raw.bytes, cost);
+    return write(await handle(services, route, shown, { parsed, header: raw.header, signal: raw.signal, cost }));
+  };
+  return charged(services, shown, raw.bytes, work, route);
 }
 
-/** What a request takes. */
-interface Cost {
-  /** Of the processor, for parsing and checking. */
-  milliseconds: number;
-  /** Of the body, and of the reply. */
-  bytes: number;
+/** A call as `handle` takes it. */
+interface ParsedCall {
+  parsed: RequestParts;
+  header: RawRequest["header"];
+  signal: RawRequest["signal"];
+  /** Of the request that it is a part of; its bytes are those of the body until now. */
+  cost: Cost;
 }
 
-type ParsingSteps = ReturnType<typeof parseInput>;
-
-function parsedAtOnce(steps: ParsingSteps, cost: Cost): RequestParts {
-  const elapsed = processorWatch();
-  try {
-    for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return step.value;
-  } finally {
-    cost.milliseconds += elapsed();
-  }
+/** A call of a route that came in by another way than its own path, as a tool of MCP does. */
+export interface InnerCall {
+  given: GivenParts;
+  header: RawRequest["header"];
+  signal: RawRequest["signal"];
+  cost: Cost;
 }
 
-/** Everything else that has arrived is served between the steps, and is not charged to this caller. */
-async function parsedInRounds(steps: ParsingSteps, cost: Cost): Promise<RequestParts> {
-  for (;;) {
-    const elapsed = processorWatch();
-    let step: ReturnType<ParsingSteps["next"]>;
-    try {
-      step = steps.next();
-    } finally {
-      cost.milliseconds += elapsed();
-    }
-    await nextRound();
-    if (step.done === true) return step.value;
-  }
-}
-
-async function handle(
+/**
+ * Serves a call that is a part of a request which has been admitted already: by the same rights, rules and audit, but neither admitted
+ * nor charged nor counted as a request a second time.
+ *
+ * @returns the reply of the route
+ * @throws what refuses it, as a caller may know it; counted, and logged when it is our fault
+ */
+export async function callRoute(
   services: Services,
   route: Route,
-  shown: Caller,
-  parsed: RequestParts,
-  raw: RawRequest,
-  cost: Cost,
-): Promise<RawReply> {
+  call: InnerCall,
+  caller: Caller,
+  log: Log,
+): Promise<Reply<unknown>> {
+  try {
+    reachOf(route.allow, caller);
+    // The request has had its turn already; the work of this route may need another.
+    if (route.longWork === true || route.longReply === true) await turnOf(services, caller, 0, route);
+    return await handle(services, route, caller, { ...call, parsed: parseParts(route, call.given) });
+  } catch (error) {
+    services.refusals.countError(caller.kind === "agent" ? caller.agentId : UNNAMED_ACTOR, error);
+    const known = asPublicError(error);
+    noteRefusal(known, route.key, log, services.telemetry);
+    throw known;
+  }
+}
+
+async function handle(services: Services, route: Route, shown: Caller, call: ParsedCall): Promise<Reply<unknown>> {
+  const { parsed, header, signal, cost } = call;
   const caller = route.changesRights === true ? await asOfNow(shown) : shown;
   const { reach, parts } = await authorise(route.allow, caller, parsed, services);
   // One object literal with a getter: the signal costs nothing unless a handler waits.
@@ -155,21 +150,21 @@ async function handle(
     params: parts.params,
     query: parts.query,
     body: parts.body,
-    header: raw.header,
+    header,
     caller,
     get signal() {
-      return raw.signal();
+      return signal();
     },
   };
   const context = callContextOf(caller, parts, route.namesOthers);
-  context.bytes = raw.bytes;
+  context.bytes = cost.bytes;
   context.spend = (milliseconds) => {
     cost.milliseconds += milliseconds;
   };
   if (caller.kind === "agent") context.confirm = () => confirmStill(services, route, caller, context, { reach, parts });
-  if (reach !== "without contents") return write(await actingAs(context, () => route.handler(services, input)));
+  if (reach !== "without contents") return actingAs(context, () => route.handler(services, input));
   const reply = await actingAs({ ...context, withoutContents: true }, () => route.handler(services, input));
-  return write("body" in reply ? { ...reply, body: withhold(reply.body) } : reply);
+  return "body" in reply ? { ...reply, body: withhold(reply.body) } : reply;
 }
 
 /**

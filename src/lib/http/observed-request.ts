@@ -8,7 +8,7 @@ import type { Route } from "./route.ts";
 /** Runs `answer` in a span that goes on with the caller's trace, or begins one. */
 export function observedRequest(
   telemetry: Telemetry,
-  route: Route,
+  route: Pick<Route, "method" | "path" | "idle"> & { key: string },
   traceparent: string | undefined,
   answer: () => Promise<RawReply>,
 ): Promise<RawReply> {

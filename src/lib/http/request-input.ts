@@ -29,12 +29,6 @@ const nothing = z.strictObject({});
 /** A JSON media type; a charset other than UTF-8 is not JSON's. */
 const JSON_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 
-/** @throws PAYLOAD_TOO_LARGE when `bytes` is over the limit of the route */
-export function refuseOversize(route: Route, bytes: number): void {
-  const limit = route.maxBodyBytes ?? REQUEST_MAX_BYTES;
-  if (bytes > limit) throw bodyTooLarge(limit);
-}
-
 /** The refusal of a body over `limit` bytes. */
 export function bodyTooLarge(limit: number): AgentCommunicationError {
   const message = `must be at most ${limit} bytes`;
@@ -47,10 +41,10 @@ export function bodyTooLarge(limit: number): AgentCommunicationError {
  *
  * @throws PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST
  */
-function* readJson(route: Route, raw: RawRequest): Generator<undefined, unknown> {
+export function* readJson(limit: number, raw: Pick<RawRequest, "body" | "header">): Generator<undefined, unknown> {
   const bytes = raw.body;
   if (bytes === undefined || bytes.length === 0) return {};
-  refuseOversize(route, bytes.length);
+  if (bytes.length > limit) throw bodyTooLarge(limit);
   const encoding = raw.header("content-encoding");
   if (!JSON_TYPE.test(raw.header("content-type") ?? "") || (encoding !== undefined && encoding !== "identity")) {
     const detail = "Send the body as Content-Type: application/json in UTF-8, without a Content-Encoding.";
@@ -99,6 +93,13 @@ export function readQuery(query: string): Record<string, string> {
   return record;
 }
 
+/** The parts of a request, as a caller has given them: parameters of the path and the query are texts. */
+export interface GivenParts {
+  params: Readonly<Record<string, string>>;
+  query: Readonly<Record<string, string>>;
+  body: unknown;
+}
+
 /** The parts of a request, parsed. */
 export interface ParsedInput {
   params: unknown;
@@ -112,13 +113,30 @@ export interface ParsedInput {
  * @throws INVALID_REQUEST, PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
  */
 export function* parseInput(route: Route, raw: RawRequest): Generator<undefined, ParsedInput> {
-  const params = route.params === undefined ? undefined : parseOnce(route.params, raw.params, "path");
-  const query =
-    route.query === undefined && raw.query === ""
-      ? undefined
-      : parseOnce(route.query ?? nothing, readQuery(raw.query), "query");
+  const params = parseParams(route, raw.params);
+  const query = route.query === undefined && raw.query === "" ? undefined : parseQuery(route, readQuery(raw.query));
   if (route.method === "GET") return { params, query, body: undefined };
-  const json = yield* readJson(route, raw);
+  const json = yield* readJson(route.maxBodyBytes ?? REQUEST_MAX_BYTES, raw);
   yield;
   return { params, query, body: parseOnce(route.body ?? nothing, json, "body") };
+}
+
+/**
+ * Parsed input of `route` from parts that have been read already.
+ *
+ * @throws INVALID_REQUEST, PAYLOAD_TOO_LARGE
+ */
+export function parseParts(route: Route, given: GivenParts): ParsedInput {
+  const params = parseParams(route, given.params);
+  const query = route.query === undefined ? undefined : parseQuery(route, given.query);
+  const body = route.method === "GET" ? undefined : parseOnce(route.body ?? nothing, given.body ?? {}, "body");
+  return { params, query, body };
+}
+
+function parseParams(route: Route, params: unknown): unknown {
+  return route.params === undefined ? undefined : parseOnce(route.params, params, "path");
+}
+
+function parseQuery(route: Route, query: unknown): unknown {
+  return parseOnce(route.query ?? nothing, query, "query");
 }

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/glob
 import { AppProcess } from "../../../scripts/package/app-process.ts";
 import { packageOf } from "../../../scripts/package/bundle.ts";
 import { DEVELOPMENT, SCENARIOS } from "../../../scripts/package/scenarios.ts";
+import { faces } from "../../../src/functions/faces.ts";
 import { routes } from "../../../src/functions/route-table.ts";
 import { timers } from "../../../src/functions/timers.ts";
 import { until } from "../../support/poll.ts";
@@ -53,7 +54,12 @@ describe("the package, started", () => {
   it("registers every route, the catch-all and the timers", async () => {
     const [mock] = SCENARIOS;
     const { started } = await start(mock?.settings(CLOSED_PORT) ?? {});
-    const names = [...routes.map((route) => route.name), "zzFallback", ...timers.map((timer) => timer.name)];
+    const names = [
+      ...routes.map((route) => route.name),
+      ...faces.map((face) => face.name),
+      "zzFallback",
+      ...timers.map((timer) => timer.name),
+    ];
     expect(started.functions.map(({ name }) => name).sort()).toEqual(names.sort());
     const methods = new Map(
       started.functions.map(({ name, bindings }) => [

@@ -43,7 +43,7 @@ const FORBIDDEN: readonly { name: string; from: RegExp; to: RegExp; except?: Reg
   {
     name: "the library knows no host, client or command line",
     from: /^src\/lib\//,
-    to: /^src\/(?:functions|local|client|cli|index)/,
+    to: /^src\/(?:functions|mcp|local|client|cli|index)/,
   },
   {
     name: "the client imports the model alone",
@@ -70,16 +70,31 @@ const FORBIDDEN: readonly { name: string; from: RegExp; to: RegExp; except?: Reg
     from: /^src\/functions\/(?!main\.ts$|index\.ts$)/,
     to: /^src\/lib\/store\/(?!open-store\.ts$)/,
   },
+  {
+    name: "routes know no face but by the table of the faces",
+    from: /^src\/functions\/(?!faces\.ts$)/,
+    to: /^src\/mcp\//,
+  },
+  {
+    name: "MCP calls routes: no host, no store, no domain",
+    from: /^src\/mcp\//,
+    to: /^src\/(?:local\/|lib\/(?:store|domain)\/)/,
+  },
+  {
+    name: "the SDK of MCP is loaded with the first request by MCP",
+    from: /^src\/(?!mcp\/)|^src\/mcp\/face\.ts$/,
+    to: /^@modelcontextprotocol\//,
+  },
   { name: "hosts do not import each other", from: /^src\/functions\//, to: /^src\/local\// },
   {
     name: "the client knows the contract of the operations, and neither their handlers nor the server's HTTP",
     from: /^src\/client\//,
-    to: /^src\/(?:functions\/|local\/|cli\/|lib\/(?:http|store)\/|lib\/services\.ts)/,
+    to: /^src\/(?:functions\/|mcp\/|local\/|cli\/|lib\/(?:http|store)\/|lib\/services\.ts)/,
   },
   {
     name: "the command line goes through the client",
     from: /^src\/cli\//,
-    to: /^src\/(?:functions|local|lib\/store)\//,
+    to: /^src\/(?:functions|mcp|local|lib\/store)\//,
     // Copying opens both databases itself: no service may serve them meanwhile. The first admin is made in the database itself:
     // a service that asks for credentials would let no caller in who could make it.
     except: /^src\/cli\/(?:copy|bootstrap)-command\.ts$/,
