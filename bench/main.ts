@@ -13,7 +13,7 @@ npm run bench [-- --rounds 5] [--only in-process,http,asking,scale,workflow]    
 npm run bench -- --only workflow [--against ../before] [--pg-boss ../peer --postgres postgres://…]   workflows; beside another checkout,
                                                                  and beside pg-boss as installed in that folder
 npm run bench -- --hostile 20 [--only "all at once"]             an honest agent beside 64 hostile ones, so many seconds for each kind
-npm run bench -- --store sql [--only pairs,callers,flat]         the same of Azure SQL, on the server that AZURE_SQL_* name
+npm run bench -- --store sql [--only pairs,callers,flat,workflow]  the same of Azure SQL, on the server that AZURE_SQL_* name
 npm run bench -- --store sql --against ../before                  and of the build of another checkout, in the same run`);
 
 const options = new Map<string, string>();
@@ -31,7 +31,7 @@ if (options.has("--hostile")) {
   await benchHostile(Number(options.get("--hostile")) || 20, options.get("--only")?.split(";"));
 } else if (options.get("--store") === "sql") {
   const { benchSql } = await import("./sql/main.ts");
-  const asked = options.get("--only")?.split(",") ?? ["pairs", "callers", "flat"];
+  const asked = options.get("--only")?.split(",") ?? ["pairs", "callers", "flat", "workflow"];
   const messages = Number(options.get("--messages") ?? 1_000_000);
   const [filled, against] = [options.get("--large"), options.get("--against")];
   await benchSql({ rounds, only: asked, messages, filled, against });

@@ -5,9 +5,10 @@ import { benchCallers, CALLERS, mailboxOf } from "./callers.ts";
 import { dropDatabase, engine, makeBefore, makeDatabase, openBench, sizeOf } from "./databases.ts";
 import { benchFlat } from "./flat.ts";
 import { benchPairs } from "./pairs.ts";
+import { benchWaiting } from "./waiting.ts";
 
 /**
- * `npm run bench -- --store sql [--rounds 5] [--only pairs,callers,flat] [--messages 1000000] [--large <database>]
+ * `npm run bench -- --store sql [--rounds 5] [--only pairs,callers,flat,workflow] [--messages 1000000] [--large <database>]
  * [--against <checkout>]`: the Azure SQL store on the server that AZURE_SQL_* name. Makes databases of its own there (the login must be allowed to) and drops
  * them; `--large` names one that `npm run query-plans` has filled, which is used as it is and stays.
  */
@@ -39,7 +40,7 @@ function largeWith(messages: number): Size {
 
 export interface SqlBenchOptions {
   rounds: number;
-  /** pairs, callers, flat */
+  /** pairs, callers, flat, workflow */
   only: readonly string[];
   /** In the large database. */
   messages: number;
@@ -65,6 +66,7 @@ export async function benchSql({ rounds, only, messages, filled, against }: SqlB
       const bench = await openBench(small, SESSIONS, registerMailboxes);
       await benchCallers(bench, rounds).finally(() => bench.close());
     }
+    if (only.includes("workflow")) await benchWaiting(small, SESSIONS, rounds);
     if (only.includes("flat")) {
       const size = filled === undefined ? largeWith(messages) : await sizeOf(filled);
       if (filled === undefined) await makeDatabase(large, size);

@@ -26,9 +26,13 @@ export interface WorkflowPeers {
 }
 
 /** Of each a round, so that both ways of a pair meet the same minute. */
-const WORKFLOWS = 10;
-const TASKS = 100;
+const PER_ROUND: PerRound = { workflows: 10, tasks: 100 };
 const FANS = 10;
+
+interface PerRound {
+  workflows: number;
+  tasks: number;
+}
 
 async function milliseconds(count: number, action: (index: number) => Promise<unknown>): Promise<number> {
   const startedAt = performance.now();
@@ -38,30 +42,31 @@ async function milliseconds(count: number, action: (index: number) => Promise<un
 
 export async function benchWorkflows(rounds: number, peers: WorkflowPeers): Promise<void> {
   const folder = temporaryFolder();
-  await benchCosts(rounds, join(folder, "costs.db"));
+  const services = await openServices(join(folder, "costs.db"));
+  await benchCosts(services, rounds, PER_ROUND);
+  await services.store.close();
   await benchFans(rounds, join(folder, "fans.db"), peers);
   if (peers.against !== undefined) await benchAgainst(rounds, folder, peers.against);
 }
 
-async function benchCosts(rounds: number, file: string): Promise<void> {
-  const services = await openServices(file);
+/** What workflows cost beside messages, and a question beside a plain task: on either engine. */
+export async function benchCosts(services: Services, rounds: number, { workflows, tasks }: PerRound): Promise<void> {
   await registerBoth(services);
   const figures = { batches: [], workflow: [], plain: [], asked: [] } as Record<string, number[]>;
   for (let round = -1; round < rounds; round += 1) {
-    const batches = await milliseconds(WORKFLOWS, () => sendTwoBatches(services));
+    const batches = await milliseconds(workflows, () => sendTwoBatches(services));
     const made: string[] = [];
-    const workflow = await milliseconds(WORKFLOWS, async () => made.push(await createWide(services)));
+    const workflow = await milliseconds(workflows, async () => made.push(await createWide(services)));
     for (const workflowId of made) await services.workflows.cancel(workflowId);
-    const [plainTasks, asking] = [await assignTasks(services, TASKS), await assignTasks(services, TASKS)];
-    const plain = await milliseconds(TASKS, (index) => startAndComplete(services, plainTasks[index] ?? ""));
+    const [plainTasks, asking] = [await assignTasks(services, tasks), await assignTasks(services, tasks)];
+    const plain = await milliseconds(tasks, (index) => startAndComplete(services, plainTasks[index] ?? ""));
     for (const taskId of asking) await services.coordinator.start(taskId, { agentId: "worker", attempt: 1 });
-    const asked = await milliseconds(TASKS, (index) => askAndResume(services, asking[index] ?? ""));
+    const asked = await milliseconds(tasks, (index) => askAndResume(services, asking[index] ?? ""));
     for (const taskId of asking) await services.coordinator.complete(taskId, { agentId: "worker", attempt: 2 });
     // The first round warms up the compiler and the page cache.
     if (round < 0) continue;
     for (const [name, value] of Object.entries({ batches, workflow, plain, asked })) figures[name]?.push(value);
   }
-  await services.store.close();
   const row = (label: string, name: string, base: string, target: string) => {
     const [values, bases] = [figures[name] ?? [], figures[base] ?? []];
     return [label, median(values).toFixed(2), median(bases).toFixed(2), ratio(medianRatio(values, bases)), target];

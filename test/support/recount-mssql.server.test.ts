@@ -141,7 +141,7 @@ describe("recount on Azure SQL", () => {
     await scene.receive(worker);
     await store.close();
     pool = await testPool(database);
-  }, 120_000);
+  }, 900_000);
 
   afterAll(async () => {
     await pool?.close();

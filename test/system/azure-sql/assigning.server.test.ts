@@ -25,7 +25,7 @@ describe("two processes assign", () => {
     pool = await testPool(database);
     stores = [openOn(database), openOn(database)];
     supervisor = await register("supervisor", "", 1);
-  }, 120_000);
+  }, 900_000);
 
   afterAll(async () => {
     for (const store of stores) await store.close();
@@ -85,7 +85,7 @@ describe("two processes assign", () => {
       }
     }
     expect(await recountMssql(pool)).toEqual([]);
-  }, 300_000);
+  }, 900_000);
 
   it("while room is made: a task that comes in between does not wait", async () => {
     const skill = `skill-${newId(Date.now())}`;
@@ -101,7 +101,7 @@ describe("two processes assign", () => {
       held = { ...next, attempt };
     }
     expect(await recountMssql(pool)).toEqual([]);
-  }, 300_000);
+  }, 900_000);
 
   it("what depends on a task that ends in the same moment: no dependent is forgotten", async () => {
     const skill = `skill-${newId(Date.now())}`;
@@ -121,7 +121,7 @@ describe("two processes assign", () => {
       }
     }
     expect(await recountMssql(pool)).toEqual([]);
-  }, 300_000);
+  }, 900_000);
 
   it("a workflow that is stopped as it is made: no hand-out of another process sees its tasks waiting", async () => {
     const scene = new Scene({ store: store(0), clock: new OffsetClock(), close: async () => {} });
@@ -146,7 +146,7 @@ describe("two processes assign", () => {
     };
     await Promise.all([create().finally(() => (going = false)), handOut()]);
     expect(await recountMssql(pool)).toEqual([]);
-  }, 300_000);
+  }, 900_000);
 
   it("the same task at once: it is created once, and all are answered the same", async () => {
     const skill = `skill-${newId(Date.now())}`;
@@ -160,5 +160,5 @@ describe("two processes assign", () => {
       expect((await store(0).getAssignments(same.taskId, { limit: 2 })).items).toHaveLength(1);
     }
     expect(await recountMssql(pool)).toEqual([]);
-  }, 300_000);
+  }, 900_000);
 });

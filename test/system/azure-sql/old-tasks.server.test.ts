@@ -53,5 +53,5 @@ describe("tasks that were there before 0014", () => {
     );
     const refused = await runScript(database, "UPDATE dbo.tasks SET status = 'waiting' WHERE task_id = 'new'");
     expect(refused).toEqual([expect.stringContaining("tasks_status")]);
-  }, 120_000);
+  }, 900_000);
 });

@@ -47,14 +47,14 @@ describe("a password in a key vault", () => {
     expect(await runScript(database, script("sql-principal"), variables)).toEqual([]);
     if (await isBabelfish())
       await runScript(database, `GRANT SELECT ON dbo.schema_migrations TO agent_communication_app`);
-  }, 60_000);
+  }, 900_000);
   afterAll(async () => {
     await proxy?.close();
     await runScript(database, `DROP USER IF EXISTS ${LOGIN}`);
     await giveBack(database);
     await dropDatabases();
     expect(await runScript("master", `DROP LOGIN ${LOGIN}`)).toEqual([]);
-  }, 60_000);
+  }, 900_000);
 
   beforeEach(async () => {
     vault = await KeyVaultServer.start();
@@ -112,7 +112,7 @@ describe("a password in a key vault", () => {
     await cut();
     await ask(store);
     expect(vault.asked).toEqual([`/secrets/${SECRET}/`]);
-  }, 60_000);
+  }, 900_000);
 
   it("that is rotated is picked up by the next login, and no call sees it", async () => {
     const store = open();
@@ -124,7 +124,7 @@ describe("a password in a key vault", () => {
     await cut();
     await Promise.all(Array.from({ length: 8 }, () => ask(store)));
     expect(vault.asked).toHaveLength(2);
-  }, 60_000);
+  }, 900_000);
 
   it("that is rotated is picked up some minutes later, without any refusal", async () => {
     const store = open();
@@ -136,7 +136,7 @@ describe("a password in a key vault", () => {
     await cut();
     await ask(store);
     expect(vault.asked).toHaveLength(2);
-  }, 60_000);
+  }, 900_000);
 
   it("that the vault does not have yet is STORE_UNAVAILABLE until it has it", async () => {
     const store = open();
@@ -148,7 +148,7 @@ describe("a password in a key vault", () => {
     vault.add(SECRET, password);
     clock.advance(3_000);
     await ask(store);
-  }, 60_000);
+  }, 900_000);
 
   it("with the vault away at the start is STORE_UNAVAILABLE until it is back", async () => {
     vault.away = true;
@@ -160,7 +160,7 @@ describe("a password in a key vault", () => {
     vault.away = false;
     await ask(store);
     expect(await store.checkHealth()).toMatchObject({ databaseConnection: true });
-  }, 60_000);
+  }, 900_000);
 
   it("with the vault away later goes on with what is known", async () => {
     const store = open();
@@ -169,10 +169,10 @@ describe("a password in a key vault", () => {
     clock.advance(6 * MINUTE);
     await cut();
     await ask(store);
-  }, 60_000);
+  }, 900_000);
 
   it("that is disabled, or not there, is named", async () => {
     vault.add(SECRET, "newer", { enabled: false });
     expect((await refusal(open())).message).toContain(`no enabled secret ${SECRET}`);
-  }, 60_000);
+  }, 900_000);
 });

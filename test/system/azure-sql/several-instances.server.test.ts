@@ -118,7 +118,7 @@ describe("four servers on one database, two of them killed", () => {
     for (const answer of await Promise.all(registered)) expect(answer.status).toBe(201);
     for (const place of places) place.gate.open(place.host.baseUrl);
     work = Promise.all(places.flatMap(({ clients }) => clients.map((client) => client.run(10_000))));
-  }, 300_000);
+  }, 900_000);
 
   afterAll(async () => {
     for (const { host, gate } of places) {
@@ -129,7 +129,7 @@ describe("four servers on one database, two of them killed", () => {
     await work;
     await pool?.close();
     await dropDatabases();
-  }, 60_000);
+  }, 900_000);
 
   it("keeps every worker within its capacity while servers die and come back", async () => {
     await phase();

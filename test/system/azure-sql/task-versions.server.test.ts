@@ -15,7 +15,7 @@ describe("on Azure SQL the row of a task that", () => {
     const database = await takeDatabase();
     store = openOn(database, {}, clock);
     pool = await testPool(database);
-  }, 120_000);
+  }, 900_000);
   afterAll(async () => {
     await store?.close();
     await pool?.close();
@@ -32,6 +32,6 @@ describe("on Azure SQL the row of a task that", () => {
         .query("SELECT status, version, last_outcome FROM dbo.tasks WHERE task_id = @taskId");
       expect(recordset.map((row) => ({ ...row, version: Number(row.version) }))).toEqual([state]);
     },
-    60_000,
+    900_000,
   );
 });

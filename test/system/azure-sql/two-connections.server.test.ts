@@ -35,7 +35,7 @@ describe("two processes on one database", () => {
     };
     one = await openOn(database, {}, undefined, note);
     other = await openOn(database, {}, undefined, note);
-  }, 60_000);
+  }, 900_000);
 
   afterAll(async () => {
     await one?.close();

@@ -45,7 +45,7 @@ beforeAll(async () => {
   await fillSource(file, { leased: true, messages: MESSAGES, encrypted: true });
   expect(recount(file)).toEqual([]);
   expected = await dumpSqlite(file);
-}, 120_000);
+}, 900_000);
 
 afterAll(async () => {
   await dropDatabases();
@@ -64,7 +64,7 @@ function useTarget(): { readonly database: string; readonly pool: mssql.Connecti
   beforeAll(async () => {
     database = await takeDatabase();
     pool = await testPool(database);
-  }, 300_000);
+  }, 900_000);
   afterAll(() => pool?.close());
   return {
     get database() {
@@ -87,7 +87,7 @@ describe("a copy", () => {
     const { code, error } = await copy(target.database, []);
     expect([code, error]).toEqual([1, expect.stringContaining("5 leased messages and 3 assigned or running tasks")]);
     expect(await count(target.pool, "agents")).toBe(0);
-  }, 60_000);
+  }, 900_000);
 
   it("says what it took, a line for each kind", async () => {
     const { code, out, error } = await copy(target.database);
@@ -113,7 +113,7 @@ describe("a copy", () => {
       ["schedules", "1"],
       ["open messages", String(expected.messages.length)],
     ]);
-  }, 240_000);
+  }, 900_000);
 
   it("has taken everything, in its order, with leases, attempts, holds and outcomes", async () => {
     const there = await dumpMssql(target.pool);
@@ -138,7 +138,7 @@ describe("a copy", () => {
     expect(report.copied.find(({ kind }) => kind === "open messages")?.present).toBe(expected.messages.length);
     expect(await dumpMssql(target.pool)).toEqual(expected);
     expect(await recountMssql(target.pool, { copied: true })).toEqual([]);
-  }, 240_000);
+  }, 900_000);
 });
 
 describe("a copy that is killed", () => {
@@ -177,7 +177,7 @@ describe("a copy that is killed", () => {
       await eventually(async () => (await recountMssql(target.pool, { copied: true })).length === 0, 30_000);
     }
     expect(await count(target.pool, "messages")).toBeLessThan(expected.messages.length);
-  }, 400_000);
+  }, 900_000);
 
   it("goes on where it was, to the same end", async () => {
     const { code, out, error } = await copy(target.database);
@@ -185,7 +185,7 @@ describe("a copy that is killed", () => {
     expect(out).toMatch(/^open messages +\d+, \d+ were there$/m);
     expect(await dumpMssql(target.pool)).toEqual(expected);
     expect(await recountMssql(target.pool, { copied: true })).toEqual([]);
-  }, 240_000);
+  }, 900_000);
 });
 
 describe("a copy that loses the answer to everything it writes", () => {
@@ -256,7 +256,7 @@ describe("a copy that loses the answer to everything it writes", () => {
     expect([pages > 8, proxy.lost()]).toEqual([true, pages]);
     expect(await dumpMssql(target.pool)).toEqual(expected);
     expect(await recountMssql(target.pool, { copied: true })).toEqual([]);
-  }, 240_000);
+  }, 900_000);
 });
 
 describe("a target", () => {
@@ -277,7 +277,7 @@ describe("a target", () => {
     );
     expect(await count(target.pool, "agents")).toBe(1);
     await other("DELETE FROM dbo.agents; DELETE FROM dbo.capability_sets;");
-  }, 60_000);
+  }, 900_000);
 
   it("in which a message of ours has gone on is refused; so is one whose key another message has", async () => {
     expect((await copy(target.database)).code).toBe(0);
@@ -287,7 +287,7 @@ describe("a target", () => {
     await other("UPDATE dbo.messages SET message_id = 'renamed' WHERE message_id = 'keyed'");
     const { code, error } = await copy(target.database);
     expect([code, error]).toEqual([1, expect.stringContaining("(message_id renamed there, keyed here)")]);
-  }, 400_000);
+  }, 900_000);
 
   it("that has a message which the file has no more is refused", async () => {
     await other("UPDATE dbo.messages SET message_id = 'keyed' WHERE message_id = 'renamed'");
@@ -300,7 +300,7 @@ describe("a target", () => {
       1,
       expect.stringContaining(`has ${ours + 1} messages for the agent post and 0 tasks of it`),
     ]);
-  }, 240_000);
+  }, 900_000);
 
   it("in which a task of ours has gone on is refused; so is one that is in the archive there", async () => {
     await other("UPDATE dbo.tasks SET attempt = 9 WHERE task_id = 'pending'");
@@ -309,7 +309,7 @@ describe("a target", () => {
     await other("UPDATE dbo.tasks SET attempt = 0 WHERE task_id = 'pending'");
     await other("UPDATE dbo.task_archive SET task_id = 'completed' WHERE task_id = 'archived-1'");
     expect((await copy(target.database)).error).toContain("(archived 1 there, 0 here)");
-  }, 120_000);
+  }, 900_000);
 
   it("that was not migrated is refused, with what to do", async () => {
     const { code, error } = await copy("master");
@@ -319,5 +319,5 @@ describe("a target", () => {
         /^error: master on \S+: The database does not have the procedures of this release .*npm run migrate.*\n$/,
       ),
     ]);
-  }, 60_000);
+  }, 900_000);
 });

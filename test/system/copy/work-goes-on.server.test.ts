@@ -43,13 +43,13 @@ describe("the store on a copy", () => {
     copied = await openOn(database, {}, clock);
     pool = await testPool(database);
     scene = new Scene({ store: copied, clock, close: () => copied.close() });
-  }, 300_000);
+  }, 900_000);
 
   afterAll(async () => {
     await Promise.all([source?.close(), copied?.close(), pool?.close()]);
     await dropDatabases();
     await rm(folder, { recursive: true, force: true });
-  }, 60_000);
+  }, 900_000);
 
   const bothSay = async (ask: (store: Store) => Promise<unknown>) => {
     expect(await ask(copied)).toEqual(await ask(source));
@@ -59,7 +59,7 @@ describe("the store on a copy", () => {
     for (const agentId of AGENTS) await bothSay((store) => store.getAgent(agentId));
     await bothSay((store) => everyPage((page) => store.listAgents(page)));
     await bothSay((store) => store.registryStatistics());
-  }, 120_000);
+  }, 900_000);
 
   it("says the same of every mailbox, in the same order", async () => {
     for (const agentId of AGENTS) await bothSay((store) => everyPage((page) => store.peekMessages(agentId, page)));
@@ -68,7 +68,7 @@ describe("the store on a copy", () => {
     }
     await bothSay((store) => everyPage((page) => store.listDeadLetters(page)));
     await bothSay((store) => everyPage((page) => store.listMessageTypes(page)));
-  }, 120_000);
+  }, 900_000);
 
   it("says the same of every task, its attempts and its history", async () => {
     const tasks = await everyPage((page) => source.listTasks(page));
@@ -81,14 +81,14 @@ describe("the store on a copy", () => {
       await bothSay((store) => everyPage((page) => store.getTaskHistory(taskId, page)));
     }
     await bothSay((store) => store.coordinationStatistics());
-  }, 240_000);
+  }, 900_000);
 
   it("says the same of questions, workflows and schedules", async () => {
     await bothSay((store) => everyPage((page) => store.listQuestions(page)));
     for (const workflowId of ["flow", "called-off-flow"]) await bothSay((store) => store.getWorkflow(workflowId));
     await bothSay((store) => everyPage((page) => store.listWorkflows(page)));
     await bothSay((store) => store.getSchedule("nightly"));
-  }, 120_000);
+  }, 900_000);
 
   it("lets what waits go on: by answers, and by the ends of children", async () => {
     await scene.answer("asks", await scene.openQuestion("asks"), "second", "this");
@@ -100,7 +100,7 @@ describe("the store on a copy", () => {
     expect((await copied.cancelWorkflow("flow", "no more")).status).toBe("cancelled");
     expect((await copied.retryWorkflow("flow", "after all")).status).toBe("running");
     expect(await copied.deleteSchedule("nightly")).toBe(true);
-  }, 240_000);
+  }, 900_000);
 
   it("lets leases be used: who held a message settles it, and the next of its key comes", async () => {
     expect(await scene.settle("post", { messageId: "key-1", attempt: 2 }, "complete")).toBe("lease_lost");
@@ -110,7 +110,7 @@ describe("the store on a copy", () => {
     expect(ids).toContain("key-2");
     expect(ids).not.toContain("key-3");
     expect(await copied.redriveDeadLetters({ messageIds: ["dead-2"], dryRun: false })).toBe(1);
-  }, 120_000);
+  }, 900_000);
 
   it("lets attempts be used: who held a task completes it", async () => {
     const running = await scene.held("running");
@@ -122,7 +122,7 @@ describe("the store on a copy", () => {
     expect((await copied.getAgent("digger")).performance.completed).toBe(
       (await source.getAgent("digger")).performance.completed + 1,
     );
-  }, 120_000);
+  }, 900_000);
 
   it("hands waiting tasks out, knows a repeat, and does what the next sweep would have done", async () => {
     const repeat = scene.task("lead", { taskId: "another-id", requiredCapabilities: ["sing"] }, "task-key");
@@ -139,5 +139,5 @@ describe("the store on a copy", () => {
     // And the mailbox of one who had left an hour before.
     expect(await scene.read("left-behind")).toMatchObject({ status: "dead_lettered", reason: "RECEIVER_DEREGISTERED" });
     expect(await recountMssql(pool, { copied: true })).toEqual([]);
-  }, 240_000);
+  }, 900_000);
 });

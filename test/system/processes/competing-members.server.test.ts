@@ -11,7 +11,7 @@ describe("on a TDS server", () => {
   beforeAll(async () => {
     database = await takeDatabase();
     pool = await testPool(database);
-  }, 60_000);
+  }, 900_000);
 
   const environment = async () => ({ ...process.env, ...serverEnvironment(database) }) as Record<string, string>;
   competingMembers(environment, { leaseMilliseconds: 30_000, patienceMilliseconds: 300_000 });
