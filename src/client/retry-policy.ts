@@ -47,3 +47,8 @@ export function isRepeatable(key: OperationKey): boolean {
   const repeat = REPEATS[key];
   return repeat !== "unsafe" && repeat !== "unneeded";
 }
+
+/** Whether a failure is what the call asks about. */
+export function isAnswerInItself(key: OperationKey): boolean {
+  return REPEATS[key] === "unneeded";
+}

@@ -2,14 +2,14 @@ import { v7 } from "uuid";
 import { type Clock, systemClock } from "../lib/model/clock.ts";
 import { AgentCommunicationError, type FieldError, type RequestIds } from "../lib/model/errors.ts";
 import { lossesOf } from "../lib/model/json-losses.ts";
-import { MAINTENANCE_BUDGET_MILLISECONDS } from "../lib/model/limits.ts";
+import { OWN_MILLISECONDS } from "../lib/model/operations.ts";
 import { tokenToSend } from "./bearer-token.ts";
 import { ClientToken, type TokenOption } from "./client-token.ts";
 import type { Fetch } from "./fetch-types.ts";
 import { isOurs } from "./handler-errors.ts";
 import { problemToError, withRequestIdsOf } from "./problem.ts";
 import { adviceOn, needsIdempotencyKey, requestIdsOf, withRequestIds } from "./request-ids.ts";
-import { isRepeatable } from "./retry-policy.ts";
+import { isAnswerInItself, isRepeatable } from "./retry-policy.ts";
 import type { InputOf, ReplyOf, RouteKey } from "./route-types.ts";
 import { traceparentToSend } from "./tracing.ts";
 import { type AskedWait, Transport, type WireAnswer, type WireRequest } from "./transport.ts";
@@ -131,11 +131,11 @@ function refuseLosses(body: unknown): void {
 }
 
 /** What a route may take beside the time of any request: a long poll its wait, maintenance its budget. */
-function patienceOf(key: string, { body, query }: LooseInput): number {
-  if (key === "POST /maintenance") return MAINTENANCE_BUDGET_MILLISECONDS;
+function patienceOf(key: RouteKey, { body, query }: LooseInput): number {
+  const own = OWN_MILLISECONDS[key] ?? 0;
   const asked = query ?? body;
-  if (typeof asked !== "object" || asked === null || !("waitSeconds" in asked)) return 0;
-  return typeof asked.waitSeconds === "number" ? asked.waitSeconds * 1_000 : 0;
+  if (typeof asked !== "object" || asked === null || !("waitSeconds" in asked)) return own;
+  return typeof asked.waitSeconds === "number" ? own + asked.waitSeconds * 1_000 : own;
 }
 
 /** Calls any route by its name; AgentClient has a method for each. */
@@ -182,7 +182,7 @@ export class RouteCaller {
     options: CallOptions = {},
   ): Promise<ReplyOf<Key>> {
     const answer = await this.exchange(key, input, "application/json", options);
-    if (!answer.ok && !(key === "GET /health" && isHealthReport(answer))) {
+    if (!answer.ok && !(isAnswerInItself(key) && isHealthReport(answer))) {
       const advice = answer.status >= 500 ? adviceOn(answer.ids) : "";
       throw withRequestIdsOf(problemToError(key, answer), answer.ids, advice);
     }

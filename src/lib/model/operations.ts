@@ -1,3 +1,5 @@
+import { MAINTENANCE_BUDGET_MILLISECONDS } from "./limits.ts";
+
 /**
  * What a caller has to know of each operation before it calls: whether the call may be sent again when its answer was lost. The route
  * table and the client both read it here, so the client needs nothing of the server. A route that is not listed does not compile. The
@@ -121,3 +123,8 @@ export const REPEATS = {
 
 /** The method and path of an operation: `POST /agents/{agentId}/heartbeat`. */
 export type OperationKey = keyof typeof REPEATS;
+
+/** What operations may take beside the time of any request, in milliseconds. (A long poll takes what its caller asks for.) */
+export const OWN_MILLISECONDS: Readonly<Partial<Record<OperationKey, number>>> = {
+  "POST /maintenance": MAINTENANCE_BUDGET_MILLISECONDS,
+};
