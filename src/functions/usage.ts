@@ -35,7 +35,7 @@ export const getUsage = defineRoute({
   name: "getUsage",
   summary: "Returns sums of usage",
   description:
-    "Of whole hours from `from` to before `to`, by default of the last 30 days; hours are kept for 400 days. `by` says what the sums tell apart: `agent`, `taskType`, `supervisor`, `provider`, `model`, `hour` and `day` (UTC), joined by commas; without it there is one sum of all. A supervisor sees what the tasks have used that it assigned.",
+    "Of whole hours from `from` to before `to`, by default of the last 30 days; hours are kept for 400 days. `by` says what the sums tell apart: `agent`, `taskType`, `supervisor`, `provider`, `model`, `hour` and `day` (UTC), joined by commas; without it there is one sum of all. Times whose hours have more than 500,000 rows are refused (`400`, naming `from`). A supervisor sees what the tasks have used that it assigned.",
   example: {
     reply: {
       from: "2026-03-01T00:00:00.000Z",

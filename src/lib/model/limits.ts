@@ -132,5 +132,7 @@ export const USAGE_ENTRIES_MAX = 8;
 export const USAGE_PAIRS_MAX = 32;
 /** The largest total of an attempt: tokens, or millionths of a US dollar. Ten of these are still exact as a number of JavaScript. */
 export const USAGE_MAX = 1_000_000_000_000_000;
+/** Rows of hours that one `GET /usage` adds up at most: half a second of the embedded store, in which other calls wait. */
+export const USAGE_ROWS_MAX = 500_000;
 /** How long the hours of usage are kept. */
 export const USAGE_RETENTION_DAYS = 400;

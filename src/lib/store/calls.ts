@@ -182,6 +182,8 @@ export type UsageQuery = Page & {
   supervisor?: string | undefined;
   agentId?: string | undefined;
   taskType?: string | undefined;
+  /** Rows of all hours from `from` to `to` that may be read; left out: USAGE_ROWS_MAX. */
+  maxRows?: number | undefined;
 };
 
 export interface NewAnswer {

@@ -1,3 +1,5 @@
+import { AgentCommunicationError } from "../model/errors.ts";
+import { USAGE_ROWS_MAX } from "../model/limits.ts";
 import type { UsageGroup, UsageLine } from "../model/usage.ts";
 import type { UsageQuery } from "./calls.ts";
 import { DAY_MILLISECONDS, HOUR_MILLISECONDS, iso } from "./instants.ts";
@@ -49,13 +51,28 @@ function lineOf(row: UsageLineRow, by: readonly UsageGroup[]): UsageLine {
   return line;
 }
 
+/** The page of a query, and the rows that it may read. */
+export interface UsagePage extends ListPage<UsageLineRow, UsageLine> {
+  /** The first hour that the page can have something of: a place begins with its time. */
+  from: number;
+  maxRows: number;
+}
+
 /** The page that a query asks for. The hours may move on between two pages: a cursor belongs to the rest of the query. */
-export function usagePage(query: UsageQuery): ListPage<UsageLineRow, UsageLine> {
-  const { by, supervisor, agentId, taskType } = query;
+export function usagePage(query: UsageQuery): UsagePage {
+  const { by, supervisor, agentId, taskType, maxRows = USAGE_ROWS_MAX } = query;
   const filters = { list: "usage", by: [...by].sort(), supervisor, agentId, taskType };
-  return listPage(
+  const page = listPage<UsageLineRow, UsageLine>(
     { shape: "text", read: (row: UsageLineRow) => lineOf(row, by), positionOf: (row) => [row.place] },
     filters,
     query,
   );
+  const reached = Number.parseInt(String(page.after?.[0] ?? ""), 10);
+  return { ...page, from: Math.max(query.from, Number.isNaN(reached) ? 0 : reached), maxRows };
+}
+
+/** The hours have more rows than may be read: how much time would do is for the caller to find. */
+export function tooManyHours(from: number, maxRows: number): AgentCommunicationError {
+  const message = `the hours from ${iso(from)} on have more than ${maxRows} rows; ask for a shorter time`;
+  return new AgentCommunicationError("INVALID_REQUEST", `from: ${message}.`, { errors: [{ path: "from", message }] });
 }

@@ -9,6 +9,10 @@ export interface UsageStore {
    * attempt of this agent, or archived), USAGE_LIMIT
    */
   reportUsage(taskId: string, report: ReportUsage): Promise<ReportUsageReply>;
-  /** Sums of the hours, in the order of their times, then of agents, task types, supervisors, providers and models. */
+  /**
+   * Sums of the hours, in the order of their times, then of agents, task types, supervisors, providers and models.
+   *
+   * @throws INVALID_REQUEST when the hours have more rows than the query may read; a page begins with the time at which the one before ended
+   */
   readUsage(query: UsageQuery): Promise<Paged<UsageLine>>;
 }

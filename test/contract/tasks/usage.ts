@@ -428,6 +428,41 @@ export function usageContract(open: StoreFactory): void {
       });
     });
 
+    it("is not summed of more rows than may be read; a page reads none of the times before it", async () => {
+      await withStore(open, {}, async (scene) => {
+        const supervisor = await scene.supervisor();
+        await scene.worker();
+        const begin = scene.under.clock.now();
+        for (let turn = 0; turn < 3; turn += 1) {
+          const { taskId, agentId, attempt } = await scene.assign(supervisor);
+          await scene.store.completeTask(taskId, {
+            agentId,
+            attempt,
+            usage: [some(1, 0), { ...some(2, 0), model: "m" }],
+          });
+          scene.advance(HOUR);
+        }
+        const hour = begin - (begin % HOUR);
+        const query = { from: hour - DAY, to: hour + DAY, by: [] as UsageGroup[], limit: 50, maxRows: 6 };
+        expect((await scene.store.readUsage(query)).items).toEqual([expect.objectContaining({ inputTokens: 9 })]);
+        for (const more of [{}, { by: ["hour"] as UsageGroup[] }, { supervisor }, { agentId: "other" }]) {
+          const refusal = await scene.store
+            .readUsage({ ...query, ...more, maxRows: 5 })
+            .catch((error: unknown) => error);
+          expect(refusal).toMatchObject({
+            code: "INVALID_REQUEST",
+            errors: [{ path: "from", message: expect.stringContaining("more than 5 rows; ask for a shorter time") }],
+          });
+        }
+        const shorter = await scene.store.readUsage({ ...query, from: hour + HOUR, maxRows: 4 });
+        expect(shorter.items).toEqual([expect.objectContaining({ inputTokens: 6 })]);
+        const byHour = { ...query, by: ["hour", "model"] as UsageGroup[], limit: 3 };
+        const { nextCursor } = await scene.store.readUsage(byHour);
+        const rest = await scene.store.readUsage({ ...byHour, maxRows: 4, cursor: nextCursor ?? "" });
+        expect(rest.items.map(({ inputTokens }) => inputTokens)).toEqual([2, 1, 2]);
+      });
+    });
+
     it("stays with a task in the archive, where nothing is added any more", async () => {
       await withStore(open, { taskRetentionDays: 1 }, async (scene) => {
         const supervisor = await scene.supervisor();

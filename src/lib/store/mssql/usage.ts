@@ -3,7 +3,14 @@ import type { PairUsage, ReportUsage, ReportUsageReply, Usage, UsageLine } from 
 import { columnsOf, pairUsage, taskUsage, type UsageRow, usageRow } from "../rules/usage.ts";
 import type { Paged, UsageQuery } from "../store.ts";
 import type { Step } from "../upkeep-runs.ts";
-import { bucketMilliseconds, type PairColumns, type UsageLineRow, usagePage, usageRowOf } from "../usage-reading.ts";
+import {
+  bucketMilliseconds,
+  type PairColumns,
+  tooManyHours,
+  type UsageLineRow,
+  usagePage,
+  usageRowOf,
+} from "../usage-reading.ts";
 import { wakeAgent } from "./activity.ts";
 import { type Batch, bigint, bit, type Input, id, int, type OutcomeRow, outcomeRows, place, text } from "./batch.ts";
 import type { Connection } from "./connection.ts";
@@ -74,8 +81,8 @@ const READ = procedure("read_usage");
 
 /** Sums of the hours. */
 export async function readUsage(connection: Connection, query: UsageQuery): Promise<Paged<UsageLine>> {
-  const { from, to, by, supervisor, agentId, taskType } = query;
-  const { after, rows, take } = usagePage(query);
+  const { to, by, supervisor, agentId, taskType } = query;
+  const { from, maxRows, after, rows, take } = usagePage(query);
   const result = await connection.query(READ, {
     from: bigint(from),
     to: bigint(to),
@@ -90,8 +97,11 @@ export async function readUsage(connection: Connection, query: UsageQuery): Prom
     byModel: bit(by.includes("model")),
     after: place(String(after?.[0] ?? "")),
     limit: int(rows),
+    maxRows: int(maxRows),
   });
-  return take(result.rows<UsageLineRow>(0));
+  const [{ found } = { found: 0 }] = result.rows<{ found: number }>(0);
+  if (found > maxRows) throw tooManyHours(from, maxRows);
+  return take(result.rows<UsageLineRow>(1));
 }
 
 const DROP = upkeepStep<object, { done: number }>({ name: "drop-old-usage", sql: procedure("drop_old_usage") });

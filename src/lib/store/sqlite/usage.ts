@@ -19,6 +19,7 @@ import {
   bucketMilliseconds,
   GROUP_COLUMNS,
   type PairColumns,
+  tooManyHours,
   type UsageLineRow,
   usagePage,
   usageRowOf,
@@ -115,10 +116,13 @@ const LINES = `SELECT * FROM (SELECT bucket || '!' || ${Object.values(GROUP_COLU
       AND (?10 IS NULL OR agent_id = ?10) AND (?11 IS NULL OR task_type = ?11))
   GROUP BY ${GROUPS}) WHERE place > ?12 ORDER BY place LIMIT ?13`;
 
+const HAS_MORE = "SELECT 1 FROM usage_hours WHERE hour >= ? AND hour < ? LIMIT 1 OFFSET ?";
+
 /** Sums of the hours. */
 export function readUsage(transaction: Transaction, query: UsageQuery): Paged<UsageLine> {
-  const { from, to, by, supervisor = null, agentId = null, taskType = null } = query;
-  const { after, rows, take } = usagePage(query);
+  const { to, by, supervisor = null, agentId = null, taskType = null } = query;
+  const { from, maxRows, after, rows, take } = usagePage(query);
+  if (transaction.get(HAS_MORE, from, to, maxRows) !== undefined) throw tooManyHours(from, maxRows);
   const told = (["agent", "taskType", "supervisor", "provider", "model"] as const).map((group) =>
     by.includes(group) ? 1 : 0,
   );

@@ -1,4 +1,5 @@
--- Sums of the hours from @from to before @to, told apart by time (@width milliseconds) and by the names whose flag is 1.
+-- Sums of the hours from @from to before @to, told apart by time (@width milliseconds) and by the names whose flag is 1. Where the hours
+-- have more than @maxRows rows, it says so and adds nothing up.
 CREATE PROCEDURE release.read_usage
   @from bigint,
   @to bigint,
@@ -12,8 +13,13 @@ CREATE PROCEDURE release.read_usage
   @byProvider bit,
   @byModel bit,
   @after varchar(900),
-  @limit int
+  @limit int,
+  @maxRows int
 AS
+DECLARE @found int;
+SELECT @found = COUNT(*) FROM (SELECT TOP (@maxRows + 1) h.hour FROM dbo.usage_hours AS h WHERE h.hour >= @from AND h.hour < @to) AS r;
+SELECT @found AS found;
+IF @found > @maxRows RETURN;
 SELECT TOP (@limit) g.place, g.bucket, g.agent_id, g.task_type, g.supervisor_id, g.provider, g.model, g.input_tokens, g.output_tokens, g.cache_read_tokens, g.cache_write_tokens, g.reasoning_tokens, g.cost_micros
 FROM (SELECT CONCAT(x.bucket, '!', x.agent_id, '!', x.task_type, '!', x.supervisor_id, '!', x.provider, '!', x.model) COLLATE Latin1_General_100_BIN2 AS place, x.bucket, x.agent_id, x.task_type, x.supervisor_id, x.provider, x.model,
     SUM(x.input_tokens) AS input_tokens, SUM(x.output_tokens) AS output_tokens, SUM(x.cache_read_tokens) AS cache_read_tokens, SUM(x.cache_write_tokens) AS cache_write_tokens, SUM(x.reasoning_tokens) AS reasoning_tokens, SUM(x.cost_micros) AS cost_micros
