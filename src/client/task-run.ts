@@ -1,32 +1,16 @@
-import { isAgentCommunicationError } from "../lib/model/errors.ts";
 import { onAbort } from "../lib/model/on-abort.ts";
-import type { ModelUsage } from "../lib/model/usage.ts";
 import { usageAttributes } from "../lib/model/usage-attributes.ts";
 import type { AgentClient } from "./agent-client.ts";
-import { isLost, isRefused } from "./attempt-errors.ts";
+import { AttemptEnding, type RunEnd } from "./attempt-ending.ts";
+import { isLost } from "./attempt-errors.ts";
 import { AttemptUsage } from "./attempt-usage.ts";
 import { guardSignal } from "./guarded-signal.ts";
 import { type AbortCause, errorText, HandlerAborted, isPermanent } from "./handler-errors.ts";
-import { jsonResult } from "./json-result.ts";
 import type { AssignedTask } from "./payloads.ts";
-import { persist } from "./persist.ts";
-import type { CallOptions } from "./route-caller.ts";
 import type { TaskContext, TaskHandler } from "./task-context.ts";
 import { TaskProgress } from "./task-progress.ts";
-import { asking, type SuspendOptions, spawning, TaskSuspension } from "./task-suspension.ts";
+import { asking, spawning, TaskSuspension } from "./task-suspension.ts";
 import { inSpan } from "./tracing.ts";
-
-/**
- * How an attempt ended, seen from the worker. `lost`: its work does not count. `unreported`: the worker stopped
- * before the service had its result.
- */
-export type RunEnd =
-  | { end: "completed" }
-  /** It waits for an answer or a time, or was cancelled meanwhile. */
-  | { end: "suspended" }
-  | { end: "failed"; error: string; retryable: boolean }
-  | { end: "lost" }
-  | { end: "unreported"; error: unknown };
 
 export interface TaskRunOptions {
   client: AgentClient;
@@ -53,7 +37,6 @@ export interface TaskRunOptions {
 type Handled = { returned: unknown } | { thrown: unknown } | { givenUp: string | undefined };
 
 const STOPPED = "the worker stopped";
-const FAILED_WITHOUT_WORDS = "the handler failed, and the service refused the text of its error";
 
 /** One attempt at one task: start, handle, report, complete or fail. */
 export class TaskRun {
@@ -67,6 +50,7 @@ export class TaskRun {
   readonly #attempt: { agentId: string; attempt: number };
   readonly #taskId: string;
   readonly #usage: AttemptUsage;
+  readonly #ending: AttemptEnding;
   #lost = false;
   #abandoned: string | undefined;
   /** The `elapsed` at which the server had confirmed the start; a heartbeat sent later must list this attempt. */
@@ -88,6 +72,19 @@ export class TaskRun {
       signal: this.#stopped.signal,
       traceparent: () => this.#traceparent,
       onLog: options.onLog,
+    });
+    this.#ending = new AttemptEnding({
+      client: options.client,
+      taskId: this.#taskId,
+      attempt: this.#attempt,
+      usage: this.#usage,
+      settleBudgetMilliseconds: options.settleBudgetMilliseconds,
+      onUnreported: options.onUnreported,
+      stopped: this.#stopped.signal,
+      wake: this.#wake.signal,
+      isLost: () => this.#lost,
+      isAbandoned: () => this.#abandoned !== undefined,
+      traceparent: () => this.#traceparent,
     });
   }
 
@@ -147,7 +144,7 @@ export class TaskRun {
     if (this.#lost) return { end: "lost" };
     if (this.#abandoned === undefined) {
       try {
-        const reply = await this.#persist((options) => client.startTask(this.#taskId, this.#attempt, options));
+        const reply = await this.#ending.persist((options) => client.startTask(this.#taskId, this.#attempt, options));
         this.startedAt = elapsed();
         if (reply.cancelRequested) this.abort("cancelled");
       } catch (error) {
@@ -156,14 +153,16 @@ export class TaskRun {
       }
     }
     if (this.#lost) return { end: "lost" };
-    if (this.#abandoned !== undefined) return this.#fail(this.#abandoned, true);
+    if (this.#abandoned !== undefined) return this.#ending.fail(this.#abandoned, true);
     this.#options.onStarted();
     const handled = await this.#handle();
     if (this.#lost) return { end: "lost" };
-    if ("givenUp" in handled) return this.#fail(handled.givenUp ?? STOPPED, true);
-    if ("thrown" in handled) return this.#fail(errorText(handled.thrown), !isPermanent(handled.thrown));
+    if ("givenUp" in handled) return this.#ending.fail(handled.givenUp ?? STOPPED, true);
+    if ("thrown" in handled) return this.#ending.fail(errorText(handled.thrown), !isPermanent(handled.thrown));
     const { returned } = handled;
-    return returned instanceof TaskSuspension ? this.#suspend(returned.options) : this.#complete(returned);
+    return returned instanceof TaskSuspension
+      ? this.#ending.suspend(returned.options)
+      : this.#ending.complete(returned);
   }
 
   /** Runs the handler until it ends, or is not to be waited for any longer. */
@@ -235,84 +234,5 @@ export class TaskRun {
       if (isLost(error)) this.abort("lost");
       throw error;
     }
-  }
-
-  async #suspend(suspension: SuspendOptions): Promise<RunEnd> {
-    const { client } = this.#options;
-    try {
-      const body = { ...this.#attempt, ...suspension };
-      await this.#end((usage, options) => client.suspendTask(this.#taskId, { ...body, ...usage }, options));
-      return { end: "suspended" };
-    } catch (error) {
-      // The same handler would ask the same again. (Whether it is this agent that is unknown, or one that is asked: failing tells.)
-      const unknown =
-        suspension.until.question?.askedOf !== undefined && isAgentCommunicationError(error, "AGENT_NOT_FOUND");
-      if (isRefused(error) || unknown) return this.#fail(`the suspension was refused: ${errorText(error)}`, false);
-      return this.#unsettled(error);
-    }
-  }
-
-  async #complete(returned: unknown): Promise<RunEnd> {
-    const { client } = this.#options;
-    try {
-      // Anything else about it is checked by the service, which names what is wrong.
-      const result = jsonResult(returned);
-      const body = { ...this.#attempt, ...(result === undefined ? {} : { result }) };
-      await this.#end((usage, options) => client.completeTask(this.#taskId, { ...body, ...usage }, options));
-      return { end: "completed" };
-    } catch (error) {
-      // The same work would give the same result, so a retry would only fail again.
-      if (isRefused(error)) return this.#fail(`the result was refused: ${errorText(error)}`, false);
-      return this.#unsettled(error);
-    }
-  }
-
-  async #fail(error: string, retryable: boolean): Promise<RunEnd> {
-    const { client } = this.#options;
-    try {
-      const body = { ...this.#attempt, error, retryable };
-      await this.#end((usage, options) => client.failTask(this.#taskId, { ...body, ...usage }, options));
-      return { end: "failed", error, retryable };
-    } catch (failure) {
-      if (isRefused(failure) && error !== FAILED_WITHOUT_WORDS) return this.#fail(FAILED_WITHOUT_WORDS, retryable);
-      return this.#unsettled(failure);
-    }
-  }
-
-  #unsettled(error: unknown): RunEnd {
-    return isLost(error) || this.#lost ? { end: "lost" } : { end: "unreported", error };
-  }
-
-  /** Says how the attempt has ended, with its usage; a service that refuses that is told the end alone. */
-  async #end<Reply>(call: (usage: { usage?: ModelUsage[] }, options: CallOptions) => Promise<Reply>): Promise<Reply> {
-    const rest = await this.#usage.rest();
-    try {
-      return await this.#persist((options) => call(rest, options));
-    } catch (error) {
-      if (rest.usage === undefined || !isRefused(error)) throw error;
-      this.#usage.drop(error);
-      return await this.#persist((options) => call({}, options));
-    }
-  }
-
-  /** Says it until the service has decided, the attempt is lost, or the worker has stopped. */
-  #persist<Reply>(call: (options: CallOptions) => Promise<Reply>): Promise<Reply> {
-    const { client, settleBudgetMilliseconds, onUnreported } = this.#options;
-    let last = false;
-    const once = () => {
-      // What a worker that stops has not delivered is tried once more.
-      last = this.#abandoned !== undefined;
-      return call({
-        signal: this.#stopped.signal,
-        retryBudgetMilliseconds: last ? 0 : settleBudgetMilliseconds,
-        traceparent: this.#traceparent,
-      });
-    };
-    return persist(once, {
-      clock: client.clock,
-      wake: this.#wake.signal,
-      isFinal: (error) => isLost(error) || isRefused(error) || this.#lost || this.#stopped.signal.aborted || last,
-      onFailure: onUnreported,
-    });
   }
 }

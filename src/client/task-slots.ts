@@ -1,5 +1,6 @@
+import type { RunEnd } from "./attempt-ending.ts";
 import type { AbortCause } from "./handler-errors.ts";
-import type { RunEnd, TaskRun } from "./task-run.ts";
+import type { TaskRun } from "./task-run.ts";
 
 /**
  * The runs of one worker: at most one attempt per task is of interest, and at most so many handlers run at once. The
