@@ -23,6 +23,15 @@ export interface SessionHooks {
   onError(error: unknown, during: "register" | "heartbeat" | "receive" | "token"): void;
 }
 
+/** How a Worker or Supervisor registers, by its options. */
+export function registrationOf(
+  role: "worker" | "supervisor",
+  options: Omit<RegisterAgentInput, "role" | "status">,
+): RegisterAgentInput {
+  const { agentId, capabilities = [], maxConcurrentTasks = 1, heartbeatTimeoutSeconds, metadata } = options;
+  return { agentId, role, capabilities, maxConcurrentTasks, heartbeatTimeoutSeconds, metadata };
+}
+
 const LONG_POLL_SECONDS = 20;
 /** While draining, so that the end of the drain is never far. */
 const SHORT_POLL_SECONDS = 0.2;

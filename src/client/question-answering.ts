@@ -6,7 +6,7 @@ import { jsonResult } from "./json-result.ts";
 import type { MessageContext, MessageHandler } from "./message-runner.ts";
 import { type AskedQuestion, readQuestion } from "./payloads.ts";
 
-/** Answers the questions that tasks ask of a supervisor, by its user's code. */
+/** Answers the questions that tasks ask of an agent, by its user's code. */
 
 /**
  * @returns the answer, any JSON that fits; undefined leaves the question open, for people or other agents
@@ -46,4 +46,25 @@ export function answering(options: {
       throw error;
     }
   };
+}
+
+/**
+ * What handles the messages of an agent that are not of its own tasks: questions by `onQuestion`, the rest by `onMessage`. Without
+ * `onMessage` nothing but questions may be received.
+ *
+ * @returns undefined where all of them are left in the mailbox
+ */
+export function messageHandler(
+  options: {
+    client: AgentClient;
+    agentId: string;
+    onMessage?: MessageHandler | undefined;
+    onQuestion?: QuestionHandler | undefined;
+  },
+  onError: (error: unknown) => void,
+): MessageHandler | undefined {
+  const { client, agentId, onMessage, onQuestion } = options;
+  if (onQuestion === undefined) return onMessage;
+  const answer = answering({ client, agentId, handle: onQuestion, onError });
+  return (message, context) => (message.type === "task_question" ? answer : onMessage)?.(message, context);
 }

@@ -1,9 +1,9 @@
 import type { LeasedMessage } from "../lib/model/message.ts";
 import type { AgentClient } from "./agent-client.ts";
-import { AgentSession } from "./agent-session.ts";
+import { AgentSession, registrationOf } from "./agent-session.ts";
 import { type MessageHandler, MessageRunner } from "./message-runner.ts";
 import { forgeryReason, isForged, readResult, readWorkflowResult, type TaskOutcome } from "./payloads.ts";
-import { answering, type QuestionHandler } from "./question-answering.ts";
+import { messageHandler, type QuestionHandler } from "./question-answering.ts";
 import type { CallOptions } from "./route-caller.ts";
 import type { BodyOf, ReplyOf } from "./route-types.ts";
 import { tell } from "./tell.ts";
@@ -75,15 +75,6 @@ function outcomeOf(task: TaskReply): TaskOutcome | undefined {
   };
 }
 
-/** What handles other messages than results; undefined where they are left in the mailbox. */
-function messageHandler(options: SupervisorOptions, onError: (error: unknown) => void): MessageHandler | undefined {
-  const { client, agentId, onMessage, onQuestion } = options;
-  if (onQuestion === undefined) return onMessage;
-  const answer = answering({ client, agentId, handle: onQuestion, onError });
-  // Without onMessage nothing else is received.
-  return (message, context) => (message.type === "task_question" ? answer : onMessage)?.(message, context);
-}
-
 /**
  * An agent that hands out tasks and collects their results, from its own mailbox.
  *
@@ -135,30 +126,17 @@ export class Supervisor {
         lostHandlerMilliseconds: LOST_HANDLER_MILLISECONDS,
         onError: (error, during) => this.#report(error, during),
       });
-    this.#session = new AgentSession(
-      options.client,
-      {
-        agentId: options.agentId,
-        role: "supervisor",
-        capabilities: options.capabilities ?? [],
-        maxConcurrentTasks: options.maxConcurrentTasks ?? 1,
-        ...(options.heartbeatTimeoutSeconds === undefined
-          ? {}
-          : { heartbeatTimeoutSeconds: options.heartbeatTimeoutSeconds }),
-        ...(options.metadata === undefined ? {} : { metadata: options.metadata }),
+    this.#session = new AgentSession(options.client, registrationOf("supervisor", options), {
+      wanted: () => this.#wanted(),
+      onMessage: (message) => this.#take(message),
+      onRefused: (error) => {
+        this.#report(error, "credential refused");
+        // Those who wait are told why.
+        this.#stopped.abort(error);
+        void this.stop({ graceMilliseconds: 0 });
       },
-      {
-        wanted: () => this.#wanted(),
-        onMessage: (message) => this.#take(message),
-        onRefused: (error) => {
-          this.#report(error, "credential refused");
-          // Those who wait are told why.
-          this.#stopped.abort(error);
-          void this.stop({ graceMilliseconds: 0 });
-        },
-        onError: (error, during) => this.#report(error, during),
-      },
-    );
+      onError: (error, during) => this.#report(error, during),
+    });
   }
 
   /** Registers and begins to receive. @throws AgentCommunicationError when registering is refused */

@@ -1,5 +1,6 @@
 import type { AgentClient } from "./agent-client.ts";
 import type { MessageHandler } from "./message-runner.ts";
+import type { QuestionHandler } from "./question-answering.ts";
 import type { TaskHandler } from "./task-context.ts";
 
 /** What a worker is made of. */
@@ -17,8 +18,16 @@ export interface WorkerOptions {
   metadata?: Record<string, string | number | boolean | null> | undefined;
   /** Works on a task. */
   handle: TaskHandler;
-  /** Handles every other message; without it they stay in the mailbox. */
+  /** Handles every other message, questions where `onQuestion` has them aside; without it they stay in the mailbox. */
   onMessage?: MessageHandler | undefined;
+  /**
+   * Answers questions that other agents' tasks ask of this one (`askedOf`), as `onQuestion` of a Supervisor does: what it returns is the
+   * answer, undefined leaves the question open. What it throws comes as an `error` event with `during: "question"`, and the question again.
+   *
+   * @example
+   * onQuestion: ({ options }) => (options?.includes("merge") ? "merge" : undefined)
+   */
+  onQuestion?: QuestionHandler | undefined;
   /** Other messages at the same time. Default 10. */
   maxConcurrentMessages?: number | undefined;
   /**

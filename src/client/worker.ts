@@ -1,10 +1,11 @@
 import type { HeartbeatReply } from "../lib/model/agent.ts";
 import type { LeasedMessage } from "../lib/model/message.ts";
 import type { AgentClient } from "./agent-client.ts";
-import { AgentSession } from "./agent-session.ts";
+import { AgentSession, registrationOf } from "./agent-session.ts";
 import type { RunEnd } from "./attempt-ending.ts";
 import { MessageRunner } from "./message-runner.ts";
 import { type AssignedTask, forgeryReason, isForged, readAssignment, readCancel, resumeOf } from "./payloads.ts";
+import { messageHandler } from "./question-answering.ts";
 import { TaskRun } from "./task-run.ts";
 import { TaskSlots } from "./task-slots.ts";
 import { tell } from "./tell.ts";
@@ -62,42 +63,29 @@ export class Worker {
   constructor(options: WorkerOptions) {
     this.#options = options;
     this.#client = options.client;
-    const maxConcurrentTasks = options.maxConcurrentTasks ?? 1;
-    this.#slots = new TaskSlots(maxConcurrentTasks, (run, end) => this.#tell(run, end));
+    this.#slots = new TaskSlots(options.maxConcurrentTasks ?? 1, (run, end) => this.#tell(run, end));
+    const handle = messageHandler(options, (error) => this.#emit({ type: "error", during: "question", error }));
     this.#messages =
-      options.onMessage &&
+      handle &&
       new MessageRunner({
         client: options.client,
         agentId: options.agentId,
-        handle: options.onMessage,
+        handle,
         lostHandlerMilliseconds: options.lostHandlerMilliseconds ?? DEFAULT_LOST_HANDLER_MILLISECONDS,
         onError: (error, during) => this.#emit({ type: "error", during, error }),
       });
-    this.#session = new AgentSession(
-      options.client,
-      {
-        agentId: options.agentId,
-        role: "worker",
-        capabilities: options.capabilities ?? [],
-        maxConcurrentTasks,
-        ...(options.heartbeatTimeoutSeconds === undefined
-          ? {}
-          : { heartbeatTimeoutSeconds: options.heartbeatTimeoutSeconds }),
-        ...(options.metadata === undefined ? {} : { metadata: options.metadata }),
+    this.#session = new AgentSession(options.client, registrationOf("worker", options), {
+      wanted: () => this.#wanted(),
+      onMessage: (message) => this.#take(message),
+      onHeartbeat: (reply, askedAt) => this.#compare(reply, askedAt),
+      onDeregistered: () => this.#loseAll(),
+      onRefused: (error) => {
+        this.#emit({ type: "credential_refused", error });
+        // Nothing that a handler does could be reported any more.
+        void this.stop({ graceMilliseconds: 0 });
       },
-      {
-        wanted: () => this.#wanted(),
-        onMessage: (message) => this.#take(message),
-        onHeartbeat: (reply, askedAt) => this.#compare(reply, askedAt),
-        onDeregistered: () => this.#loseAll(),
-        onRefused: (error) => {
-          this.#emit({ type: "credential_refused", error });
-          // Nothing that a handler does could be reported any more.
-          void this.stop({ graceMilliseconds: 0 });
-        },
-        onError: (error, during) => this.#emit({ type: "error", during, error }),
-      },
-    );
+      onError: (error, during) => this.#emit({ type: "error", during, error }),
+    });
   }
 
   /** Tasks whose handler runs or waits for a slot. */
@@ -150,7 +138,8 @@ export class Worker {
     if (this.#messages === undefined || this.#draining || room <= 0) {
       return { maxMessages: RECEIVE_MESSAGES, types: TASK_TYPES };
     }
-    return { maxMessages: Math.min(room, 50) };
+    const others = this.#options.onMessage === undefined ? { types: [...TASK_TYPES, "task_question"] } : {};
+    return { maxMessages: Math.min(room, 50), ...others };
   }
 
   #take(message: LeasedMessage): void {
