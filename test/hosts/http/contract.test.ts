@@ -18,6 +18,7 @@ import { Api, servedRoutes } from "./contract/support.ts";
 import { taskRoutes } from "./contract/tasks.ts";
 import { traces } from "./contract/traces.ts";
 import { usageRoutes } from "./contract/usage.ts";
+import { waitingBadInput } from "./contract/waiting-bad-input.ts";
 import { workflowRoutes } from "./contract/workflows.ts";
 import { type LocalHost, startLocalHost } from "./local-host.ts";
 
@@ -57,6 +58,7 @@ describe("the HTTP contract", () => {
   auditRoutes(get);
   statisticsRoutes(get);
   badInput(get);
+  waitingBadInput(get);
   names(get);
   numbers(get);
   pathsAndMethods(get);
