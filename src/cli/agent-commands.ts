@@ -1,5 +1,12 @@
 import type { Command } from "commander";
-import { AGENT_ROLES, AGENT_STATUSES, type Agent, type AgentRole, type AgentStatus } from "../lib/model/agent.ts";
+import {
+  AGENT_ROLES,
+  AGENT_STATUSES,
+  type Agent,
+  type AgentRole,
+  type AgentStatus,
+  type DirectoryEntry,
+} from "../lib/model/agent.ts";
 import type { Runner } from "./context.ts";
 import { type PageOptions, page, withPage } from "./list.ts";
 import { given, oneOf, readJson, toList, toNumber } from "./options.ts";
@@ -17,7 +24,14 @@ const COLUMNS: readonly Column<Agent>[] = [
   { title: "capabilities", value: (agent) => agent.capabilities.join(","), text: true },
 ];
 
-/** agents: list, show, register, deregister, heartbeat. */
+const DIRECTORY: readonly Column<DirectoryEntry>[] = [
+  { title: "agent", value: (agent) => agent.agentId },
+  { title: "role", value: (agent) => agent.role },
+  { title: "status", value: (agent) => agent.status },
+  { title: "capabilities", value: (agent) => agent.capabilities.join(","), text: true },
+];
+
+/** agents: list, directory, show, register, deregister, heartbeat. */
 export function addAgentCommands(program: Command, runner: Runner): void {
   const agents = program.command("agents").description("inspect and change registered agents");
 
@@ -32,6 +46,17 @@ export function addAgentCommands(program: Command, runner: Runner): void {
           const reply = await client.listAgents({ ...query, limit: options.limit, cursor: options.cursor });
           print(reply, ({ agents: rows, nextCursor }, view) => page(COLUMNS, rows, nextCursor, view));
         }),
+    );
+
+  withPage(agents.command("directory").description("list the agents that the caller may write to, ordered by id"))
+    .addOption(oneOf("--role <role>", AGENT_ROLES))
+    .option("--capability <capability>", "only agents that meet this requirement")
+    .action((options: PageOptions & { role?: AgentRole; capability?: string }, command: Command) =>
+      runner.run(command, async ({ client, print }) => {
+        const { role, capability, limit, cursor } = options;
+        const reply = await client.listDirectory({ role, capability, limit, cursor });
+        print(reply, ({ agents: rows, nextCursor }, view) => page(DIRECTORY, rows, nextCursor, view));
+      }),
     );
 
   agents

@@ -47,12 +47,15 @@ export function addMessageCommands(program: Command, runner: Runner): void {
     messages
       .command("peek <agentId>")
       .description("list the queued messages of a mailbox, in delivery order, without leasing them"),
-  ).action((agentId: string, { limit, cursor }: PageOptions, command: Command) =>
-    runner.run(command, async ({ client, print }) => {
-      const reply = await client.peekMessages(agentId, { limit, cursor });
-      print(reply, ({ messages: rows, nextCursor }, view) => page(COLUMNS, rows, nextCursor, view));
-    }),
-  );
+  )
+    .option("--wait-seconds <n>", "how long to wait until one can be received, up to 20", toNumber)
+    .action((agentId: string, options: PageOptions & { waitSeconds?: number }, command: Command) =>
+      runner.run(command, async ({ client, print }) => {
+        const { limit, cursor, waitSeconds } = options;
+        const reply = await client.peekMessages(agentId, { limit, cursor, waitSeconds });
+        print(reply, ({ messages: rows, nextCursor }, view) => page(COLUMNS, rows, nextCursor, view));
+      }),
+    );
 
   addSettle(messages, runner);
   addMailboxCommands(messages, runner);

@@ -23,6 +23,11 @@ export class RegistryClient extends RouteCaller {
     return this.call("GET /agents", { query }, options);
   }
 
+  /** The agents that the caller may write to, by id: what they can do and whether they are there. */
+  listDirectory(query: QueryOf<"GET /directory"> = {}, options?: CallOptions) {
+    return this.call("GET /directory", { query }, options);
+  }
+
   /** Gives its tasks back without using a retry; its mailbox is dead-lettered by the next sweep. */
   deregisterAgent(agentId: string, options?: CallOptions) {
     return this.call("DELETE /agents/{agentId}", { params: { agentId } }, options);

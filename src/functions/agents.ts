@@ -3,7 +3,7 @@ import type { RegistrationBounds } from "../lib/domain/credentials/registration-
 import type { Caller } from "../lib/gates/caller.ts";
 import { OWN_BODY, OWN_PATH } from "../lib/http/ownership.ts";
 import { defineRoute } from "../lib/http/route.ts";
-import { itself, READERS } from "./allowed-callers.ts";
+import { EVERYBODY, itself, READERS } from "./allowed-callers.ts";
 import { AGENT } from "./examples.ts";
 
 export const registerAgent = defineRoute({
@@ -51,6 +51,26 @@ export const listAgents = defineRoute({
   statuses: [200],
   async handler(services, { query }) {
     return { status: 200, body: await services.registry.list(query) };
+  },
+});
+
+export const listDirectory = defineRoute({
+  key: "GET /directory",
+  name: "listDirectory",
+  summary: "Lists the agents that the caller may write to, ordered by id",
+  description:
+    "Id, role, capabilities and status of every agent that is registered; with `AGENT_CHANNEL_POLICY=restricted` workers and supervisors see themselves and those that they share a channel with. Metadata, load and performance are in `GET /agents`.",
+  example: {
+    reply: {
+      agents: [{ agentId: "backend-1", role: "worker", capabilities: ["database", "python@3.12"], status: "active" }],
+      nextCursor: null,
+    },
+  },
+  idle: false,
+  allow: EVERYBODY,
+  statuses: [200],
+  async handler(services, { query }) {
+    return { status: 200, body: await services.channels.directory(query) };
   },
 });
 

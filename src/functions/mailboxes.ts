@@ -24,13 +24,16 @@ export const peekMessages = defineRoute({
   key: "GET /agents/{agentId}/messages",
   name: "peekMessages",
   summary: "Lists the queued messages of a mailbox without leasing them",
-  description: "In delivery order, due or not.",
+  description:
+    "In delivery order, due or not. With `waitSeconds` the call waits until something can be received, or the time is over. It is no sign of life, so a program may watch the mailbox of an agent that sleeps.",
   example: { reply: { messages: [MESSAGE], nextCursor: null } },
   idle: false,
   allow: reading(OWN_PATH),
   statuses: [200],
-  async handler(services, { params, query }) {
-    return { status: 200, body: await services.messages.peek(params.agentId, query) };
+  async handler(services, input) {
+    // The signal is made when it is first read, so only a call that will wait asks for it.
+    const signal = input.query.waitSeconds > 0 ? input.signal : undefined;
+    return { status: 200, body: await services.messages.peek(input.params.agentId, input.query, signal) };
   },
 });
 

@@ -1,6 +1,6 @@
 import type { Route } from "../lib/http/route.ts";
 import { getOwnToken, renewToken } from "./agent-tokens.ts";
-import { deregisterAgent, getAgent, heartbeat, listAgents, registerAgent } from "./agents.ts";
+import { deregisterAgent, getAgent, heartbeat, listAgents, listDirectory, registerAgent } from "./agents.ts";
 import { getAuditBlock, getAuditDigest, listAudit, listAuditBlocks } from "./audit.ts";
 import { peekChannel, purgeChannel, receiveFromChannel } from "./channel-mailboxes.ts";
 import {
@@ -54,6 +54,7 @@ import { cancelWorkflow, createWorkflow, getWorkflow, listWorkflows, retryWorkfl
 export const routes = [
   registerAgent,
   listAgents,
+  listDirectory,
   getAgent,
   deregisterAgent,
   heartbeat,

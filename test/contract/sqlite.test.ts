@@ -38,6 +38,10 @@ const SCANS: readonly { table: RegExp; statement: RegExp; reason: string }[] = [
 /** Sorts of no more than a bounded number of rows, each with its reason. */
 const SORTS: readonly { statement: RegExp; reason: string }[] = [
   {
+    statement: /^SELECT agent_no, [^;]* FROM agents WHERE [^;]*CROSS JOIN channel_members m /,
+    reason: "a page of those that share a channel with one agent: as many as its channels have members",
+  },
+  {
     statement: /^SELECT \* FROM \(SELECT arrival.* LIMIT \S+\)/,
     reason: "a merge of streams, each cut at the limit",
   },

@@ -109,6 +109,18 @@ export const listAgentsQuerySchema = z.strictObject({
 export type ListAgentsQuery = z.output<typeof listAgentsQuerySchema>;
 export const listAgentsReplySchema = z.object({ agents: z.array(agentSchema), nextCursor: z.string().nullable() });
 
+/** `GET /directory`: the agents that one may write to, without what is theirs alone. Deregistered agents are left out. */
+export const directoryQuerySchema = listAgentsQuerySchema.omit({ status: true }).extend({
+  status: z.enum(["active", "draining", "inactive"]).optional(),
+});
+export type DirectoryQuery = z.output<typeof directoryQuerySchema>;
+export const directoryEntrySchema = agentSchema.pick({ agentId: true, role: true, capabilities: true, status: true });
+export type DirectoryEntry = z.infer<typeof directoryEntrySchema>;
+export const directoryReplySchema = z.object({
+  agents: z.array(directoryEntrySchema),
+  nextCursor: z.string().nullable(),
+});
+
 /** `POST /agents/{agentId}/heartbeat`; without `status` the stored one is kept (inactive becomes active). */
 export const heartbeatSchema = z.strictObject({
   status: z.enum(["active", "draining"]).optional(),

@@ -30,6 +30,7 @@ import {
   receiverSchema,
   traceparentSchema,
 } from "./values.ts";
+import { writtenDecimal } from "./written-number.ts";
 
 /** The vocabulary of messages: sends, leases, settlements, dead letters. */
 
@@ -194,6 +195,10 @@ export const receiveMessagesReplySchema = z.object({ messages: z.array(leasedMes
 
 /** `GET /agents/{agentId}/messages`: what waits, in delivery order, without leasing it. */
 export const peekMessagesQuerySchema = z.strictObject({ ...pageQueryShape });
+/** The same of an agent's mailbox, which may wait until something in it can be received. */
+export const peekMailboxQuerySchema = peekMessagesQuerySchema.extend({
+  waitSeconds: writtenDecimal((seconds) => seconds.min(0).max(WAIT_MAX_SECONDS)).default(0),
+});
 export const listMessagesReplySchema = z.object({ messages: z.array(messageSchema), nextCursor: nextCursorSchema });
 
 const settlementShape = { agentId: idSchema, attempt: attemptSchema };

@@ -33,6 +33,7 @@ export type Repeat =
 export const REPEATS = {
   "POST /agents": "idempotencyKey",
   "GET /agents": "idempotent",
+  "GET /directory": "idempotent",
   "GET /agents/{agentId}": "idempotent",
   "DELETE /agents/{agentId}": "idempotent",
   "POST /agents/{agentId}/heartbeat": "idempotent",

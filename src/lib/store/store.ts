@@ -56,6 +56,15 @@ import type { UsageStore } from "./usage-store.ts";
 export type * from "./calls.ts";
 export type * from "./stored-values.ts";
 
+/** Which agents a list is of. */
+export type ListAgents = Page &
+  Pick<ListAgentsQuery, "role" | "capability" | "status"> & {
+    /** Leaves out the deregistered. */
+    registered?: boolean;
+    /** Only this agent, and those that are members of a channel of which it is a member. */
+    matesOf?: string | undefined;
+  };
+
 /**
  * The only seam between the rules and an engine. Every verb is one transition: it happens wholly, in one transaction
  * with all that follows from it, or not at all. Inputs are parsed already; refusals are AgentCommunicationError.
@@ -72,7 +81,7 @@ export interface Store extends TaskStore, ScheduleStore, UsageStore {
   /** @throws AGENT_NOT_FOUND */
   getAgent(agentId: string): Promise<Agent>;
   /** By id. `cursor` is the last agent id of the page before. */
-  listAgents(query: Page & Pick<ListAgentsQuery, "role" | "capability" | "status">): Promise<Paged<Agent>>;
+  listAgents(query: ListAgents): Promise<Paged<Agent>>;
   /**
    * Releases its tasks without using a retry, up to FREE_RELEASES_PER_HOUR of each task. Repeating it changes nothing. An agent
    * with many tasks leaves in several transactions, and drains until the last. @throws AGENT_NOT_FOUND

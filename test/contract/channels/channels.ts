@@ -323,6 +323,31 @@ function listing(open: StoreFactory): void {
       });
     });
 
+    it("of agents know who shares a channel with one, whatever its kind, and leave out the deregistered", async () => {
+      await withStore(open, {}, async (scene) => {
+        const ids = ["ann", "bob", "cy", "dan", "eve", "fay"];
+        for (const agentId of ids) await scene.register({ agentId, role: "worker" });
+        await scene.channel("broadcast", { name: "b", members: ["ann", "cy", "eve"] });
+        await scene.channel("work_queue", { name: "q", members: ["cy", "dan"] });
+        await scene.channel("work_queue", { name: "ann.alone", members: ["ann"] });
+        await scene.store.deregisterAgent("eve");
+        const found = async (query: Omit<Parameters<Scene["store"]["listAgents"]>[0], "limit">) => {
+          const all = await everyPage((page) => scene.store.listAgents({ ...query, ...page }), 2);
+          return all.map(({ agentId }) => agentId);
+        };
+        expect(await found({ registered: true })).toEqual(["ann", "bob", "cy", "dan", "fay"]);
+        expect(await found({ matesOf: "ann" })).toEqual(["ann", "cy", "eve"]);
+        expect(await found({ matesOf: "ann", registered: true })).toEqual(["ann", "cy"]);
+        expect(await found({ matesOf: "cy", registered: true })).toEqual(["ann", "cy", "dan"]);
+        expect(await found({ matesOf: "bob" })).toEqual(["bob"]);
+        expect(await found({ matesOf: "nobody" })).toEqual([]);
+        expect(await found({ matesOf: "cy", status: "inactive" })).toEqual([]);
+        const { nextCursor } = await scene.store.listAgents({ matesOf: "cy", limit: 1 });
+        const other = { matesOf: "ann", limit: 1, cursor: nextCursor ?? undefined };
+        expect(await caught(scene.store.listAgents(other))).toBe("INVALID_REQUEST");
+      });
+    });
+
     it("give cursors of their own", async () => {
       await withStore(open, {}, async (scene) => {
         const agents = [await scene.agent(), await scene.agent(), await scene.agent()];

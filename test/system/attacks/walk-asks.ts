@@ -44,6 +44,7 @@ export const ASKS: Readonly<Record<string, AskFor>> = {
   "GET /audit/digest": nothing,
   "POST /agents": (_world, { agentId, role }) => ({ body: { agentId, role, metadata: { MARK } } }),
   "GET /agents": nothing,
+  "GET /directory": nothing,
   "GET /agents/{agentId}": ofAgent,
   "DELETE /agents/{agentId}": ofAgent,
   "POST /agents/{agentId}/heartbeat": ofAgent,

@@ -8,6 +8,7 @@ const task = { supervisor: "a", taskType: "t" };
 export const CALLS: Readonly<Record<OperationKey, (client: AgentClient) => Promise<unknown>>> = {
   "POST /agents": (client) => client.registerAgent({ agentId: "a", role: "worker" }),
   "GET /agents": (client) => client.listAgents({ role: "worker", limit: 3 }),
+  "GET /directory": (client) => client.listDirectory({ capability: "python" }),
   "GET /agents/{agentId}": (client) => client.getAgent("a"),
   "DELETE /agents/{agentId}": (client) => client.deregisterAgent("a"),
   "POST /agents/{agentId}/heartbeat": (client) => client.heartbeat("a"),

@@ -48,6 +48,35 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+describe("the directory", () => {
+  const seen = async (agentId: string, services: Services) => {
+    const { agents } = await as(agentId, () => services.channels.directory());
+    return agents.map((agent) => agent.agentId);
+  };
+  const all = Object.keys(ROLES).sort();
+
+  it("names everybody where everybody may write to everybody", async () => {
+    for (const agentId of all) expect(await seen(agentId, here)).toEqual(all);
+  });
+
+  it("names those that share a channel under the policy restricted, and all to admins and observers", async () => {
+    await as("lead", () => strict.channels.create({ name: "team", kind: "broadcast", members: ["lead", "ann"] }));
+    expect(await seen("ann", strict)).toEqual(["ann", "lead"]);
+    expect(await seen("lead", strict)).toEqual(["ann", "lead"]);
+    expect(await seen("bob", strict)).toEqual(["bob"]);
+    expect(await seen("chief", strict)).toEqual(all);
+    expect(await seen("eye", strict)).toEqual(all);
+    await strict.registry.deregister("lead");
+    expect(await seen("ann", strict)).toEqual(["ann"]);
+  });
+
+  it("says of each who it is, what it can do and whether it is there, and nothing else", async () => {
+    await here.registry.register({ agentId: "bob", role: "worker", capabilities: ["b"], metadata: { secret: 1 } });
+    const { agents } = await as("ann", () => here.channels.directory({ capability: "b" }));
+    expect(agents).toEqual([{ agentId: "bob", role: "worker", capabilities: ["b"], status: "active" }]);
+  });
+});
+
 /** On behalf of an agent that has proved who it is. */
 function as<T>(agentId: string, act: () => Promise<T>): Promise<T> {
   return actingAs({ actor: agentId, role: ROLES[agentId] ?? "worker", credential: "token" }, act);

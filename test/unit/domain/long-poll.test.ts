@@ -147,3 +147,43 @@ describe("a long poll", () => {
     expect(stdout).toBe("looked\n");
   });
 });
+
+describe("a peek that waits", () => {
+  it("answers as soon as something can be received, leases nothing, and is no sign of life", async () => {
+    const { lastHeartbeatAt } = await services.registry.get("a");
+    clock.advance(5_000);
+    const peek = services.messages.peek("a", { waitSeconds: 20 });
+    await clock.untilSleeping();
+    await services.registry.register({ agentId: "b", role: "worker" });
+    const { messageId } = await services.messages.send({ ...message, sender: "b" });
+    expect((await peek).messages).toMatchObject([{ messageId, status: "queued", attempt: 0 }]);
+    expect((await services.registry.get("a")).lastHeartbeatAt).toBe(lastHeartbeatAt);
+    expect((await services.messages.receive("a")).messages).toMatchObject([{ messageId, attempt: 1 }]);
+  });
+
+  it("answers at once when something waits, and waits on where nothing is due yet", async () => {
+    await services.messages.send({ ...message, delaySeconds: 60 });
+    const peek = services.messages.peek("a", { waitSeconds: 20 });
+    await clock.untilSleeping();
+    clock.advance(20_000);
+    clock.timeUp();
+    // What waits is listed, due or not, as without waiting.
+    expect((await peek).messages).toHaveLength(1);
+    await services.messages.send(message);
+    expect((await services.messages.peek("a", { waitSeconds: 20 })).messages).toHaveLength(2);
+  });
+
+  it("ends when its caller has gone", async () => {
+    const gone = new AbortController();
+    const peek = services.messages.peek("a", { waitSeconds: 20 }, gone.signal);
+    await clock.untilSleeping();
+    gone.abort();
+    expect(await peek).toEqual({ messages: [], nextCursor: null });
+  });
+
+  it("of an agent that is not there is refused at once", async () => {
+    await expect(services.messages.peek("nobody", { waitSeconds: 20 })).rejects.toMatchObject({
+      code: "AGENT_NOT_FOUND",
+    });
+  });
+});

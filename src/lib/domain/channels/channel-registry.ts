@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { type DirectoryEntry, directoryQuerySchema } from "../../model/agent.ts";
 import {
   type Channel,
   type ChannelDetails,
@@ -63,6 +64,23 @@ export class ChannelRegistry {
     const { reader } = this.#policy;
     const { items, nextCursor } = await this.#store.listChannels({ ...parse(listChannelsQuerySchema, query), reader });
     return { channels: items, nextCursor };
+  }
+
+  /**
+   * The agents that the caller may write to, by id, without the deregistered: everybody, or under the policy `restricted` itself and those that it
+   * shares a channel with.
+   *
+   * @throws INVALID_REQUEST for a cursor of other filters
+   */
+  async directory(
+    query: z.input<typeof directoryQuerySchema> = {},
+  ): Promise<{ agents: DirectoryEntry[]; nextCursor: string | null }> {
+    const { restricted, reader } = this.#policy;
+    const matesOf = restricted ? reader?.agentId : undefined;
+    const asked = parse(directoryQuerySchema, query);
+    const { items, nextCursor } = await this.#store.listAgents({ ...asked, registered: true, matesOf });
+    const agents = items.map(({ agentId, role, capabilities, status }) => ({ agentId, role, capabilities, status }));
+    return { agents, nextCursor };
   }
 
   /** @throws CHANNEL_FORBIDDEN, CHANNEL_NOT_FOUND */

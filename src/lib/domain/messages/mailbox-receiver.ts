@@ -55,6 +55,29 @@ export class MailboxReceiver {
     }
   }
 
+  /**
+   * Waits until something in a mailbox can be received, the time is over, or `signal` aborts; leases nothing.
+   *
+   * @throws RATE_LIMITED when the credential has too many long polls already
+   */
+  async untilDeliverable(mailbox: string, { waitSeconds, signal }: Patience): Promise<void> {
+    if (waitSeconds === 0) return;
+    const leave = this.#polls.enter(currentCall().credentialId);
+    const end = this.#clock.monotonic() + waitSeconds * 1_000;
+    const waiter = this.#waiters.listen(mailbox, signal);
+    try {
+      while (!signal?.aborted && this.#clock.monotonic() < end) {
+        if ((await this.#store.findDeliverable([mailbox])).length > 0) break;
+        await waiter.next(end);
+      }
+      // As after a receive: the right may have been taken away meanwhile.
+      if (!signal?.aborted) await currentCall().confirm?.();
+    } finally {
+      waiter.end();
+      leave();
+    }
+  }
+
   async #wait(
     mailbox: string,
     claim: Claim,

@@ -8,6 +8,7 @@ import {
   deadLetterMessageSchema,
   type LeasedMessage,
   type Message,
+  peekMailboxQuerySchema,
   peekMessagesQuerySchema,
   purgeMailboxSchema,
   type ReceiveMessages,
@@ -144,13 +145,21 @@ export class MessageQueueManager {
     return this.#contents.reveal(await this.#store.getMessage(parse(idSchema, messageId, "message id")));
   }
 
-  /** What waits, in delivery order, without leasing it. @throws AGENT_NOT_FOUND, KEY_UNAVAILABLE */
+  /**
+   * What waits, in delivery order, without leasing it. With `waitSeconds` it first waits until something can be received; a mailbox
+   * that nobody else reads is then not empty.
+   *
+   * @throws AGENT_NOT_FOUND, KEY_UNAVAILABLE; RATE_LIMITED (too many long polls of one credential)
+   */
   async peek(
     agentId: string,
-    query: z.input<typeof peekMessagesQuerySchema> = {},
+    query: z.input<typeof peekMailboxQuerySchema> = {},
+    signal?: AbortSignal,
   ): Promise<{ messages: Message[]; nextCursor: string | null }> {
-    const page = parse(peekMessagesQuerySchema, query);
-    const { items, nextCursor } = await this.#store.peekMessages(parse(idSchema, agentId, "agent id"), page);
+    const { waitSeconds, ...page } = parse(peekMailboxQuerySchema, query);
+    const mailbox = parse(idSchema, agentId, "agent id");
+    await this.#receiver.untilDeliverable(mailbox, { waitSeconds, signal });
+    const { items, nextCursor } = await this.#store.peekMessages(mailbox, page);
     return { messages: await this.#contents.revealAll(items), nextCursor };
   }
 

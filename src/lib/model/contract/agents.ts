@@ -1,6 +1,8 @@
 import { z } from "zod";
 import {
   agentSchema,
+  directoryQuerySchema,
+  directoryReplySchema,
   heartbeatReplySchema,
   heartbeatSchema,
   listAgentsQuerySchema,
@@ -18,6 +20,7 @@ const agentParams = z.strictObject({ agentId: idSchema });
 export const AGENTS = {
   "POST /agents": { params: undefined, query: undefined, body: registerAgentSchema, reply: registerAgentReplySchema },
   "GET /agents": { params: undefined, query: listAgentsQuerySchema, body: undefined, reply: listAgentsReplySchema },
+  "GET /directory": { params: undefined, query: directoryQuerySchema, body: undefined, reply: directoryReplySchema },
   "GET /agents/{agentId}": { params: agentParams, query: undefined, body: undefined, reply: agentSchema },
   "DELETE /agents/{agentId}": { params: agentParams, query: undefined, body: undefined, reply: agentSchema },
   "POST /agents/{agentId}/heartbeat": {

@@ -8,7 +8,7 @@ import {
   messageSchema,
   messageTypeDefinitionSchema,
   messageTypeSchema,
-  peekMessagesQuerySchema,
+  peekMailboxQuerySchema,
   purgeMailboxSchema,
   receiveMessagesReplySchema,
   receiveMessagesSchema,
@@ -88,7 +88,7 @@ export const MESSAGES = {
   },
   "GET /agents/{agentId}/messages": {
     params: agentParams,
-    query: peekMessagesQuerySchema,
+    query: peekMailboxQuerySchema,
     body: undefined,
     reply: listMessagesReplySchema,
   },

@@ -1,10 +1,10 @@
-import type { Agent, ListAgentsQuery } from "../../model/agent.ts";
+import type { Agent } from "../../model/agent.ts";
 import { actorOf } from "../../trace/call-context.ts";
 import { BEFORE_AGENTS } from "../agent-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { agentNotFound } from "../refusals.ts";
 import { takePage } from "../reply-bytes.ts";
-import type { Page, Paged } from "../store.ts";
+import type { ListAgents, Paged } from "../store.ts";
 import { type AgentRow, readAgent } from "./agent-rows.ts";
 import { type Batch, id, int, type OutcomeRow, outcomeRows, word } from "./batch.ts";
 import type { Connection } from "./connection.ts";
@@ -19,19 +19,19 @@ export async function getAgent(connection: Connection, agentId: string): Promise
   return readAgent(row);
 }
 
-type AgentFilters = Pick<ListAgentsQuery, "role" | "capability" | "status">;
-
 const LIST = procedure("list_agents");
 
 /** By id. Each filter has an index in the order of the list; the rarer ones are checked on its rows. */
-export async function listAgents(connection: Connection, query: Page & AgentFilters): Promise<Paged<Agent>> {
-  const { role, capability, status, limit } = query;
-  const filters = { list: "agents", role, capability, status };
+export async function listAgents(connection: Connection, query: ListAgents): Promise<Paged<Agent>> {
+  const { role, capability, status, registered = false, matesOf, limit } = query;
+  const filters = { list: "agents", role, capability, status, registered, matesOf };
   const after = String(decodeCursor(filters, query.cursor, "text")?.[0] ?? BEFORE_AGENTS);
   const result = await connection.query(LIST, {
     role: word(role ?? null),
     status: word(status ?? null),
     capability: id(capability ?? null),
+    registered: int(Number(registered)),
+    matesOf: id(matesOf ?? null),
     rows: int(limit + 1),
     after: id(after),
   });

@@ -1,4 +1,4 @@
-import type { Agent, HeartbeatReply, ListAgentsQuery, RegisterAgent } from "../../model/agent.ts";
+import type { Agent, HeartbeatReply, RegisterAgent } from "../../model/agent.ts";
 import { jsonTextOf } from "../../model/json-text.ts";
 import { PENDING_COUNT_MAX, RELEASES_PER_TRANSACTION } from "../../model/limits.ts";
 import { PRIORITIES } from "../../model/values.ts";
@@ -7,7 +7,7 @@ import { BEFORE_AGENTS, readStoredAgent } from "../agent-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { takePage } from "../reply-bytes.ts";
 import { LIVE_STATUSES, sqlWords } from "../rules/task-outcomes.ts";
-import type { Heartbeat, HeartbeatAnswer, Page, Paged, RegistrationAuthority } from "../store.ts";
+import type { Heartbeat, HeartbeatAnswer, ListAgents, Paged, RegistrationAuthority } from "../store.ts";
 import {
   AGENT_COLUMNS,
   type AgentRow,
@@ -111,13 +111,13 @@ function readAgent(transaction: Transaction, row: AgentRow): Agent {
   return readStoredAgent(row, capabilitiesOfSet(transaction, row.set_no), metadata);
 }
 
+const MATE = `(agent_id = ? OR agent_no IN (SELECT m.agent_no FROM agents o
+  CROSS JOIN channel_members x ON x.agent_no = o.agent_no CROSS JOIN channel_members m ON m.channel_no = x.channel_no WHERE o.agent_id = ?))`;
+
 /** By id. Each filter has an index in the order of the list; the rarer ones are checked on its rows. */
-export function listAgents(
-  transaction: Transaction,
-  query: Page & Pick<ListAgentsQuery, "role" | "capability" | "status">,
-): Paged<Agent> {
-  const { role, capability, status, limit } = query;
-  const filters = { list: "agents", role, capability, status };
+export function listAgents(transaction: Transaction, query: ListAgents): Paged<Agent> {
+  const { role, capability, status, registered = false, matesOf, limit } = query;
+  const filters = { list: "agents", role, capability, status, registered, matesOf };
   const after = String(decodeCursor(filters, query.cursor, "text")?.[0] ?? BEFORE_AGENTS);
   const where = ["agent_id > ?"];
   const parameters: (string | number)[] = [after];
@@ -127,6 +127,8 @@ export function listAgents(
     where.push("set_no IN (SELECT value FROM json_each(?))");
     parameters.push(JSON.stringify(setsThatMeet(transaction, [capability])));
   }
+  if (registered) where.push("status <> 'deregistered'");
+  if (matesOf !== undefined) where.push(MATE) && parameters.push(matesOf, matesOf);
   const sql = `SELECT ${AGENT_COLUMNS} FROM agents WHERE ${where.join(" AND ")} ORDER BY agent_id LIMIT ?`;
   const rows = transaction.all<AgentRow>(sql, ...parameters, limit + 1);
   return takePage(

@@ -32,6 +32,21 @@ export function agentRoutes(api: () => Api): void {
       expectProblem(await api().call("GET /agents", {}, { query: "cursor=nonsense" }), "INVALID_REQUEST");
     });
 
+    it("names in the directory whom one may write to, without the deregistered", async () => {
+      const capability = api().id("cap");
+      const [here, gone] = [
+        await api().register("worker", { capabilities: [capability], metadata: { team: "b" } }),
+        await api().register("worker", { capabilities: [capability] }),
+      ];
+      await api().ok("DELETE /agents/{agentId}", { agentId: gone });
+      expect(await api().ok("GET /directory", {}, { query: `capability=${capability}` })).toEqual({
+        agents: [{ agentId: here, role: "worker", capabilities: [capability], status: "active" }],
+        nextCursor: null,
+      });
+      const query = "status=deregistered";
+      expectProblem(await api().call("GET /directory", {}, { query }), "INVALID_REQUEST");
+    });
+
     it("answers heartbeats with what waits, and drains", async () => {
       const agentId = await api().register();
       await api().message(agentId, agentId);

@@ -3,6 +3,8 @@ CREATE PROCEDURE release.list_agents
   @role varchar(64),
   @status varchar(64),
   @capability varchar(128),
+  @registered int,
+  @matesOf varchar(128),
   @rows int,
   @after varchar(128)
 AS
@@ -14,5 +16,9 @@ JOIN dbo.capability_sets AS c ON c.set_no = a.set_no
 LEFT JOIN dbo.agent_metadata AS m ON m.agent_no = a.agent_no
 WHERE a.agent_id > @after AND (@role IS NULL OR a.role = @role) AND (@status IS NULL OR a.status = @status)
   AND (@capability IS NULL OR a.set_no IN (SELECT s.set_no FROM dbo.set_capabilities AS s WHERE s.capability = @capability))
+  AND (@registered = 0 OR a.status <> 'deregistered')
+  AND (@matesOf IS NULL OR a.agent_id = @matesOf OR a.agent_no IN (SELECT m.agent_no FROM dbo.agents AS o
+    JOIN dbo.channel_members AS x ON x.agent_no = o.agent_no JOIN dbo.channel_members AS m ON m.channel_no = x.channel_no
+    WHERE o.agent_id = @matesOf))
 ORDER BY a.agent_id
 OPTION (RECOMPILE);
