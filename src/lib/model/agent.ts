@@ -134,6 +134,8 @@ export const heartbeatReplySchema = z.object({
   heartbeatIntervalSeconds: z.number(),
   /** Messages that could be received now, counted up to 1,000. */
   pendingMessages: z.int(),
+  /** There, and true, while a message of the priority `urgent` could be received now: look into the mailbox before you go on. */
+  attention: z.literal(true).optional(),
   tasks: z.array(z.object({ taskId: idSchema, attempt: attemptSchema, cancelRequested: z.boolean() })),
 });
 export type HeartbeatReply = z.infer<typeof heartbeatReplySchema>;

@@ -230,6 +230,8 @@ export const taskReplySchema = z.object({
   status: taskStatusSchema,
   cancelRequested: z.boolean(),
   deadline: instantSchema.optional(),
+  /** Of a progress, as in the reply of a heartbeat: a message of the priority `urgent` could be received now. */
+  attention: z.literal(true).optional(),
 });
 export type TaskReply = z.infer<typeof taskReplySchema>;
 

@@ -72,6 +72,38 @@ export function heartbeatsContract(open: StoreFactory): void {
         expect(await pending()).toBe(4);
       });
 
+      it("asks for attention while an urgent message could be received, as progress does", async () => {
+        const scene = stage.scene();
+        const [sender, supervisor, agentId] = [await scene.agent(), await scene.supervisor(), await scene.worker()];
+        const task = await scene.assign(supervisor);
+        await scene.start(task);
+        const attention = async () => {
+          const beat = (await scene.store.heartbeat({ agentId })).attention;
+          const progress = await scene.store.progressTask(task.taskId, { agentId, attempt: task.attempt, percent: 1 });
+          expect(progress.attention).toBe(beat);
+          return beat;
+        };
+        expect(await attention()).toBeUndefined();
+        for (const priority of ["low", "normal", "high"] as const) await scene.send(sender, agentId, { priority });
+        await scene.send(sender, agentId, { priority: "urgent", delaySeconds: 60 });
+        expect(await attention()).toBeUndefined();
+        await scene.send(sender, agentId, { orderingKey: "k" });
+        await scene.send(sender, agentId, { orderingKey: "k", priority: "urgent" });
+        expect(await attention()).toBeUndefined();
+        await scene.send(sender, agentId, { priority: "urgent", ttlSeconds: 10 });
+        expect(await attention()).toBe(true);
+        scene.advance(11 * SECOND);
+        expect(await attention()).toBeUndefined();
+        await scene.send(sender, agentId, { priority: "urgent" });
+        expect(await attention()).toBe(true);
+        const leased = await scene.receiveOne(agentId);
+        expect([leased.priority, await attention()]).toEqual(["urgent", undefined]);
+        await scene.settle(agentId, leased, "complete");
+        expect(await attention()).toBeUndefined();
+        scene.advance(60 * SECOND);
+        expect(await attention()).toBe(true);
+      });
+
       it("counts waiting messages up to 1,000", async () => {
         const scene = stage.scene();
         const [sender, agentId] = [await scene.agent(), await scene.agent()];

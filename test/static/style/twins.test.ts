@@ -22,6 +22,7 @@ const ALONE: Readonly<Record<string, string>> = {
   [`${SQLITE}/audit-integers.ts`]: "who can write the file can write any integer; a server's numbers are its own",
   [`${MSSQL}/copy-parts.ts`]: "a copy is written here",
   [`${SQLITE}/candidates.ts`]: "procedures/parts/weigh.sql there",
+  [`${SQLITE}/pending-messages.ts`]: "procedures/parts/count-waiting.sql and urgent-waits.sql there",
   [`${SQLITE}/dependencies.ts`]: "procedures/parts/settle-dependents.sql there",
   [`${SQLITE}/release-tasks.ts`]: "procedures/parts/release-tasks.sql there",
   [`${SQLITE}/task-endings.ts`]: "procedures/parts/end-tasks.sql there",

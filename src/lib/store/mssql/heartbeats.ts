@@ -21,6 +21,7 @@ interface BeatOutcome extends OutcomeRow {
   changes: boolean;
   pending: number;
   own_timeout: number | null;
+  urgent: number;
 }
 
 interface LiveTask {
@@ -35,7 +36,7 @@ function decode(final: boolean) {
   return (result: BatchResult, beats: readonly Heartbeat[]): Outcome<HeartbeatAnswer | undefined>[] => {
     const tasks = result.byItem<LiveTask>(1);
     return outcomeRows<BeatOutcome>(result, beats).map(
-      ({ item, code, status, changes, pending, own_timeout }, position) => {
+      ({ item, code, status, changes, pending, own_timeout, urgent }, position) => {
         const agentId = beats[position]?.agentId ?? "";
         if (code === "AGENT_NOT_FOUND") return { refusal: agentNotFound(agentId) };
         if (code === "AGENT_DEREGISTERED") return { refusal: agentDeregistered(agentId) };
@@ -45,7 +46,8 @@ function decode(final: boolean) {
           attempt: task.attempt,
           cancelRequested: task.cancel_requested,
         }));
-        return { value: { status, heartbeatTimeoutSeconds: own_timeout, pendingMessages: pending, tasks: live } };
+        const answer = { status, heartbeatTimeoutSeconds: own_timeout, pendingMessages: pending, tasks: live };
+        return { value: urgent > 0 ? { ...answer, attention: true } : answer };
       },
     );
   };

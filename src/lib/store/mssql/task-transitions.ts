@@ -52,11 +52,14 @@ interface EndedRow extends OutcomeRow {
 }
 
 function decodeHeld(result: BatchResult, calls: readonly Call<TaskCaller>[]): Outcome<Accepted>[] {
+  const attention = result.byItem<{ item: number; urgent: number }>(1);
   return outcomeRows<HeldRow>(result, calls).map((row) => {
     const call = calls[row.item] as Call<TaskCaller>;
     if (row.code !== null) return refusal(row.code, call);
     const { cancel_requested: cancelRequested, deadline_at } = row;
     const reply: TaskReply = { taskId: call.taskId, status: "running", cancelRequested, deadline: iso(deadline_at) };
+    // Of a progress alone.
+    if ((attention.get(row.item)?.[0]?.urgent ?? 0) > 0) reply.attention = true;
     return { value: { reply, wakes: row.inactive } };
   });
 }

@@ -1,7 +1,6 @@
 import type { Agent, HeartbeatReply, RegisterAgent } from "../../model/agent.ts";
 import { jsonTextOf } from "../../model/json-text.ts";
-import { PENDING_COUNT_MAX, RELEASES_PER_TRANSACTION } from "../../model/limits.ts";
-import { PRIORITIES } from "../../model/values.ts";
+import { RELEASES_PER_TRANSACTION } from "../../model/limits.ts";
 import { actorOf } from "../../trace/call-context.ts";
 import { BEFORE_AGENTS, readStoredAgent } from "../agent-reading.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
@@ -27,6 +26,7 @@ import { capabilitiesOfSet, dropSetIfUnused, internCapabilitySet, setsThatMeet }
 import type { Connection } from "./connection.ts";
 import { issueWithin } from "./credentials.ts";
 import { handOutToAgent } from "./hand-out.ts";
+import { findPending } from "./pending-messages.ts";
 import { authoriseRegistration, writeEnrolment } from "./registration-authority.ts";
 import { releaseTasks } from "./release-tasks.ts";
 import type { Transaction } from "./transaction.ts";
@@ -195,34 +195,9 @@ export function heartbeat(transaction: Transaction, beat: Heartbeat): HeartbeatA
   return {
     status,
     heartbeatTimeoutSeconds: agent.heartbeat_timeout_seconds,
-    pendingMessages: countPending(transaction, agent.agent_no),
+    ...findPending(transaction, agent.agent_no),
     tasks: liveTasks(transaction, agent),
   };
-}
-
-/** One walk of a stream, up to the cap. ?1 receiver ?2 now */
-function pendingSql(priority: number): string {
-  return `(SELECT count(*) FROM (SELECT 1 FROM messages INDEXED BY messages_ready
-    WHERE receiver_no = ?1 AND held = 0 AND priority = ${priority} AND status = 'queued' AND available_at <= ?2
-      AND (expires_at IS NULL OR expires_at > ?2) LIMIT ${PENDING_COUNT_MAX}))`;
-}
-
-/** The keys with something due that has not joined and has nothing in front of it: one message of each comes with a claim. */
-const PENDING_KEYS = `(SELECT count(DISTINCT j.ordering_key) FROM (SELECT ordering_key FROM messages INDEXED BY messages_joining
-    WHERE receiver_no = ?1 AND joined = 0 AND available_at <= ?2 AND (expires_at IS NULL OR expires_at > ?2)
-    LIMIT ${PENDING_COUNT_MAX}) j
-  WHERE NOT EXISTS (SELECT 1 FROM messages k INDEXED BY messages_keys WHERE k.receiver_no = ?1 AND k.ordering_key = j.ordering_key
-    AND k.joined = 1 AND k.status IN ('queued', 'leased')))`;
-
-/** All in one statement: five would cost 3 µs more, a quarter of a heartbeat in a group. */
-const PENDING = `SELECT ${[...PRIORITIES.map((_, priority) => pendingSql(priority)), PENDING_KEYS].join(" + ")} AS pending`;
-
-/** Messages that could be received now, counted up to PENDING_COUNT_MAX. */
-function countPending(transaction: Transaction, agentNo: number): number {
-  // Most mailboxes of a fleet are empty, and the depth answers for those at once.
-  if (transaction.mailboxes.depth(agentNo) === 0) return 0;
-  const row = transaction.get<{ pending: number }>(PENDING, agentNo, transaction.now);
-  return Math.min(row?.pending ?? 0, PENDING_COUNT_MAX);
 }
 
 const LIVE_TASKS = `SELECT task_id, attempt, cancel_requested FROM tasks

@@ -8,6 +8,7 @@ import { changeAgent } from "./agent-rows.ts";
 import { answerOfArchived } from "./archived-tasks.ts";
 import { settleDependents } from "./dependencies.ts";
 import { handOutAfter } from "./hand-out.ts";
+import { findAttention } from "./pending-messages.ts";
 import { completeAssignmentMessage } from "./system-messages.ts";
 import { afterAttempt, endAttempt, endTask, fateOf, type Loss, meetFate, type StoredAnswer } from "./task-endings.ts";
 import { requireHeld } from "./task-holders.ts";
@@ -94,7 +95,7 @@ export function progressTask(transaction: Transaction, taskId: string, progress:
   if (note !== undefined) transaction.run(NOTE, task.task_no, note);
   const detail = note ?? (percent === undefined ? undefined : `${percent} %`);
   addEvent(transaction, task, "progress", { actor, agentNo: task.agent_no, detail });
-  return replyOf(task);
+  return { ...replyOf(task), ...findAttention(transaction, agent.agent_no) };
 }
 
 /** assigned or running → completed, with its result message, dependents and counters. */

@@ -73,3 +73,10 @@ BEGIN
 END;
 -- include: parts/renew-heartbeats-of-calls.sql
 SELECT c.item, c.code, NULL AS subject, c.inactive, c.cancel_requested, CASE WHEN @now + c.extension > c.deadline_at THEN @now + c.extension ELSE c.deadline_at END AS deadline_at FROM @calls AS c;
+-- include: parts/read-time-anew.sql
+SELECT c.item, u.urgent FROM @calls AS c
+OUTER APPLY (
+  -- include: parts/urgent-waits.sql
+  --   agent = c.agent_no
+) AS u
+WHERE c.code IS NULL;

@@ -4,9 +4,13 @@
 SELECT b.item, CASE WHEN b.agent_no = 0 THEN 'AGENT_NOT_FOUND' WHEN b.status = 'deregistered' THEN 'AGENT_DEREGISTERED' END AS code,
   NULL AS subject, b.becomes AS status, b.changes,
   CASE WHEN p.pending + k.pending > 1000 /* PENDING_COUNT_MAX */ THEN 1000 /* PENDING_COUNT_MAX */ ELSE p.pending + k.pending END AS pending,
-  h.heartbeat_timeout_seconds AS own_timeout
+  h.heartbeat_timeout_seconds AS own_timeout, u.urgent
 FROM @beats AS b
 LEFT JOIN dbo.agent_heartbeats AS h ON h.agent_no = b.agent_no
+OUTER APPLY (
+  -- include: parts/urgent-waits.sql
+  --   agent = b.agent_no
+) AS u
 OUTER APPLY (SELECT COUNT(*) AS pending FROM (
   SELECT TOP (1000 /* PENDING_COUNT_MAX */) m.arrival FROM dbo.messages AS m
   WHERE m.receiver_no = b.agent_no AND m.held = 0 AND m.priority IN (0, 1, 2, 3) AND m.status = 'queued'
