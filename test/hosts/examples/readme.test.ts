@@ -30,7 +30,7 @@ function blocksOf(markdown: string): Block[] {
 /** Without what differs each time: distances of times, and the widths of columns, which follow from them. */
 function plain(text: string): string {
   return text
-    .replaceAll(/\b(?:in \d+[a-z]+|\d+[a-z]+ ago)\b/g, "<time>")
+    .replaceAll(/\b(?:in \d+[a-z]+|\d+[a-z]+ ago|now)\b/g, "<time>")
     .replaceAll(/(?<=\S) {2,}/g, "  ")
     .replaceAll(/ +$/gm, "");
 }
