@@ -60,7 +60,7 @@ const SORTS: readonly { statement: RegExp; reason: string }[] = [
   },
   { statement: /^WITH sample AS/, reason: "a sample of at most 1,000 attempts" },
   { statement: /FROM task_usage WHERE task_no = \? GROUP BY/, reason: "at most 32 models of each attempt of one task" },
-  { statement: /FROM usage_hours WHERE hour >= /, reason: "sums that people ask for, of at most USAGE_ROWS_MAX rows" },
+  { statement: /FROM usage_hours WHERE .* GROUP BY/s, reason: "at most 2,000 hours at once" },
   {
     statement: /^SELECT agent_no.*FROM agents WHERE agent_id > \? AND set_no IN/,
     reason: "a list that people ask for",

@@ -207,8 +207,11 @@ export const OWN_TASKS: Rule = {
   },
 };
 
-/** `GET /usage`: narrowed to the tasks that the caller assigned. */
-export const OWN_USAGE: Rule = { says: "narrowed to the tasks that the caller assigned", check: OWN_WORKFLOWS.check };
+/** `GET /usage`: narrowed to the tasks that the caller assigned; the domain sees to it that no earlier agent of its name did. */
+export const OWN_USAGE: Rule = {
+  says: "narrowed to the tasks that the caller assigned since it was registered",
+  check: OWN_WORKFLOWS.check,
+};
 
 /** `GET /questions`: narrowed to what the caller may answer. */
 export const OWN_QUESTIONS: Rule = {

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
+import { TaskUsage } from "../../../src/lib/domain/tasks/task-usage.ts";
+import { actingAs } from "../../../src/lib/trace/call-context.ts";
 import { type StoreFactory, withStore } from "../store-under-test.ts";
 import { caught, DAY, HOUR, type Scene } from "../support.ts";
 
@@ -47,6 +49,32 @@ export function freedNamesContract(open: StoreFactory): void {
         expect(await caught(scene.store.assignTask(task))).toBe("ID_TAKEN");
         expect(await caught(scene.complete(held, { secret: 1 }))).toBe("LEASE_LOST");
         expect(await caught(scene.fail(held))).toBe("LEASE_LOST");
+      });
+    });
+
+    it("gives its next bearer no sums of usage", async () => {
+      await withStore(open, SHORT, async (scene) => {
+        const supervisor = await scene.supervisor();
+        await scene.worker(1);
+        const usage = new TaskUsage({ store: scene.store });
+        const spend = async (inputTokens: number) => {
+          const { taskId, agentId, attempt } = await scene.assign(supervisor);
+          await usage.report(taskId, { agentId, attempt, usage: [{ model: "m", inputTokens, outputTokens: 0 }] });
+          await scene.complete({ taskId, agentId, attempt }, {});
+        };
+        const read = (role: "supervisor" | "admin") =>
+          actingAs({ actor: supervisor, role, credential: "token" }, async () => {
+            const lines = (await usage.read({ supervisor })).usage;
+            return lines.map(({ inputTokens }) => inputTokens);
+          });
+        await spend(100);
+        expect(await read("supervisor")).toEqual([100]);
+        await free(scene, supervisor);
+        await scene.register({ role: "supervisor", agentId: supervisor });
+        expect(await read("supervisor")).toEqual([]);
+        await scene.worker(1);
+        await spend(20);
+        expect([await read("supervisor"), await read("admin")]).toEqual([[20], [120]]);
       });
     });
 

@@ -54,6 +54,7 @@ const ALONE: Readonly<Record<string, string>> = {
   [`${SQLITE}/database-file.ts`]: "a server makes its own files",
   [`${SQLITE}/workflow-rows.ts`]: "parts/count-in-workflows.sql and tell-of-workflows.sql there",
   [`${SQLITE}/group.ts`]: "calls share round trips there, in coalescer.ts",
+  [`${SQLITE}/usage-sums.ts`]: "a server makes the sums itself, in read-usage.sql",
   [`${SQLITE}/file-watch.ts`]: "a server looks after its own files",
   [`${SQLITE}/copied-rows.ts`]: "a copy is read there",
   [`${SQLITE}/copied-waiting.ts`]: "a copy is read there",

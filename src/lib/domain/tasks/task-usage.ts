@@ -11,6 +11,7 @@ import {
 } from "../../model/usage.ts";
 import { idSchema } from "../../model/values.ts";
 import type { Store } from "../../store/store.ts";
+import { currentCall } from "../../trace/call-context.ts";
 
 const HOUR_MILLISECONDS = 3_600_000;
 const DAY_MILLISECONDS = 24 * HOUR_MILLISECONDS;
@@ -51,8 +52,15 @@ export class TaskUsage {
       const message = "must be later than from";
       throw new AgentCommunicationError("INVALID_REQUEST", `to ${message}.`, { errors: [{ path: "to", message }] });
     }
-    const { items, nextCursor } = await this.#store.readUsage({ ...rest, from, to, by: groupsOf(by) });
+    const since = Math.max(from, downToHour(await this.#registeredSince()));
+    const { items, nextCursor } = await this.#store.readUsage({ ...rest, from: since, to, by: groupsOf(by) });
     return { from: new Date(from).toISOString(), to: new Date(to).toISOString(), usage: items, nextCursor };
+  }
+
+  /** Hours outlive agents: what is older than a supervisor was used by the tasks of another one of its name. 0: the caller sees all. */
+  async #registeredSince(): Promise<number> {
+    const { actor, role } = currentCall();
+    return role === "supervisor" ? Date.parse((await this.#store.getAgent(actor)).registeredAt) : 0;
   }
 }
 

@@ -84,6 +84,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     ...auditVerbs({ ...entryEngine(connection), ...blockEngine(connection) }),
     ...credentialVerbs(credentialEngine(connection)),
     deregisterAgent: (agentId) => deregisterAgent(connection, agentId),
+    readUsage: (query) => readUsage(connection, query),
     checkHealth: () => checkHealth(connection),
     sweep: () => {
       connection.lookAtFiles();
@@ -127,7 +128,6 @@ function readingVerbs(connection: Connection) {
     registryStatistics,
     coordinationStatistics,
     nextTaskDue,
-    readUsage,
   };
   return bindVerbs(verbs, (verb: Transition) => connection.read(verb)) satisfies Partial<Store>;
 }

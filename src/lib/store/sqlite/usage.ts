@@ -15,21 +15,15 @@ import {
 import type { Paged, UsageQuery } from "../store.ts";
 import { leaseLost, type TaskCaller } from "../task-records.ts";
 import type { Step } from "../upkeep-runs.ts";
-import {
-  bucketMilliseconds,
-  GROUP_COLUMNS,
-  type PairColumns,
-  tooManyHours,
-  type UsageLineRow,
-  usagePage,
-  usageRowOf,
-} from "../usage-reading.ts";
+import { type PairColumns, usageRowOf } from "../usage-reading.ts";
 import { countAsHeartbeat } from "./activity.ts";
 import { agentByNo, requireRegistered } from "./agent-rows.ts";
 import { statusOfArchived } from "./archived-tasks.ts";
 import { audit } from "./audit.ts";
+import type { Connection } from "./connection.ts";
 import { findTask, type TaskRow, taskNotFound } from "./task-rows.ts";
 import type { Transaction } from "./transaction.ts";
+import { sumHours } from "./usage-sums.ts";
 
 /** What attempts have used of models: their totals, and the hours in which it was reported. */
 
@@ -106,30 +100,9 @@ export function usageOfTask(transaction: Transaction, taskNo: number): PairUsage
   return taskUsage(transaction.all<PairColumns>(OF_TASK, taskNo).map(usageRowOf));
 }
 
-const GROUPS = ["bucket", ...Object.values(GROUP_COLUMNS)].join(", ");
-const LINES = `SELECT * FROM (SELECT bucket || '!' || ${Object.values(GROUP_COLUMNS).join(" || '!' || ")} AS place, ${GROUPS},
-    ${COLUMNS.map((column) => `sum(${column}) AS ${column}`).join(", ")}
-  FROM (SELECT hour - hour % ?1 AS bucket, ${Object.values(GROUP_COLUMNS)
-    .map((column, place) => `iif(?${place + 2}, ${column}, '') AS ${column}`)
-    .join(", ")}, ${NAMES}
-    FROM usage_hours WHERE hour >= ?7 AND hour < ?8 AND (?9 IS NULL OR supervisor_id = ?9)
-      AND (?10 IS NULL OR agent_id = ?10) AND (?11 IS NULL OR task_type = ?11))
-  GROUP BY ${GROUPS}) WHERE place > ?12 ORDER BY place LIMIT ?13`;
-
-const HAS_MORE = "SELECT 1 FROM usage_hours WHERE hour >= ? AND hour < ? LIMIT 1 OFFSET ?";
-
 /** Sums of the hours. */
-export function readUsage(transaction: Transaction, query: UsageQuery): Paged<UsageLine> {
-  const { to, by, supervisor = null, agentId = null, taskType = null } = query;
-  const { from, maxRows, after, rows, take } = usagePage(query);
-  if (transaction.get(HAS_MORE, from, to, maxRows) !== undefined) throw tooManyHours(from, maxRows);
-  const told = (["agent", "taskType", "supervisor", "provider", "model"] as const).map((group) =>
-    by.includes(group) ? 1 : 0,
-  );
-  const filters = [supervisor, agentId, taskType];
-  return take(
-    transaction.all<UsageLineRow>(LINES, bucketMilliseconds(by), ...told, from, to, ...filters, after?.[0] ?? "", rows),
-  );
+export function readUsage(connection: Connection, query: UsageQuery): Promise<Paged<UsageLine>> {
+  return sumHours(connection, query);
 }
 
 const OLD = `DELETE FROM usage_hours WHERE rowid IN (SELECT rowid FROM usage_hours WHERE hour < ? ORDER BY hour LIMIT ?)`;
