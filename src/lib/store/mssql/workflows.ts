@@ -37,6 +37,8 @@ interface CreatedRow {
   known_id: string | null;
   own: number;
   wakes: number;
+  /** What has become of a new workflow: something that it depends on may have failed before. */
+  status: Workflow["status"] | null;
 }
 
 function refusalOfWorkflow(row: CreatedRow, workflow: NewWorkflow) {
@@ -110,8 +112,10 @@ export async function createWorkflow(
   const refusal = refusalOfWorkflow(row, workflow);
   if (refusal !== undefined) throw refusal;
   if (row.wakes === 1) await wakeAgent(connection, supervisor);
-  const made = await getWorkflow(connection, row.known_id ?? workflowId);
-  return { ...createdReply(made), duplicate: row.known_id !== null && row.own === 0 };
+  if (row.known_id === null) {
+    return { ...createdReply({ workflowId, status: row.status ?? "running", tasks }), duplicate: false };
+  }
+  return { ...createdReply(await getWorkflow(connection, row.known_id)), duplicate: row.own === 0 };
 }
 
 /** Moves a schedule on and creates what it has led to. @returns whether it had that version @throws as assignTask; ID_TAKEN for a known id */

@@ -32,7 +32,7 @@ DECLARE @code varchar(24), @subject varchar(128), @knownId varchar(128), @knownH
 DECLARE @wakes int = 0;
 IF @scheduleId IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dbo.schedules AS s WHERE s.schedule_id = @scheduleId AND s.version = @scheduleVersion)
 BEGIN
-  SELECT 'MOVED' AS code, NULL AS subject, NULL AS place, NULL AS known_id, 0 AS own, 0 AS wakes;
+  SELECT 'MOVED' AS code, NULL AS subject, NULL AS place, NULL AS known_id, 0 AS own, 0 AS wakes, NULL AS status;
   RETURN;
 END;
 SELECT TOP (1) @knownId = k.workflow_id, @knownHash = k.request_hash, @place = CASE WHEN k.operation_id = @operation THEN 1 ELSE 0 END,
@@ -56,7 +56,7 @@ IF @code IS NULL AND @knownId IS NULL
 IF @code IS NOT NULL OR @knownId IS NOT NULL
 BEGIN
   SELECT @code AS code, CASE WHEN @code = 'IDEMPOTENCY_MISMATCH' THEN @knownHash ELSE @subject END AS subject,
-    CASE WHEN @knownId IS NULL THEN @lost END AS place, @knownId AS known_id, CASE WHEN @place = 1 THEN 1 ELSE 0 END AS own, 0 AS wakes;
+    CASE WHEN @knownId IS NULL THEN @lost END AS place, @knownId AS known_id, CASE WHEN @place = 1 THEN 1 ELSE 0 END AS own, 0 AS wakes, NULL AS status;
   RETURN;
 END;
 IF @scheduleId IS NULL SET @wakes = (SELECT MAX(n.wakes) FROM @plan AS n);
@@ -140,7 +140,7 @@ INSERT INTO @unblocked (task_no) SELECT n.task_no FROM @plan AS n
 WHERE n.becomes = 'pending' AND NOT EXISTS (SELECT 1 FROM @endings AS e WHERE e.task_no = n.task_no);
 SET @handOutLimit = (SELECT COUNT(*) FROM @unblocked);
 EXEC @handedOut = release.hand_out @freed, @unblocked, @handOutLimit, @clockOffset;
-SELECT NULL AS code, NULL AS subject, NULL AS place, NULL AS known_id, 1 AS own, @wakes AS wakes;
+SELECT NULL AS code, NULL AS subject, NULL AS place, NULL AS known_id, 1 AS own, @wakes AS wakes, (SELECT w.status FROM dbo.workflows AS w WHERE w.workflow_no = @workflowNo) AS status;
 SELECT DISTINCT a.agent_id AS woken FROM (SELECT r.agent_no FROM @plan AS n JOIN dbo.task_questions AS q ON q.task_no = n.task_no AND n.becomes = 'input_required'
   JOIN dbo.question_answerers AS r ON r.question_no = q.question_no WHERE @gates > 0
   UNION ALL SELECT COALESCE(e.flow_receiver_no, e.receiver_no) FROM @endings AS e) AS d JOIN dbo.agents AS a ON a.agent_no = d.agent_no;

@@ -9,8 +9,8 @@ CREATE PROCEDURE release.hand_out
 AS
 SET NOCOUNT ON;
 DECLARE @handedOut int = 0;
--- The common path, where nothing waits, is this one look.
-IF EXISTS (SELECT 1 FROM @unblocked)
+-- The common path, where nothing waits, is this one look. (Tasks of @unblocked may ask a question, and wait for no agent.)
+IF EXISTS (SELECT 1 FROM @unblocked AS u JOIN dbo.tasks AS t ON t.task_no = u.task_no AND t.status = 'pending')
   OR EXISTS (SELECT 1 FROM @freed AS f JOIN dbo.agent_loads AS l ON l.agent_no = f.agent_no AND l.assignable = 1 WHERE EXISTS (SELECT 1 FROM dbo.demand_sets AS d
   JOIN dbo.tasks AS t ON t.demand_no = d.demand_no AND t.status = 'pending' AND t.assign_to_no IS NULL WHERE d.set_no = l.set_no) OR EXISTS (SELECT 1 FROM dbo.tasks AS t
   WHERE t.assign_to_no = l.agent_no AND t.assign_to_no IS NOT NULL AND t.status = 'pending'))

@@ -50,22 +50,24 @@ BEGIN
   DECLARE @dependencies TABLE (place int NOT NULL, position int NOT NULL, depends_on varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
     condition varchar(10) COLLATE Latin1_General_100_BIN2 NOT NULL, task_no bigint NULL, status varchar(24) COLLATE Latin1_General_100_BIN2 NULL,
     met bit NOT NULL, lost int NOT NULL, PRIMARY KEY (place, position));
-  INSERT INTO @dependencies (place, position, depends_on, condition, task_no, status, met, lost)
-  SELECT x.place, x.position, x.task_id, x.condition, x.task_no, x.status, m.met, CASE WHEN m.met = 1 OR x.status IS NULL OR x.status NOT IN ('completed', 'failed', 'cancelled') THEN 0
-    WHEN x.not_needed = 1 OR x.condition <> 'completed' THEN 2 ELSE 1 END
-  FROM (SELECT n.place, CAST(o.[key] AS int) AS position, d.task_id, d.condition, t.task_no,
-      CASE WHEN d.task_id = n.task_id THEN NULL ELSE COALESCE(t.status, r.status, CASE WHEN @siblings = 1 THEN (SELECT 'blocked' FROM @plan AS y
-        WHERE y.task_id = d.task_id AND y.place < n.place) END) END AS status,
+  -- Read from the text once, then looked up: there are engines that read it anew for every row that it is compared with.
+  INSERT INTO @dependencies (place, position, depends_on, condition, met, lost)
+  SELECT n.place, CAST(o.[key] AS int), CAST(JSON_VALUE(o.value, '$.taskId') AS varchar(128)) COLLATE Latin1_General_100_BIN2,
+    CAST(JSON_VALUE(o.value, '$.when') AS varchar(10)) COLLATE Latin1_General_100_BIN2, 0, 0
+  FROM OPENJSON(@items) AS i JOIN @plan AS n ON n.place = CAST(i.[key] AS int) CROSS APPLY OPENJSON(i.value, '$.dependsOn') AS o
+  WHERE n.becomes IS NULL AND n.depends = 1;
+  UPDATE d SET task_no = x.task_no, status = x.status, met = m.met, lost = CASE WHEN m.met = 1 OR x.status IS NULL OR x.status NOT IN ('completed', 'failed', 'cancelled') THEN 0
+    WHEN x.not_needed = 1 OR d.condition <> 'completed' THEN 2 ELSE 1 END
+  FROM @dependencies AS d JOIN (SELECT e.place, e.position, t.task_no,
+      CASE WHEN e.depends_on = n.task_id THEN NULL ELSE COALESCE(t.status, r.status, CASE WHEN y.place IS NOT NULL THEN 'blocked' END) END AS status,
       CASE WHEN COALESCE(t.status, r.status) = 'cancelled' AND (w.error = N'NOT_NEEDED' OR JSON_VALUE(r.task, '$.error') = N'NOT_NEEDED') THEN 1 ELSE 0 END AS not_needed
-    FROM OPENJSON(@items) AS i JOIN @plan AS n ON n.place = CAST(i.[key] AS int) CROSS APPLY OPENJSON(i.value, '$.dependsOn') AS o
-    CROSS APPLY (SELECT CAST(JSON_VALUE(o.value, '$.taskId') AS varchar(128)) COLLATE Latin1_General_100_BIN2 AS task_id,
-      CAST(JSON_VALUE(o.value, '$.when') AS varchar(10)) COLLATE Latin1_General_100_BIN2 AS condition) AS d
-    LEFT JOIN dbo.tasks AS t ON t.task_id = d.task_id
+    FROM @dependencies AS e JOIN @plan AS n ON n.place = e.place
+    LEFT JOIN dbo.tasks AS t ON t.task_id = e.depends_on
     LEFT JOIN dbo.task_outcomes AS w ON w.task_no = t.task_no
-    LEFT JOIN dbo.task_archive AS r ON r.task_id = d.task_id
-    WHERE n.becomes IS NULL) AS x
-  CROSS APPLY (SELECT CASE WHEN x.condition = 'ended' AND x.status IN ('completed', 'failed', 'cancelled') OR (x.not_needed = 0
-    AND (x.condition = 'completed' AND x.status = 'completed' OR x.condition = 'failed' AND x.status IN ('failed', 'cancelled'))) THEN 1 ELSE 0 END AS met) AS m;
+    LEFT JOIN dbo.task_archive AS r ON r.task_id = e.depends_on
+    LEFT JOIN @plan AS y ON @siblings = 1 AND y.task_id = e.depends_on AND y.place < e.place) AS x ON x.place = d.place AND x.position = d.position
+  CROSS APPLY (SELECT CASE WHEN d.condition = 'ended' AND x.status IN ('completed', 'failed', 'cancelled') OR (x.not_needed = 0
+    AND (d.condition = 'completed' AND x.status = 'completed' OR d.condition = 'failed' AND x.status IN ('failed', 'cancelled'))) THEN 1 ELSE 0 END AS met) AS m;
   -- A task that waits for anything else than completions is not needed where one of its conditions is lost.
   UPDATE d SET lost = 2 FROM @dependencies AS d
   WHERE d.lost = 1 AND EXISTS (SELECT 1 FROM @dependencies AS o WHERE o.place = d.place AND o.condition <> 'completed');
