@@ -216,8 +216,8 @@ export function suspensionsContract(open: StoreFactory): void {
       const { scene, supervisor, held } = await begin({ maxRetries: 1 });
       const wake = async () => {
         const task = await scene.held(held.taskId);
-        const reply = await scene.suspend(task, { at: scene.under.clock.now() + 11 * SECOND });
-        if (reply.status === "pending") await scene.pass(12 * SECOND);
+        const reply = await scene.suspend(task, { at: scene.under.clock.now() + MINUTE });
+        if (reply.status === "pending") await scene.pass(MINUTE + SECOND);
         return reply.status;
       };
       for (let n = 0; n < 100; n++) expect(await wake()).toBe("pending");
