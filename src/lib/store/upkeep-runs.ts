@@ -141,8 +141,15 @@ export async function runTaskSweep(sweepTasks: SweepSteps["sweepTasks"]): Promis
   return report;
 }
 
+/**
+ * Transactions of one sweep that tell dependents, of 100 each; the next sweep goes on. A row that does not add up, and is found again and
+ * again, must not keep all that waits for an agent from being handed out.
+ */
+export const DEPENDENT_ROUNDS_MAX = 1_000;
+
 async function sweepAllTasks(steps: Pick<SweepSteps, "sweepTasks">, report: TaskSweepReport): Promise<void> {
   let position: SweepPosition | undefined;
+  let rounds = 0;
   do {
     const step: TaskSweep = await steps.sweepTasks(position);
     report.tasksTimedOut += step.tasksTimedOut;
@@ -153,6 +160,8 @@ async function sweepAllTasks(steps: Pick<SweepSteps, "sweepTasks">, report: Task
     report.tasksUnblocked += step.tasksUnblocked;
     report.tasksAssigned += step.tasksAssigned;
     position = step.next;
+    if (position?.step === "dependents") rounds += 1;
+    if (rounds > DEPENDENT_ROUNDS_MAX && position?.step === "dependents") position = { step: "demands", after: 0 };
   } while (position !== undefined);
 }
 
