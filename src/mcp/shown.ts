@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Agent } from "../lib/model/agent.ts";
+import type { Agent, DirectoryEntry } from "../lib/model/agent.ts";
 import type { Message } from "../lib/model/message.ts";
 import type { openQuestionSchema, TaskQuestion } from "../lib/model/question.ts";
 import type { Task } from "../lib/model/task.ts";
@@ -55,6 +55,10 @@ export function showQuestion(
     untrusted: untrusted({ from: askedBy ?? supervisor }, { text, schema, options, defaultAnswer }, maxBytes),
     ...(given !== undefined && { given: { untrusted: given } }),
   };
+}
+
+export function showEntry({ capabilities, ...facts }: DirectoryEntry, maxBytes: number): Shown {
+  return { ...facts, untrusted: untrusted({ from: facts.agentId, role: facts.role }, { capabilities }, maxBytes) };
 }
 
 export function showAgent(agent: Agent, maxBytes: number): Shown {

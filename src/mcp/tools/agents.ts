@@ -1,18 +1,18 @@
 import { z } from "zod";
-import { getAgent, heartbeat, listAgents, registerAgent } from "../../functions/agents.ts";
+import { getAgent, heartbeat, listDirectory, registerAgent } from "../../functions/agents.ts";
 import {
   agentRoleSchema,
   agentSchema,
-  agentStatusSchema,
+  directoryQuerySchema,
+  directoryReplySchema,
   heartbeatReplySchema,
-  listAgentsReplySchema,
   registerAgentReplySchema,
   registerAgentSchema,
 } from "../../lib/model/agent.ts";
 import { isAgentCommunicationError } from "../../lib/model/errors.ts";
 import { capabilitySchema } from "../../lib/model/values.ts";
 import type { Me } from "../exchange.ts";
-import { showAgent } from "../shown.ts";
+import { showAgent, showEntry } from "../shown.ts";
 import { type Call, defineTool, queryOf } from "../tool.ts";
 import { pageOf } from "./page.ts";
 
@@ -85,19 +85,19 @@ export const checkIn = defineTool({
 export const findAgents = defineTool({
   name: "find_agents",
   title: "Find agents",
-  description: "Lists agents of the fleet by role, capability and status, to write to or to give a task.",
+  description: "Lists the agents that you may write to, by role, capability and status.",
   annotations: { readOnlyHint: true },
-  route: listAgents,
+  route: listDirectory,
   input: z.strictObject({
     role: agentRoleSchema.optional(),
     capability: capabilitySchema.optional(),
-    status: agentStatusSchema.optional(),
+    status: directoryQuerySchema.shape.status,
     ...pageOf(20, 10),
   }),
   async run(call, input) {
-    const reply = listAgentsReplySchema.parse(await call(listAgents, { query: queryOf(input) }));
+    const reply = directoryReplySchema.parse(await call(listDirectory, { query: queryOf(input) }));
     return (maxBytes) => ({
-      agents: reply.agents.map((agent) => showAgent(agent, Math.min(maxBytes, 512))),
+      agents: reply.agents.map((agent) => showEntry(agent, Math.min(maxBytes, 512))),
       nextCursor: reply.nextCursor,
     });
   },

@@ -152,6 +152,14 @@ describe.each(ERAS)("by %s", (era: Era) => {
     const { agentId } = await sessionOf("worker");
     const found = await session.call("find_agents", { role: "worker", limit: 20 });
     expect(found.agents.map((agent: { agentId: string }) => agent.agentId)).toEqual(expect.arrayContaining([agentId]));
+    // A worker finds others, too.
+    const { session: worker } = await sessionOf("worker");
+    const { agents } = await worker.call("find_agents", { role: "worker", limit: 20 });
+    expect(agents).toEqual(
+      expect.arrayContaining([
+        { agentId, role: "worker", status: "active", untrusted: expect.objectContaining({ from: agentId }) },
+      ]),
+    );
     const { messageId } = await session.call("send_message", { receiver: agentId, payload: 1 });
     const { token } = await host.agent(agentId);
     const reader = await connectMcp(host.origin, { authorization: `Bearer ${token}` }, era);
