@@ -4,7 +4,7 @@ import type { AgentClient } from "./agent-client.ts";
 import { isLost, isRefused } from "./attempt-errors.ts";
 import type { AttemptUsage } from "./attempt-usage.ts";
 import { errorText } from "./handler-errors.ts";
-import { jsonResult } from "./json-result.ts";
+import { jsonResult, jsonSuspension } from "./json-result.ts";
 import { persist } from "./persist.ts";
 import type { CallOptions } from "./route-caller.ts";
 import type { SuspendOptions } from "./task-suspension.ts";
@@ -52,14 +52,16 @@ export class AttemptEnding {
 
   async suspend(suspension: SuspendOptions): Promise<RunEnd> {
     const { client, taskId, attempt } = this.#options;
+    let asksAgents = false;
     try {
-      const body = { ...attempt, ...suspension };
+      const said = jsonSuspension(suspension);
+      asksAgents = said?.until?.question?.askedOf !== undefined;
+      const body = { ...attempt, ...said };
       await this.#end((usage, options) => client.suspendTask(taskId, { ...body, ...usage }, options));
       return { end: "suspended" };
     } catch (error) {
       // The same handler would ask the same again. (Whether it is this agent that is unknown, or one that is asked: failing tells.)
-      const unknown =
-        suspension.until.question?.askedOf !== undefined && isAgentCommunicationError(error, "AGENT_NOT_FOUND");
+      const unknown = asksAgents && isAgentCommunicationError(error, "AGENT_NOT_FOUND");
       if (isRefused(error) || unknown) return this.fail(`the suspension was refused: ${errorText(error)}`, false);
       return this.#unsettled(error);
     }

@@ -36,11 +36,16 @@ const MAX_PARAM_CHARACTERS = 16_384;
 
 type Parameters = Readonly<Record<string, string>>;
 
+/** A longer answer is handed to node as bytes: of a text it keeps the text and its bytes until the caller has read them. */
+const TEXT_MAX_CHARACTERS = 16 * 1024;
+
 function send(reply: FastifyReply, answer: RawReply, connections: Connections): FastifyReply {
-  connections.sending(reply.raw, Buffer.byteLength(answer.text));
+  const { text } = answer;
+  const body = text.length > TEXT_MAX_CHARACTERS ? Buffer.from(text) : text;
+  connections.sending(reply.raw, Buffer.byteLength(body));
   reply.code(answer.status);
   for (const name in answer.headers) reply.header(name, answer.headers[name]);
-  return reply.send(answer.text);
+  return reply.send(body);
 }
 
 function queryOf(url: string): string {

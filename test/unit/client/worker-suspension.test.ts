@@ -119,6 +119,27 @@ describe("a worker whose handler suspends", () => {
     expect(task.attempt).toBe(1);
   });
 
+  it("fails the task for good when what it asks is no JSON, and does not leave it running", async () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const circular: { self?: unknown } = {};
+    circular.self = circular;
+    const odd: TaskHandler[] = [
+      (_task, context) => context.suspend(proxy as never),
+      (_task, context) => context.suspend(null as never),
+      (_task, context) =>
+        context.suspend(Object.defineProperty({}, "until", { enumerable: true, get: () => proxy }) as never),
+      (_task, context) => context.ask(proxy as never),
+      (_task, context) => context.ask({ text: "?" }, circular as never),
+      (_task, context) => context.spawn([proxy as never]),
+    ];
+    for (const handle of odd) {
+      const { taskId } = await begin(handle);
+      const task = await reached(taskId, "failed");
+      expect([task.attempt, task.error]).toEqual([1, expect.stringContaining("the suspension was refused: ")]);
+    }
+  });
+
   it("tells its next process the same when that takes over an attempt that was not started", async () => {
     const { taskId, supervisor, agentId } = await begin((task, context) =>
       task.resume === undefined ? context.ask({ text: "Deploy?" }, "before") : task.resume,
