@@ -8,9 +8,9 @@ import { childOfTest } from "./child-of-test.ts";
 
 /** The real local host, as a process of its own, on a free port with a database of its own. */
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** As `npm start` has them: Node 24 keeps up to 128 MiB for what has just been made, which is mostly empty. */
-const START_OPTIONS = ["--max-semi-space-size=16"];
+export const START_OPTIONS = ["--max-semi-space-size=16"];
 const START_MILLISECONDS = 30_000;
 const STOP_MILLISECONDS = 10_000;
 

@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "@jest/globals";
 import { childOfTest } from "../../support/child-of-test.ts";
+import { ROOT, START_OPTIONS } from "../../support/local-host.ts";
 import { spawnHost, startLocalHost, temporaryFolder } from "../http/local-host.ts";
 
 const folder = temporaryFolder();
@@ -60,6 +61,12 @@ describe("npm start", () => {
     again.child.kill("SIGINT");
     expect(await again.ended).toEqual({ code: 0, signal: null });
     rmSync(host.folder, { recursive: true, force: true });
+  });
+
+  it("runs with the options that the tests and benches run with", () => {
+    const { start } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")).scripts;
+    const command = `node ${START_OPTIONS.join(" ")} dist/local/main.js`;
+    expect(start).toBe(`exec ${command} || ${command}`);
   });
 
   it("ends long polls with an empty answer when it stops", async () => {
