@@ -12,6 +12,7 @@ import { type PageOptions, page, withNext, withPage } from "./list.ts";
 import { given, oneOf, readJson, toList, toNumber } from "./options.ts";
 import { addAnswer } from "./question-commands.ts";
 import { type Column, properties, table } from "./table.ts";
+import { addTaskTake } from "./task-take-command.ts";
 import { addTaskWork } from "./task-work-commands.ts";
 import { addTaskUsage } from "./usage-commands.ts";
 import type { View } from "./view.ts";
@@ -72,26 +73,17 @@ export function explain({ policy, chosen, considered, excluded }: Explanation, v
   ].join("\n");
 }
 
-/** tasks: assign, preview, list, show, explain, history, dependencies, answer, usage, cancel, retry, and what workers say. */
+/** tasks: assign, preview, list, show, wait, take, explain, history, dependencies, answer, usage, cancel, retry, and what workers say. */
 export function addTaskCommands(program: Command, runner: Runner): void {
   const tasks = program.command("tasks").description("assign tasks, inspect them and work on them");
   addAssign(tasks, runner);
   addList(tasks, runner);
   addAnswer(tasks, runner);
   addTaskUsage(tasks, runner);
+  addTaskTake(tasks, runner);
   addTaskWork(tasks, runner);
 
-  tasks
-    .command("show <taskId>")
-    .description("show a task with its result")
-    .option("--wait", "until it has ended; the exit code is 1 when it did not complete")
-    .action((taskId: string, { wait = false }: { wait?: boolean }, command: Command) =>
-      runner.run(command, async ({ client, print }) => {
-        const task = await (wait ? client.waitForTask(taskId) : client.getTask(taskId));
-        print(task, properties);
-        return !wait || task.status === "completed" ? EXIT.OK : EXIT.REFUSED;
-      }),
-    );
+  addShow(tasks, runner);
 
   withPage(
     tasks
@@ -146,6 +138,31 @@ export function addTaskCommands(program: Command, runner: Runner): void {
     .option("--reason <text>", "for its history")
     .action((taskId: string, { reason }: { reason?: string }, command: Command) =>
       runner.run(command, async ({ client, print }) => print(await client.retryTask(taskId, reason), properties)),
+    );
+}
+
+function addShow(tasks: Command, runner: Runner): void {
+  tasks
+    .command("show <taskId>")
+    .description("show a task with its result")
+    .option("--wait", "until it has ended; the exit code is 1 when it did not complete")
+    .action((taskId: string, { wait = false }: { wait?: boolean }, command: Command) =>
+      runner.run(command, async ({ client, print }) => {
+        const task = await (wait ? client.waitForTask(taskId) : client.getTask(taskId));
+        print(task, properties);
+        return !wait || task.status === "completed" ? EXIT.OK : EXIT.REFUSED;
+      }),
+    );
+
+  tasks
+    .command("wait <taskId>")
+    .description("wait until a task has ended and show it; the exit code is 1 when it did not complete")
+    .action((taskId: string, _options: object, command: Command) =>
+      runner.run(command, async ({ client, print }) => {
+        const task = await client.waitForTask(taskId);
+        print(task, properties);
+        return task.status === "completed" ? EXIT.OK : EXIT.REFUSED;
+      }),
     );
 }
 

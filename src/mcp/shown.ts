@@ -57,6 +57,7 @@ export function showQuestion(
   };
 }
 
+/** An agent as the directory has it. */
 export function showEntry({ capabilities, ...facts }: DirectoryEntry, maxBytes: number): Shown {
   return { ...facts, untrusted: untrusted({ from: facts.agentId, role: facts.role }, { capabilities }, maxBytes) };
 }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { AgentClient } from "../../../src/client/agent-client.ts";
+import type { AssignTaskInput } from "../../../src/lib/model/task.ts";
 import { type LocalHost, startLocalHost } from "../../support/local-host.ts";
 import { runFile } from "../../support/run-process.ts";
 
@@ -32,7 +33,7 @@ describe("a worker on the command line", () => {
     expect([code, error]).toEqual([0, ""]);
     return JSON.parse(out);
   };
-  const assign = (taskId: string, more: { children?: { taskTypes: string[] }; maxRetries?: number } = {}) =>
+  const assign = (taskId: string, more: Partial<AssignTaskInput> = {}) =>
     client.assignTask({ taskId, taskType: "dig", supervisor: "lead", assignTo: "hand", ...more });
   const usage = (inputTokens: number) => JSON.stringify([{ model: "m", inputTokens, outputTokens: 1 }]);
 
@@ -51,6 +52,34 @@ describe("a worker on the command line", () => {
     expect(await json("tasks", "complete", "w-1", ...result)).toMatchObject({ status: "completed" });
     const done = await client.getTask("w-1");
     expect(done).toMatchObject({ status: "completed", result: { depth: 2 }, usage: [{ inputTokens: 15 }] });
+  });
+
+  it("takes the next task: waits for it, starts it, and says what it is", async () => {
+    await client.registerAgent({ agentId: "taker", role: "worker", maxConcurrentTasks: 2 });
+    const none = await run("tasks", "take", "taker", "--wait-seconds", "0");
+    expect([none.code, none.out, none.error]).toEqual([1, "", ""]);
+    const taking = json("tasks", "take", "taker");
+    const other = json("tasks", "take", "taker");
+    for (const taskId of ["t-1", "t-2"]) await assign(taskId, { assignTo: "taker", parameters: { of: taskId } });
+    const taken = [await taking, await other];
+    expect(taken.map(({ taskId }) => taskId).sort()).toEqual(["t-1", "t-2"]);
+    for (const { taskId, attempt, parameters } of taken) {
+      expect([attempt, parameters]).toEqual([1, { of: taskId }]);
+      expect((await client.getTask(String(taskId))).status).toBe("running");
+    }
+    const waiting = json("tasks", "wait", "t-1");
+    await json("tasks", "complete", "t-1", "--result", "1");
+    expect(await waiting).toMatchObject({ status: "completed", result: 1 });
+    await json("tasks", "fail", "t-2", "no spade", "--not-retryable");
+    expect((await run("tasks", "wait", "t-2")).code).toBe(1);
+  });
+
+  it("passes over a task that was cancelled before it was begun", async () => {
+    await client.registerAgent({ agentId: "late", role: "worker", maxConcurrentTasks: 2 });
+    await assign("c-1", { assignTo: "late" });
+    await client.cancelTask("c-1");
+    await assign("c-2", { assignTo: "late" });
+    expect(await json("tasks", "take", "late")).toMatchObject({ taskId: "c-2" });
   });
 
   it("suspends a task until a question is answered; the next attempt finds its checkpoint", async () => {
