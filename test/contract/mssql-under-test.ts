@@ -63,6 +63,8 @@ async function letAppIn(database: string): Promise<void> {
 /** Databases that a closed store has left, emptied: making one takes a second. */
 const free: string[] = [];
 const made: string[] = [];
+/** Test files that one process runs one after the other: the sessions of the last one may still hold its databases. */
+const run = (Date.now() % 1_000_000).toString(36);
 
 async function onServer<T>(database: string, act: (pool: mssql.ConnectionPool) => Promise<T>): Promise<T> {
   return act(await sharedPool(database));
@@ -99,7 +101,7 @@ async function forgetSoon(pool: mssql.ConnectionPool): Promise<void> {
 export async function takeDatabase(): Promise<string> {
   const known = free.pop();
   if (known !== undefined) return known;
-  const name = `agent_communication_test_${process.pid}_${made.length}`;
+  const name = `agent_communication_test_${process.pid}_${run}_${made.length}`;
   made.push(name);
   await onServer("master", async (pool) => {
     await dropped(pool, name);
