@@ -77,6 +77,15 @@ export const areas: readonly Area[] = [
     processes: ["test/system/attacks/marked-run.test.ts"],
   },
   {
+    folder: "src/lib/gates",
+    tests: [
+      "test/unit/security/{rate-limiter,refusal-counter,source,forwarded-certificates}.test.ts",
+      "test/unit/gates/*.test.ts",
+      "test/system/attacks/{access-walk,cached-rights,limits,own-lists,required-gate}.test.ts",
+    ],
+    processes: [HOSTILE],
+  },
+  {
     folder: "src/lib/http",
     tests: [
       "test/hosts/http/openapi.test.ts",
