@@ -1,27 +1,17 @@
 import { type CallToolResult, ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/server";
-import { callRoute } from "../lib/http/dispatch.ts";
 import { asPublicError } from "../lib/http/problem.ts";
-import { AgentCommunicationError } from "../lib/model/errors.ts";
+import type { AgentCommunicationError } from "../lib/model/errors.ts";
 import { parse } from "../lib/model/parse.ts";
-import type { Exchange, Me } from "./exchange.ts";
+import { callsOf, meOf } from "./caller-calls.ts";
+import type { Exchange } from "./exchange.ts";
 import { fitting } from "./reply-size.ts";
-import type { Call, Tool } from "./tool.ts";
+import type { Tool } from "./tool.ts";
 import { tools } from "./tool-table.ts";
 import { visible } from "./untrusted.ts";
 
 /** Carries a call of a tool out. What refuses it is a result that a model can read and act on, not an error of the protocol. */
 
 const byName = new Map(tools.map((tool) => [tool.name, tool]));
-
-/** @throws INVALID_REQUEST when the request names no agent */
-function meOf({ agentId, caller }: Exchange): Me {
-  if (agentId === undefined) {
-    const detail =
-      "No agent is named as the caller: send the header X-Agent-Id, or connect to /mcp?agent=ID, with an id of your own.";
-    throw new AgentCommunicationError("INVALID_REQUEST", detail);
-  }
-  return { agentId, role: caller.kind === "agent" ? caller.role : undefined };
-}
 
 function refusal({ code, message, errors, retryAfterSeconds }: AgentCommunicationError): CallToolResult {
   const shown = { code, detail: visible(message), errors, retryAfterSeconds };
@@ -52,12 +42,7 @@ async function carryOut(
   input: unknown,
   refused?: (code: string) => void,
 ): Promise<CallToolResult> {
-  const { services, caller, log } = exchange;
-  const call: Call = async (route, parts) => {
-    const given = { params: parts.params ?? {}, query: parts.query ?? {}, body: parts.body };
-    const reply = await callRoute(services, route, { ...exchange, given }, caller, log);
-    return "body" in reply ? reply.body : reply.text;
-  };
+  const call = callsOf(exchange);
   try {
     const me = meOf(exchange);
     const { value, text } = fitting(await tool.run(call, parse(tool.input, input ?? {}, "input"), me));

@@ -1,6 +1,6 @@
 import type { ListToolsResult } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { ANYONE } from "../lib/gates/access.ts";
+import { mayCall } from "./caller-calls.ts";
 import type { Audience } from "./exchange.ts";
 import type { Tool } from "./tool.ts";
 import { tools } from "./tool-table.ts";
@@ -34,12 +34,6 @@ function inputSchemaOf(tool: Tool): ListedTool["inputSchema"] {
   return plainSchema.parse(JSON.parse(JSON.stringify(rest)));
 }
 
-/** Whether a role may call a tool at all. */
-export function mayCall(audience: Audience, { route }: Tool): boolean {
-  if (audience === "believed" || route.allow === ANYONE) return true;
-  return route.allow.roles[audience] !== undefined;
-}
-
 function listed(tool: Tool): ListedTool {
   const { name, title, description, annotations } = tool;
   return {
@@ -57,7 +51,7 @@ const lists = new Map<Audience, ListToolsResult>();
 export function toolListFor(audience: Audience): ListToolsResult {
   let list = lists.get(audience);
   if (list === undefined) {
-    list = { tools: tools.filter((tool) => mayCall(audience, tool)).map(listed) };
+    list = { tools: tools.filter((tool) => mayCall(audience, tool.route)).map(listed) };
     lists.set(audience, list);
   }
   return list;

@@ -97,7 +97,7 @@ describe("in mode none", () => {
     const { body, headers } = asModern("server/discover");
     const discovered = await send(host.origin, body, headers);
     expect([discovered.status, discovered.json.result.supportedVersions]).toEqual([200, [VERSION]]);
-    expect(discovered.json.result.capabilities).toEqual({ tools: {} });
+    expect(discovered.json.result.capabilities).toEqual({ tools: {}, resources: {}, prompts: {} });
     const taken = await send(host.origin, { jsonrpc: "2.0", method: "notifications/initialized" });
     expect([taken.status, taken.text]).toEqual([202, ""]);
     const list = asModern("tools/list");

@@ -175,6 +175,64 @@ describe.each(ERAS)("by %s", (era: Era) => {
     expect(await session.call("redrive_dead_letters", { messageIds: [messageId] })).toEqual({ count: 1 });
   });
 
+  it("tasks, agents and message types are read by their address; what is not there and what is another's look alike", async () => {
+    const lead = await sessionOf("supervisor");
+    const hand = await sessionOf("worker");
+    const read = async ({ session }: { session: Session }, uri: string) => {
+      const { contents } = await session.client.readResource({ uri });
+      const [only] = contents;
+      return JSON.parse(only !== undefined && "text" in only ? only.text : "");
+    };
+    const { taskId } = await lead.session.call("assign_task", { taskType: "t", assignTo: hand.agentId });
+    expect(await read(lead, `task://${taskId}`)).toMatchObject({
+      taskId,
+      untrusted: { from: lead.agentId },
+      assignments: [{ attempt: 1, chosen: hand.agentId }],
+    });
+    expect(await read(hand, `task://${taskId}`)).not.toHaveProperty("assignments");
+    expect((await hand.session.client.listResources()).resources.map(({ uri }) => uri)).toEqual([
+      `agent://${hand.agentId}`,
+    ]);
+    expect(await read(hand, `agent://${hand.agentId}`)).toMatchObject({ agentId: hand.agentId, role: "worker" });
+    await host.admin.putMessageType(`report.${count}`, { type: "object" });
+    expect(await read(hand, `message-type://report.${count}`)).toMatchObject({
+      untrusted: { schema: { type: "object" } },
+    });
+    const { resourceTemplates } = await hand.session.client.listResourceTemplates();
+    expect(resourceTemplates.map(({ uriTemplate }) => uriTemplate)).toEqual([
+      ...["task://{id}", "agent://{id}", "message-type://{id}"],
+    ]);
+    const stranger = await sessionOf("worker");
+    const codeOf = (uri: string) => stranger.session.client.readResource({ uri }).catch((error) => error.code);
+    const absent = await codeOf("task://nope");
+    expect(absent).toBe(-32_602);
+    for (const uri of [
+      `task://${taskId}`,
+      `agent://${lead.agentId}`,
+      "agent://-",
+      "file:///etc/passwd",
+      "task://a/b",
+      "x",
+    ]) {
+      expect([uri, await codeOf(uri)]).toEqual([uri, absent]);
+    }
+  });
+
+  it("prompts begin a session with our words and those of its user", async () => {
+    const { session } = await sessionOf("worker");
+    const { prompts } = await session.client.listPrompts();
+    expect(prompts.map(({ name }) => name)).toEqual(["join_fleet", "hand_over_work", "review_dead_letters"]);
+    const textOf = async (name: string, given: Record<string, string> = {}) => {
+      const { messages } = await session.client.getPrompt({ name, arguments: given });
+      return messages.map(({ content }) => (content.type === "text" ? content.text : "")).join("");
+    };
+    expect(await textOf("join_fleet", { capabilities: "python, review" })).toContain("python, review");
+    expect(await textOf("join_fleet")).toContain("Call join.");
+    expect(await textOf("hand_over_work", { work: "Paint the fence" })).toContain("Paint the fence");
+    await expect(textOf("hand_over_work")).rejects.toMatchObject({ code: -32_602 });
+    await expect(textOf("nope")).rejects.toMatchObject({ code: -32_602 });
+  });
+
   it("bad input is a refusal that names the place, and no tool is an error of the protocol", async () => {
     const { session } = await sessionOf("worker");
     const refusal = await session.refused("complete_task", { taskId: "t", attempt: "one" });
