@@ -156,6 +156,42 @@ export function retriesContract(open: StoreFactory): void {
       expect(await states(scene, waits, rescue)).toEqual(["assigned", "NOT_NEEDED"]);
     });
 
+    it("put back what had gone on by a failure, behind all that is open again: by this retry, and by one before", async () => {
+      const { scene, supervisor } = await begin();
+      const first = await scene.submit(supervisor);
+      const second = await scene.submit(supervisor);
+      // Needs both, and is not needed once the second has failed.
+      const third = await scene.submit(supervisor, {
+        dependsOn: [
+          { taskId: first, when: "failed" },
+          { taskId: second, when: "completed" },
+        ],
+      });
+      const undo = await scene.submit(supervisor, {
+        requiredCapabilities: [scene.fresh("none")],
+        dependsOn: [
+          { taskId: third, when: "ended" },
+          { taskId: first, when: "failed" },
+        ],
+      });
+      await fail(scene, second);
+      await fail(scene, first);
+      expect(await states(scene, third, undo)).toEqual([
+        expect.stringMatching(/^DEPENDENCY_FAILED|^NOT_NEEDED/),
+        "pending",
+      ]);
+      await scene.store.retryTask(second, undefined);
+      // It has gone on after the end of the third.
+      expect(await states(scene, second, third, undo)).toEqual(["assigned", "blocked", "pending"]);
+      await scene.store.retryTask(first, undefined);
+      expect(await states(scene, first, third, undo)).toEqual(["assigned", "blocked", "blocked"]);
+      await fail(scene, first);
+      expect(await states(scene, third, undo)).toEqual(["blocked", "blocked"]);
+      await scene.complete(await scene.held(second));
+      await scene.complete(await scene.held(third));
+      expect(await states(scene, third, undo)).toEqual(["completed", "pending"]);
+    });
+
     it("are refused where something has gone on because of the failure", async () => {
       const { scene, supervisor, dependent, failed } = await begin();
       const head = await scene.submit(supervisor);

@@ -165,11 +165,38 @@ export class Reopening {
       const back = condition === "failed" && status === "pending";
       if (this.#reopened.has(task_id) || wentOn(dependent) || (status !== "blocked" && !back)) continue;
       const known = rows.get(task_no);
+      if (back && known?.step === "wait") continue;
+      if (back && this.#putBack(dependent, rows, settlements)) continue;
       const unmet = (known?.step === "wait" ? known.unmet : dependent.unmet_dependencies) + 1;
       const row = { task_no, task_id, version, was: status, becomes: "blocked" as const, unmet, gate };
       rows.set(task_no, { ...row, step: "wait" });
       settlements.push({ task_no, position, settled: 0 });
     }
+  }
+
+  /** One that had gone on counts all that it waits for anew: another of them may be open again as well, or since an earlier retry. */
+  #putBack(
+    { task_no, task_id, version, status, gate }: ToldDependent,
+    rows: Map<number, ReopenedRow>,
+    settlements: Reopened["settlements"][number][],
+  ): boolean {
+    const open = this.#seen.dependencies(task_no).filter((dependency) => this.#endOf(dependency) === undefined);
+    if (open.length === 0) return false;
+    rows.set(task_no, {
+      task_no,
+      task_id,
+      version,
+      step: "wait",
+      was: status,
+      becomes: "blocked",
+      unmet: open.length,
+      gate,
+    });
+    for (const { position, depends_no: no, depends_on: id, version: seen, status: state } of open) {
+      settlements.push({ task_no, position, settled: 0 });
+      if (no !== null && seen !== null) hold(rows, { task_no: no, task_id: id, version: seen, status: state, gate: 0 });
+    }
+    return true;
   }
 
   #takenBack(): Pick<Reopened, "workflows" | "totals"> {

@@ -38,10 +38,16 @@ SELECT t.task_no, t.task_id, t.status, t.attempt, t.version, CAST(t.gate AS int)
   CASE WHEN t.status IN ('assigned', 'running') THEN t.deadline_at END AS deadline_at, s.generation
 FROM @seen AS s JOIN dbo.tasks AS t ON t.task_no = s.task_no LEFT JOIN dbo.task_outcomes AS o ON o.task_no = t.task_no
 ORDER BY s.generation, t.task_no;
+-- Of what has gone on by a failure, and no worker was given yet, as well: it counts anew what it waits for.
+DECLARE @waits TABLE (task_no bigint NOT NULL PRIMARY KEY);
+INSERT INTO @waits (task_no) SELECT s.task_no FROM @seen AS s;
+INSERT INTO @waits (task_no)
+SELECT DISTINCT TOP (1000) t.task_no FROM @seen AS s JOIN dbo.task_dependencies AS d ON d.depends_on = s.task_id JOIN dbo.tasks AS t ON t.task_no = d.task_no
+WHERE d.condition = 'failed' AND d.settled = 1 AND t.status = 'pending' AND t.attempt = 0 AND NOT EXISTS (SELECT 1 FROM @waits AS w WHERE w.task_no = t.task_no);
 -- One that is archived and gone was met when the task went on.
 SELECT d.task_no, d.position, d.depends_on, d.condition, b.task_no AS depends_no, b.version, COALESCE(b.status, z.status, 'completed') AS status,
   COALESCE(o.error, JSON_VALUE(z.task, '$.error')) AS error
-FROM @seen AS s JOIN dbo.task_dependencies AS d ON d.task_no = s.task_no LEFT JOIN dbo.tasks AS b ON b.task_id = d.depends_on
+FROM @waits AS s JOIN dbo.task_dependencies AS d ON d.task_no = s.task_no LEFT JOIN dbo.tasks AS b ON b.task_id = d.depends_on
 LEFT JOIN dbo.task_outcomes AS o ON o.task_no = b.task_no
 LEFT JOIN dbo.task_archive AS z ON z.task_id = d.depends_on AND b.task_no IS NULL
 ORDER BY d.task_no, d.position;
