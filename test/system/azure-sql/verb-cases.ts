@@ -232,6 +232,16 @@ const more = {
         );
     },
   },
+  "createWorkflow of what is lost already": {
+    async arrange(scene: Scene) {
+      const { supervisor, held } = await assigned(scene);
+      await scene.fail(held, { retryable: false });
+      const tasks: WorkflowTasks = [...FLOW, { ref: "behind", taskType: "work", dependsOn: [held.taskId] }];
+      const workflow = newWorkflow(scene, supervisor, tasks);
+      return () => scene.store.createWorkflow(workflow);
+    },
+    repeated: duplicates,
+  },
 } satisfies Record<string, VerbCase>;
 
 const messages: Pick<
