@@ -150,6 +150,13 @@ export class FleetRows {
     return eventRows.parse(this.#all(sql, taskNo, after));
   }
 
+  /** Whether a task was opened again in this attempt or later. */
+  wasReopened(taskId: string, attempt: number): boolean {
+    const sql = `SELECT count(*) AS n FROM task_events e JOIN tasks t USING (task_no)
+      WHERE t.task_id = ? AND e.event = 'reopened' AND e.attempt >= ?`;
+    return countRow.parse(this.#all(sql, taskId, attempt)[0]).n > 0;
+  }
+
   agents(): AgentRow[] {
     return agentRows.parse(this.#all(AGENTS));
   }

@@ -69,7 +69,7 @@ export class Simulation {
       random,
       network: new Network(random),
       ledger: new Ledger(),
-      promises: new WaitingPromises(rows, watch),
+      promises: new WaitingPromises(rows),
       usage: new UsageLedger(rows, () => under.clock.now()),
       workers: [],
       queue: scene.id("queue"),

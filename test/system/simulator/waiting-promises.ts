@@ -2,7 +2,6 @@ import type { JsonValue } from "../../../src/lib/model/json.ts";
 import type { Resume } from "../../../src/lib/model/resume.ts";
 import type { AnswerReply, SuspendReply } from "../../../src/lib/model/suspension.ts";
 import type { FleetRows } from "./fleet-rows.ts";
-import type { FleetWatch } from "./fleet-watch.ts";
 
 /** What is asked, as far as the rules of answers need it. */
 export interface Asked {
@@ -34,7 +33,6 @@ interface Answered {
  */
 export class WaitingPromises {
   readonly #rows: FleetRows;
-  readonly #watch: FleetWatch;
   /** Per task, by attempt. */
   readonly #suspensions = new Map<string, Map<number, Kept>>();
   /** Of gates by the id of their task. */
@@ -42,9 +40,8 @@ export class WaitingPromises {
   readonly #answers = new Map<string, Answered>();
   readonly counts = { suspended: 0, answered: 0, resumed: 0 };
 
-  constructor(rows: FleetRows, watch: FleetWatch) {
+  constructor(rows: FleetRows) {
     this.#rows = rows;
-    this.#watch = watch;
   }
 
   gate(taskId: string, asked: Asked): void {
@@ -126,7 +123,8 @@ export class WaitingPromises {
     const answered = this.#answers.get(`${taskId} ${questionId}`);
     if (answered !== undefined) return { reason: "answered", ...none, ...answered };
     // Cancelled while it waited, and open again: nobody has answered.
-    const reopened = (this.#watch.story(taskId).reopenedAt ?? 0) >= attempt;
+    // Perhaps in this very step, which the watch has not looked at yet.
+    const reopened = this.#rows.wasReopened(taskId, attempt);
     if (reopened && told.reason === "time") return { reason: "time", ...none };
     const answer = question?.defaultAnswer;
     if (answer === undefined) {
