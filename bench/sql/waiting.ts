@@ -8,7 +8,7 @@ import { benchCosts } from "../workflow/main.ts";
 /** Of each a round: a workflow of 200 tasks is most of a second on a slow server. */
 const PER_ROUND = { workflows: 2, tasks: 20 };
 
-/** What workflows and questions cost on Azure SQL, beside messages and plain tasks. */
+/** The cost of workflows and questions on Azure SQL, compared with messages and plain tasks. */
 export async function benchWaiting(database: string, sessions: number, rounds: number): Promise<void> {
   const store = storeOver(openConnection({ ...settingsOf(database), poolSize: sessions }));
   const services = createServices({ config: readConfig({}), clock: systemClock, store });

@@ -49,7 +49,7 @@ export async function benchWorkflows(rounds: number, peers: WorkflowPeers): Prom
   if (peers.against !== undefined) await benchAgainst(rounds, folder, peers.against);
 }
 
-/** What workflows cost beside messages, and a question beside a plain task: on either engine. */
+/** The cost of workflows compared with messages, and of a question compared with a plain task, on either engine. */
 export async function benchCosts(services: Services, rounds: number, { workflows, tasks }: PerRound): Promise<void> {
   await registerBoth(services);
   const figures = { batches: [], workflow: [], plain: [], asked: [] } as Record<string, number[]>;

@@ -6,7 +6,7 @@ import { askSchema } from "../lib/model/question.ts";
 import { type DependencyResult, TASK_STATUSES, type Task, type TaskStatus } from "../lib/model/task.ts";
 import type { TaskEvent } from "../lib/model/task-history.ts";
 import { PRIORITIES, type Priority } from "../lib/model/values.ts";
-import type { Runner } from "./context.ts";
+import type { Context, Runner } from "./context.ts";
 import { EXIT } from "./exit-codes.ts";
 import { type PageOptions, page, withNext, withPage } from "./list.ts";
 import { given, oneOf, readJson, toList, toNumber } from "./options.ts";
@@ -147,10 +147,11 @@ function addShow(tasks: Command, runner: Runner): void {
     .description("show a task with its result")
     .option("--wait", "until it has ended; the exit code is 1 when it did not complete")
     .action((taskId: string, { wait = false }: { wait?: boolean }, command: Command) =>
-      runner.run(command, async ({ client, print }) => {
-        const task = await (wait ? client.waitForTask(taskId) : client.getTask(taskId));
-        print(task, properties);
-        return !wait || task.status === "completed" ? EXIT.OK : EXIT.REFUSED;
+      runner.run(command, async (context) => {
+        if (wait) return showEnded(context, taskId);
+        const { client, print } = context;
+        print(await client.getTask(taskId), properties);
+        return EXIT.OK;
       }),
     );
 
@@ -158,12 +159,15 @@ function addShow(tasks: Command, runner: Runner): void {
     .command("wait <taskId>")
     .description("wait until a task has ended and show it; the exit code is 1 when it did not complete")
     .action((taskId: string, _options: object, command: Command) =>
-      runner.run(command, async ({ client, print }) => {
-        const task = await client.waitForTask(taskId);
-        print(task, properties);
-        return task.status === "completed" ? EXIT.OK : EXIT.REFUSED;
-      }),
+      runner.run(command, (context) => showEnded(context, taskId)),
     );
+}
+
+/** Waits until a task has ended, and shows it. @returns the exit code */
+async function showEnded({ client, print }: Context, taskId: string): Promise<number> {
+  const task = await client.waitForTask(taskId);
+  print(task, properties);
+  return task.status === "completed" ? EXIT.OK : EXIT.REFUSED;
 }
 
 interface AssignOptions {

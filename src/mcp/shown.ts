@@ -9,6 +9,14 @@ import { untrusted } from "./untrusted.ts";
 
 type Shown = Record<string, unknown>;
 
+/** A page of messages: a payload in it is a glance, `read_messages` has the rest. */
+export function showMessages(page: { messages: Message[]; nextCursor: string | null }, maxBytes: number): Shown {
+  return {
+    messages: page.messages.map((message) => showMessage(message, Math.min(maxBytes, 1_024))),
+    nextCursor: page.nextCursor,
+  };
+}
+
 export function showMessage(message: Message, maxBytes: number): Shown {
   const { payload, reason, traceparent: _, ...facts } = message;
   return {

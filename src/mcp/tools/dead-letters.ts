@@ -7,7 +7,7 @@ import {
   listMessagesReplySchema,
 } from "../../lib/model/message.ts";
 import { idSchema } from "../../lib/model/values.ts";
-import { showMessage } from "../shown.ts";
+import { showMessages } from "../shown.ts";
 import { defineTool, queryOf } from "../tool.ts";
 import { pageOf } from "./page.ts";
 
@@ -24,10 +24,7 @@ export const list = defineTool({
   input: z.strictObject({ receiver, type, reason, ...pageOf(20, 10) }),
   async run(call, input) {
     const reply = listMessagesReplySchema.parse(await call(listDeadLetters, { query: queryOf(input) }));
-    return (maxBytes) => ({
-      messages: reply.messages.map((message) => showMessage(message, Math.min(maxBytes, 1_024))),
-      nextCursor: reply.nextCursor,
-    });
+    return (maxBytes) => showMessages(reply, maxBytes);
   },
 });
 

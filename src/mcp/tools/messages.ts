@@ -13,7 +13,7 @@ import {
   settlementSchema,
 } from "../../lib/model/message.ts";
 import { idSchema } from "../../lib/model/values.ts";
-import { showMessage } from "../shown.ts";
+import { showMessage, showMessages } from "../shown.ts";
 import { type Call, defineTool, queryOf, type Show } from "../tool.ts";
 import { visible } from "../untrusted.ts";
 import { pageOf } from "./page.ts";
@@ -106,10 +106,7 @@ function piece(message: Message, from: number): Show {
 
 async function peek(call: Call, agentId: string, page: { limit: number; cursor?: string | undefined }): Promise<Show> {
   const reply = listMessagesReplySchema.parse(await call(peekMessages, { params: { agentId }, query: queryOf(page) }));
-  return (maxBytes) => ({
-    messages: reply.messages.map((message) => showMessage(message, Math.min(maxBytes, 1_024))),
-    nextCursor: reply.nextCursor,
-  });
+  return (maxBytes) => showMessages(reply, maxBytes);
 }
 
 export const read = defineTool({
